@@ -1,0 +1,141 @@
+/**
+ * A checked module: every name resolved, every function inlined, every sum unrolled, every dimension in
+ * canonical form, every `const` a number. What follows the checker reads only this.
+ */
+import type { SourceText, Span } from "../../grammar/text/source-text.ts";
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { Recipe } from "../../runtime/contract/recipe.ts";
+
+export interface CheckedModule {
+  readonly file: string;
+  /** Every file read, the entry first. */
+  readonly sources: readonly SourceText[];
+  /** Transforms declared in the entry file, then const instances and imported ones that its models use. */
+  readonly transforms: readonly CheckedTransform[];
+  readonly models: readonly CheckedModel[];
+}
+
+export interface CheckedTransform {
+  /** Unique in the module: the declared name, or name plus const values, e.g. `PHM_n2`, for other instances. */
+  readonly name: string;
+  readonly documentation: string;
+  readonly span: Span;
+  /** In declaration order, without `const` ones. */
+  readonly arguments: readonly CheckedArgument[];
+  readonly constants: Readonly<Record<string, number>>;
+  /** Obligations left open: checked once at load, in order. */
+  readonly requirements: readonly Requirement[];
+  /** Obligations that were proven, for `explain`. */
+  readonly proven: readonly Requirement[];
+  /** Frozen argument tensors, source tensors and parameters. */
+  readonly tensors: readonly CheckedTensor[];
+  readonly patterns: readonly CheckedPattern[];
+  /** Patterns and parameters in an order in which each can be computed at load. */
+  readonly order: readonly string[];
+  readonly weight: WeightExpression;
+}
+
+export type CheckedArgument =
+  | {
+      readonly kind: "tensor";
+      readonly name: string;
+      readonly frozen: boolean;
+      readonly dimensions: readonly NumberExpression[];
+      readonly span: Span;
+    }
+  | {
+      readonly kind: "number";
+      readonly name: string;
+      readonly type: "int" | "real" | "ratio" | "bool";
+      readonly defaultValue: NumberExpression | null;
+      readonly span: Span;
+    };
+
+export interface Requirement {
+  readonly condition: NumberExpression;
+  /** As the language writes it. */
+  readonly text: string;
+  /** Code raised when it fails at load. */
+  readonly code: string;
+  readonly span: Span;
+  /** What made it necessary, e.g. `2:4 groups along the input`. */
+  readonly reason: string;
+}
+
+export interface CheckedTensor {
+  readonly name: string;
+  /** `source`: read by recipes only, never part of the weight. */
+  readonly role: "frozen" | "source" | "param";
+  /** dense: 1 to 3 dimensions ([count, rows, columns] when stacked); sparse, blockdiag: 2; diag: 1. */
+  readonly dimensions: readonly NumberExpression[];
+  readonly structure: "dense" | "sparse" | "blockdiag" | "diag";
+  readonly support: string | null;
+  readonly blocks: NumberExpression | null;
+  /** Stored values. */
+  readonly count: NumberExpression;
+  /** Null for arguments. */
+  readonly recipe: Recipe | null;
+  readonly span: Span;
+}
+
+export type PatternShape =
+  | { readonly kind: "unstructured" }
+  | { readonly kind: "nm"; readonly n: number; readonly m: number; readonly axis: "input" | "output" }
+  | { readonly kind: "block"; readonly height: number; readonly width: number };
+
+export interface CheckedPattern {
+  readonly name: string;
+  readonly shape: PatternShape;
+  readonly rows: NumberExpression;
+  readonly columns: NumberExpression;
+  /** Number of positions kept. */
+  readonly count: NumberExpression;
+  readonly recipe: Recipe;
+  readonly span: Span;
+}
+
+interface WeightNode {
+  readonly rows: NumberExpression;
+  readonly columns: NumberExpression;
+  readonly span: Span;
+}
+
+/** The weight as typed mathematics. Every node is a [rows, columns] matrix. */
+export type WeightExpression =
+  /** A tensor by name; `slice` picks one matrix of a stacked tensor. */
+  | (WeightNode & { readonly kind: "leaf"; readonly name: string; readonly slice: number | null })
+  | (WeightNode & { readonly kind: "sum"; readonly terms: readonly WeightExpression[] })
+  | (WeightNode & { readonly kind: "product"; readonly factors: readonly WeightExpression[] })
+  | (WeightNode & { readonly kind: "scale"; readonly factor: NumberExpression; readonly operand: WeightExpression })
+  | (WeightNode & { readonly kind: "transpose"; readonly operand: WeightExpression })
+  /** `M .* A` with a pattern M. */
+  | (WeightNode & { readonly kind: "mask"; readonly pattern: string; readonly operand: WeightExpression })
+  | (WeightNode & { readonly kind: "hadamard"; readonly factors: readonly WeightExpression[] })
+  | (WeightNode & { readonly kind: "kron"; readonly factors: readonly WeightExpression[] })
+  | (WeightNode & { readonly kind: "blockdiag"; readonly blocks: readonly WeightExpression[] })
+  /** The diagonal matrix of a 1-dimensional tensor. */
+  | (WeightNode & { readonly kind: "diag"; readonly name: string })
+  | (WeightNode & { readonly kind: "identity" })
+  | (WeightNode & { readonly kind: "zero" })
+  /** P(stride), see runtime/contract/matrix-source.ts. */
+  | (WeightNode & { readonly kind: "stride-permutation"; readonly stride: NumberExpression });
+
+export interface CheckedModel {
+  readonly name: string;
+  readonly documentation: string;
+  readonly rules: readonly CheckedRule[];
+  readonly span: Span;
+}
+
+export interface CheckedRule {
+  readonly kind: "use" | "freeze";
+  readonly glob: string;
+  readonly globSpan: Span;
+  /** Regular expression source over names with `.` written as `/`. */
+  readonly pattern: string;
+  readonly exceptions: readonly { readonly glob: string; readonly pattern: string }[];
+  /** `CheckedTransform.name`; null for freeze. */
+  readonly transform: string | null;
+  readonly arguments: Readonly<Record<string, NumberExpression>>;
+  readonly span: Span;
+}

@@ -1,0 +1,156 @@
+/**
+ * The loop level: which instructions run, in which order, on which bytes.
+ * Formats are gone (an operand is a set of flat buffers), layouts are index arithmetic, and every vector
+ * is spelled out. A program is a sequence of phases; the tiles of one phase run in parallel and write
+ * disjoint elements, phases are separated by barriers.
+ */
+
+/** Scalars a register can hold. Floats are IEEE binary32; `i64` is for indices; integers are never negative. */
+export type Scalar = "f32" | "i32" | "i64" | "bool";
+
+/** Elements a buffer can hold. Unsigned integers are zero-extended to `i32` by a load. */
+export type BufferElement = "f32" | "i32" | "u32" | "u16" | "u8";
+
+/** A register type: `lanes` copies of a scalar; `lanes` is 1 for plain scalars. */
+export interface ValueType {
+  readonly scalar: Scalar;
+  readonly lanes: number;
+}
+
+export type BinaryOperator =
+  | "add"
+  | "sub"
+  | "mul"
+  /** Floats divide; integers divide rounding down (operands are never negative). */
+  | "div"
+  | "rem"
+  | "min"
+  | "max"
+  | "and"
+  | "or"
+  | "shl"
+  | "shr";
+
+export type CompareOperator = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
+
+export type LoopExpression =
+  /** A literal, repeated over all lanes. */
+  | { readonly kind: "constant"; readonly type: ValueType; readonly value: number }
+  /** An `i64`: a run-time symbol of the program (a dimension, `batch`), a loop variable or a tile variable. */
+  | { readonly kind: "symbol"; readonly name: string }
+  /** The value of a `let` or the present value of a `register`. */
+  | { readonly kind: "read"; readonly name: string; readonly type: ValueType }
+  | {
+      readonly kind: "binary";
+      readonly operator: BinaryOperator;
+      readonly left: LoopExpression;
+      readonly right: LoopExpression;
+    }
+  | {
+      readonly kind: "compare";
+      readonly operator: CompareOperator;
+      readonly left: LoopExpression;
+      readonly right: LoopExpression;
+    }
+  | {
+      readonly kind: "select";
+      readonly condition: LoopExpression;
+      readonly whenTrue: LoopExpression;
+      readonly whenFalse: LoopExpression;
+    }
+  /** a * b + c with one rounding. */
+  | { readonly kind: "fma"; readonly a: LoopExpression; readonly b: LoopExpression; readonly c: LoopExpression }
+  /**
+   * `lanes` consecutive elements from `index` (in elements). With `count` (an i64 scalar), only the first
+   * `min(count, lanes)` elements are touched and the other lanes are zero.
+   */
+  | {
+      readonly kind: "load";
+      readonly buffer: string;
+      readonly index: LoopExpression;
+      readonly type: ValueType;
+      readonly count: LoopExpression | null;
+    }
+  | { readonly kind: "splat"; readonly value: LoopExpression; readonly lanes: number }
+  /** i32 → i64 (zero-extending), i64 → i32 (truncating), i32 → f32. */
+  | { readonly kind: "convert"; readonly value: LoopExpression; readonly to: Scalar }
+  /** out[l] = table[index[l] & 15]; table f32 x 16, index i32 x 16. */
+  | { readonly kind: "permute"; readonly table: LoopExpression; readonly index: LoopExpression }
+  /** out[l] = (left ++ right)[lanes[l]], lanes known at compile time. */
+  | {
+      readonly kind: "shuffle";
+      readonly left: LoopExpression;
+      readonly right: LoopExpression;
+      readonly lanes: readonly number[];
+    }
+  | { readonly kind: "extract"; readonly value: LoopExpression; readonly lane: number };
+
+export type LoopStatement =
+  /** Serial loop, variable = from, from + step, … while < to. `unroll` copies the body that many times a turn. */
+  | {
+      readonly kind: "for";
+      readonly variable: string;
+      readonly from: LoopExpression;
+      readonly to: LoopExpression;
+      readonly step: LoopExpression;
+      readonly unroll: number;
+      readonly body: readonly LoopStatement[];
+    }
+  | { readonly kind: "let"; readonly name: string; readonly value: LoopExpression }
+  /** Declares a mutable register; becomes an SSA value. */
+  | { readonly kind: "register"; readonly name: string; readonly initial: LoopExpression }
+  | { readonly kind: "set"; readonly name: string; readonly value: LoopExpression }
+  /** Stores all lanes, or the first `min(count, lanes)` when `count` is given. */
+  | {
+      readonly kind: "store";
+      readonly buffer: string;
+      readonly index: LoopExpression;
+      readonly value: LoopExpression;
+      readonly count: LoopExpression | null;
+    }
+  | {
+      readonly kind: "if";
+      readonly condition: LoopExpression;
+      readonly then: readonly LoopStatement[];
+      readonly otherwise: readonly LoopStatement[];
+    };
+
+/**
+ * Where a buffer lives. `constant`: packed operands, addresses in the frame. `input`/`output`: the `x` and
+ * `y` of the call. `workspace`: scratch, laid out one after the other, each start rounded up to 64 bytes.
+ */
+export type BufferSpace = "constant" | "input" | "output" | "workspace";
+
+export interface BufferDeclaration {
+  readonly name: string;
+  readonly element: BufferElement;
+  readonly space: BufferSpace;
+  /** Number of elements, from constants and symbols only (add, sub, mul, div, rem, min, max). */
+  readonly length: LoopExpression;
+}
+
+/** One parallel loop: `body` runs for every value of `tile` in [0, tiles), in any order, on any thread. */
+export interface LoopPhase {
+  readonly name: string;
+  readonly tile: string;
+  readonly tiles: LoopExpression;
+  readonly body: readonly LoopStatement[];
+}
+
+/**
+ * One kernel for one instruction-set level.
+ * Native signature: `int32 NAME(void *frame, void *workspace, const float *x, float *y, int64 batch, int32 threads)`.
+ * The frame holds 8-byte slots: the address of each `constant` buffer in declaration order, then each symbol
+ * as int64 in the order of `symbols` (`batch` is not among them: it is an argument).
+ */
+export interface LoopProgram {
+  readonly name: string;
+  /** `x86-64-v3` or `x86-64-v4`. */
+  readonly level: string;
+  readonly buffers: readonly BufferDeclaration[];
+  readonly symbols: readonly string[];
+  readonly phases: readonly LoopPhase[];
+}
+
+/** The vector width, in elements, of every packed layout and every program, whatever the registers' width. */
+export const lanes = 16;

@@ -1,0 +1,49 @@
+/** The x86-64 levels as data: what LLVM is told, and the register tiles that fit. */
+
+export interface X86Target {
+  /** Level name of the System V psABI. */
+  readonly name: "x86-64-v3" | "x86-64-v4";
+  /** Suffix of every kernel's symbol. */
+  readonly suffix: "v3" | "v4";
+  /** LLVM `target-features` of every function. */
+  readonly features: string;
+  /** LLVM `prefer-vector-width` in bits. */
+  readonly vectorBits: 256 | 512;
+  /** Feature names as Linux prints them in /proc/cpuinfo, all needed to run. */
+  readonly needs: readonly string[];
+  /** Lane = token tiles [outputs, vectors of 16 tokens] with a dense operand; largest first. */
+  readonly denseTokenTile: { readonly outputs: number; readonly vectors: number };
+  /** Lane = token tiles for sparse operands, whose rows have their own indices. */
+  readonly sparseTokenTile: { readonly outputs: number; readonly vectors: number };
+  /** Lane = output: tokens held in registers at once. */
+  readonly outputTokens: number;
+}
+
+const v3Features =
+  "+avx,+avx2,+bmi,+bmi2,+f16c,+fma,+lzcnt,+movbe,+popcnt,+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+cx16,+sahf,+xsave";
+
+/** Ordered from the widest to the narrowest: the first that the CPU supports is used. */
+export const x86Targets: readonly X86Target[] = [
+  {
+    name: "x86-64-v4",
+    suffix: "v4",
+    features: `${v3Features},+avx512f,+avx512bw,+avx512cd,+avx512dq,+avx512vl`,
+    vectorBits: 512,
+    needs: ["avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl", "avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"],
+    // 8 x 3 accumulators + 3 activations + a broadcast: 28 of 32 registers.
+    denseTokenTile: { outputs: 8, vectors: 3 },
+    sparseTokenTile: { outputs: 4, vectors: 4 },
+    outputTokens: 4,
+  },
+  {
+    name: "x86-64-v3",
+    suffix: "v3",
+    features: v3Features,
+    vectorBits: 256,
+    needs: ["avx2", "bmi1", "bmi2", "f16c", "fma", "movbe"],
+    // A 16-lane vector takes two registers: 4 x 1 x 2 accumulators + 2 activations + a broadcast: 11 of 16.
+    denseTokenTile: { outputs: 4, vectors: 1 },
+    sparseTokenTile: { outputs: 2, vectors: 2 },
+    outputTokens: 4,
+  },
+];

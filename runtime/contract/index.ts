@@ -1,0 +1,6 @@
+/** Public entry `spx/runtime/contract`: the data that artefacts and the runtime agree on. */
+export * from "./manifest.ts";
+export * from "./matrix-source.ts";
+export * from "./number-expression.ts";
+export * from "./operand-format.ts";
+export * from "./recipe.ts";

@@ -1,0 +1,193 @@
+/**
+ * The manifest of an artefact: everything the runtime needs to load, run, merge and save its transforms.
+ * Written by the compiler, checked by the runtime; JSON.
+ */
+import type { MatrixSource } from "./matrix-source.ts";
+import type { NumberExpression } from "./number-expression.ts";
+import type { OperandFormat } from "./operand-format.ts";
+import type { Recipe } from "./recipe.ts";
+
+/** Raised whenever the manifest, the frame or a format changes incompatibly; kernels export it as well. */
+export const abiVersion = 1;
+
+export interface Manifest {
+  readonly kind: "spx-manifest";
+  readonly abi: number;
+  /** Version of the compiler that wrote it. */
+  readonly compiler: string;
+  /** Source files with the sha256 of their text, the entry first. */
+  readonly sources: readonly { readonly file: string; readonly sha256: string }[];
+  readonly kernels: KernelLibrary;
+  readonly transforms: readonly TransformManifest[];
+  readonly models: readonly ModelManifest[];
+}
+
+export interface KernelLibrary {
+  /** File name beside the manifest. */
+  readonly file: string;
+  readonly sha256: string;
+  readonly bytes: number;
+  /** Levels in the library, widest first, with the CPU features each needs (names of /proc/cpuinfo). */
+  readonly levels: readonly { readonly name: string; readonly suffix: string; readonly needs: readonly string[] }[];
+}
+
+export interface TransformManifest {
+  readonly name: string;
+  readonly documentation: string;
+  readonly arguments: readonly ArgumentManifest[];
+  /** `const` arguments and the values they were built with. */
+  readonly constants: Readonly<Record<string, number>>;
+  /** Checked once at load, in order; the text is the one `spxc explain` prints for an open obligation. */
+  readonly requirements: readonly RequirementManifest[];
+  /** In an order in which each can be computed. Patterns and parameters may refer to each other: see `order`. */
+  readonly patterns: readonly PatternManifest[];
+  readonly parameters: readonly ParameterManifest[];
+  /** Names of patterns and parameters in dependency order. */
+  readonly order: readonly string[];
+  /** Rows (out) and columns (in) of the weight. */
+  readonly rows: NumberExpression;
+  readonly columns: NumberExpression;
+  /** Number of trainable values. */
+  readonly trainable: NumberExpression;
+  readonly plan: PlanManifest;
+}
+
+export type ArgumentManifest =
+  | {
+      readonly kind: "tensor";
+      readonly name: string;
+      /** A dimension that is a bare symbol binds it; every other one is checked. */
+      readonly dimensions: readonly NumberExpression[];
+      /** False for a tensor that only selections and initial values read. */
+      readonly frozen: boolean;
+    }
+  | {
+      readonly kind: "number";
+      readonly name: string;
+      readonly type: "int" | "real" | "ratio" | "bool";
+      /** May read dimensions and earlier arguments; null when the caller has to give it. */
+      readonly defaultValue: NumberExpression | null;
+    };
+
+export interface RequirementManifest {
+  readonly condition: NumberExpression;
+  /** The condition as written, e.g. `in % 4 == 0`. */
+  readonly text: string;
+  /** Diagnostic code raised when it fails. */
+  readonly code: string;
+  readonly location: { readonly file: string; readonly line: number; readonly column: number };
+}
+
+export interface PatternManifest {
+  readonly name: string;
+  readonly shape:
+    | { readonly kind: "unstructured" }
+    /** n of each m consecutive entries; axis `input`: along a row, `output`: along a column. */
+    | { readonly kind: "nm"; readonly n: number; readonly m: number; readonly axis: "input" | "output" }
+    | { readonly kind: "block"; readonly height: number; readonly width: number };
+  readonly rows: NumberExpression;
+  readonly columns: NumberExpression;
+  /** Number of positions kept. */
+  readonly count: NumberExpression;
+  readonly recipe: Recipe;
+}
+
+export interface ParameterManifest {
+  readonly name: string;
+  /** dense: 1 to 3 dimensions; sparse, blockdiag: [rows, columns]; diag: [n]. */
+  readonly dimensions: readonly NumberExpression[];
+  readonly structure: "dense" | "sparse" | "blockdiag" | "diag";
+  /** The pattern of a sparse parameter; its values are stored in ascending row-major order of position. */
+  readonly support: string | null;
+  /** Block count of a block-diagonal parameter; values are stored [blocks][rows/blocks][columns/blocks]. */
+  readonly blocks: NumberExpression | null;
+  /** Stored (= trainable) values. */
+  readonly count: NumberExpression;
+  readonly recipe: Recipe;
+}
+
+export interface PlanManifest {
+  readonly operands: readonly OperandManifest[];
+  /** At least one. At load the runtime evaluates `cost` and keeps the lower envelope over the batch. */
+  readonly variants: readonly VariantManifest[];
+  readonly merge: MergeManifest;
+}
+
+export interface OperandManifest {
+  readonly name: string;
+  readonly format: OperandFormat;
+  readonly rows: NumberExpression;
+  readonly columns: NumberExpression;
+  readonly source: MatrixSource;
+  /** `load`: packed once. `step`: packed again after parameters changed. */
+  readonly stage: "load" | "step";
+  /** Bytes of the packed operand (an estimate where the count of nonzeros is random). */
+  readonly bytes: NumberExpression;
+}
+
+/** A 64-bit integer in a kernel's frame: a dimension or anything computed from dimensions and arguments. */
+export interface FrameSymbol {
+  readonly name: string;
+  readonly value: NumberExpression;
+}
+
+/** One exported function of the kernel library, for one level, general or specialised. */
+export interface KernelManifest {
+  /** Exported symbol, level suffix included. */
+  readonly symbol: string;
+  /** `KernelLibrary.levels[].name`. */
+  readonly level: string;
+  /** Null, or what must hold of dimensions and arguments: a specialised kernel's own constants. */
+  readonly guard: NumberExpression | null;
+  /** Frame: addresses of these buffers in this order, then the values of these symbols as int64. */
+  readonly buffers: readonly { readonly operand: string; readonly buffer: string }[];
+  readonly symbols: readonly FrameSymbol[];
+  /** Bytes of workspace a call needs; reads `batch`. */
+  readonly workspace: NumberExpression;
+}
+
+export interface VariantManifest {
+  readonly name: string;
+  /** The form chosen, as an expression, e.g. `(M .* W) x + U (V x) + S x`. */
+  readonly form: string;
+  readonly layout: "lane-output" | "lane-token";
+  /** The first of the level in use whose guard holds (or is null) is called. */
+  readonly kernels: readonly KernelManifest[];
+  /** Predicted nanoseconds of a call on two threads; reads dimensions, arguments and `batch`. */
+  readonly cost: NumberExpression;
+  /** True when the weight is merged into one dense operand once per step; its cost includes that share. */
+  readonly merged: boolean;
+  /** Names of the rules that produced the variant. */
+  readonly rules: readonly string[];
+  /** One line per step for `explain`. */
+  readonly steps: readonly string[];
+}
+
+/** How the dense weight is produced. */
+export type MergeManifest =
+  /** A kernel with the usual signature whose `y` is a panel16 buffer of the weight; `x` is not read. */
+  | {
+      readonly method: "kernel";
+      readonly kernels: readonly KernelManifest[];
+    }
+  /** The named variant applied to the rows of the identity gives the transposed weight. */
+  | { readonly method: "identity"; readonly variant: string };
+
+export interface ModelManifest {
+  readonly name: string;
+  readonly documentation: string;
+  /** First match wins. */
+  readonly rules: readonly ModelRule[];
+}
+
+export interface ModelRule {
+  readonly kind: "use" | "freeze";
+  readonly glob: string;
+  /** Regular expressions over names with `.` written as `/`, as picomatch makes them. */
+  readonly pattern: string;
+  readonly exceptions: readonly { readonly glob: string; readonly pattern: string }[];
+  /** Manifest name of the transform (a const instance has its own); null for freeze. */
+  readonly transform: string | null;
+  readonly arguments: Readonly<Record<string, NumberExpression>>;
+  readonly location: { readonly file: string; readonly line: number; readonly column: number };
+}

@@ -1,0 +1,27 @@
+/**
+ * A matrix as an expression over the leaves of a transform: what a packed operand holds.
+ * The serialised form of the algebra's terms that the runtime may have to evaluate at load or after a step.
+ */
+import type { NumberExpression } from "./number-expression.ts";
+
+export type MatrixSource =
+  /** An argument tensor or a parameter; `slice` picks one matrix of a stacked [count, rows, columns] tensor. */
+  | { readonly kind: "leaf"; readonly name: string; readonly slice: number | null }
+  | { readonly kind: "sum"; readonly terms: readonly MatrixSource[] }
+  | { readonly kind: "product"; readonly factors: readonly MatrixSource[] }
+  | { readonly kind: "scale"; readonly factor: NumberExpression; readonly of: MatrixSource }
+  | { readonly kind: "transpose"; readonly of: MatrixSource }
+  /** Entries outside the named pattern are zero. */
+  | { readonly kind: "mask"; readonly pattern: string; readonly of: MatrixSource }
+  /** Elementwise product. */
+  | { readonly kind: "hadamard"; readonly factors: readonly MatrixSource[] }
+  | { readonly kind: "kron"; readonly factors: readonly MatrixSource[] }
+  | { readonly kind: "blockdiag"; readonly blocks: readonly MatrixSource[] }
+  /** The square matrix with the vector leaf on its diagonal. */
+  | { readonly kind: "diag"; readonly of: MatrixSource }
+  | { readonly kind: "identity"; readonly size: NumberExpression }
+  /**
+   * The stride permutation P(stride) of `size`: (P v)[k * stride + j] = v[j * (size / stride) + k]
+   * for j < stride, k < size / stride.
+   */
+  | { readonly kind: "stride-permutation"; readonly size: NumberExpression; readonly stride: NumberExpression };

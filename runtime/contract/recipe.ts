@@ -1,0 +1,53 @@
+/**
+ * Recipes: how a pattern or an initial value is computed at load. Plain JSON in the manifest.
+ * A recipe is evaluated for a target (a named pattern or parameter with a known shape); distributions take
+ * their shape and their random key (seed, layer name, target name) from it.
+ */
+import type { NumberExpression } from "./number-expression.ts";
+
+export type Recipe =
+  | { readonly kind: "number"; readonly value: NumberExpression }
+  /** An argument tensor or a parameter's initial value, dense [rows, columns]. */
+  | { readonly kind: "tensor"; readonly name: string }
+  | { readonly kind: "pattern"; readonly name: string }
+  | {
+      readonly kind: "call";
+      readonly intrinsic: IntrinsicName;
+      readonly operands: Readonly<Record<string, Recipe>>;
+    }
+  /** One of several results of a call, as in `init L, R = monarch_projection(W)`. */
+  | { readonly kind: "output"; readonly index: number; readonly of: Recipe };
+
+/**
+ * What the runtime can compute. Operand names are those of the `intrinsic` declarations in stdlib/std.
+ *
+ * Selections (give positions; the kind of the target pattern says the granularity):
+ * - `magnitude(weight, keep)`: unstructured: the round(keep * rows * columns) entries of largest |weight|;
+ *   block: the round(keep * blocks) blocks of largest Frobenius norm; nm: the n largest of each group (keep unused).
+ * - `topk(score, count)`: exactly `count` entries of largest score.
+ * - `random_support(count)`: `count` distinct positions, uniform, from the seed.
+ *   Ties always go to the lowest row-major index.
+ * Tensors: `abs`, `sparse_part(weight, rank, count, rounds)`: S of the alternating low-rank + sparse split
+ *   W ≈ L + S with rank(L) <= rank and exactly `count` nonzeros in S.
+ * Distributions: `normal(mean, std)`, `uniform(low, high)`.
+ * Factorizations with several outputs: `svd_factors(weight, rank)`: B = U sqrt(Σ), A = sqrt(Σ) Vᵀ truncated;
+ *   `monarch_projection(weight, blocks)`: the two block-diagonal factors (L, R) nearest to `weight`.
+ * Algebra on dense tensors: `add`, `subtract`, `multiply` (elementwise), `scale(factor, value)`,
+ *   `matmul`, `transpose`.
+ */
+export type IntrinsicName =
+  | "magnitude"
+  | "topk"
+  | "random_support"
+  | "abs"
+  | "sparse_part"
+  | "normal"
+  | "uniform"
+  | "svd_factors"
+  | "monarch_projection"
+  | "add"
+  | "subtract"
+  | "multiply"
+  | "scale"
+  | "matmul"
+  | "transpose";
