@@ -41,4 +41,6 @@ export interface AlgebraGraph {
   readonly root: Term;
   readonly tensors: readonly CheckedTensor[];
   readonly patterns: readonly CheckedPattern[];
+  /** Names of the rewrite rules that normalised it, each once; absent before normalising. */
+  readonly rules?: readonly string[];
 }

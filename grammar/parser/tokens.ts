@@ -8,7 +8,7 @@ import { keywords } from "./keywords.ts";
 export const StringLiteral = createToken({ name: "StringLiteral", pattern: /"[^"\n\r]*"/ });
 export const NumberLiteral = createToken({
   name: "NumberLiteral",
-  pattern: /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?![\w]|\.\d)/,
+  pattern: /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\w|\.(?!\*|T(?!\w)))/,
   start_chars_hint: [..."0123456789"],
   line_breaks: false,
 });
@@ -67,16 +67,7 @@ export interface ForeignSign {
 const foreign = (texts: string, means: TokenType, write: string, advice: string): ForeignSign[] =>
   texts.split(" ").map((text) => ({ text, means, write, advice }));
 
-let wordTokens: ReadonlyMap<string, TokenType> = new Map();
-
-/** The token type of a word of the language. */
-export function wordToken(word: string): TokenType {
-  const found = wordTokens.get(word);
-  if (found === undefined) throw new RangeError(`\`${word}\` is not in the table of keywords`);
-  return found;
-}
-
-wordTokens = new Map(
+const wordTokens: ReadonlyMap<string, TokenType> = new Map(
   keywords.map((keyword) => [
     keyword.word,
     createToken({
@@ -87,6 +78,13 @@ wordTokens = new Map(
     }),
   ]),
 );
+
+/** The token type of a word of the language. */
+export function wordToken(word: string): TokenType {
+  const found = wordTokens.get(word);
+  if (found === undefined) throw new RangeError(`\`${word}\` is not in the table of keywords`);
+  return found;
+}
 
 /** Longest texts first, because the pattern tries them in this order. */
 export const foreignSigns: readonly ForeignSign[] = [
@@ -110,28 +108,32 @@ export const foreignSigns: readonly ForeignSign[] = [
   ...foreign("ᵀ ⊤ ᵗ", Transpose, ".T", "`.T` for the transpose"),
 ];
 
-const quoted = (text: string): string => text.replace(/[.*+?^${}()|[\]\\]/g, "\\$&");
+/** `!` alone is foreign, `!=` is not. */
+const pattern = (text: string): string => (text === "!" ? "!(?!=)" : text.replace(/[*^|]/g, "\\$&"));
 
 /** `x'` after a name or a closing bracket is a transpose; elsewhere `'` opens a quotation. */
 export const ForeignSignToken = createToken({
   name: "ForeignSign",
-  pattern: new RegExp(`${foreignSigns.map((row) => quoted(row.text)).join("|")}|(?<=[\\w)\\]])'`),
+  pattern: new RegExp(`${foreignSigns.map((row) => pattern(row.text)).join("|")}|(?<=[\\w)\\]])'`),
   start_chars_hint: ["'", ...foreignSigns.map((row) => row.text.charAt(0))],
   line_breaks: false,
 });
 /** `.transpose`, `.t`: the only member of a matrix is `.T`. */
 export const ForeignMember = createToken({ name: "ForeignMember", pattern: /\.[A-Za-z_]\w*/ });
 export const ForeignQuotation = createToken({ name: "ForeignQuotation", pattern: /'[^'\n\r]*'|[“”„][^“”„"\n\r]*[“”"]/ });
+/** A name with letters outside ASCII; generated code must carry every name, so the language has none of them. */
 export const ForeignName = createToken({
   name: "ForeignName",
-  pattern: /[A-Za-z_]*[\u00AA\u00B5\u00BA\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02AF\u0370-\u1FFF\u2080-\u209C\u210E-\u2115][\w\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02AF\u0370-\u1FFF\u2080-\u209C]*/,
+  pattern: /[A-Za-z_]*[\u00AA\u00B5\u00BA\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02AF\u0370-\u1CFF\u1E00-\u1FFF\u2080-\u209C\u2100-\u2138][\w\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02AF\u0370-\u1CFF\u1E00-\u1FFF\u2080-\u209C]*/,
   line_breaks: false,
 });
 export const OpenString = createToken({ name: "OpenString", pattern: /"[^"\n\r]*/ });
 /** Text that begins like a number and is none: `1.`, `0x1F`, `.5`, `3px`, `1e`. */
 export const MalformedNumber = createToken({
   name: "MalformedNumber",
-  pattern: /\d+(?:\.\d+)*(?:[eE][+-]\d+)?\w*(?:\.(?![*T\d]))?|\.\d[\w.]*/,
+  pattern: /\d+(?:\.\d+)*(?:[eE][+-]\d+)?\w*(?:\.(?!\*|T(?!\w)))?|\.\d[\w.]*/,
+  start_chars_hint: [..."0123456789."],
+  line_breaks: false,
 });
 
 export const Whitespace = createToken({ name: "Whitespace", pattern: /[\s\uFEFF]+/, group: Lexer.SKIPPED, line_breaks: true });
@@ -156,7 +158,8 @@ export const vocabulary: readonly TokenType[] = [
   StringLiteral,
   OpenString,
   ForeignName,
-  ...wordTokens.values(),
+  // `blocks` before `block`: a word is tried before its own beginnings.
+  ...[...wordTokens].sort(([first], [second]) => second.length - first.length).map(([, token]) => token),
   Identifier,
   NumberLiteral,
   MalformedNumber,

@@ -19,11 +19,14 @@ export interface ModuleSyntax {
   readonly span: Span;
 }
 
-/** Comment and documentation lines before a node, without their `//` or `///`, and blank lines kept as groups. */
+/**
+ * Comment and documentation lines before a node, without their `//` or `///` and one space after it. In `comments`
+ * the line "\n" stands for a blank line between (or after) groups of comments.
+ */
 export interface Trivia {
   /** `///` lines. */
   readonly documentation: readonly string[];
-  /** `//` lines. */
+  /** `//` lines; those from inside the node as well. */
   readonly comments: readonly string[];
   /** True when a blank line stood before the node. */
   readonly blankBefore: boolean;
@@ -48,6 +51,8 @@ export interface TransformSyntax {
   readonly name: Identifier;
   readonly parameters: readonly ParameterSyntax[];
   readonly statements: readonly StatementSyntax[];
+  /** Comment lines after the last statement. */
+  readonly trailingComments?: readonly string[];
   readonly trivia: Trivia;
   readonly span: Span;
 }
@@ -77,6 +82,8 @@ export interface ModelSyntax {
   readonly kind: "model";
   readonly name: Identifier;
   readonly rules: readonly RuleSyntax[];
+  /** Comment lines after the last rule. */
+  readonly trailingComments?: readonly string[];
   readonly trivia: Trivia;
   readonly span: Span;
 }
@@ -103,6 +110,7 @@ export interface ParameterSyntax {
   readonly name: Identifier;
   readonly type: TypeSyntax;
   readonly defaultValue: ExpressionSyntax | null;
+  readonly trivia?: Trivia;
   readonly span: Span;
 }
 

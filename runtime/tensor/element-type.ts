@@ -28,6 +28,20 @@ const storages = {
 
 type StorageName = keyof typeof storages;
 
+interface StorageArrays {
+  readonly bytes: Uint8Array;
+  readonly Uint8Array: Uint8Array;
+  readonly Int8Array: Int8Array;
+  readonly Uint16Array: Uint16Array;
+  readonly Int16Array: Int16Array;
+  readonly Uint32Array: Uint32Array;
+  readonly Int32Array: Int32Array;
+  readonly Float32Array: Float32Array;
+  readonly Float64Array: Float64Array;
+  readonly BigInt64Array: BigInt64Array;
+  readonly BigUint64Array: BigUint64Array;
+}
+
 export const elementTypes = {
   bool: { safetensors: "BOOL", bits: 8, storage: "Uint8Array" },
   f4: { safetensors: "F4", bits: 4, storage: "bytes" },
@@ -56,9 +70,7 @@ export const elementTypes = {
 export type ElementType = keyof typeof elementTypes;
 
 /** The typed array that holds elements of type `E`; f16 and bf16 are kept as their 16 bits. */
-export type TensorData<E extends ElementType = ElementType> = InstanceType<
-  (typeof storages)[(typeof elementTypes)[E]["storage"]]
->;
+export type TensorData<E extends ElementType = ElementType> = StorageArrays[(typeof elementTypes)[E]["storage"]];
 
 /** Types in the format's order. */
 export const elementTypeOrder = Object.keys(elementTypes) as readonly ElementType[];

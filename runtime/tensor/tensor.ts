@@ -48,9 +48,8 @@ export function elementCount(shape: readonly number[]): number {
   for (const dimension of shape) {
     if (!Number.isSafeInteger(dimension) || dimension < 0) throw badShape(shape, "each dimension to be a whole number");
     count *= dimension;
+    if (!Number.isSafeInteger(count)) throw badShape(shape, "fewer than 2^53 elements");
   }
-  // A zero hides the overflow of the others, so only the product decides.
-  if (!Number.isSafeInteger(count)) throw badShape(shape, "fewer than 2^53 elements");
   return count;
 }
 

@@ -3,8 +3,12 @@
 
 import { spawn } from "node:child_process";
 import { createWriteStream, mkdirSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, join } from "node:path";
+import { forgetRunning, recordRunning } from "./left-running.mjs";
 import { setupProblem } from "./setup-problem.mjs";
+
+/** Beside the logs: what is running, for a set-up that comes after a killed one. */
+export const runningRecord = "running";
 
 const plainLineEvery = 10_000;
 const redrawEvery = 500;
@@ -49,6 +53,8 @@ export async function runStep(step) {
     stdio: ["ignore", "pipe", "pipe"],
     detached: true,
   });
+  const runningFile = join(dirname(step.logFile), runningRecord);
+  if (child.pid !== undefined) recordRunning(runningFile, child.pid);
   const release = endWithUs(child);
   let latest = "";
   const read = lineReader((line) => {
@@ -66,10 +72,13 @@ export async function runStep(step) {
   });
   const outcome = await new Promise((resolve) => {
     child.once("error", (error) => resolve(`cannot be started: ${error.message}`));
-    child.once("close", (status, signal) => resolve(status === 0 ? "" : signal === null ? `ended with status ${status}` : `was ended by ${signal}`));
+    child.once("close", (status, signal) =>
+      resolve(status === 0 ? "" : signal === null ? `ended with status ${status}` : `was ended by ${signal}`),
+    );
   });
   ticker.stop();
   release();
+  forgetRunning(runningFile);
   await new Promise((resolve) => log.end(resolve));
   if (outcome !== "") {
     const what = `${step.title}: \`${[step.command, ...step.args].join(" ")}\` ${outcome}`;

@@ -1,0 +1,72 @@
+/**
+ * Weight expression → term, one to one. Stands right after checking: requires that all names are resolved and all
+ * shapes agree; ensures only what the constructors promise. Spans end here, names remain.
+ */
+import type { CheckedPattern, CheckedTensor, CheckedTransform, WeightExpression } from "../check/checked-module.ts";
+import type { AlgebraGraph, Term } from "./algebra-node.ts";
+import { createTermFactory, nonEmpty, type TermFactory } from "./algebra-graph.ts";
+
+interface Scope {
+  readonly factory: TermFactory;
+  readonly tensors: ReadonlyMap<string, CheckedTensor>;
+  readonly patterns: ReadonlyMap<string, CheckedPattern>;
+}
+
+/**
+ * The algebra of a transform's weight.
+ * @param factory to make the terms with; by default a fresh one.
+ * @throws ReferenceError when the weight names a tensor or pattern that the transform does not list: a checker's fault.
+ */
+export function buildAlgebra(transform: CheckedTransform, factory = createTermFactory(transform.tensors)): AlgebraGraph {
+  const scope: Scope = {
+    factory,
+    tensors: new Map(transform.tensors.map((tensor) => [tensor.name, tensor])),
+    patterns: new Map(transform.patterns.map((pattern) => [pattern.name, pattern])),
+  };
+  return {
+    transform: transform.name,
+    root: buildTerm(transform.weight, scope),
+    tensors: transform.tensors,
+    patterns: transform.patterns,
+  };
+}
+
+function named<T>(table: ReadonlyMap<string, T>, name: string): T {
+  const found = table.get(name);
+  if (found === undefined) throw new ReferenceError(`the weight reads \`${name}\`, which the transform does not list`);
+  return found;
+}
+
+function buildTerm(weight: WeightExpression, scope: Scope): Term {
+  const { factory } = scope;
+  const build = (part: WeightExpression): Term => buildTerm(part, scope);
+  const buildAll = (parts: readonly WeightExpression[]): readonly [Term, ...Term[]] => nonEmpty(parts.map(build));
+  switch (weight.kind) {
+    case "leaf":
+      return factory.leaf(named(scope.tensors, weight.name), weight.slice);
+    case "diag":
+      return factory.diag(named(scope.tensors, weight.name));
+    case "identity":
+      return factory.identity(weight.rows);
+    case "zero":
+      return factory.zero(weight.rows, weight.columns);
+    case "stride-permutation":
+      return factory.permutation(weight.rows, weight.stride);
+    case "sum":
+      return factory.sum(buildAll(weight.terms));
+    case "product":
+      return factory.chain(buildAll(weight.factors));
+    case "scale":
+      return factory.scale(weight.factor, build(weight.operand));
+    case "transpose":
+      return factory.transpose(build(weight.operand));
+    case "mask":
+      return factory.mask(named(scope.patterns, weight.pattern), build(weight.operand));
+    case "hadamard":
+      return factory.hadamard(buildAll(weight.factors));
+    case "kron":
+      return factory.kron(buildAll(weight.factors));
+    case "blockdiag":
+      return factory.blockdiag(buildAll(weight.blocks));
+  }
+}

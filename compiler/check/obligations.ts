@@ -1,0 +1,119 @@
+/**
+ * Conditions that must hold: those the author wrote and those that a construct implies. Each ends as proven, as a
+ * requirement checked at load, or as an error with the values that break it.
+ */
+import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
+import type { Span } from "../../grammar/text/source-text.ts";
+import { apply, number, printNumber, symbolsOf, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { report, type DiagnosticKind } from "../diagnostics/define-diagnostic.ts";
+import { notDivisible, rankAboveBound, requirementRefuted } from "../diagnostics/shape-diagnostics.ts";
+import { foldNumber, substitute } from "../types/dimension.ts";
+import { prove, type SymbolRange } from "../types/prove.ts";
+import type { Requirement } from "./checked-module.ts";
+
+export type ConditionKind = DiagnosticKind<{ condition: string; values: string }>;
+
+export interface Obligation {
+  readonly kind: ConditionKind;
+  readonly condition: NumberExpression;
+  readonly text: string;
+  readonly span: Span;
+  readonly reason: string;
+  /** Places that a message shows beside the symbols' own. */
+  readonly related: readonly Label[];
+  /** Written by the author; these are settled first, because the others may follow from them. */
+  readonly isStated: boolean;
+}
+
+export interface Surroundings {
+  readonly ranges: ReadonlyMap<string, SymbolRange>;
+  /** Default values of arguments, written in terms of dimensions only. */
+  readonly defaults: ReadonlyMap<string, NumberExpression>;
+  /** Where a symbol gets its value. */
+  readonly origins: ReadonlyMap<string, Label>;
+}
+
+export interface Settled {
+  readonly requirements: readonly Requirement[];
+  readonly proven: readonly Requirement[];
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+/** Shape of a stated condition → the code it fails with. The first row that fits counts. */
+const statedKinds: readonly { readonly fits: (condition: NumberExpression) => boolean; readonly kind: ConditionKind }[] = [
+  {
+    fits: (condition) =>
+      condition.kind === "apply" && condition.operator === "==" && condition.operands.some((side) => side.kind === "apply" && side.operator === "%"),
+    kind: notDivisible,
+  },
+  {
+    fits: (condition) => {
+      if (condition.kind !== "apply" || !["<=", "<"].includes(condition.operator)) return false;
+      const bound = condition.operands[1];
+      return bound?.kind === "apply" && bound.operator === "min";
+    },
+    kind: rankAboveBound,
+  },
+  { fits: () => true, kind: requirementRefuted },
+];
+
+export const kindOfCondition = (condition: NumberExpression): ConditionKind =>
+  statedKinds.find(({ fits }) => fits(condition))?.kind ?? requirementRefuted;
+
+const fold = (condition: NumberExpression): string => {
+  if (condition.kind !== "apply") return printNumber(condition);
+  const connective = ["and", "or", "not"].includes(condition.operator);
+  const operands = condition.operands.map((operand) => (connective ? operand : foldSide(operand)));
+  return printNumber(apply(condition.operator, ...operands));
+};
+
+/** `10 % 4` stays as it is, so that the message shows the division. */
+const foldSide = (side: NumberExpression): NumberExpression =>
+  side.kind === "apply" && side.operator === "%" ? apply("%", ...side.operands.map(foldNumber)) : foldNumber(side);
+
+/** Requires that the defaults of all arguments are known; ensures each obligation appears once. */
+export function settleObligations(obligations: readonly Obligation[], surroundings: Surroundings): Settled {
+  const requirements: Requirement[] = [];
+  const proven: Requirement[] = [];
+  const diagnostics: Diagnostic[] = [];
+  const facts: NumberExpression[] = [];
+  const seen = new Set<string>();
+  const ordered = [...obligations.filter(({ isStated }) => isStated), ...obligations.filter(({ isStated }) => !isStated)];
+  for (const obligation of ordered) {
+    const key = printNumber(obligation.condition);
+    if (seen.has(key)) continue;
+    seen.add(key);
+    const refutation = refute(obligation, surroundings, facts);
+    if (refutation !== null) {
+      diagnostics.push(refutation);
+      continue;
+    }
+    const { condition, text, kind, span, reason } = obligation;
+    const requirement: Requirement = { condition, text, code: kind.code, span, reason };
+    if (prove(condition, { ranges: surroundings.ranges, facts }) === "proven") proven.push(requirement);
+    else requirements.push(requirement);
+    facts.push(condition);
+  }
+  return { requirements, proven, diagnostics };
+}
+
+function refute(obligation: Obligation, { ranges, defaults, origins }: Surroundings, facts: readonly NumberExpression[]): Diagnostic | null {
+  const { condition, kind, span, text, reason, related, isStated } = obligation;
+  const withDefaults = substitute(condition, defaults);
+  const never = prove(condition, { ranges, facts }) === "refuted";
+  if (!never && prove(withDefaults, { ranges, facts: [] }) !== "refuted") return null;
+  const shown = fold(never ? condition : withDefaults);
+  const labels = symbolsOf(condition).flatMap((name) => {
+    const origin = origins.get(name);
+    return origin === undefined ? [] : [origin];
+  });
+  return report(kind, span, { condition: text, values: shown === text ? "" : `: \`${shown}\` is false` }, {
+    secondary: [...labels, ...related].filter((label) => label.span.start !== span.start || label.span.file !== span.file),
+    because: isStated ? [] : [reason],
+    help: never ? [] : [`with the default values \`${shown}\` would have to hold: choose another default`],
+  });
+}
+
+/** `dividend % divisor == 0` */
+export const divides = (divisor: NumberExpression, dividend: NumberExpression): NumberExpression =>
+  apply("==", apply("%", dividend, divisor), number(0));

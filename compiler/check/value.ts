@@ -1,0 +1,125 @@
+/**
+ * What an expression means while it is checked. A tensor has up to two readings: as a term of the weight and as a
+ * recipe computed at load; the place where it stands decides which one counts.
+ */
+import type { Span } from "../../grammar/text/source-text.ts";
+import { printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { Recipe } from "../../runtime/contract/recipe.ts";
+import { printShape } from "../types/dimension.ts";
+import type { WeightExpression } from "./checked-module.ts";
+
+export type NumberType = "int" | "real" | "ratio" | "bool";
+
+/** Why a tensor cannot stand where it stands, reported only when it has to. */
+export interface Obstacle {
+  readonly kind: "obstacle";
+  /** `source`: an argument that is not frozen; `operation`: something of the other world; `broken`: reported already. */
+  readonly reason: "source" | "operation" | "broken";
+  readonly text: string;
+  readonly span: Span;
+}
+
+export interface NumberValue {
+  readonly kind: "number";
+  readonly type: NumberType;
+  readonly expression: NumberExpression;
+}
+
+export interface TensorValue {
+  readonly kind: "tensor";
+  /** Canonical; 1 (vector), 2 (matrix) or 3 (stacked matrices) of them. */
+  readonly dimensions: readonly NumberExpression[];
+  readonly weight: WeightExpression | Obstacle;
+  readonly recipe: Recipe | Obstacle;
+  /** The tensor itself, when the expression is only its name. */
+  readonly leaf: string | null;
+  readonly span: Span;
+}
+
+/** A matrix that fits any size: `identity`, `P(b)`. */
+export interface FlexibleValue {
+  readonly kind: "flexible";
+  readonly text: string;
+  readonly at: (size: NumberExpression) => TensorValue;
+  readonly span: Span;
+}
+
+/** A named pattern; its size may still be open. */
+export interface PatternValue {
+  readonly kind: "pattern";
+  readonly name: string;
+}
+
+/** Positions chosen by a recipe, before a mask or a support gives them a name. */
+export interface SelectionValue {
+  readonly kind: "selection";
+  readonly intrinsic: string;
+  readonly operands: ReadonlyMap<string, NumberValue | TensorValue>;
+  readonly recipe: Recipe | Obstacle;
+  /** Rows and columns of the matrix it chooses from; null when the target says. */
+  readonly shape: readonly [NumberExpression, NumberExpression] | null;
+  readonly span: Span;
+}
+
+/** Numbers of any shape: a distribution. */
+export interface DistributionValue {
+  readonly kind: "distribution";
+  readonly recipe: Recipe | Obstacle;
+  readonly span: Span;
+}
+
+/** The factors of a factorization, taken apart by `init L, R = …`. */
+export interface FactorsValue {
+  readonly kind: "factors";
+  readonly intrinsic: string;
+  readonly recipe: Recipe | Obstacle;
+  readonly outputs: readonly FactorShape[];
+  readonly span: Span;
+}
+
+export interface FactorShape {
+  readonly structure: "dense" | "blockdiag";
+  readonly dimensions: readonly [NumberExpression, NumberExpression];
+  readonly blocks: NumberExpression | null;
+}
+
+/** Stands for what was wrong and has been reported; silences everything that follows from it. */
+export interface PoisonValue {
+  readonly kind: "poison";
+}
+
+export type Value =
+  | NumberValue
+  | TensorValue
+  | FlexibleValue
+  | PatternValue
+  | SelectionValue
+  | DistributionValue
+  | FactorsValue
+  | PoisonValue;
+
+export const poison: PoisonValue = { kind: "poison" };
+
+export const isObstacle = (reading: { readonly kind: string }): reading is Obstacle => reading.kind === "obstacle";
+
+/** A number is the name, the operation or the value: what a message calls it. */
+export function describeValue(value: Value): string {
+  switch (value.kind) {
+    case "number":
+      return value.type === "bool" ? "a condition" : `the number \`${printNumber(value.expression)}\``;
+    case "tensor":
+      return value.dimensions.length === 2 ? `a matrix ${printShape(value.dimensions)}` : `a tensor ${printShape(value.dimensions)}`;
+    case "flexible":
+      return `the matrix \`${value.text}\``;
+    case "pattern":
+      return `the pattern \`${value.name}\``;
+    case "selection":
+      return "a selection of positions";
+    case "distribution":
+      return "a distribution";
+    case "factors":
+      return "several factors";
+    case "poison":
+      return "something unknown";
+  }
+}

@@ -1,0 +1,70 @@
+/** `spxc build`: the artefact on disk, all of it or nothing. */
+import { basename, join, relative } from "node:path";
+import type { Artefact } from "../../driver/compilation.ts";
+import { compileFile } from "../../driver/compile.ts";
+import { nodeHost } from "../../driver/node-host.ts";
+import { writeArtefact } from "../../emit/artefact-writer.ts";
+import { hasErrors, jsonDiagnostics, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
+import { exitCodes, say } from "../terminal.ts";
+
+export interface BuildOptions {
+  readonly output: string;
+  readonly runtime: string;
+  readonly keepIr?: boolean;
+  readonly timings?: boolean;
+  readonly json?: boolean;
+}
+
+export async function build(file: string, options: BuildOptions): Promise<number> {
+  const name = basename(file, ".spx");
+  const { compilation, artefact } = await compileFile(file, nodeHost(), {
+    name,
+    runtime: options.runtime,
+    keepIr: options.keepIr ?? false,
+  });
+  const { diagnostics, sources, clock } = compilation;
+  if (options.json !== true) reportDiagnostics(diagnostics, sources);
+  if (artefact === null || artefact.kind === "problem") {
+    const problems = artefact?.problems ?? [];
+    if (options.json === true) {
+      say(JSON.stringify({ ok: false, diagnostics: jsonDiagnostics(diagnostics, sources), problems }, null, 2));
+    } else problems.forEach(reportProblem);
+    return exitCodes.problems;
+  }
+  const unwritable = tryWriting(options.output, artefact);
+  if (unwritable !== null) {
+    if (options.json === true) say(JSON.stringify({ ok: false, problems: [unwritable] }, null, 2));
+    else reportProblem(unwritable);
+    return exitCodes.problems;
+  }
+  const files = artefact.files.map(({ name: written, bytes }) => ({
+    file: join(options.output, written),
+    bytes: bytes.length,
+  }));
+  const timings = clock.entries().map(([stage, milliseconds]) => ({ stage, milliseconds: Math.round(milliseconds) }));
+  if (options.json === true) {
+    const report = { ok: true, files, provider: artefact.provider, timings };
+    say(JSON.stringify({ ...report, diagnostics: jsonDiagnostics(diagnostics, sources) }, null, 2));
+    return exitCodes.done;
+  }
+  for (const { file: path, bytes } of files) say(`${relative(process.cwd(), path) || path}  ${bytes} bytes`);
+  if (options.timings === true) {
+    for (const { stage, milliseconds } of timings) say(`${stage.padEnd(12)} ${String(milliseconds).padStart(6)} ms`);
+    say(`machine code by ${artefact.provider}`);
+  }
+  return hasErrors(diagnostics) ? exitCodes.problems : exitCodes.done;
+}
+
+function tryWriting(folder: string, artefact: Artefact) {
+  try {
+    writeArtefact(folder, artefact.files, artefact.replaces);
+    return null;
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    return {
+      code: "SPX0201",
+      message: `the artefact cannot be written into \`${folder}\`: ${reason}`,
+      help: "choose a folder you may write to with `-o`, or free some space; nothing was changed",
+    };
+  }
+}

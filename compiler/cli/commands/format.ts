@@ -1,0 +1,57 @@
+/** `spxc fmt`: canonical layout, in place; a file with syntax errors is left as it is. */
+import { randomBytes } from "node:crypto";
+import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { parse } from "../../../grammar/parser/parse.ts";
+import { printSyntax } from "../../../grammar/syntax/print-syntax.ts";
+import { hasErrors, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
+import { complain, exitCodes, say } from "../terminal.ts";
+
+export async function format(files: readonly string[], options: { check?: boolean }): Promise<number> {
+  const outcomes = files.map((file) => (file === "-" ? formatInput() : formatFile(file, options.check === true)));
+  return outcomes.every((good) => good) ? exitCodes.done : exitCodes.problems;
+}
+
+function formatted(file: string, text: string): string | null {
+  const { tree, diagnostics } = parse({ file, text });
+  if (!hasErrors(diagnostics)) return printSyntax(tree);
+  reportDiagnostics(diagnostics, [{ file, text }]);
+  return null;
+}
+
+function formatInput(): boolean {
+  const result = formatted("<standard input>", readFileSync(0, "utf8"));
+  if (result !== null) process.stdout.write(result);
+  return result !== null;
+}
+
+function formatFile(file: string, checkOnly: boolean): boolean {
+  let text: string;
+  try {
+    text = readFileSync(file, "utf8");
+  } catch (cause) {
+    reportProblem(fileProblem("SPX0101", `\`${file}\` cannot be read`, cause));
+    return false;
+  }
+  const result = formatted(file, text);
+  if (result === null || result === text) return result !== null;
+  if (checkOnly) {
+    complain(`${file}: not formatted; run \`spxc fmt ${file}\``);
+    return false;
+  }
+  const beside = `${file}.${process.pid}-${randomBytes(4).toString("hex")}.part`;
+  try {
+    writeFileSync(beside, result);
+    renameSync(beside, file);
+  } catch (cause) {
+    rmSync(beside, { force: true });
+    reportProblem(fileProblem("SPX0201", `\`${file}\` cannot be written`, cause));
+    return false;
+  }
+  say(`${file}: formatted`);
+  return true;
+}
+
+function fileProblem(code: string, what: string, cause: unknown) {
+  const reason = cause instanceof Error ? cause.message : String(cause);
+  return { code, message: `${what}: ${reason}`, help: "check the path and its permissions" };
+}

@@ -1,0 +1,69 @@
+/**
+ * The road. Every verb of the compiler stands here once, in the order in which a program passes it, with the
+ * reason for its place. Stages up to `lowerTransforms` are pure; the back end and the writer touch the world.
+ */
+import { buildAlgebra } from "../algebra/build-algebra.ts";
+import { normalise } from "../algebra/normalise.ts";
+import { verifyAlgebra } from "../algebra/verify-algebra.ts";
+import { checkModule } from "../check/check-module.ts";
+import type { CheckedTransform } from "../check/checked-module.ts";
+import type { CompilerHost } from "../host/compiler-host.ts";
+import { verifyLoop } from "../loop/verify-loop.ts";
+import { choosePlan } from "../plan/choose-plan.ts";
+import { verifyPlan } from "../plan/verify-plan.ts";
+import { x86Targets } from "../targets/x86-targets.ts";
+import type { Compilation, CompileOptions, TransformStages } from "./compilation.ts";
+import { emitArtefact } from "./emit-artefact.ts";
+import { lowerTransform } from "./lower-transform.ts";
+import { StageClock } from "./stage-clock.ts";
+
+/** Source to plans: what `check`, `explain` and `print` need. */
+export function planFile(entry: string, host: CompilerHost, clock = new StageClock()): Compilation {
+  // Text, names, kinds, dimensions, obligations: after this no user's mistake is left except an impossible plan.
+  const { module, diagnostics, sources } = clock.time("check", () => checkModule(entry, host));
+  if (module === null) return { module, diagnostics, sources, transforms: [], clock };
+  const stages = module.transforms.map((transform) => planTransform(transform, clock));
+  return {
+    module,
+    sources,
+    diagnostics: [...diagnostics, ...stages.flatMap((stage) => stage.diagnostics)],
+    transforms: stages.flatMap((stage) => (stage.stages === null ? [] : [stage.stages])),
+    clock,
+  };
+}
+
+function planTransform(checked: CheckedTransform, clock: StageClock) {
+  // What the weight is, hash-consed, so that every later question about equality is a pointer comparison.
+  const built = clock.time("build", () => buildAlgebra(checked));
+  demand("algebra", verifyAlgebra(built));
+  // One normal form, so that the planner sees sums of scaled chains and nothing else.
+  const normal = clock.time("normalise", () => normalise(built));
+  demand("normal algebra", verifyAlgebra(normal));
+  // How the weight is applied: formats, fusion, merging, per interval of the batch.
+  const { plan, diagnostics } = clock.time("choose", () => choosePlan(normal, checked));
+  if (plan === null) return { stages: null, diagnostics };
+  demand("plan", verifyPlan(plan));
+  const stages: TransformStages = { checked, built, normal, plan };
+  return { stages, diagnostics };
+}
+
+/** The whole road: source to the files of an artefact, in memory; `writeArtefact` puts them on disk. */
+export async function compileFile(entry: string, host: CompilerHost, options: CompileOptions) {
+  const compilation = planFile(entry, host);
+  const failed = compilation.diagnostics.some((diagnostic) => diagnostic.severity === "error");
+  if (failed || compilation.module === null) return { compilation, artefact: null };
+  const { clock, module } = compilation;
+  // Loops for every level: formats become index arithmetic; general kernels and those for default ranks.
+  const lowered = clock.time("lower", () =>
+    compilation.transforms.map((stages) => lowerTransform(stages, x86Targets)),
+  );
+  const programs = lowered.flatMap((transform) => transform.programs);
+  for (const program of programs) demand(program.name, verifyLoop(program));
+  // LLVM text to one shared object, then the manifest that names its hash, then the module that names the manifest's.
+  return { compilation, artefact: await emitArtefact(module, lowered, programs, clock, options) };
+}
+
+/** A verifier's finding is a fault of the compiler, never of the user. */
+function demand(level: string, findings: readonly string[]): void {
+  if (findings.length > 0) throw new Error(`SPX9001: the verifier refused ${level}:\n  ${findings.join("\n  ")}`);
+}

@@ -1,0 +1,60 @@
+/** From loop programs to the files of an artefact, each naming the hash of the one before. */
+import type { KernelLibrary } from "../../runtime/contract/manifest.ts";
+import { readString, openLibrary } from "../../runtime/native/foreign-library.ts";
+import { compileLibrary } from "../backend/llvm/compile-library.ts";
+import type { CheckedModule } from "../check/checked-module.ts";
+import { type ArtefactFile, sha256 } from "../emit/artefact-writer.ts";
+import { buildManifest } from "../emit/manifest.ts";
+import type { LoopProgram } from "../loop/loop-node.ts";
+import { x86Targets } from "../targets/x86-targets.ts";
+import { artefactNames, isKernelsName, kernelsName } from "./artefact-names.ts";
+import type { Artefact, BuildProblem, CompileOptions } from "./compilation.ts";
+import type { LoweredTransform } from "./lower-transform.ts";
+import { packageVersion } from "./package-version.ts";
+import type { StageClock } from "./stage-clock.ts";
+
+export async function emitArtefact(
+  module: CheckedModule,
+  transforms: readonly LoweredTransform[],
+  programs: readonly LoopProgram[],
+  clock: StageClock,
+  options: CompileOptions,
+): Promise<Artefact | BuildProblem> {
+  const names = artefactNames(options.name);
+  const foreign = { openLibrary, readString };
+  const library = await compileLibrary(programs, { foreign, keepIr: options.keepIr });
+  if (library.kind === "failure") return { kind: "problem", problems: library.problems };
+  for (const [stage, milliseconds] of Object.entries(library.timings)) clock.add(stage, milliseconds);
+  const hash = sha256(library.bytes);
+  const kernels: KernelLibrary = {
+    file: kernelsName(options.name, hash),
+    sha256: hash,
+    bytes: library.bytes.byteLength,
+    levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
+  };
+  const manifest = buildManifest({
+    module,
+    transforms,
+    kernels,
+    compiler: packageVersion(),
+    hashes: new Map(module.sources.map((source) => [source.file, sha256(source.text)])),
+  });
+  const manifestText = `${JSON.stringify(manifest, null, 1)}\n`;
+  // Loaded here because only a build pays for ts-morph's quarter of a second.
+  const { writeTypeScriptModule } = await import("../emit/typescript-module.ts");
+  const text = clock.time("module", () =>
+    writeTypeScriptModule(manifest, {
+      manifestFile: names.manifest,
+      manifestHash: sha256(manifestText),
+      runtime: options.runtime,
+    }),
+  );
+  const files: ArtefactFile[] = [
+    { name: kernels.file, bytes: library.bytes },
+    { name: names.declarations, bytes: text.declarations },
+    { name: names.javascript, bytes: text.javascript },
+    { name: names.manifest, bytes: manifestText },
+    ...(options.keepIr ? [{ name: names.ir, bytes: library.ir }] : []),
+  ];
+  return { kind: "artefact", manifest, files, provider: library.provider.name, replaces: (file) => isKernelsName(options.name, file) && file !== kernels.file };
+}

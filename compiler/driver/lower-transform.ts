@@ -1,0 +1,69 @@
+/**
+ * Lowers every variant of a plan and its merge, for every level: first the kernels specialised for the
+ * constants the plan names, then the general one, because the runtime takes the first whose guard holds.
+ */
+import type { KernelManifest } from "../../runtime/contract/manifest.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import type { PlannedTransform } from "../emit/manifest.ts";
+import type { LoopProgram } from "../loop/loop-node.ts";
+import { lowerMerge } from "../loop/lower-merge.ts";
+import { type LoweredKernel, lowerVariant } from "../loop/lower-variant.ts";
+import type { X86Target } from "../targets/x86-targets.ts";
+import type { TransformStages } from "./compilation.ts";
+
+export interface LoweredTransform extends PlannedTransform {
+  readonly programs: readonly LoopProgram[];
+}
+
+type Constants = Readonly<Record<string, number>>;
+
+export function lowerTransform(stages: TransformStages, targets: readonly X86Target[]): LoweredTransform {
+  const { plan, checked } = stages;
+  const programs: LoopProgram[] = [];
+  const lower = (base: string, make: (target: X86Target, name: string, constants: Constants) => LoweredKernel) =>
+    specializations(stages).flatMap((constants) =>
+      targets.map((target): KernelManifest => {
+        const name = kernelName(base, constants, target.suffix);
+        const kernel = make(target, name, constants);
+        programs.push(kernel.program);
+        return {
+          symbol: name,
+          level: target.name,
+          guard: guardOf(constants),
+          buffers: kernel.buffers,
+          symbols: kernel.symbols,
+          workspace: kernel.workspace,
+        };
+      }),
+    );
+  const variantKernels = new Map(
+    plan.variants.map((variant) => [
+      variant.name,
+      lower(`${checked.name}_${variant.name}`, (target, name, constants) =>
+        lowerVariant(plan, variant, target, { name, constants }),
+      ),
+    ]),
+  );
+  const mergeKernels =
+    plan.merge.method === "identity"
+      ? []
+      : lower(`${checked.name}_merge`, (target, name, constants) => lowerMerge(plan, target, { name, constants }));
+  return { checked, plan, variantKernels, mergeKernels, programs };
+}
+
+function specializations({ plan }: TransformStages): Constants[] {
+  const all = Object.fromEntries(plan.specializations.map(({ symbol: name, value }) => [name, value]));
+  return plan.specializations.length === 0 ? [{}] : [all, {}];
+}
+
+function guardOf(constants: Constants): NumberExpression | null {
+  const conditions = Object.entries(constants).map(([name, value]) => apply("==", symbol(name), number(value)));
+  const [first, ...rest] = conditions;
+  if (first === undefined) return null;
+  return rest.length === 0 ? first : apply("and", first, ...rest);
+}
+
+function kernelName(base: string, constants: Constants, suffix: string): string {
+  const values = Object.entries(constants).map(([name, value]) => `_${name}${value}`);
+  return `${base}${values.join("")}_${suffix}`.replaceAll(/[^A-Za-z0-9_]/g, "_");
+}

@@ -1,0 +1,198 @@
+/**
+ * A step with lane = output: a tile is a few panels of 16 outputs, each with every token of the batch.
+ * Weights are read once for up to `outputTokens` tokens, x is broadcast, nothing is added across lanes.
+ */
+import { accumulateDenseLanes } from "./atoms/dense.ts";
+import { accumulateDiagLanes } from "./atoms/diag.ts";
+import { accumulateNmLanes } from "./atoms/nm.ts";
+import { accumulateSparseLanes } from "./atoms/sparse.ts";
+import {
+  type Block,
+  createBlock,
+  define,
+  forExactCount,
+  loop,
+  store,
+  tileRange,
+  when,
+} from "./loop-builder.ts";
+import {
+  add,
+  batch,
+  binary,
+  ceilDiv,
+  compare,
+  div,
+  extract,
+  f32,
+  f32x16,
+  int,
+  load,
+  max,
+  min,
+  mul,
+  rem,
+  sub,
+} from "./loop-expression.ts";
+import type { LoopExpression, LoopPhase } from "./loop-node.ts";
+import type { ResolvedStep, ResolvedTerm } from "./step-node.ts";
+import { stridedIndices } from "./stride-walk.ts";
+import { declareSums, type OutputTile } from "./tile-node.ts";
+
+/** A panel is worth a tile of its own from this many lines; shorter ones are grouped. */
+const linesPerTile = 2048;
+/** Fewer tiles than this would leave threads without work near the end of a phase. */
+const leastTiles = 8;
+
+/** Which outputs a panel holds, and which numbers of its operand. */
+interface PanelPosition {
+  readonly panel: LoopExpression;
+  readonly firstRow: LoopExpression;
+  /** Rows from `firstRow` on that belong to the panel's matrix; may exceed 16. */
+  readonly rowsLeft: LoopExpression;
+  /** For block-diagonal operands: panel of the stored values and first input of the block. */
+  readonly storedPanel: LoopExpression;
+  readonly firstInput: LoopExpression;
+}
+
+const blockdiagTerm = (step: ResolvedStep): ResolvedTerm | undefined =>
+  step.terms.find((term) => term.format.name === "blockdiag16");
+
+/** Number of panels of a step's output; those of a block-diagonal operand end with each block. */
+export function panelCount(step: ResolvedStep): LoopExpression {
+  const term = blockdiagTerm(step);
+  return term === undefined
+    ? ceilDiv(step.output.width, 16)
+    : mul(term.blocks, ceilDiv(div(term.rows, term.blocks), 16));
+}
+
+/** Where panel number `panel` of the step lies. */
+export function panelPosition(block: Block, step: ResolvedStep, panel: LoopExpression): PanelPosition {
+  const term = blockdiagTerm(step);
+  if (term === undefined) {
+    const firstRow = define(block, "first_row", mul(panel, int(16)));
+    const rowsLeft = define(block, "rows_left", sub(step.output.width, firstRow));
+    return { panel, firstRow, rowsLeft, storedPanel: panel, firstInput: int(0) };
+  }
+  const blockRows = define(block, "block_rows", div(term.rows, term.blocks));
+  const perBlock = define(block, "block_panels", ceilDiv(blockRows, 16));
+  const number = define(block, "block", div(panel, perBlock));
+  const inBlock = define(block, "panel_in_block", rem(panel, perBlock));
+  const repeated = term.format.name === "blockdiag16" && term.format.repeated;
+  const offset = define(block, "row_in_block", mul(inBlock, int(16)));
+  return {
+    panel,
+    firstRow: define(block, "first_row", add(mul(number, blockRows), offset)),
+    rowsLeft: define(block, "rows_left", sub(blockRows, offset)),
+    storedPanel: repeated ? inBlock : panel,
+    firstInput: define(block, "first_input", mul(number, div(term.columns, term.blocks))),
+  };
+}
+
+/** Panels that make up one tile, from the lines that a panel has to read. */
+export function panelsPerTile(step: ResolvedStep, panels: LoopExpression): LoopExpression {
+  const lines = step.terms.map((term) => div(term.columns, term.blocks)).reduce(add, int(1));
+  return max(int(1), min(ceilDiv(panels, leastTiles), div(int(linesPerTile), lines)));
+}
+
+function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, tile: OutputTile): void {
+  for (const term of step.terms) {
+    switch (term.format.name) {
+      case "panel16":
+      case "blockdiag16": {
+        const lines = div(term.columns, term.blocks);
+        const start = define(block, "values_start", mul(mul(position.storedPanel, lines), int(16)));
+        const panel = { start, lines, firstInput: position.firstInput, map: term.inputMap };
+        accumulateDenseLanes(block, term, panel, tile);
+        break;
+      }
+      case "nm-lanes":
+        accumulateNmLanes(block, term, position.panel, tile, step.target.vectorBits === 256);
+        break;
+      case "window-ell":
+        accumulateSparseLanes(block, term, position.panel, tile);
+        break;
+      case "vector":
+        accumulateDiagLanes(block, term, position.firstRow, position.rowsLeft, tile);
+        break;
+      default:
+        throw new Error(`format ${term.format.name} has no lane = output kernel`);
+    }
+  }
+}
+
+/** Adds up the chains pairwise, so that the result does not depend on more than the number of chains. */
+function sumOfChains(chains: readonly LoopExpression[]): LoopExpression {
+  const [first, ...rest] = chains;
+  if (first === undefined) throw new Error("a tile without chains");
+  if (rest.length === 0) return first;
+  const half = Math.ceil(chains.length / 2);
+  return binary("add", sumOfChains(chains.slice(0, half)), sumOfChains(chains.slice(half)));
+}
+
+function storePanel(block: Block, step: ResolvedStep, position: PanelPosition, tile: OutputTile): void {
+  const { output } = step;
+  const sums = tile.sums.map((chains) => define(block, "total", sumOfChains(chains.map((sum) => sum.read))));
+  const bases = sums.map((_, token) => define(block, "out", mul(add(tile.token, int(token)), output.width)));
+  const putVectors = (branch: Block, count: LoopExpression | null): void => {
+    for (const [token, sum] of sums.entries()) {
+      const at = add(bases[token] ?? int(0), position.firstRow);
+      const before = load(output.buffer, at, f32x16, count);
+      store(branch, output.buffer, at, step.accumulate ? binary("add", before, sum) : sum, count);
+    }
+  };
+  const putLanes = (branch: Block, guarded: boolean): void => {
+    const places = stridedIndices(branch, step.outputMap, position.firstRow, 16);
+    for (const [lane, place] of places.entries()) {
+      const put = (inner: Block): void => {
+        for (const [token, sum] of sums.entries()) {
+          const at = add(bases[token] ?? int(0), place);
+          const value = extract(sum, lane);
+          const before = load(output.buffer, at, f32);
+          store(inner, output.buffer, at, step.accumulate ? binary("add", before, value) : value);
+        }
+      };
+      if (guarded) when(branch, compare("lt", int(lane), position.rowsLeft), put);
+      else put(branch);
+    }
+  };
+  const contiguous = step.outputMap === null;
+  when(
+    block,
+    compare("ge", position.rowsLeft, int(16)),
+    (branch) => (contiguous ? putVectors(branch, null) : putLanes(branch, false)),
+    (branch) => (contiguous ? putVectors(branch, position.rowsLeft) : putLanes(branch, true)),
+  );
+}
+
+/** Accumulators that fit the registers beside the window of each token. */
+const chainsFor = (step: ResolvedStep, tokens: number): number =>
+  Math.min(4, Math.max(1, Math.floor((step.target.vectorBits === 512 ? 8 : 4) / tokens)));
+
+/** Lowers a step whose operands are panel16, nm-lanes, window-ell or one blockdiag16. */
+export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
+  const tile = step.names.fresh("tile");
+  const block = createBlock(step.names);
+  const panels = define(block, "panels", panelCount(step));
+  const each = define(block, "each", panelsPerTile(step, panels));
+  const most = step.target.outputTokens;
+  const range = tileRange({ kind: "symbol", name: tile }, each, panels);
+  loop(block, "panel", range, (inner, panel) => {
+    const position = panelPosition(inner, step, panel);
+    const tokens = (at: Block, token: LoopExpression, count: number): void => {
+      const chains = chainsFor(step, count);
+      const sums: OutputTile = { token, chains, sums: declareSums(at, count, chains) };
+      accumulate(at, step, position, sums);
+      storePanel(at, step, position, sums);
+    };
+    const whole = define(inner, "whole_tokens", sub(batch, rem(batch, int(most))));
+    loop(inner, "token", { from: int(0), to: whole, step: most }, (group, token) => tokens(group, token, most));
+    forExactCount(inner, define(inner, "rest", sub(batch, whole)), most - 1, (rest, exact) =>
+      tokens(rest, whole, exact),
+    );
+  });
+  const count = panelCount(step);
+  const group = panelsPerTile(step, count);
+  const tiles = div(add(count, sub(group, int(1))), group);
+  return { name: step.name, tile, tiles, body: block.statements };
+}

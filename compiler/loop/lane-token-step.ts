@@ -1,0 +1,176 @@
+/**
+ * A step with lane = token: a tile is a group of token panels times a few units of rows. Every structured
+ * operand is row addressing into the panels of the activation; sums stay in registers until they are stored.
+ */
+import { accumulateBlockTokens, type StripFit } from "./atoms/block.ts";
+import { accumulateDenseTokens } from "./atoms/dense.ts";
+import { accumulateDiagTokens } from "./atoms/diag.ts";
+import { accumulateNmTokens } from "./atoms/nm.ts";
+import { accumulateSparseTokens } from "./atoms/sparse.ts";
+import { panelCount, panelPosition } from "./lane-output-step.ts";
+import { type Block, createBlock, define, forExactCount, loop, tileRange, when } from "./loop-builder.ts";
+import { add, batch, ceilDiv, compare, div, int, max, min, mul, rem, sub } from "./loop-expression.ts";
+import type { LoopExpression, LoopPhase } from "./loop-node.ts";
+import type { ResolvedStep, ResolvedTerm } from "./step-node.ts";
+import { storeTokenTile } from "./store-token-tile.ts";
+import { declareSums, type TokenTile } from "./tile-node.ts";
+import { mostVectors, type UnitShape, unitLength, unitShape } from "./token-tile-shape.ts";
+
+/** Inputs that a unit should read before it is worth a tile of its own. */
+const linesPerTile = 256;
+const leastTiles = 4;
+
+/** The tokens that a tile covers. */
+interface TokenGroup {
+  readonly panel: LoopExpression;
+  readonly vectors: number;
+}
+
+/** How the rows of a tile lie in the units of its operands. */
+interface RowFit {
+  readonly strips: StripFit;
+  /** The first row is a multiple of the number of rows, a power of two: all lie in one panel of 16. */
+  readonly onePanel: boolean;
+}
+
+/** Index of (row, line 0) of a panel16 operand. */
+function denseRowStarts(block: Block, term: ResolvedTerm, tile: TokenTile, onePanel: boolean): LoopExpression[] {
+  const startOf = (row: LoopExpression): LoopExpression =>
+    define(block, "w_start", add(mul(mul(div(row, int(16)), term.columns), int(16)), rem(row, int(16))));
+  if (onePanel) {
+    const first = startOf(tile.row);
+    return tile.sums.map((_, offset) => add(first, int(offset)));
+  }
+  return tile.sums.map((_, offset) => startOf(define(block, "row", add(tile.row, int(offset)))));
+}
+
+function accumulate(block: Block, step: ResolvedStep, tile: TokenTile, fit: RowFit): void {
+  for (const term of step.terms) {
+    switch (term.format.name) {
+      case "panel16": {
+        const panel = { start: int(0), lines: term.columns, firstInput: int(0), map: null };
+        accumulateDenseTokens(block, term, panel, denseRowStarts(block, term, tile, fit.onePanel), tile);
+        break;
+      }
+      case "nm-rows":
+        accumulateNmTokens(block, term, tile);
+        break;
+      case "csr":
+        accumulateSparseTokens(block, term, tile);
+        break;
+      case "block-strips":
+        accumulateBlockTokens(block, term, tile, fit.strips);
+        break;
+      case "vector":
+        accumulateDiagTokens(block, term, tile);
+        break;
+      default:
+        throw new Error(`format ${term.format.name} has no lane = token kernel`);
+    }
+  }
+}
+
+/** Rows [from, to) in tiles of `rows` rows each, which must fit the operands' padding. */
+function sweepRows(
+  block: Block,
+  step: ResolvedStep,
+  group: TokenGroup,
+  range: { readonly from: LoopExpression; readonly to: LoopExpression },
+  rows: number,
+  fit: RowFit,
+): void {
+  loop(block, "row", { ...range, step: rows }, (inner, row) => {
+    const tile: TokenTile = { ...group, row, sums: declareSums(inner, rows, group.vectors) };
+    accumulate(inner, step, tile, fit);
+    storeTokenTile(inner, step, tile, row, sub(step.output.width, row));
+  });
+}
+
+function sweepUnit(block: Block, step: ResolvedStep, group: TokenGroup, unit: LoopExpression, shape: UnitShape): void {
+  const first = define(block, "first_row", mul(unit, int(shape.rows)));
+  const end = define(block, "end_row", min(step.output.width, add(first, int(shape.rows))));
+  const [rows = 1] = shape.pieces;
+  const fitOf = (size: number, offset: number): RowFit => ({
+    strips: shape.fit,
+    onePanel: 16 % size === 0 && shape.rows % size === 0 && offset % size === 0,
+  });
+  if (shape.padded) {
+    sweepRows(block, step, group, { from: first, to: end }, rows, fitOf(rows, 0));
+    return;
+  }
+  const wholeUnit = (inner: Block): void => {
+    const even = shape.pieces.filter((piece) => piece === rows).length;
+    const split = define(inner, "split", add(first, int(even * rows)));
+    sweepRows(inner, step, group, { from: first, to: split }, rows, fitOf(rows, 0));
+    for (const rest of shape.pieces.slice(even)) {
+      sweepRows(inner, step, group, { from: split, to: add(split, int(rest)) }, rest, fitOf(rest, even * rows));
+    }
+  };
+  const rowByRow = (inner: Block): void =>
+    sweepRows(inner, step, group, { from: first, to: end }, 1, {
+      strips: shape.fit === "any" ? "any" : "inside",
+      onePanel: true,
+    });
+  when(block, compare("eq", sub(end, first), int(shape.rows)), wholeUnit, rowByRow);
+}
+
+/** A panel of a block-diagonal operand: its rows start anywhere, its values at a panel of their own. */
+function sweepBlockdiagPanel(
+  block: Block,
+  step: ResolvedStep,
+  group: TokenGroup,
+  panel: LoopExpression,
+  shape: UnitShape,
+): void {
+  const position = panelPosition(block, step, panel);
+  const [rows = 1] = shape.pieces;
+  const to = define(block, "end_row", min(int(16), position.rowsLeft));
+  for (const term of step.terms) {
+    const lines = div(term.columns, term.blocks);
+    const start = define(block, "values_start", mul(mul(position.storedPanel, lines), int(16)));
+    const dense = { start, lines, firstInput: position.firstInput, map: term.inputMap };
+    loop(block, "row", { from: int(0), to, step: rows }, (inner, offset) => {
+      const row = define(inner, "row", add(position.firstRow, offset));
+      const tile: TokenTile = { ...group, row, sums: declareSums(inner, rows, group.vectors) };
+      const first = define(inner, "w_start", add(start, offset));
+      const starts = tile.sums.map((_, lane) => add(first, int(lane)));
+      accumulateDenseTokens(inner, term, dense, starts, tile);
+      storeTokenTile(inner, step, tile, row, define(inner, "left", sub(position.rowsLeft, offset)));
+    });
+  }
+}
+
+/** Lowers a step whose operands are panel16, nm-rows, csr, block-strips or one blockdiag16. */
+export function lowerLaneTokenStep(step: ResolvedStep): LoopPhase {
+  const blockdiag = step.terms.some((term) => term.format.name === "blockdiag16");
+  const tile = step.names.fresh("tile");
+  const number: LoopExpression = { kind: "symbol", name: tile };
+  const block = createBlock(step.names);
+  const most = mostVectors(step);
+  const panels = ceilDiv(batch, 16);
+  const groups = ceilDiv(panels, most);
+  const unitRows = unitLength(step);
+  const units = blockdiag ? panelCount(step) : ceilDiv(step.output.width, unitRows);
+  const lines = step.terms.map((term) => div(term.columns, term.blocks)).reduce(add, int(1));
+  const each = max(int(1), min(ceilDiv(units, leastTiles), div(int(linesPerTile * 16), mul(lines, int(unitRows)))));
+  const unitTiles = div(add(units, sub(each, int(1))), each);
+
+  const tilesAcross = define(block, "tiles_across", unitTiles);
+  const tokenPanels = define(block, "token_panels", panels);
+  const tokenGroups = define(block, "token_groups", groups);
+  const groupNumber = define(block, "token_group", div(number, tilesAcross));
+  const firstPanel = define(block, "first_panel", div(mul(groupNumber, tokenPanels), tokenGroups));
+  const endPanel = define(block, "end_panel", div(mul(add(groupNumber, int(1)), tokenPanels), tokenGroups));
+  const range = tileRange(rem(number, tilesAcross), define(block, "each", each), define(block, "units", units));
+  const firstUnit = define(block, "first_unit", range.from);
+  const endUnit = define(block, "end_unit", range.to);
+  forExactCount(block, define(block, "vectors", sub(endPanel, firstPanel)), most, (inner, vectors) => {
+    const group = { panel: firstPanel, vectors };
+    const shape = unitShape(step, vectors);
+    loop(inner, "unit", { from: firstUnit, to: endUnit }, (body, unit) => {
+      if (blockdiag) sweepBlockdiagPanel(body, step, group, unit, shape);
+      else sweepUnit(body, step, group, unit, shape);
+    });
+  });
+  return { name: step.name, tile, tiles: mul(groups, unitTiles), body: block.statements };
+}

@@ -1,0 +1,180 @@
+/**
+ * Construction of loop expressions: types are derived, and index arithmetic on known numbers is folded away,
+ * so that a specialised dimension leaves literal trip counts behind.
+ */
+import type { BinaryOperator, CompareOperator, LoopExpression, Scalar, ValueType } from "./loop-node.ts";
+
+export const i64: ValueType = { scalar: "i64", lanes: 1 };
+export const f32: ValueType = { scalar: "f32", lanes: 1 };
+export const i32: ValueType = { scalar: "i32", lanes: 1 };
+export const f32x16: ValueType = { scalar: "f32", lanes: 16 };
+export const i32x16: ValueType = { scalar: "i32", lanes: 16 };
+
+/** The type of `expression`. */
+export function typeOf(expression: LoopExpression): ValueType {
+  switch (expression.kind) {
+    case "constant":
+    case "read":
+    case "load":
+      return expression.type;
+    case "symbol":
+      return i64;
+    case "binary":
+      return typeOf(expression.left);
+    case "compare":
+      return { scalar: "bool", lanes: typeOf(expression.left).lanes };
+    case "select":
+      return typeOf(expression.whenTrue);
+    case "fma":
+      return typeOf(expression.a);
+    case "splat":
+      return { scalar: typeOf(expression.value).scalar, lanes: expression.lanes };
+    case "convert":
+      return { scalar: expression.to, lanes: typeOf(expression.value).lanes };
+    case "permute":
+      return f32x16;
+    case "shuffle":
+      return { scalar: typeOf(expression.left).scalar, lanes: expression.lanes.length };
+    case "extract":
+      return { scalar: typeOf(expression.value).scalar, lanes: 1 };
+  }
+}
+
+export const constant = (type: ValueType, value: number): LoopExpression => ({ kind: "constant", type, value });
+/** An index or a count known at compile time. */
+export const int = (value: number): LoopExpression => constant(i64, value);
+export const symbol = (name: string): LoopExpression => ({ kind: "symbol", name });
+/** The number of rows of `x`, an argument of every kernel. */
+export const batch: LoopExpression = symbol("batch");
+
+const integerOperations: Record<BinaryOperator, (a: number, b: number) => number> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => Math.floor(a / b),
+  rem: (a, b) => a % b,
+  min: Math.min,
+  max: Math.max,
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  shl: (a, b) => a * 2 ** b,
+  shr: (a, b) => Math.floor(a / 2 ** b),
+};
+
+/** Identities of index arithmetic: `operator` with `value` on the right leaves the left side, or gives a number. */
+const identities: readonly { operator: BinaryOperator; value: number; gives: "left" | number }[] = [
+  { operator: "add", value: 0, gives: "left" },
+  { operator: "sub", value: 0, gives: "left" },
+  { operator: "mul", value: 1, gives: "left" },
+  { operator: "mul", value: 0, gives: 0 },
+  { operator: "div", value: 1, gives: "left" },
+  { operator: "rem", value: 1, gives: 0 },
+  { operator: "shl", value: 0, gives: "left" },
+  { operator: "shr", value: 0, gives: "left" },
+];
+
+const commutes = (operator: BinaryOperator): boolean => operator === "add" || operator === "mul";
+
+/** The value of an index known at compile time, or null. */
+export const knownInt = (expression: LoopExpression): number | null =>
+  expression.kind === "constant" && expression.type.scalar === "i64" ? expression.value : null;
+
+export function binary(operator: BinaryOperator, left: LoopExpression, right: LoopExpression): LoopExpression {
+  const plain: LoopExpression = { kind: "binary", operator, left, right };
+  if (typeOf(left).scalar !== "i64") return plain;
+  const a = knownInt(left);
+  const b = knownInt(right);
+  if (a !== null && b !== null) {
+    return b === 0 && (operator === "div" || operator === "rem") ? plain : int(integerOperations[operator](a, b));
+  }
+  if (a !== null && commutes(operator)) return binary(operator, right, left);
+  const identity = identities.find((row) => row.operator === operator && row.value === b);
+  if (identity !== undefined) return identity.gives === "left" ? left : int(identity.gives);
+  if (b !== null && operator === "add" && left.kind === "binary" && left.operator === "add") {
+    const inner = knownInt(left.right);
+    if (inner !== null) return binary("add", left.left, int(inner + b));
+  }
+  return plain;
+}
+
+export const add = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("add", left, right);
+export const sub = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("sub", left, right);
+export const mul = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("mul", left, right);
+export const div = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("div", left, right);
+export const rem = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("rem", left, right);
+export const min = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("min", left, right);
+export const max = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("max", left, right);
+
+/** left / right rounded up. */
+export const ceilDiv = (left: LoopExpression, right: number): LoopExpression =>
+  div(add(left, int(right - 1)), int(right));
+
+const comparisons: Record<CompareOperator, (a: number, b: number) => boolean> = {
+  eq: (a, b) => a === b,
+  ne: (a, b) => a !== b,
+  lt: (a, b) => a < b,
+  le: (a, b) => a <= b,
+  gt: (a, b) => a > b,
+  ge: (a, b) => a >= b,
+};
+
+export function compare(operator: CompareOperator, left: LoopExpression, right: LoopExpression): LoopExpression {
+  const a = knownInt(left);
+  const b = knownInt(right);
+  if (a !== null && b !== null) return constant({ scalar: "bool", lanes: 1 }, Number(comparisons[operator](a, b)));
+  return { kind: "compare", operator, left, right };
+}
+
+/** Both conditions hold. */
+export function both(left: LoopExpression, right: LoopExpression): LoopExpression {
+  if (left.kind === "constant") return left.value === 0 ? left : right;
+  if (right.kind === "constant") return right.value === 0 ? right : left;
+  return { kind: "binary", operator: "and", left, right };
+}
+
+export function select(
+  condition: LoopExpression,
+  whenTrue: LoopExpression,
+  whenFalse: LoopExpression,
+): LoopExpression {
+  if (condition.kind === "constant") return condition.value === 0 ? whenFalse : whenTrue;
+  return { kind: "select", condition, whenTrue, whenFalse };
+}
+
+export const fma = (a: LoopExpression, b: LoopExpression, c: LoopExpression): LoopExpression => ({
+  kind: "fma",
+  a,
+  b,
+  c,
+});
+
+export const load = (
+  buffer: string,
+  index: LoopExpression,
+  type: ValueType,
+  count: LoopExpression | null = null,
+): LoopExpression => ({ kind: "load", buffer, index, type, count });
+
+export const splat = (value: LoopExpression): LoopExpression => ({ kind: "splat", value, lanes: 16 });
+export const convert = (value: LoopExpression, to: Scalar): LoopExpression => ({ kind: "convert", value, to });
+
+/** One element of an integer buffer, as an index. */
+export const loadIndex = (buffer: string, index: LoopExpression): LoopExpression =>
+  convert(load(buffer, index, i32), "i64");
+
+export const permute = (table: LoopExpression, index: LoopExpression): LoopExpression => ({
+  kind: "permute",
+  table,
+  index,
+});
+
+export const shuffle = (left: LoopExpression, right: LoopExpression, lanes: readonly number[]): LoopExpression => ({
+  kind: "shuffle",
+  left,
+  right,
+  lanes,
+});
+
+export const extract = (value: LoopExpression, lane: number): LoopExpression => ({ kind: "extract", value, lane });
+
+export const zeros: LoopExpression = constant(f32x16, 0);

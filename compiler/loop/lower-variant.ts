@@ -1,0 +1,144 @@
+/**
+ * Lowers a variant of a plan to a loop program: one phase for each step, in order, and phases that change the
+ * layout of x and y where lane = token needs them. The dimensions that are not constants become frame symbols.
+ */
+import type { FrameSymbol } from "../../runtime/contract/manifest.ts";
+import { apply, number, type NumberExpression, symbol as numberSymbol } from "../../runtime/contract/number-expression.ts";
+import type { Plan, Step, Variant } from "../plan/plan.ts";
+import type { X86Target } from "../targets/x86-targets.ts";
+import { lowerLaneOutputStep } from "./lane-output-step.ts";
+import { lowerLaneTokenStep } from "./lane-token-step.ts";
+import { batch, ceilDiv, int, mul } from "./loop-expression.ts";
+import type { BufferDeclaration, LoopPhase, LoopProgram } from "./loop-node.ts";
+import { createProgramParts, type ProgramParts, resolveStep } from "./program-parts.ts";
+import type { Place } from "./step-node.ts";
+import { panelsPhase, rowsPhase } from "./transpose-panels.ts";
+
+export interface LoweredKernel {
+  readonly program: LoopProgram;
+  /** The packed buffers whose addresses open the frame, in order. */
+  readonly buffers: readonly { readonly operand: string; readonly buffer: string }[];
+  /** The symbols that follow them, in order. */
+  readonly symbols: readonly FrameSymbol[];
+  /** Bytes of workspace that a call needs; reads dimensions and `batch`. */
+  readonly workspace: NumberExpression;
+}
+
+export interface LoweringOptions {
+  /** Symbol of the kernel. */
+  readonly name: string;
+  /** Values of integer arguments and dimensions that the kernel is specialised for. */
+  readonly constants: Readonly<Record<string, number>>;
+}
+
+/** Elements of an activation, rounded up to whole cache lines, in bytes. */
+const activationBytes = (width: NumberExpression, form: Place["form"]): NumberExpression => {
+  const tokens = numberSymbol("batch");
+  return form === "panels"
+    ? apply("*", number(64), apply("ceil", apply("/", tokens, number(16))), width)
+    : apply("*", number(64), apply("ceil", apply("/", apply("*", tokens, width), number(16))));
+};
+
+interface Workspace {
+  readonly buffers: BufferDeclaration[];
+  readonly bytes: NumberExpression[];
+}
+
+function addWorkspace(
+  parts: ProgramParts,
+  workspace: Workspace,
+  hint: string,
+  widthExpression: NumberExpression,
+  form: Place["form"],
+): Place {
+  const width = parts.symbols.dimension(widthExpression);
+  const name = parts.names.fresh(hint);
+  const length = form === "panels" ? mul(mul(ceilDiv(batch, 16), width), int(16)) : mul(batch, width);
+  workspace.buffers.push({ name, element: "f32", space: "workspace", length });
+  workspace.bytes.push(activationBytes(parts.symbols.specialize(widthExpression), form));
+  return { buffer: name, width, form };
+}
+
+/** Widths by activation; `x` and `y` are those of the plan. */
+function activationWidths(plan: Plan, variant: Variant): ReadonlyMap<string, NumberExpression> {
+  return new Map([
+    ["x", plan.columns],
+    ["y", plan.rows],
+    ...variant.activations.map(({ name, width }) => [name, width] as const),
+  ]);
+}
+
+/**
+ * Lowers `variant` for `target`.
+ * @throws Error when the variant names an operand or activation that the plan does not have.
+ */
+export function lowerVariant(
+  plan: Plan,
+  variant: Variant,
+  target: X86Target,
+  { name, constants }: LoweringOptions,
+): LoweredKernel {
+  const parts = createProgramParts(plan, [variant], constants);
+  const workspace: Workspace = { buffers: [], bytes: [] };
+  const widths = activationWidths(plan, variant);
+  const widthOf = (activation: string): NumberExpression => {
+    const width = widths.get(activation);
+    if (width === undefined) throw new Error(`variant ${variant.name} has no activation ${activation}`);
+    return width;
+  };
+  const tokens = variant.layout === "lane-token";
+  const form: Place["form"] = tokens ? "panels" : "rows";
+  const x: Place = { buffer: "x", width: parts.symbols.dimension(plan.columns), form: "rows" };
+  const y: Place = { buffer: "y", width: parts.symbols.dimension(plan.rows), form: "rows" };
+  const phases: LoopPhase[] = [];
+
+  const places = new Map<string, Place>();
+  const placeOf = (activation: string): Place => {
+    const known = places.get(activation);
+    if (known !== undefined) return known;
+    const place = addWorkspace(parts, workspace, activation, widthOf(activation), form);
+    places.set(activation, place);
+    return place;
+  };
+  if (!tokens) places.set("x", x);
+  else if (variant.steps.some((step) => step.terms.some((term) => term.input === "x"))) {
+    const panels = addWorkspace(parts, workspace, "x_panels", plan.columns, "panels");
+    places.set("x", panels);
+    phases.push(panelsPhase(parts.names, x, panels));
+  }
+
+  const lowerStep = (step: Step): void => {
+    const toY = step.output === "y";
+    // Permuted outputs would scatter over row-major memory element by element; panels take them row by row.
+    const detour = toY && tokens && step.outputPermutation !== null;
+    const output = !toY
+      ? placeOf(step.output)
+      : detour
+        ? addWorkspace(parts, workspace, "y_panels", plan.rows, "panels")
+        : y;
+    const resolved = resolveStep(parts, plan, step, target, { output, inputOf: placeOf });
+    const here = detour ? { ...resolved, accumulate: false } : resolved;
+    phases.push(tokens ? lowerLaneTokenStep(here) : lowerLaneOutputStep(here));
+    if (detour) phases.push(rowsPhase(parts.names, output, y, step.accumulate));
+  };
+  variant.steps.forEach(lowerStep);
+
+  const program: LoopProgram = {
+    name,
+    level: target.name,
+    buffers: [
+      ...parts.buffers,
+      { name: "x", element: "f32", space: "input", length: mul(batch, x.width) },
+      { name: "y", element: "f32", space: "output", length: mul(batch, y.width) },
+      ...workspace.buffers,
+    ],
+    symbols: parts.symbols.list.map((given) => given.name),
+    phases,
+  };
+  return {
+    program,
+    buffers: parts.operandBuffers,
+    symbols: parts.symbols.list,
+    workspace: workspace.bytes.length === 0 ? number(0) : apply("+", ...workspace.bytes),
+  };
+}

@@ -1,0 +1,56 @@
+/** A plan step with its operands and activations resolved to buffers: what the step lowerings work on. */
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import type { X86Target } from "../targets/x86-targets.ts";
+import type { Names } from "./loop-builder.ts";
+import type { LoopExpression } from "./loop-node.ts";
+
+/**
+ * Where an activation lies. `rows`: [batch][width]; `panels`: [ceil(batch/16)][width][16], lane = token,
+ * the lanes beyond the batch hold numbers that nobody reads.
+ */
+export interface Place {
+  readonly buffer: string;
+  readonly width: LoopExpression;
+  readonly form: "rows" | "panels";
+}
+
+/**
+ * Index i of a permuted vector sits at (i % period) * jump + floor(i / period). A stride permutation read
+ * from its input has period = stride; written to its output it has period = size / stride.
+ */
+export interface StrideMap {
+  readonly period: LoopExpression;
+  readonly jump: LoopExpression;
+}
+
+export interface ResolvedTerm {
+  readonly format: OperandFormat;
+  /** Buffer name of the format → buffer name in the program. */
+  readonly buffers: ReadonlyMap<string, string>;
+  readonly rows: LoopExpression;
+  readonly columns: LoopExpression;
+  /** Number of blocks of a block-diagonal operand, else 1. */
+  readonly blocks: LoopExpression;
+  readonly input: Place;
+  readonly inputMap: StrideMap | null;
+}
+
+export interface ResolvedStep {
+  readonly name: string;
+  readonly names: Names;
+  readonly target: X86Target;
+  readonly output: Place;
+  readonly outputMap: StrideMap | null;
+  readonly accumulate: boolean;
+  readonly terms: readonly ResolvedTerm[];
+}
+
+/**
+ * The program's name of a term's buffer.
+ * @throws Error when the format has no such buffer: the template and the format table disagree.
+ */
+export function bufferOf(term: ResolvedTerm, name: string): string {
+  const buffer = term.buffers.get(name);
+  if (buffer === undefined) throw new Error(`format ${term.format.name} has no buffer ${name}`);
+  return buffer;
+}

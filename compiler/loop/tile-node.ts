@@ -1,0 +1,36 @@
+/** The register tiles of the two layouts, and where their activations start. */
+import { type Block, declareRegister, define, type Register } from "./loop-builder.ts";
+import { add, int, mul, zeros } from "./loop-expression.ts";
+import type { LoopExpression } from "./loop-node.ts";
+import type { Place } from "./step-node.ts";
+
+/** Lane = output: sums[token][chain] of 16 outputs each; chains are added up before the store. */
+export interface OutputTile {
+  readonly token: LoopExpression;
+  readonly chains: number;
+  readonly sums: readonly (readonly Register[])[];
+}
+
+/** Lane = token: sums[row][vector] of 16 tokens each. */
+export interface TokenTile {
+  /** Number of the first panel of 16 tokens. */
+  readonly panel: LoopExpression;
+  readonly vectors: number;
+  /** First row (output) of the tile. */
+  readonly row: LoopExpression;
+  readonly sums: readonly (readonly Register[])[];
+}
+
+/** `outer` x `inner` accumulators that start at zero. */
+export const declareSums = (block: Block, outer: number, inner: number): Register[][] =>
+  Array.from({ length: outer }, () => Array.from({ length: inner }, () => declareRegister(block, "sum", zeros)));
+
+/** Index of the first feature of each token of the tile in a row-major activation. */
+export const rowBases = (block: Block, place: Place, tile: OutputTile): LoopExpression[] =>
+  tile.sums.map((_, offset) => define(block, "row", mul(add(tile.token, int(offset)), place.width)));
+
+/** Index of the first feature of each vector of the tile in a panelled activation. */
+export const tokenBases = (block: Block, place: Place, tile: TokenTile): LoopExpression[] =>
+  Array.from({ length: tile.vectors }, (_, vector) =>
+    define(block, "panel", mul(add(tile.panel, int(vector)), mul(place.width, int(16)))),
+  );

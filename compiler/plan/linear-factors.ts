@@ -1,0 +1,199 @@
+/**
+ * A term as a chain of factors that steps can apply, with permutations folded into the steps around them.
+ * A ⊗ B becomes (I ⊗ A), (I ⊗ B) and stride permutations; a block diagonal of equal blocks stays one factor.
+ */
+import { apply, number, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { Term } from "../algebra/algebra-node.ts";
+import { divideNumbers, multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
+import { isTrainable } from "../algebra/structure.ts";
+import { sameDimension } from "../types/dimension.ts";
+import { multiplyPieces, pieceOf, type MaskStorage, type MatrixPiece } from "./matrix-operand.ts";
+import type { Layout, StridePermutation } from "./plan.ts";
+
+/** One point in the space of plans of a transform. */
+export interface Choices {
+  readonly layout: Layout;
+  readonly masks: MaskStorage;
+  /** Which factor of a Kronecker product acts first. */
+  readonly kron: "first-factor-first" | "last-factor-first";
+  /** Frozen neighbours multiplied at load: keys from `productPoints`. */
+  readonly products: ReadonlySet<string>;
+}
+
+export type LinearFactor =
+  | { readonly kind: "permutation"; readonly permutation: StridePermutation }
+  /** One packed operand, or whatever `piece` becomes in the layout. */
+  | { readonly kind: "matrix"; readonly piece: MatrixPiece; readonly note: string | null }
+  /** Equal blocks; `repeated` when all are the piece itself. */
+  | { readonly kind: "blocks"; readonly piece: MatrixPiece; readonly blocks: NumberExpression; readonly repeated: boolean }
+  | { readonly kind: "diagonal"; readonly piece: MatrixPiece }
+  /** A sum with parameters between other factors. */
+  | { readonly kind: "sum"; readonly term: Term };
+
+/** A factor with the permutations that its step applies. */
+export interface Stage {
+  readonly factor: Exclude<LinearFactor, { kind: "permutation" }>;
+  readonly inputPermutation: StridePermutation | null;
+  readonly outputPermutation: StridePermutation | null;
+}
+
+/** Identifies the gap behind factor `index` of a chain, or (index -1) a frozen structured term as a whole. */
+export const productKey = (term: Term, index: number): string => `${term.id}:${index}`;
+
+const isStructured = (term: Term): boolean => term.kind === "kron" || term.kind === "blockdiag";
+
+/** Every place where frozen factors could be multiplied once at load, in order of appearance. */
+export function productPoints(term: Term): readonly string[] {
+  switch (term.kind) {
+    case "sum":
+      return term.terms.flatMap(productPoints);
+    case "scale":
+      return productPoints(term.operand);
+    case "chain": {
+      const gaps = term.factors.flatMap((factor, index) => {
+        const next = term.factors[index + 1];
+        return next === undefined || isTrainable(factor) || isTrainable(next) ? [] : [productKey(term, index)];
+      });
+      return [...gaps, ...term.factors.flatMap(productPoints)];
+    }
+    default:
+      return isStructured(term) && !isTrainable(term) ? [productKey(term, -1)] : [];
+  }
+}
+
+/** The factors of a chain in runs that are multiplied at load; a run of one stays as it is. */
+export function segmentsOf(term: Extract<Term, { kind: "chain" }>, choices: Choices): readonly (readonly Term[])[] {
+  const segments: Term[][] = [];
+  for (const [index, factor] of term.factors.entries()) {
+    const current = segments.at(-1);
+    if (current !== undefined && choices.products.has(productKey(term, index - 1))) current.push(factor);
+    else segments.push([factor]);
+  }
+  return segments;
+}
+
+const matrix = (piece: MatrixPiece, note: string | null = null): LinearFactor => ({ kind: "matrix", piece, note });
+
+const permutation = (size: NumberExpression, stride: NumberExpression): LinearFactor => ({
+  kind: "permutation",
+  permutation: { size, stride },
+});
+
+/**
+ * Viewing the input of A₁ ⊗ … ⊗ Aₖ as an array [q₁, …, qₖ], each factor acts on one axis; a rotation of the axes,
+ * which is a stride permutation, brings that axis to the end. For two factors (A: p x q, B: s x t):
+ * A ⊗ B = P(s) (I_s ⊗ A) P(q) (I_q ⊗ B), the last factor first, or (I_p ⊗ B) P(t) (I_t ⊗ A) P(q), the first one first.
+ */
+function kronFactors(factors: readonly Term[], order: Choices["kron"]): readonly LinearFactor[] {
+  const acting: LinearFactor[] = [];
+  let total = multiplyNumbers(...factors.map((factor) => factor.columns));
+  for (const factor of order === "first-factor-first" ? factors : factors.toReversed()) {
+    const rest = divideNumbers(total, factor.columns);
+    if (order === "first-factor-first") acting.push(permutation(total, factor.columns));
+    total = multiplyNumbers(rest, factor.rows);
+    if (factor.kind !== "identity") acting.push({ kind: "blocks", piece: pieceOf(factor), blocks: rest, repeated: true });
+    if (order === "last-factor-first") acting.push(permutation(total, rest));
+  }
+  return acting.toReversed();
+}
+
+function blockFactors(term: Extract<Term, { kind: "blockdiag" }>): readonly LinearFactor[] {
+  const [first, ...rest] = nonEmpty(term.blocks);
+  const equalSizes = rest.every((block) => sameDimension(block.rows, first.rows) && sameDimension(block.columns, first.columns));
+  if (!equalSizes) return [matrix(pieceOf(term), `${pieceOf(term).text} has blocks of different sizes and is stored dense`)];
+  const repeated = rest.every((block) => block === first);
+  return [{ kind: "blocks", piece: repeated ? pieceOf(first) : pieceOf(term), blocks: number(term.blocks.length), repeated }];
+}
+
+/** The factors of a term without a scale, in written order; an identity gives none. */
+export function expandFactors(term: Term, choices: Choices): readonly LinearFactor[] {
+  if (isStructured(term) && choices.products.has(productKey(term, -1))) return [matrix(pieceOf(term))];
+  switch (term.kind) {
+    case "chain":
+      return segmentsOf(term, choices).flatMap((segment) => {
+        const [only] = segment;
+        return segment.length === 1 && only !== undefined
+          ? expandFactors(only, choices)
+          : [matrix(multiplyPieces(nonEmpty(segment.map(pieceOf))))];
+      });
+    case "kron":
+      return kronFactors(term.factors, choices.kron);
+    case "blockdiag":
+      return blockFactors(term);
+    case "permutation":
+      return [permutation(term.rows, term.stride)];
+    case "identity":
+      return [];
+    case "diag":
+      return [{ kind: "diagonal", piece: pieceOf(term) }];
+    case "sum":
+      return isTrainable(term) ? [{ kind: "sum", term }] : [matrix(pieceOf(term))];
+    case "leaf":
+    case "transpose": {
+      const leaf = term.kind === "leaf" ? term : term.operand;
+      if (leaf.kind !== "leaf" || leaf.tensor.structure !== "blockdiag" || leaf.tensor.blocks === null) return [matrix(pieceOf(term))];
+      return [{ kind: "blocks", piece: pieceOf(term), blocks: leaf.tensor.blocks, repeated: false }];
+    }
+    default:
+      return [matrix(pieceOf(term))];
+  }
+}
+
+const isTrivial = ({ size, stride }: StridePermutation): boolean =>
+  sameDimension(stride, size) || sameDimension(stride, number(1));
+const cancel = (a: StridePermutation, b: StridePermutation): boolean => sameDimension(apply("*", a.stride, b.stride), a.size);
+
+/** Adds a permutation that acts after those in `pending`. */
+function follow(pending: readonly StridePermutation[], next: StridePermutation): readonly StridePermutation[] {
+  const before = pending.at(-1);
+  if (isTrivial(next)) return pending;
+  return before !== undefined && cancel(before, next) ? pending.slice(0, -1) : [...pending, next];
+}
+
+const takesPermutedInput = (factor: LinearFactor): boolean => factor.kind === "blocks" || factor.kind === "diagonal";
+
+/** A step that only moves values: the identity, reading its input permuted. */
+const mover = (size: NumberExpression): Stage["factor"] => ({
+  kind: "diagonal",
+  piece: {
+    source: { kind: "identity", size },
+    rows: size,
+    columns: size,
+    structure: { kind: "dense" },
+    trainable: false,
+    text: "I",
+    tensors: [],
+  },
+});
+
+/**
+ * The stages of a chain, first acting first. A permutation goes into the input of the factor after it, else into
+ * the output of the factor before it, else it becomes a step of its own that only moves values.
+ * @param size width of the identity when there are no factors.
+ */
+export function arrangeStages(factors: readonly LinearFactor[], size: NumberExpression): readonly Stage[] {
+  const stages: Stage[] = [];
+  let pending: readonly StridePermutation[] = [];
+  const place = (factor: Stage["factor"] | null): void => {
+    let waiting = [...pending];
+    const takes = factor !== null && takesPermutedInput(factor);
+    const input = takes ? (waiting.at(-1) ?? null) : null;
+    if (input !== null) waiting = waiting.slice(0, -1);
+    const before = stages.at(-1);
+    const [next] = waiting;
+    if (before !== undefined && next !== undefined) {
+      stages[stages.length - 1] = { ...before, outputPermutation: next };
+      waiting = waiting.slice(1);
+    }
+    for (const move of waiting) stages.push({ factor: mover(move.size), inputPermutation: move, outputPermutation: null });
+    if (factor !== null) stages.push({ factor, inputPermutation: input, outputPermutation: null });
+    pending = [];
+  };
+  for (const factor of factors.toReversed()) {
+    if (factor.kind === "permutation") pending = follow(pending, factor.permutation);
+    else place(factor);
+  }
+  if (stages.length === 0 && pending.length === 0) return [{ factor: mover(size), inputPermutation: null, outputPermutation: null }];
+  place(null);
+  return stages;
+}

@@ -1,0 +1,289 @@
+/**
+ * Dimensions in canonical form: sums of monomials with fractional coefficients over atoms that may stand in a
+ * numerator or a denominator. Two dimensions are equal for all sizes when their canonical forms are the same text.
+ * Atoms are symbols and what polynomials cannot open: min, max, isqrt, `%`, and the inverse of a sum.
+ */
+import {
+  apply,
+  evaluateNumber,
+  number,
+  printNumber,
+  type NumberExpression,
+} from "../../runtime/contract/number-expression.ts";
+import {
+  addRational,
+  invertRational,
+  leastCommonMultiple,
+  multiplyRational,
+  negateRational,
+  one,
+  rational,
+  type Rational,
+} from "./rational.ts";
+
+export type Atom =
+  | { readonly kind: "expression"; readonly expression: NumberExpression }
+  /** 1 / sum, for a divisor that is no monomial. */
+  | { readonly kind: "inverse"; readonly of: Polynomial };
+
+export interface Monomial {
+  readonly coefficient: Rational;
+  /** Atom text → exponent, never 0, in ascending order of the text. */
+  readonly powers: readonly { readonly key: string; readonly atom: Atom; readonly exponent: number }[];
+}
+
+/** Monomials by the text of their powers; none has coefficient 0. */
+export type Polynomial = ReadonlyMap<string, Monomial>;
+
+const constantKey = "";
+const nothing: Polynomial = new Map();
+
+const keyOf = (powers: Monomial["powers"]): string =>
+  powers.map(({ key, exponent }) => `${key}^${exponent}`).join("*");
+
+export const constantPolynomial = (value: Rational): Polynomial =>
+  value.numerator === 0n ? nothing : new Map([[constantKey, { coefficient: value, powers: [] }]]);
+
+const atomPolynomial = (key: string, atom: Atom): Polynomial => {
+  const powers = [{ key, atom, exponent: 1 }];
+  return new Map([[keyOf(powers), { coefficient: one, powers }]]);
+};
+
+const expressionAtom = (expression: NumberExpression): Polynomial =>
+  atomPolynomial(`(${printNumber(expression)})`, { kind: "expression", expression });
+
+export function addPolynomials(a: Polynomial, b: Polynomial): Polynomial {
+  const sum = new Map(a);
+  for (const [key, monomial] of b) {
+    const before = sum.get(key);
+    const coefficient = before === undefined ? monomial.coefficient : addRational(before.coefficient, monomial.coefficient);
+    if (coefficient.numerator === 0n) sum.delete(key);
+    else sum.set(key, { coefficient, powers: monomial.powers });
+  }
+  return sum;
+}
+
+export const scalePolynomial = (a: Polynomial, factor: Rational): Polynomial =>
+  factor.numerator === 0n
+    ? nothing
+    : new Map([...a].map(([key, { coefficient, powers }]) => [key, { coefficient: multiplyRational(coefficient, factor), powers }]));
+
+export const subtractPolynomials = (a: Polynomial, b: Polynomial): Polynomial =>
+  addPolynomials(a, scalePolynomial(b, negateRational(one)));
+
+function multiplyMonomials(a: Monomial, b: Monomial): Monomial {
+  const powers = new Map(a.powers.map((power) => [power.key, power]));
+  for (const power of b.powers) {
+    const exponent = (powers.get(power.key)?.exponent ?? 0) + power.exponent;
+    if (exponent === 0) powers.delete(power.key);
+    else powers.set(power.key, { ...power, exponent });
+  }
+  return {
+    coefficient: multiplyRational(a.coefficient, b.coefficient),
+    powers: [...powers.values()].sort((left, right) => (left.key < right.key ? -1 : 1)),
+  };
+}
+
+export function multiplyPolynomials(a: Polynomial, b: Polynomial): Polynomial {
+  let product = nothing;
+  for (const left of a.values()) {
+    for (const right of b.values()) {
+      const monomial = multiplyMonomials(left, right);
+      product = addPolynomials(product, new Map([[keyOf(monomial.powers), monomial]]));
+    }
+  }
+  return product;
+}
+
+/** 1 / a. @throws RangeError when a is zero. */
+function invertPolynomial(a: Polynomial): Polynomial {
+  const [first, ...rest] = [...a.values()].sort((left, right) => (keyOf(left.powers) < keyOf(right.powers) ? -1 : 1));
+  if (first === undefined) throw new RangeError("nothing divides by zero");
+  if (rest.length === 0) {
+    const powers = first.powers.map((power) => ({ ...power, exponent: -power.exponent }));
+    return new Map([[keyOf(powers), { coefficient: invertRational(first.coefficient), powers }]]);
+  }
+  const lead = invertRational(first.coefficient);
+  const monic = scalePolynomial(a, lead);
+  const inverse = atomPolynomial(`1/(${printNumber(fromPolynomial(monic))})`, { kind: "inverse", of: monic });
+  return scalePolynomial(inverse, lead);
+}
+
+/** a / b, or null when b is zero. A sum divided by a multiple of itself is a number. */
+export function dividePolynomials(a: Polynomial, b: Polynomial): Polynomial | null {
+  if (b.size === 0) return null;
+  const [key, lead] = [...b][0] ?? [];
+  const same = key === undefined || lead === undefined ? undefined : a.get(key);
+  if (same !== undefined && lead !== undefined) {
+    const ratio = multiplyRational(same.coefficient, invertRational(lead.coefficient));
+    if (subtractPolynomials(a, scalePolynomial(b, ratio)).size === 0) return constantPolynomial(ratio);
+  }
+  return multiplyPolynomials(a, invertPolynomial(b));
+}
+
+/** The value of a polynomial without atoms, or null. */
+export function constantValue(a: Polynomial): Rational | null {
+  if (a.size === 0) return rational(0n);
+  const only = a.size === 1 ? a.get(constantKey) : undefined;
+  return only?.coefficient ?? null;
+}
+
+/** min and max: operands canonical, flat, each once, sorted; all numbers folded into one. */
+function extremum(operator: "min" | "max", operands: readonly NumberExpression[]): Polynomial {
+  const flat = operands.flatMap((operand) => {
+    const canonical = canonicalDimension(operand);
+    return canonical.kind === "apply" && canonical.operator === operator ? canonical.operands : [canonical];
+  });
+  const numbers = flat.flatMap((operand) => (operand.kind === "number" ? [operand.value] : []));
+  const others = new Map<string, NumberExpression>(
+    flat.filter((operand) => operand.kind !== "number").map((operand) => [printNumber(operand), operand]),
+  );
+  const kept: NumberExpression[] = [...others.entries()].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, operand]) => operand);
+  if (numbers.length > 0) kept.push(number(operator === "min" ? Math.min(...numbers) : Math.max(...numbers)));
+  const [first] = kept;
+  return first !== undefined && kept.length === 1 ? leafPolynomial(first) : expressionAtom(apply(operator, ...kept));
+}
+
+function leafPolynomial(expression: NumberExpression): Polynomial {
+  if (expression.kind === "number" && Number.isSafeInteger(expression.value)) {
+    return constantPolynomial(rational(BigInt(expression.value)));
+  }
+  if (expression.kind === "apply") return toPolynomial(expression);
+  return expression.kind === "symbol"
+    ? atomPolynomial(expression.name, { kind: "expression", expression })
+    : expressionAtom(expression);
+}
+
+/** The canonical polynomial of an expression. Numbers that are not whole stay atoms: they are never reassociated. */
+export function toPolynomial(expression: NumberExpression): Polynomial {
+  if (expression.kind !== "apply") return leafPolynomial(expression);
+  const { operator, operands } = expression;
+  const parts = (): Polynomial[] => operands.map(toPolynomial);
+  switch (operator) {
+    case "+":
+      return parts().reduce(addPolynomials, nothing);
+    case "*":
+      return parts().reduce(multiplyPolynomials, constantPolynomial(one));
+    case "-": {
+      const [left = nothing, right = nothing] = parts();
+      return subtractPolynomials(left, right);
+    }
+    case "neg":
+      return scalePolynomial(parts()[0] ?? nothing, negateRational(one));
+    case "/": {
+      const [left = nothing, right = nothing] = parts();
+      return dividePolynomials(left, right) ?? expressionAtom(expression);
+    }
+    case "min":
+    case "max":
+      return extremum(operator, operands);
+    default:
+      return opaque(expression);
+  }
+}
+
+function opaque(expression: NumberExpression & { readonly kind: "apply" }): Polynomial {
+  const operands = expression.operands.map(canonicalDimension);
+  const canonical = apply(expression.operator, ...operands);
+  if (!operands.every((operand) => operand.kind === "number")) return expressionAtom(canonical);
+  const value = evaluateNumber(canonical, new Map());
+  return Number.isSafeInteger(value) ? leafPolynomial(number(value)) : expressionAtom(canonical);
+}
+
+const atomExpression = (atom: Atom): NumberExpression =>
+  atom.kind === "expression" ? atom.expression : apply("/", number(1), fromPolynomial(atom.of));
+
+const repeat = (atom: Atom, times: number): NumberExpression[] => Array.from({ length: times }, () => atomExpression(atom));
+
+const product = (factors: readonly NumberExpression[]): NumberExpression => {
+  const [first, ...rest] = factors;
+  if (first === undefined) return number(1);
+  return rest.length === 0 ? first : apply("*", first, ...rest);
+};
+
+function monomialExpression({ coefficient, powers }: Monomial): NumberExpression {
+  const factors = powers.flatMap(({ atom, exponent }) => repeat(atom, exponent));
+  const size = coefficient.numerator < 0n ? -coefficient.numerator : coefficient.numerator;
+  return product(size === 1n && factors.length > 0 ? factors : [number(Number(size)), ...factors]);
+}
+
+const degree = ({ powers }: Monomial): number => powers.reduce((sum, { exponent }) => sum + exponent, 0);
+
+function sumExpression(monomials: readonly Monomial[]): NumberExpression {
+  const sorted = [...monomials].sort(
+    (left, right) =>
+      Number(left.coefficient.numerator < 0n) - Number(right.coefficient.numerator < 0n) ||
+      degree(right) - degree(left) ||
+      (keyOf(left.powers) < keyOf(right.powers) ? -1 : 1),
+  );
+  return sorted.reduce<NumberExpression | null>((sum, monomial) => {
+    const term = monomialExpression(monomial);
+    if (monomial.coefficient.numerator < 0n) return sum === null ? apply("neg", term) : apply("-", sum, term);
+    return sum === null ? term : apply("+", sum, term);
+  }, null) ?? number(0);
+}
+
+/**
+ * The expression of a polynomial. Fractions stand over one divisor, so that evaluating rounds at most once and an
+ * exact quotient comes out whole.
+ */
+export function fromPolynomial(polynomial: Polynomial): NumberExpression {
+  const isWhole = ({ coefficient, powers }: Monomial): boolean =>
+    coefficient.denominator === 1n && powers.every(({ exponent }) => exponent > 0);
+  const whole = [...polynomial.values()].filter(isWhole);
+  const broken = [...polynomial.values()].filter((monomial) => !isWhole(monomial));
+  if (broken.length === 0) return sumExpression(whole);
+  const powers = new Map<string, Monomial["powers"][number]>();
+  let denominator = 1n;
+  for (const monomial of broken) {
+    denominator = leastCommonMultiple(denominator, monomial.coefficient.denominator);
+    for (const power of monomial.powers) {
+      if (power.exponent < -(powers.get(power.key)?.exponent ?? 0)) powers.set(power.key, { ...power, exponent: -power.exponent });
+    }
+  }
+  const divisor: Monomial = {
+    coefficient: rational(denominator),
+    powers: [...powers.values()].sort((left, right) => (left.key < right.key ? -1 : 1)),
+  };
+  const numerator = sumExpression(broken.map((monomial) => multiplyMonomials(monomial, divisor)));
+  const fraction = apply("/", numerator, monomialExpression(divisor));
+  return whole.length === 0 ? fraction : apply("+", sumExpression(whole), fraction);
+}
+
+/** The canonical form of a dimension: equal dimensions become the same expression. */
+export const canonicalDimension = (expression: NumberExpression): NumberExpression =>
+  fromPolynomial(toPolynomial(expression));
+
+/** True when both are equal whatever the sizes are. */
+export const sameDimension = (a: NumberExpression, b: NumberExpression): boolean =>
+  subtractPolynomials(toPolynomial(a), toPolynomial(b)).size === 0;
+
+/** `[out, r]` */
+export const printShape = (dimensions: readonly NumberExpression[]): string =>
+  `[${dimensions.map((dimension) => printNumber(dimension)).join(", ")}]`;
+
+/** Replaces symbols; those without a replacement stay. */
+export function substitute(expression: NumberExpression, replacements: ReadonlyMap<string, NumberExpression>): NumberExpression {
+  switch (expression.kind) {
+    case "number":
+      return expression;
+    case "symbol":
+      return replacements.get(expression.name) ?? expression;
+    case "apply":
+      return apply(expression.operator, ...expression.operands.map((operand) => substitute(operand, replacements)));
+  }
+}
+
+/** Folds what holds only numbers and drops neutral elements; for scales and counts, which may be real. */
+export function foldNumber(expression: NumberExpression): NumberExpression {
+  if (expression.kind !== "apply") return expression;
+  const operands = expression.operands.map(foldNumber);
+  const folded = apply(expression.operator, ...operands);
+  if (operands.every((operand) => operand.kind === "number")) return number(evaluateNumber(folded, new Map()));
+  const neutral = expression.operator === "*" ? 1 : expression.operator === "+" ? 0 : null;
+  if (neutral === null) return folded;
+  const kept = operands.filter((operand) => operand.kind !== "number" || operand.value !== neutral);
+  const [only] = kept;
+  return kept.length === 1 && only !== undefined ? only : apply(expression.operator, ...kept);
+}
+

@@ -1,0 +1,290 @@
+/**
+ * Concrete expression nodes → expressions. Ensures that every binary operator has two operands (`broken` where
+ * recovery found none) and reports what the grammar reads but the language refuses: comparison chains, `.*` beside
+ * `@` without parentheses, `=` for `==`.
+ */
+import { joinSpans, type Span } from "../text/source-text.ts";
+import type { ArgumentSyntax, BinarySyntaxOperator, ExpressionSyntax } from "../syntax/syntax-tree.ts";
+import type { CstNode, IToken } from "./chevrotain-library.ts";
+import {
+  broken,
+  type Building,
+  childNode,
+  childNodes,
+  childToken,
+  childTokens,
+  identifierOf,
+  nodeSpan,
+  tokenSpan,
+} from "./syntax-nodes.ts";
+import { advise, replace, syntaxError, syntaxProblems } from "./syntax-problems.ts";
+
+interface Chain {
+  readonly operands: readonly ExpressionSyntax[];
+  readonly operators: readonly { readonly text: string; readonly span: Span }[];
+}
+
+const textOf = (building: Building, span: Span): string => building.source.text.slice(span.start, span.end);
+
+/** Operators by what they mean: the image of a repaired token is still the slip, its type is not. */
+const operatorSigns: Readonly<Record<string, BinarySyntaxOperator>> = {
+  Word_or: "or",
+  Word_and: "and",
+  DoubleEquals: "==",
+  Equals: "==",
+  NotEquals: "!=",
+  Less: "<",
+  LessEquals: "<=",
+  Greater: ">",
+  GreaterEquals: ">=",
+  Plus: "+",
+  Minus: "-",
+  Star: "*",
+  Slash: "/",
+  Percent: "%",
+  At: "@",
+  DotStar: ".*",
+};
+
+const signOf = (token: IToken): BinarySyntaxOperator => operatorSigns[token.tokenType.name] ?? "*";
+
+type Build = (building: Building, node: CstNode | undefined) => ExpressionSyntax;
+
+function foldLeft(chain: Chain, signs: readonly BinarySyntaxOperator[], missing: () => ExpressionSyntax): ExpressionSyntax {
+  const [first = missing(), ...rest] = chain.operands;
+  return chain.operators.reduce<ExpressionSyntax>((left, { span: operatorSpan }, index) => {
+    const right = rest[index] ?? missing();
+    const operator = signs[index] ?? "*";
+    return { kind: "binary", operator, operatorSpan, left, right, span: joinSpans(left.span, right.span) };
+  }, first);
+}
+
+/** A level of left-associative operators; `judge` sees the whole chain. */
+function level(buildOperand: Build, judge?: (building: Building, chain: Chain, signs: readonly BinarySyntaxOperator[]) => void): Build {
+  return (building, node) => {
+    if (node === undefined) return broken(building);
+    const operandNodes = childNodes(node, "operand");
+    const tokens = childTokens(node, "operator");
+    const operands: ExpressionSyntax[] = [];
+    const operators: { text: string; span: Span }[] = [];
+    for (let index = 0; index < Math.max(operandNodes.length, tokens.length); index += 1) {
+      if (index < operandNodes.length) operands.push(buildOperand(building, operandNodes[index]));
+      const token = tokens[index];
+      if (token !== undefined) operators.push({ text: token.image, span: tokenSpan(building, token) });
+    }
+    const signs = tokens.map(signOf);
+    const chain = { operands, operators };
+    if (operators.length > 0) judge?.(building, chain, signs);
+    return foldLeft(chain, signs, () => broken(building));
+  };
+}
+
+function refuseComparisonChain(building: Building, chain: Chain): void {
+  const [first, second, third] = chain.operands;
+  const [one, two] = chain.operators;
+  if (first === undefined || second === undefined || third === undefined || one === undefined || two === undefined) return;
+  const middle = textOf(building, second.span);
+  const after = { ...second.span, start: second.span.end };
+  building.diagnostics.push(
+    syntaxError("comparisonChain", {
+      message: "comparisons cannot stand in a row",
+      span: two.span,
+      label: "second comparison",
+      secondary: [{ span: one.span, text: "first comparison" }],
+      help: [
+        advise(
+          `write \`${textOf(building, joinSpans(first.span, second.span))} and ${middle} ${textOf(building, joinSpans(two.span, third.span))}\``,
+          replace(after, ` and ${middle}`),
+        ),
+      ],
+    }),
+  );
+}
+
+/** `=` in a condition; `buildArgument` takes the complaint back where a name was meant for an argument. */
+function judgeComparison(building: Building, chain: Chain): void {
+  const [sign, second] = chain.operators;
+  if (sign === undefined) return;
+  if (second !== undefined) return refuseComparisonChain(building, chain);
+  if (sign.text !== "=") return;
+  building.diagnostics.push(
+    syntaxError("comparisonSign", {
+      message: "`==` compares, not `=`",
+      span: sign.span,
+      label: "expected `==`",
+      facts: { expected: "==", found: "=" },
+      help: [advise("write `==`", replace(sign.span, "=="))],
+    }),
+  );
+}
+
+/** The parts of a chain between its `outer` operators that hold an `inner` one. */
+function partsHolding(
+  inner: BinarySyntaxOperator,
+  outer: BinarySyntaxOperator,
+  chain: Chain,
+  signs: readonly BinarySyntaxOperator[],
+): Span[] {
+  const spans: Span[] = [];
+  let from = 0;
+  for (let index = 0; index <= signs.length; index += 1) {
+    if (index < signs.length && signs[index] !== outer) continue;
+    const first = chain.operands[from];
+    const last = chain.operands[index];
+    if (signs.slice(from, index).includes(inner) && first && last) spans.push(joinSpans(first.span, last.span));
+    from = index + 1;
+  }
+  return spans;
+}
+
+function judgeProduct(building: Building, chain: Chain, signs: readonly BinarySyntaxOperator[]): void {
+  const hadamard = signs.indexOf(".*");
+  const matrix = signs.indexOf("@");
+  const [hadamardSign, matrixSign] = [chain.operators[hadamard], chain.operators[matrix]];
+  const [first, last] = [chain.operands[0], chain.operands.at(-1)];
+  if (!hadamardSign || !matrixSign || !first || !last || chain.operands.length !== signs.length + 1) return;
+  const whole = joinSpans(first.span, last.span);
+  const grouping = (spans: readonly Span[]) => {
+    const edits = spans.flatMap((span) => [
+      replace({ ...span, end: span.start }, "("),
+      replace({ ...span, start: span.end }, ")"),
+    ]);
+    const text = [...edits].reverse().reduce((written, edit) => {
+      const at = edit.span.start - whole.start;
+      return written.slice(0, at) + edit.replacement + written.slice(at);
+    }, textOf(building, whole));
+    return advise(`write \`${text}\``, ...edits);
+  };
+  building.diagnostics.push(
+    syntaxError("mixedProducts", {
+      message: "`.*` and `@` in one product need parentheses",
+      span: (matrix > hadamard ? matrixSign : hadamardSign).span,
+      label: matrix > hadamard ? "matrix product here" : "Hadamard product here",
+      secondary: [
+        matrix > hadamard
+          ? { span: hadamardSign.span, text: "Hadamard product here" }
+          : { span: matrixSign.span, text: "matrix product here" },
+      ],
+      help: [grouping(partsHolding("@", ".*", chain, signs)), grouping(partsHolding(".*", "@", chain, signs))],
+    }),
+  );
+}
+
+/** `- - x`, `not not x`: operators before an operand, the last one innermost. */
+function prefix(operator: "-" | "not", buildOperand: Build): Build {
+  return (building, node) => {
+    if (node === undefined) return broken(building);
+    const signs = childTokens(node, "operator").map((token) => tokenSpan(building, token));
+    const operand = buildOperand(building, childNode(node, "operand"));
+    return signs.reduceRight<ExpressionSyntax>(
+      (inner, span) => ({ kind: "unary", operator, operand: inner, span: joinSpans(span, inner.span) }),
+      operand,
+    );
+  };
+}
+
+const buildPostfix: Build = (building, node) => {
+  if (node === undefined) return broken(building);
+  const base = buildPrimary(building, childNode(node, "primary"));
+  const parts = [
+    ...childTokens(node, "Transpose").map((token) => ({ at: token.startOffset, token, slice: null })),
+    ...childNodes(node, "slice").map((slice) => ({ at: slice.location?.startOffset ?? 0, token: null, slice })),
+  ].sort((first, second) => first.at - second.at);
+  return parts.reduce<ExpressionSyntax>((target, { token, slice }) => {
+    if (token !== null) {
+      return { kind: "transpose", operand: target, span: joinSpans(target.span, tokenSpan(building, token)) };
+    }
+    const index = buildExpression(building, childNode(slice, "expression"));
+    return { kind: "index", target, index, span: joinSpans(target.span, nodeSpan(building, slice)) };
+  }, base);
+};
+
+const buildSigned = prefix("-", buildPostfix);
+const buildProduct = level(buildSigned, judgeProduct);
+const buildSum = level(buildProduct);
+const buildComparison = level(buildSum, judgeComparison);
+const buildNegation = prefix("not", buildComparison);
+const buildConjunction = level(buildNegation);
+
+/** An expression; `broken` when `node` is missing. */
+export const buildExpression: Build = (building, node) => level(buildConjunction)(building, node);
+
+/** An expression without comparison at its top: `n / b` in `blocks n / b = 0`. */
+export const buildSummation: Build = (building, node) => buildSum(building, node);
+
+function buildNumber(building: Building, token: IToken): ExpressionSyntax {
+  const span = tokenSpan(building, token);
+  const value = Number(token.image);
+  if (token.image === "" || Number.isNaN(value)) return { kind: "broken", span };
+  if (Number.isFinite(value)) return { kind: "number", value, text: token.image, span };
+  building.diagnostics.push(
+    syntaxError("malformedNumber", {
+      message: `\`${token.image}\` is larger than any number of 64 bits`,
+      span,
+      label: "too large",
+      help: [advise("the largest number is about 1.8e308")],
+    }),
+  );
+  return { kind: "broken", span };
+}
+
+function buildIndexedSum(building: Building, node: CstNode): ExpressionSyntax {
+  tokenSpan(building, childToken(node, "Word_sum"));
+  const variable = identifierOf(building, childToken(node, "Identifier"));
+  const count = buildSummation(building, childNode(node, "summation"));
+  const term = buildExpression(building, childNode(node, "expression"));
+  return { kind: "sum", variable, count, term, span: nodeSpan(building, node) };
+}
+
+function buildNameOrCall(building: Building, node: CstNode): ExpressionSyntax {
+  const callee = identifierOf(building, childToken(node, "Identifier"));
+  const list = childNode(node, "argumentList");
+  if (list === undefined) return { kind: "name", ...callee };
+  return { kind: "call", callee, arguments: buildArguments(building, list), span: nodeSpan(building, node) };
+}
+
+const buildPrimary: Build = (building, node) => {
+  const number = node && childToken(node, "NumberLiteral");
+  if (number !== undefined) return buildNumber(building, number);
+  const sum = node && childNode(node, "indexedSum");
+  if (sum !== undefined) return buildIndexedSum(building, sum);
+  const name = node && childNode(node, "nameOrCall");
+  if (name !== undefined) return buildNameOrCall(building, name);
+  const inner = node && childNode(node, "parenthesized");
+  if (inner === undefined) return broken(building, node);
+  const expression = buildExpression(building, childNode(inner, "expression"));
+  return { ...expression, span: nodeSpan(building, inner) };
+};
+
+function buildArgument(building: Building, node: CstNode): ArgumentSyntax {
+  const token = childToken(node, "Identifier");
+  const name = token === undefined ? null : identifierOf(building, token);
+  const start = node.location?.startOffset ?? building.cursor;
+  const value = buildExpression(building, childNode(node, "expression"));
+  const span = nodeSpan(building, node);
+  const isSlip = value.kind === "binary" && textOf(building, value.operatorSpan) === "=" && value.left.kind === "name";
+  if (name !== null || !isSlip || value.left.span.start !== start) return { name, value, span };
+  const asComparison = building.diagnostics.findIndex(
+    ({ code, primary }) => code === syntaxProblems.comparisonSign.code && primary?.span.start === value.operatorSpan.start,
+  );
+  if (asComparison !== -1) building.diagnostics.splice(asComparison, 1);
+  building.diagnostics.push(
+    syntaxError("argumentSign", {
+      message: `the argument \`${value.left.name}\` is named with \`:\`, not with \`=\``,
+      span: value.operatorSpan,
+      label: "expected `:`",
+      facts: { expected: ":", found: "=" },
+      help: [
+        advise(
+          `write \`${value.left.name}: ${textOf(building, value.right.span)}\``,
+          replace({ ...value.operatorSpan, start: value.left.span.end, end: value.right.span.start }, ": "),
+        ),
+      ],
+    }),
+  );
+  return { name: { name: value.left.name, span: value.left.span }, value: value.right, span };
+}
+
+/** The arguments of a call or of a rule; none when the list is missing. */
+export const buildArguments = (building: Building, node: CstNode | undefined): ArgumentSyntax[] =>
+  node === undefined ? [] : childNodes(node, "argument").map((argument) => buildArgument(building, argument));

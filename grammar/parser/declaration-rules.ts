@@ -1,0 +1,307 @@
+/**
+ * Grammar rules of files, declarations, statements, rules and types, on top of the expression rules.
+ * No separator stands between statements: each begins with a reserved word, which no expression contains.
+ */
+import { ExpressionRules, type Rule } from "./expression-rules.ts";
+import {
+  Arrow,
+  Colon,
+  Comma,
+  DefinitionSign,
+  Identifier,
+  LeftBrace,
+  LeftBracket,
+  LeftParenthesis,
+  RightBrace,
+  RightBracket,
+  RightParenthesis,
+  StringLiteral,
+  wordToken,
+} from "./tokens.ts";
+
+export class DeclarationRules extends ExpressionRules {
+  readonly file = this.RULE("file", () => {
+    this.MANY(() =>
+      this.OR([
+        { ALT: () => this.SUBRULE(this.importDeclaration) },
+        { ALT: () => this.SUBRULE(this.transformDeclaration) },
+        { ALT: () => this.SUBRULE(this.functionDeclaration) },
+        { ALT: () => this.SUBRULE(this.intrinsicDeclaration) },
+        { ALT: () => this.SUBRULE(this.modelDeclaration) },
+      ]),
+    );
+  });
+
+  readonly importDeclaration: Rule = this.RULE("importDeclaration", () => {
+    this.CONSUME(wordToken("import"));
+    this.CONSUME(LeftBrace);
+    this.SUBRULE(this.importedName);
+    this.MANY({
+      MAX_LOOKAHEAD: 1,
+      GATE: () => !this.atTrailingComma(RightBrace),
+      DEF: () => {
+        this.CONSUME(Comma);
+        this.SUBRULE2(this.importedName);
+      },
+    });
+    this.OPTION(() => this.CONSUME2(Comma));
+    this.CONSUME(RightBrace);
+    this.CONSUME(wordToken("from"));
+    this.CONSUME(StringLiteral);
+  });
+
+  readonly importedName: Rule = this.RULE("importedName", () => {
+    this.CONSUME(Identifier);
+    this.OPTION(() => {
+      this.CONSUME(wordToken("as"));
+      this.CONSUME2(Identifier);
+    });
+  });
+
+  readonly transformDeclaration: Rule = this.RULE("transformDeclaration", () => {
+    this.CONSUME(wordToken("transform"));
+    this.CONSUME(Identifier);
+    this.SUBRULE(this.parameterList);
+    this.CONSUME(LeftBrace);
+    this.MANY(() => this.SUBRULE(this.statement));
+    this.CONSUME(RightBrace);
+  });
+
+  readonly functionDeclaration: Rule = this.RULE("functionDeclaration", () => {
+    this.CONSUME(wordToken("function"));
+    this.CONSUME(Identifier);
+    this.SUBRULE(this.parameterList);
+    this.CONSUME(DefinitionSign);
+    this.SUBRULE(this.expression);
+  });
+
+  readonly intrinsicDeclaration: Rule = this.RULE("intrinsicDeclaration", () => {
+    this.CONSUME(wordToken("intrinsic"));
+    this.CONSUME(Identifier);
+    this.SUBRULE(this.parameterList);
+    this.CONSUME(Arrow);
+    this.SUBRULE(this.type);
+  });
+
+  readonly modelDeclaration: Rule = this.RULE("modelDeclaration", () => {
+    this.CONSUME(wordToken("model"));
+    this.CONSUME(Identifier);
+    this.CONSUME(LeftBrace);
+    this.MANY(() =>
+      this.OR([
+        { ALT: () => this.SUBRULE(this.useRule) },
+        { ALT: () => this.SUBRULE(this.freezeRule) },
+      ]),
+    );
+    this.CONSUME(RightBrace);
+  });
+
+  readonly useRule: Rule = this.RULE("useRule", () => {
+    this.CONSUME(wordToken("for"));
+    this.CONSUME(StringLiteral, { LABEL: "pattern" });
+    this.MANY(() => {
+      this.CONSUME(wordToken("except"));
+      this.CONSUME2(StringLiteral, { LABEL: "exception" });
+      this.MANY2(() => {
+        this.CONSUME(Comma);
+        this.CONSUME3(StringLiteral, { LABEL: "exception" });
+      });
+    });
+    this.CONSUME(wordToken("use"));
+    this.CONSUME(Identifier);
+    this.OPTION(() => this.SUBRULE(this.argumentList));
+  });
+
+  readonly freezeRule: Rule = this.RULE("freezeRule", () => {
+    this.CONSUME(wordToken("freeze"));
+    this.CONSUME(StringLiteral, { LABEL: "pattern" });
+  });
+
+  readonly parameterList: Rule = this.RULE("parameterList", () => {
+    this.CONSUME(LeftParenthesis);
+    this.OPTION(() => {
+      this.SUBRULE(this.parameter);
+      this.MANY({
+        MAX_LOOKAHEAD: 1,
+        GATE: () => !this.atTrailingComma(RightParenthesis),
+        DEF: () => {
+          this.CONSUME(Comma);
+          this.SUBRULE2(this.parameter);
+        },
+      });
+      this.OPTION2(() => this.CONSUME2(Comma));
+    });
+    this.CONSUME(RightParenthesis);
+  });
+
+  readonly parameter: Rule = this.RULE("parameter", () => {
+    this.CONSUME(Identifier);
+    this.CONSUME(Colon);
+    this.SUBRULE(this.type);
+    this.OPTION(() => {
+      this.CONSUME(DefinitionSign);
+      this.SUBRULE(this.expression);
+    });
+  });
+
+  readonly type: Rule = this.RULE("type", () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.numberType) },
+      { ALT: () => this.SUBRULE(this.tensorType) },
+      { ALT: () => this.SUBRULE(this.patternType) },
+    ]);
+  });
+
+  readonly numberType: Rule = this.RULE("numberType", () => {
+    this.OPTION(() => this.CONSUME(wordToken("const")));
+    this.OR([
+      { ALT: () => this.CONSUME(wordToken("int"), { LABEL: "name" }) },
+      { ALT: () => this.CONSUME(wordToken("real"), { LABEL: "name" }) },
+      { ALT: () => this.CONSUME(wordToken("ratio"), { LABEL: "name" }) },
+      { ALT: () => this.CONSUME(wordToken("bool"), { LABEL: "name" }) },
+    ]);
+  });
+
+  readonly tensorType: Rule = this.RULE("tensorType", () => {
+    this.OPTION(() => this.CONSUME(wordToken("frozen")));
+    this.OPTION2(() =>
+      this.OR([
+        { ALT: () => this.CONSUME(wordToken("sparse"), { LABEL: "structure" }) },
+        { ALT: () => this.CONSUME(wordToken("blockdiag"), { LABEL: "structure" }) },
+        { ALT: () => this.CONSUME(wordToken("diag"), { LABEL: "structure" }) },
+      ]),
+    );
+    this.SUBRULE(this.dimensions);
+    // The values stop before a comparison, so that the `=` of an initial value is never read as one.
+    this.OPTION3(() => {
+      this.CONSUME(wordToken("on"));
+      this.SUBRULE(this.summation, { LABEL: "support" });
+    });
+    this.OPTION4(() => {
+      this.CONSUME(wordToken("blocks"));
+      this.SUBRULE2(this.summation, { LABEL: "blocks" });
+    });
+  });
+
+  readonly dimensions: Rule = this.RULE("dimensions", () => {
+    this.CONSUME(LeftBracket);
+    this.SUBRULE(this.expression);
+    this.MANY({
+      MAX_LOOKAHEAD: 1,
+      GATE: () => !this.atTrailingComma(RightBracket),
+      DEF: () => {
+        this.CONSUME(Comma);
+        this.SUBRULE2(this.expression);
+      },
+    });
+    this.OPTION(() => this.CONSUME2(Comma));
+    this.CONSUME(RightBracket);
+  });
+
+  readonly patternType: Rule = this.RULE("patternType", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(wordToken("unstructured"), { LABEL: "name" }) },
+      { ALT: () => this.CONSUME(wordToken("support"), { LABEL: "name" }) },
+      {
+        ALT: () => {
+          this.CONSUME(wordToken("nm"), { LABEL: "name" });
+          this.SUBRULE(this.patternSizes);
+        },
+      },
+      {
+        ALT: () => {
+          this.CONSUME(wordToken("block"), { LABEL: "name" });
+          this.SUBRULE2(this.patternSizes);
+        },
+      },
+    ]);
+    this.OPTION(() => {
+      this.CONSUME(wordToken("along"));
+      this.CONSUME(Identifier);
+    });
+  });
+
+  /** `(2, 4)` */
+  readonly patternSizes: Rule = this.RULE("patternSizes", () => {
+    this.CONSUME(LeftParenthesis);
+    this.SUBRULE(this.expression);
+    this.MANY({
+      MAX_LOOKAHEAD: 1,
+      GATE: () => !this.atTrailingComma(RightParenthesis),
+      DEF: () => {
+        this.CONSUME(Comma);
+        this.SUBRULE2(this.expression);
+      },
+    });
+    this.OPTION(() => this.CONSUME2(Comma));
+    this.CONSUME(RightParenthesis);
+  });
+
+  readonly statement: Rule = this.RULE("statement", () => {
+    this.OR([
+      { ALT: () => this.SUBRULE(this.requireStatement) },
+      { ALT: () => this.SUBRULE(this.letStatement) },
+      { ALT: () => this.SUBRULE(this.maskStatement) },
+      { ALT: () => this.SUBRULE(this.supportStatement) },
+      { ALT: () => this.SUBRULE(this.paramStatement) },
+      { ALT: () => this.SUBRULE(this.initStatement) },
+      { ALT: () => this.SUBRULE(this.weightStatement) },
+    ]);
+  });
+
+  readonly requireStatement: Rule = this.RULE("requireStatement", () => {
+    this.CONSUME(wordToken("require"));
+    this.SUBRULE(this.expression);
+  });
+
+  readonly letStatement: Rule = this.RULE("letStatement", () => {
+    this.CONSUME(wordToken("let"));
+    this.CONSUME(Identifier);
+    this.CONSUME(DefinitionSign);
+    this.SUBRULE(this.expression);
+  });
+
+  readonly maskStatement: Rule = this.RULE("maskStatement", () => {
+    this.CONSUME(wordToken("mask"));
+    this.CONSUME(Identifier);
+    this.CONSUME(Colon);
+    this.SUBRULE(this.patternType);
+    this.CONSUME(DefinitionSign);
+    this.SUBRULE(this.expression);
+  });
+
+  readonly supportStatement: Rule = this.RULE("supportStatement", () => {
+    this.CONSUME(wordToken("support"));
+    this.CONSUME(Identifier);
+    this.CONSUME(DefinitionSign);
+    this.SUBRULE(this.expression);
+  });
+
+  readonly paramStatement: Rule = this.RULE("paramStatement", () => {
+    this.CONSUME(wordToken("param"));
+    this.CONSUME(Identifier);
+    this.CONSUME(Colon);
+    this.SUBRULE(this.tensorType);
+    this.OPTION(() => {
+      this.CONSUME(DefinitionSign);
+      this.SUBRULE(this.expression);
+    });
+  });
+
+  readonly initStatement: Rule = this.RULE("initStatement", () => {
+    this.CONSUME(wordToken("init"));
+    this.CONSUME(Identifier);
+    this.MANY(() => {
+      this.CONSUME(Comma);
+      this.CONSUME2(Identifier);
+    });
+    this.CONSUME(DefinitionSign);
+    this.SUBRULE(this.expression);
+  });
+
+  readonly weightStatement: Rule = this.RULE("weightStatement", () => {
+    this.CONSUME(wordToken("weight"));
+    this.CONSUME(DefinitionSign);
+    this.SUBRULE(this.expression);
+  });
+}

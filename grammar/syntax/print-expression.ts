@@ -1,0 +1,101 @@
+/** Expressions, arguments and types as the language writes them, with as few parentheses as the grammar allows. */
+import { group, indent, type Layout, nothingOrBreak, render, spaceOrBreak, whenBroken } from "./layout.ts";
+import { binaryLevels, levelOf, needsParenthesesLeft, needsParenthesesRight, postfixLevel, sumLevel } from "./operators.ts";
+import type { ArgumentSyntax, ExpressionSyntax, TypeSyntax } from "./syntax-tree.ts";
+
+/** `open a, b, c close`, one entry a line when it does not fit. */
+export function listLayout(open: string, entries: readonly Layout[], close: string): Layout {
+  if (entries.length === 0) return open + close;
+  const separated = entries.flatMap((entry, index) => (index === 0 ? [entry] : [",", spaceOrBreak, entry]));
+  return group(open, indent(nothingOrBreak, ...separated), whenBroken(","), nothingOrBreak, close);
+}
+
+const inParentheses = (expression: ExpressionSyntax): Layout =>
+  group("(", indent(nothingOrBreak, expressionLayout(expression)), nothingOrBreak, ")");
+
+const atLevel = (expression: ExpressionSyntax, level: number): Layout =>
+  levelOf(expression) < level ? inParentheses(expression) : expressionLayout(expression);
+
+type Binary = ExpressionSyntax & { readonly kind: "binary" };
+
+/** A chain of operators of one level: lines break before the operators. */
+function chainLayout(expression: Binary): Layout {
+  const rest: Layout[] = [];
+  let current: Binary = expression;
+  for (;;) {
+    const { operator, left, right } = current;
+    const rightLayout = needsParenthesesRight(current, right) ? inParentheses(right) : expressionLayout(right);
+    rest.unshift(spaceOrBreak, `${operator} `, rightLayout);
+    const isParenthesized = needsParenthesesLeft(current, left);
+    if (isParenthesized) return group(inParentheses(left), indent(rest));
+    if (left.kind !== "binary" || binaryLevels[left.operator] !== binaryLevels[operator]) {
+      return group(expressionLayout(left), indent(rest));
+    }
+    current = left;
+  }
+}
+
+export function argumentLayout(argument: ArgumentSyntax): Layout {
+  const value = expressionLayout(argument.value);
+  return argument.name === null ? value : [`${argument.name.name}: `, value];
+}
+
+export const argumentsLayout = (list: readonly ArgumentSyntax[]): Layout => listLayout("(", list.map(argumentLayout), ")");
+
+export function expressionLayout(expression: ExpressionSyntax): Layout {
+  switch (expression.kind) {
+    case "number":
+      return expression.text;
+    case "name":
+      return expression.name;
+    case "call":
+      return [expression.callee.name, argumentsLayout(expression.arguments)];
+    case "index":
+      return [atLevel(expression.target, postfixLevel), group("[", expressionLayout(expression.index), "]")];
+    case "sum": {
+      const range: Layout = [`${expression.variable.name} < `, atLevel(expression.count, sumLevel)];
+      return ["sum", listLayout("(", [range, expressionLayout(expression.term)], ")")];
+    }
+    case "binary":
+      return chainLayout(expression);
+    case "unary":
+      return expression.operator === "not"
+        ? ["not ", atLevel(expression.operand, 3)]
+        : ["-", atLevel(expression.operand, 7)];
+    case "transpose":
+      return [atLevel(expression.operand, postfixLevel), ".T"];
+    case "broken":
+      return "<broken>";
+  }
+}
+
+const sizesLayout = (open: string, sizes: readonly ExpressionSyntax[], close: string): Layout =>
+  listLayout(open, sizes.map(expressionLayout), close);
+
+export function typeLayout(type: TypeSyntax): Layout {
+  switch (type.kind) {
+    case "number-type":
+      return type.isConst ? `const ${type.name}` : type.name;
+    case "tensor-type":
+      return [
+        type.frozen ? "frozen " : "",
+        type.structure === "dense" ? "" : `${type.structure} `,
+        sizesLayout("[", type.dimensions, "]"),
+        ...(type.support === null ? [] : [" on ", atLevel(type.support, sumLevel)]),
+        ...(type.blocks === null ? [] : [" blocks ", atLevel(type.blocks, sumLevel)]),
+      ];
+    case "pattern-type":
+      return [
+        type.name,
+        type.arguments.length === 0 ? "" : sizesLayout("(", type.arguments, ")"),
+        type.along === null ? "" : ` along ${type.along.name}`,
+      ];
+  }
+}
+
+/** `expression` on one line. */
+export const printExpression = (expression: ExpressionSyntax): string =>
+  render(expressionLayout(expression), Number.POSITIVE_INFINITY);
+
+/** `type` on one line. */
+export const printType = (type: TypeSyntax): string => render(typeLayout(type), Number.POSITIVE_INFINITY);

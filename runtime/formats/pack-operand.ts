@@ -1,0 +1,69 @@
+/** Packs and unpacks by format; the one place that knows all of them. */
+import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
+import type { OperandFormat } from "../contract/operand-format.ts";
+import { packBlockStrips, unpackBlockStrips } from "./block-strips.ts";
+import { packBlockDiagonal16, unpackBlockDiagonal16 } from "./blockdiag16.ts";
+import { packCsr, unpackCsr } from "./csr.ts";
+import type { MatrixValue } from "./matrix-value.ts";
+import { packNmLanes, unpackNmLanes } from "./nm-lanes.ts";
+import { packNmRows, unpackNmRows } from "./nm-rows.ts";
+import type { Allocate, PackedOperand } from "./packed-operand.ts";
+import { packPanel16, unpackPanel16 } from "./panel16.ts";
+import { packVector, unpackVector } from "./vector.ts";
+import { packWindowEll, unpackWindowEll } from "./window-ell.ts";
+
+/**
+ * The bytes of `matrix` in `format`; `symbols` gives the values that the format reads.
+ * @throws SpxError SPX8405 when the matrix does not have the structure of the format.
+ */
+export function packOperand(
+  format: OperandFormat,
+  matrix: MatrixValue,
+  symbols: SymbolValues,
+  allocate: Allocate,
+): PackedOperand {
+  switch (format.name) {
+    case "panel16":
+      return packPanel16(matrix, allocate);
+    case "nm-lanes":
+      return packNmLanes(matrix, format, allocate);
+    case "nm-rows":
+      return packNmRows(matrix, format, allocate);
+    case "window-ell":
+      return packWindowEll(matrix, allocate);
+    case "csr":
+      return packCsr(matrix, allocate);
+    case "block-strips":
+      return packBlockStrips(matrix, format, allocate);
+    case "blockdiag16": {
+      const blocks = evaluateNumber(format.blocks, symbols);
+      return packBlockDiagonal16(matrix, { blocks, repeated: format.repeated }, allocate);
+    }
+    case "vector":
+      return packVector(matrix, allocate);
+  }
+}
+
+/** The dense matrix, row-major, that the packed bytes stand for. */
+export function unpackOperand(format: OperandFormat, operand: PackedOperand, symbols: SymbolValues): Float32Array {
+  switch (format.name) {
+    case "panel16":
+      return unpackPanel16(operand);
+    case "nm-lanes":
+      return unpackNmLanes(operand, format);
+    case "nm-rows":
+      return unpackNmRows(operand, format);
+    case "window-ell":
+      return unpackWindowEll(operand);
+    case "csr":
+      return unpackCsr(operand);
+    case "block-strips":
+      return unpackBlockStrips(operand, format);
+    case "blockdiag16": {
+      const blocks = evaluateNumber(format.blocks, symbols);
+      return unpackBlockDiagonal16(operand, { blocks, repeated: format.repeated });
+    }
+    case "vector":
+      return unpackVector(operand);
+  }
+}

@@ -1,0 +1,98 @@
+/**
+ * The matrix that a packed operand holds, computed from the leaves of a layer.
+ * Requires leaves of the shapes that the manifest states; ensures a value of the operand's shape, f32.
+ */
+import type { MatrixSource } from "../contract/matrix-source.ts";
+import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
+import { SpxError } from "../errors.ts";
+import { columnsOf, type MatrixValue, rowsOf, type SparseMatrix } from "../formats/matrix-value.ts";
+import type { Pattern } from "../select/pattern.ts";
+import { hadamardMatrices, maskMatrix, scaleMatrix, sumMatrices, transposeValue } from "./matrix-algebra.ts";
+import { blockDiagonalOf, kronMatrices, multiplyChain } from "./matrix-product.ts";
+
+export interface SourceLeaves {
+  readonly symbols: SymbolValues;
+  /** An argument tensor or a parameter as it is now; a vector as one column. */
+  leaf(name: string, slice: number | null): MatrixValue;
+  pattern(name: string): Pattern;
+}
+
+/** @throws SpxError SPX8405 when shapes do not fit, which no compiled source does. */
+export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): MatrixValue {
+  const evaluate = (node: MatrixSource): MatrixValue => evaluateSource(node, leaves);
+  switch (source.kind) {
+    case "leaf":
+      return leaves.leaf(source.name, source.slice);
+    case "sum":
+      return sumMatrices(sameShape("sum", source.terms.map(evaluate)));
+    case "product":
+      return multiplyChain(conforming(source.factors.map(evaluate)));
+    case "scale":
+      return scaleMatrix(evaluate(source.of), evaluateNumber(source.factor, leaves.symbols));
+    case "transpose":
+      return transposeValue(evaluate(source.of));
+    case "mask": {
+      const matrix = evaluate(source.of);
+      const pattern = leaves.pattern(source.pattern);
+      if (rowsOf(matrix) !== pattern.rows || columnsOf(matrix) !== pattern.columns) throw misfit("mask", [matrix]);
+      return maskMatrix(matrix, pattern);
+    }
+    case "hadamard":
+      return sameShape("elementwise product", source.factors.map(evaluate)).reduce(hadamardMatrices);
+    case "kron":
+      return source.factors.map(evaluate).reduce(kronMatrices);
+    case "blockdiag":
+      return blockDiagonalOf(source.blocks.map(evaluate));
+    case "diag":
+      return diagonalOf(evaluate(source.of));
+    case "identity": {
+      const size = evaluateNumber(source.size, leaves.symbols);
+      return { kind: "diag", values: new Float32Array(size).fill(1) };
+    }
+    case "stride-permutation":
+      return stridePermutation(
+        evaluateNumber(source.size, leaves.symbols),
+        evaluateNumber(source.stride, leaves.symbols),
+      );
+  }
+}
+
+function diagonalOf(vector: MatrixValue): MatrixValue {
+  if (vector.kind === "diag") return vector;
+  if (vector.kind === "dense" && (vector.columns === 1 || vector.rows === 1)) return { kind: "diag", values: vector.values };
+  throw misfit("diagonal", [vector]);
+}
+
+/** Row k * stride + j has its one at column j * (size / stride) + k. */
+function stridePermutation(size: number, stride: number): SparseMatrix {
+  const length = size / stride;
+  const columnIndices = Uint32Array.from({ length: size }, (_, row) => (row % stride) * length + Math.floor(row / stride));
+  const rowStarts = Uint32Array.from({ length: size + 1 }, (_, row) => row);
+  return { kind: "sparse", rows: size, columns: size, rowStarts, columnIndices, values: new Float32Array(size).fill(1) };
+}
+
+function sameShape(operation: string, matrices: readonly MatrixValue[]): readonly MatrixValue[] {
+  const [first] = matrices;
+  const same = matrices.every(
+    (matrix) => first !== undefined && rowsOf(matrix) === rowsOf(first) && columnsOf(matrix) === columnsOf(first),
+  );
+  if (!same) throw misfit(operation, matrices);
+  return matrices;
+}
+
+function conforming(factors: readonly MatrixValue[]): readonly MatrixValue[] {
+  const fits = factors.every((factor, index) => {
+    const next = factors[index + 1];
+    return next === undefined || columnsOf(factor) === rowsOf(next);
+  });
+  if (!fits) throw misfit("product", factors);
+  return factors;
+}
+
+function misfit(operation: string, matrices: readonly MatrixValue[]): SpxError {
+  const shapes = matrices.map((matrix) => `[${rowsOf(matrix)}, ${columnsOf(matrix)}]`).join(" and ");
+  return new SpxError("SPX8405", `the ${operation} of matrices ${shapes} has no meaning`, {
+    facts: { operation, shapes },
+    help: "build the artefact again; if it stays, report it with the .spx file",
+  });
+}

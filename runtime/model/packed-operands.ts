@@ -1,0 +1,87 @@
+/**
+ * The packed operands of a layer: each is evaluated and packed when the first kernel needs it, and again after
+ * parameters changed, into new memory, because calls in flight still read the old.
+ */
+import type { OperandManifest, PlanManifest } from "../contract/manifest.ts";
+import { evaluateNumber } from "../contract/number-expression.ts";
+import { SpxError } from "../errors.ts";
+import { columnsOf, type MatrixValue, rowsOf } from "../formats/matrix-value.ts";
+import { packOperand } from "../formats/pack-operand.ts";
+import type { Allocate, PackedOperand } from "../formats/packed-operand.ts";
+import { evaluateSource, type SourceLeaves } from "./evaluate-source.ts";
+import type { LayerState } from "./initial-state.ts";
+import { parameterMatrix, tensorMatrix } from "./parameter-values.ts";
+
+export interface PackedOperands {
+  /** @throws SpxError when the operand cannot be packed. */
+  get(name: string): PackedOperand;
+  isStep(name: string): boolean;
+  /** Forgets the operands that follow from parameters and gives back what was packed. */
+  dropSteps(): PackedOperand[];
+  /** Forgets all and gives back what was packed. */
+  dropAll(): PackedOperand[];
+}
+
+export function createPackedOperands(plan: PlanManifest, state: LayerState, allocate: Allocate): PackedOperands {
+  const manifests = new Map(plan.operands.map((operand) => [operand.name, operand]));
+  const packed = new Map<string, PackedOperand>();
+  const leaves = leavesOf(state);
+  const drop = (which: (operand: OperandManifest) => boolean): PackedOperand[] => {
+    const dropped = [...packed].filter(([name]) => {
+      const manifest = manifests.get(name);
+      return manifest !== undefined && which(manifest);
+    });
+    for (const [name] of dropped) packed.delete(name);
+    return dropped.map(([, operand]) => operand);
+  };
+  return {
+    get(name) {
+      const known = packed.get(name);
+      if (known !== undefined) return known;
+      const manifest = manifests.get(name);
+      if (manifest === undefined) throw broken(name, "the plan has no such operand");
+      const matrix = evaluateSource(manifest.source, leaves);
+      checkShape(manifest, matrix, state);
+      const operand = packOperand(manifest.format, matrix, state.symbols, allocate);
+      packed.set(name, operand);
+      return operand;
+    },
+    isStep: (name) => manifests.get(name)?.stage === "step",
+    dropSteps: () => drop(({ stage }) => stage === "step"),
+    dropAll: () => drop(() => true),
+  };
+}
+
+function leavesOf(state: LayerState): SourceLeaves {
+  return {
+    symbols: state.symbols,
+    leaf(name, slice) {
+      const parameter = state.parameters.get(name);
+      if (parameter !== undefined) return parameterMatrix(parameter, slice);
+      const tensor = state.tensors.get(name);
+      if (tensor === undefined) throw broken(name, "the layer has no such tensor");
+      return tensorMatrix(tensor, slice);
+    },
+    pattern(name) {
+      const pattern = state.patterns.get(name);
+      if (pattern === undefined) throw broken(name, "the layer has no such pattern");
+      return pattern;
+    },
+  };
+}
+
+/** A repeated block is given once; every other operand has the manifest's shape. */
+function checkShape({ name, format, rows, columns }: OperandManifest, matrix: MatrixValue, { symbols }: LayerState): void {
+  const copies = format.name === "blockdiag16" && format.repeated ? evaluateNumber(format.blocks, symbols) : 1;
+  const expected = [evaluateNumber(rows, symbols), evaluateNumber(columns, symbols)];
+  const found = [rowsOf(matrix) * copies, columnsOf(matrix) * copies];
+  if (expected[0] === found[0] && expected[1] === found[1]) return;
+  throw broken(name, `it is [${found.join(", ")}], expected [${expected.join(", ")}]`);
+}
+
+function broken(name: string, reason: string): SpxError {
+  return new SpxError("SPX8102", `the operand \`${name}\` cannot be packed: ${reason}`, {
+    facts: { operand: name },
+    help: "build the artefact again; if it stays, report it with the .spx file",
+  });
+}

@@ -1,0 +1,36 @@
+/** What recipes read and give, and what an intrinsic sees of its call. */
+import type { SymbolValues } from "../contract/number-expression.ts";
+import type { RandomStream } from "../random/philox.ts";
+import type { DenseTensor } from "./dense-tensor.ts";
+import type { Pattern } from "./pattern.ts";
+import type { RecipeTarget } from "./recipe-target.ts";
+
+export type RecipeValue =
+  | { readonly kind: "number"; readonly value: number }
+  | { readonly kind: "tensor"; readonly name: string; readonly tensor: DenseTensor }
+  | { readonly kind: "pattern"; readonly pattern: Pattern }
+  | { readonly kind: "outputs"; readonly values: readonly RecipeValue[] };
+
+/** What recipes of one layer read. */
+export interface RecipeSources {
+  readonly symbols: SymbolValues;
+  /** An argument tensor, or the initial value of a parameter, dense. */
+  tensor(name: string): DenseTensor;
+  pattern(name: string): Pattern;
+  readonly seed: number;
+  /** Key of the random streams beside the target's name. */
+  readonly layer: string;
+  /** Results of calls that do not depend on their target. */
+  readonly computed: Map<string, RecipeValue>;
+}
+
+/** What an intrinsic sees: its operands, evaluated, and where it stands. */
+export interface Call {
+  readonly target: RecipeTarget;
+  tensor(operand: string): { readonly name: string; readonly tensor: DenseTensor };
+  number(operand: string): number;
+  /** All operands as tensors, in the order of the declaration. */
+  readonly tensors: () => readonly DenseTensor[];
+  /** The stream of random numbers of this call. */
+  readonly stream: () => RandomStream;
+}

@@ -1,0 +1,11 @@
+/** Selection by score. */
+import { checkCount, largestEntries, requireFinite, valueKeys } from "./largest-entries.ts";
+import type { NamedMatrix } from "./magnitude.ts";
+import type { Pattern } from "./pattern.ts";
+
+/** Exactly `count` entries of largest score, by value and not by magnitude. @throws SpxError SPX8407, SPX8408. */
+export function selectTopk(score: NamedMatrix, count: number): Pattern {
+  requireFinite(score.name, score.values, score.columns);
+  checkCount("topk", count, score.values.length);
+  return largestEntries(valueKeys(score.values), score.rows, score.columns, count);
+}

@@ -1,0 +1,273 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { number } from "../../runtime/contract/number-expression.ts";
+import { formatBuffers, type OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { type MatrixValue, type SparseMatrix, toDense, toSparse } from "../../runtime/formats/matrix-value.ts";
+import { packOperand, unpackOperand } from "../../runtime/formats/pack-operand.ts";
+import { floatsOf, integersOf } from "../../runtime/formats/packed-operand.ts";
+import { createTestMemory } from "./formats-memory.ts";
+
+const none = new Map<string, number>();
+const { allocate } = createTestMemory();
+
+/** Whole numbers from a small generator, so that every comparison is exact. */
+function stream(seed: number): () => number {
+  let state = seed * 2654435761 + 1;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return state / 4294967296;
+  };
+}
+
+function randomDense(rows: number, columns: number, density: number, seed: number): MatrixValue & { kind: "dense" } {
+  const next = stream(seed);
+  const values = Float32Array.from({ length: rows * columns }, () => (next() < density ? 1 + Math.floor(next() * 99) : 0));
+  return { kind: "dense", rows, columns, values };
+}
+
+/** At most n entries in every m columns of a row. */
+function randomNm(rows: number, columns: number, n: number, m: number, seed: number): MatrixValue & { kind: "dense" } {
+  const next = stream(seed);
+  const values = new Float32Array(rows * columns);
+  for (let row = 0; row < rows; row++) {
+    for (let group = 0; group < columns; group += m) {
+      for (let draw = 0; draw < n; draw++) values[row * columns + group + Math.floor(next() * m)] = 1 + draw;
+    }
+  }
+  return { kind: "dense", rows, columns, values };
+}
+
+function roundTrip(format: OperandFormat, matrix: MatrixValue): { dense: number[]; bytes: number } {
+  const packed = packOperand(format, matrix, none, allocate);
+  for (const { address } of packed.buffers) expect(address % 64n).toBe(0n);
+  expect(packed.buffers.map(({ name }) => name)).toEqual(formatBuffers[format.name].map(({ name }) => name));
+  return { dense: [...unpackOperand(format, packed, none)], bytes: packed.bytes };
+}
+
+const denseOf = (matrix: MatrixValue): number[] => [...toDense(matrix).values];
+const sizes = [0, 1, 15, 16, 17, 31, 37];
+
+describe("unstructured formats", () => {
+  for (const format of [{ name: "panel16" }, { name: "window-ell" }, { name: "csr" }] as const) {
+    it(`${format.name} gives every matrix back, dense or sparse`, () => {
+      for (const rows of sizes) {
+        for (const columns of sizes) {
+          for (const density of [0, 0.05, 0.5, 1]) {
+            const matrix = randomDense(rows, columns, density, rows * 41 + columns);
+            expect(roundTrip(format, matrix).dense).toEqual([...matrix.values]);
+            expect(roundTrip(format, toSparse(matrix)).dense).toEqual([...matrix.values]);
+          }
+        }
+      }
+    });
+  }
+
+  it("counts bytes exactly", () => {
+    const matrix = randomDense(17, 37, 0.2, 3);
+    const entries = toSparse(matrix).values.length;
+    expect(roundTrip({ name: "panel16" }, matrix).bytes).toBe(4 * 32 * 37);
+    expect(roundTrip({ name: "csr" }, matrix).bytes).toBe(4 * 18 + 6 * entries);
+    const packed = packOperand({ name: "window-ell" }, matrix, none, allocate);
+    const windows = new Map<string, Map<number, number>>();
+    matrix.values.forEach((value, position) => {
+      if (value === 0) return;
+      const row = Math.floor(position / 37);
+      const key = `${row >> 4}/${(position % 37) >> 4}`;
+      const lanes = windows.get(key) ?? new Map<number, number>();
+      lanes.set(row, (lanes.get(row) ?? 0) + 1);
+      windows.set(key, lanes);
+    });
+    const lines = [...windows.values()].reduce((sum, lanes) => sum + Math.max(...lanes.values()), 0);
+    expect(packed.bytes).toBe(8 * 3 + 4 * windows.size + 80 * lines);
+  });
+
+  it("keeps stored zeros of a sparse matrix as entries", () => {
+    const matrix: SparseMatrix = {
+      kind: "sparse",
+      rows: 2,
+      columns: 3,
+      rowStarts: Uint32Array.of(0, 2, 3),
+      columnIndices: Uint32Array.of(0, 2, 1),
+      values: Float32Array.of(0, 5, 0),
+    };
+    const packed = packOperand({ name: "csr" }, matrix, none, allocate);
+    expect([...integersOf(packed, "columns")]).toEqual([0, 2, 1]);
+    expect([...floatsOf(packed, "values")]).toEqual([0, 5, 0]);
+  });
+
+  it("lays panel16 out with the output innermost", () => {
+    const matrix = randomDense(17, 3, 1, 9);
+    const values = floatsOf(packOperand({ name: "panel16" }, matrix, none, allocate), "values");
+    for (let row = 0; row < 32; row++) {
+      for (let column = 0; column < 3; column++) {
+        const expected = row < 17 ? matrix.values[row * 3 + column] : 0;
+        expect(values[((row >> 4) * 3 + column) * 16 + (row % 16)]).toBe(expected);
+      }
+    }
+  });
+
+  it("refuses more columns than the indices can name", () => {
+    const wide: SparseMatrix = {
+      kind: "sparse",
+      rows: 1,
+      columns: 65537,
+      rowStarts: Uint32Array.of(0, 0),
+      columnIndices: new Uint32Array(0),
+      values: new Float32Array(0),
+    };
+    expect(() => packOperand({ name: "csr" }, wide, none, allocate)).toThrow(/65537 columns/);
+    expect(() => packOperand({ name: "window-ell" }, { ...wide, columns: 1048577 }, none, allocate)).toThrow(/1048577/);
+    expect(roundTrip({ name: "window-ell" }, wide).dense.length).toBe(65537);
+  });
+});
+
+describe("N:M formats", () => {
+  const shapes = [
+    [1, 1],
+    [2, 4],
+    [1, 16],
+    [4, 8],
+    [3, 5],
+    [16, 16],
+    [2, 7],
+  ] as const;
+  for (const [n, m] of shapes) {
+    for (const name of ["nm-lanes", "nm-rows"] as const) {
+      it(`${name} ${n}:${m} gives every matrix back`, () => {
+        for (const rows of [0, 1, 15, 16, 17, 33]) {
+          for (const groups of [0, 1, 2, 3, 5, 8, 17]) {
+            const matrix = randomNm(rows, groups * m, n, m, rows + groups);
+            expect(roundTrip({ name, n, m }, matrix).dense).toEqual([...matrix.values]);
+          }
+        }
+      });
+    }
+  }
+
+  it("nm-rows takes groups of up to 256 and keeps positions ascending", () => {
+    const matrix = randomNm(3, 512, 5, 256, 1);
+    const packed = packOperand({ name: "nm-rows", n: 5, m: 256 }, matrix, none, allocate);
+    const positions = integersOf(packed, "indices");
+    for (let slot = 1; slot < positions.length; slot++) {
+      if (slot % 5 !== 0) expect(positions[slot]).toBeGreaterThan(positions[slot - 1] ?? 256);
+    }
+    expect([...unpackOperand({ name: "nm-rows", n: 5, m: 256 }, packed, none)]).toEqual([...matrix.values]);
+  });
+
+  it("puts a 4-bit index at the bits the format names", () => {
+    const matrix = randomNm(17, 32, 2, 4, 5);
+    const packed = packOperand({ name: "nm-lanes", n: 2, m: 4 }, matrix, none, allocate);
+    const values = floatsOf(packed, "values");
+    const words = integersOf(packed, "indices");
+    const rebuilt = new Float32Array(17 * 32);
+    for (let panel = 0; panel < 2; panel++) {
+      for (let window = 0; window < 2; window++) {
+        for (let line = 0; line < 8; line++) {
+          for (let lane = 0; lane < 16 && panel * 16 + lane < 17; lane++) {
+            const number = window * 8 + line;
+            const word = words[(panel * 2 + Math.floor(number / 8)) * 16 + lane] ?? 0;
+            const index = Math.floor(word / 2 ** (4 * (number % 8))) % 16;
+            const value = values[((panel * 2 + window) * 8 + line) * 16 + lane] ?? 0;
+            const target = (panel * 16 + lane) * 32 + window * 16 + index;
+            rebuilt[target] = (rebuilt[target] ?? 0) + value;
+          }
+        }
+      }
+    }
+    expect([...rebuilt]).toEqual([...matrix.values]);
+    expect(packed.bytes).toBe(64 * 2 * (16 + 2));
+  });
+
+  it("refuses a group with too many entries, a ragged row and an m that does not fit", () => {
+    const full = randomDense(1, 8, 1, 2);
+    for (const name of ["nm-lanes", "nm-rows"] as const) {
+      expect(() => roundTrip({ name, n: 2, m: 4 }, full)).toThrow(/hold 4 entries, at most 2 of 4/);
+      expect(() => roundTrip({ name, n: 2, m: 3 }, full)).toThrow(/not a multiple of 3/);
+    }
+    expect(() => roundTrip({ name: "nm-lanes", n: 1, m: 17 }, randomDense(1, 17, 0, 1))).toThrow(/m <= 16/);
+  });
+});
+
+describe("block formats", () => {
+  it("block-strips gives every matrix back and counts the blocks that hold an entry", () => {
+    for (const [height, width] of [
+      [1, 1],
+      [4, 1],
+      [1, 16],
+      [3, 5],
+      [16, 16],
+    ] as const) {
+      for (const strips of [0, 1, 3]) {
+        for (const across of [0, 1, 4]) {
+          const matrix = randomDense(strips * height, across * width, 0.1, strips * 5 + across);
+          const result = roundTrip({ name: "block-strips", height, width }, matrix);
+          expect(result.dense).toEqual([...matrix.values]);
+          const held = new Set<string>();
+          matrix.values.forEach((value, position) => {
+            const row = Math.floor(position / matrix.columns);
+            const column = position % matrix.columns;
+            if (value !== 0) held.add(`${Math.floor(row / height)}/${Math.floor(column / width)}`);
+          });
+          expect(result.bytes).toBe(4 * (strips + 1) + held.size * (2 + 4 * height * width));
+        }
+      }
+    }
+    expect(() => roundTrip({ name: "block-strips", height: 2, width: 2 }, randomDense(3, 4, 1, 1))).toThrow(/3 x 4/);
+  });
+
+  it("blockdiag16 packs blocks, repeated blocks, and refuses entries outside", () => {
+    for (const [blocks, blockRows, blockColumns] of [
+      [1, 17, 5],
+      [3, 16, 1],
+      [4, 5, 7],
+      [2, 33, 16],
+      [5, 1, 1],
+    ] as const) {
+      const next = stream(blocks);
+      const values = Float32Array.from({ length: blocks * blockRows * blockColumns }, () => 1 + Math.floor(next() * 9));
+      const matrix: MatrixValue = { kind: "blockdiag", blocks, blockRows, blockColumns, values };
+      const format: OperandFormat = { name: "blockdiag16", blocks: number(blocks), repeated: false };
+      const panels = Math.ceil(blockRows / 16);
+      const expected = { dense: denseOf(matrix), bytes: 64 * blocks * panels * blockColumns };
+      expect(roundTrip(format, matrix)).toEqual(expected);
+      expect(roundTrip(format, toDense(matrix))).toEqual(expected);
+      const one: MatrixValue = {
+        kind: "dense",
+        rows: blockRows,
+        columns: blockColumns,
+        values: values.subarray(0, blockRows * blockColumns),
+      };
+      const repeated = roundTrip({ ...format, repeated: true }, one);
+      const copies = Float32Array.from({ length: values.length }, (_, index) => values[index % one.values.length] ?? 0);
+      expect(repeated.dense).toEqual(denseOf({ ...matrix, values: copies }));
+      expect(repeated.bytes).toBe(64 * panels * blockColumns);
+    }
+    const outside = randomDense(4, 4, 1, 1);
+    expect(() => roundTrip({ name: "blockdiag16", blocks: number(2), repeated: false }, outside)).toThrow(/outside the blocks/);
+    expect(() => roundTrip({ name: "blockdiag16", blocks: number(3), repeated: false }, outside)).toThrow(/equal blocks/);
+  });
+
+  it("vector holds a diagonal and nothing else", () => {
+    for (const size of sizes) {
+      const matrix: MatrixValue = { kind: "diag", values: Float32Array.from({ length: size }, (_, index) => index + 1) };
+      const expected = { dense: denseOf(matrix), bytes: 4 * size };
+      expect(roundTrip({ name: "vector" }, matrix)).toEqual(expected);
+      expect(roundTrip({ name: "vector" }, toDense(matrix))).toEqual(expected);
+    }
+    expect(() => roundTrip({ name: "vector" }, randomDense(2, 2, 1, 1))).toThrow(/outside the diagonal/);
+    expect(() => roundTrip({ name: "vector" }, randomDense(2, 3, 0, 1))).toThrow(/not square/);
+  });
+});
+
+describe("conversions", () => {
+  it("dense to sparse and back is the identity", () => {
+    const arbitrary = fc.record({ rows: fc.nat(20), columns: fc.nat(20), seed: fc.nat(), density: fc.double({ min: 0, max: 1, noNaN: true }) });
+    fc.assert(
+      fc.property(arbitrary, ({ rows, columns, seed, density }) => {
+        const matrix = randomDense(rows, columns, density, seed);
+        expect(denseOf(toSparse(matrix))).toEqual([...matrix.values]);
+      }),
+      { numRuns: 50 },
+    );
+  });
+});
