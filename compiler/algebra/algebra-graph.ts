@@ -103,7 +103,8 @@ export function createTermFactory(tensors: readonly CheckedTensor[]): TermFactor
   /** Leaves by declaration first, so that a sum reads as written; the signature breaks ties. */
   const leafOrder = (term: Unnumbered): string => {
     const own = "tensor" in term ? [String(positions.get(term.tensor.name) ?? positions.size).padStart(4, "0")] : [];
-    return [...own, ...childrenOf(term as Term).map((child) => sortKey(child).split("|")[0] ?? "")].join(",");
+    const inside = childrenOf(term as Term).map((child) => sortKey(child).split("|")[0] ?? "");
+    return [...own, ...inside].filter((positions) => positions !== "").join(",");
   };
   const intern = (key: string, term: Unnumbered): Term => {
     const known = terms.get(key);

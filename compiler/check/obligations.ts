@@ -6,7 +6,18 @@ import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import { apply, number, printNumber, symbolsOf, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { report, type DiagnosticKind } from "../diagnostics/define-diagnostic.ts";
-import { notDivisible, rankAboveBound, requirementRefuted } from "../diagnostics/shape-diagnostics.ts";
+import {
+  blocksDoNotDivide,
+  dimensionNotPositive,
+  groupsDoNotDivide,
+  notDivisible,
+  quotientNotWhole,
+  rankAboveBound,
+  requirementRefuted,
+  strideDoesNotDivide,
+  supportTooLarge,
+  tilesDoNotDivide,
+} from "../diagnostics/shape-diagnostics.ts";
 import { foldNumber, substitute } from "../types/dimension.ts";
 import { prove, type SymbolRange } from "../types/prove.ts";
 import type { Requirement } from "./checked-module.ts";
@@ -117,3 +128,19 @@ function refute(obligation: Obligation, { ranges, defaults, origins }: Surroundi
 /** `dividend % divisor == 0` */
 export const divides = (divisor: NumberExpression, dividend: NumberExpression): NumberExpression =>
   apply("==", apply("%", dividend, divisor), number(0));
+
+const conditionKinds: readonly ConditionKind[] = [
+  notDivisible,
+  groupsDoNotDivide,
+  blocksDoNotDivide,
+  strideDoesNotDivide,
+  tilesDoNotDivide,
+  quotientNotWhole,
+  rankAboveBound,
+  supportTooLarge,
+  dimensionNotPositive,
+  requirementRefuted,
+];
+
+/** The kind that a requirement's code belongs to. */
+export const kindByCode = (code: string): ConditionKind => conditionKinds.find((kind) => kind.code === code) ?? requirementRefuted;

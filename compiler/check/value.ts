@@ -72,8 +72,12 @@ export interface DistributionValue {
 export interface FactorsValue {
   readonly kind: "factors";
   readonly intrinsic: string;
-  readonly recipe: Recipe | Obstacle;
-  readonly outputs: readonly FactorShape[];
+  readonly count: number;
+  /** The recipe and its parts; `blocks` is that of the first param, for factorizations that leave it open. */
+  readonly resolve: (blocks: NumberExpression | null) => {
+    readonly recipe: Recipe | Obstacle;
+    readonly outputs: readonly FactorShape[];
+  };
   readonly span: Span;
 }
 

@@ -57,12 +57,12 @@ export const indexOutOfRange = defineDiagnostic<{ index: number; count: string }
   message: ({ index, count }) => `index ${index} lies outside 0 … ${count} - 1`,
 });
 
-export const dimensionNotPositive = defineDiagnostic<{ name: string; found: string }>({
+export const dimensionNotPositive = defineDiagnostic<{ condition: string; values: string }>({
   code: "SPX4008",
   name: "dimension-not-positive",
   severity: "error",
   summary: "a dimension or a number of blocks is not positive",
-  message: ({ name, found }) => `\`${name}\` is ${found}, and must be positive`,
+  message: ({ condition, values }) => `a size must be positive: \`${condition}\` cannot hold${values}`,
 });
 
 export const notDivisible = defineDiagnostic<{ condition: string; values: string }>({

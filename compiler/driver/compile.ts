@@ -2,6 +2,7 @@
  * The road. Every verb of the compiler stands here once, in the order in which a program passes it, with the
  * reason for its place. Stages up to `lowerTransforms` are pure; the back end and the writer touch the world.
  */
+import { createTermFactory } from "../algebra/algebra-graph.ts";
 import { buildAlgebra } from "../algebra/build-algebra.ts";
 import { normalise } from "../algebra/normalise.ts";
 import { verifyAlgebra } from "../algebra/verify-algebra.ts";
@@ -34,11 +35,12 @@ export function planFile(entry: string, host: CompilerHost, clock = new StageClo
 
 function planTransform(checked: CheckedTransform, clock: StageClock) {
   // What the weight is, hash-consed, so that every later question about equality is a pointer comparison.
-  const built = clock.time("build", () => buildAlgebra(checked));
-  demand("algebra", verifyAlgebra(built));
+  const factory = createTermFactory(checked.tensors);
+  const built = clock.time("build", () => buildAlgebra(checked, factory));
+  demand("algebra", verifyAlgebra(built, "built"));
   // One normal form, so that the planner sees sums of scaled chains and nothing else.
-  const normal = clock.time("normalise", () => normalise(built));
-  demand("normal algebra", verifyAlgebra(normal));
+  const normal = clock.time("normalise", () => normalise(built, factory));
+  demand("normal algebra", verifyAlgebra(normal, "normal"));
   // How the weight is applied: formats, fusion, merging, per interval of the batch.
   const { plan, diagnostics } = clock.time("choose", () => choosePlan(normal, checked));
   if (plan === null) return { stages: null, diagnostics };
@@ -58,7 +60,7 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
     compilation.transforms.map((stages) => lowerTransform(stages, x86Targets)),
   );
   const programs = lowered.flatMap((transform) => transform.programs);
-  for (const program of programs) demand(program.name, verifyLoop(program));
+  for (const program of programs) demand(program.name, verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`));
   // LLVM text to one shared object, then the manifest that names its hash, then the module that names the manifest's.
   return { compilation, artefact: await emitArtefact(module, lowered, programs, clock, options) };
 }

@@ -77,7 +77,9 @@ export function createFrameSymbols(
       const special = specialize(expression);
       if (special.kind !== "number") return give(special);
       if (!Number.isSafeInteger(special.value) || special.value < 0) {
-        throw new RangeError(`the dimension ${printNumber(expression)} is ${special.value}, not a natural number`);
+        throw new RangeError(
+          `the dimension ${printNumber(expression)} is ${special.value}, not a natural number`,
+        );
       }
       return int(special.value);
     },

@@ -186,7 +186,9 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
       storePanel(at, step, position, sums);
     };
     const whole = define(inner, "whole_tokens", sub(batch, rem(batch, int(most))));
-    loop(inner, "token", { from: int(0), to: whole, step: most }, (group, token) => tokens(group, token, most));
+    loop(inner, "token", { from: int(0), to: whole, step: most }, (group, token) =>
+      tokens(group, token, most),
+    );
     forExactCount(inner, define(inner, "rest", sub(batch, whole)), most - 1, (rest, exact) =>
       tokens(rest, whole, exact),
     );

@@ -34,7 +34,12 @@ interface RowFit {
 }
 
 /** Index of (row, line 0) of a panel16 operand. */
-function denseRowStarts(block: Block, term: ResolvedTerm, tile: TokenTile, onePanel: boolean): LoopExpression[] {
+function denseRowStarts(
+  block: Block,
+  term: ResolvedTerm,
+  tile: TokenTile,
+  onePanel: boolean,
+): LoopExpression[] {
   const startOf = (row: LoopExpression): LoopExpression =>
     define(block, "w_start", add(mul(mul(div(row, int(16)), term.columns), int(16)), rem(row, int(16))));
   if (onePanel) {
@@ -86,7 +91,13 @@ function sweepRows(
   });
 }
 
-function sweepUnit(block: Block, step: ResolvedStep, group: TokenGroup, unit: LoopExpression, shape: UnitShape): void {
+function sweepUnit(
+  block: Block,
+  step: ResolvedStep,
+  group: TokenGroup,
+  unit: LoopExpression,
+  shape: UnitShape,
+): void {
   const first = define(block, "first_row", mul(unit, int(shape.rows)));
   const end = define(block, "end_row", min(step.output.width, add(first, int(shape.rows))));
   const [rows = 1] = shape.pieces;
@@ -103,7 +114,14 @@ function sweepUnit(block: Block, step: ResolvedStep, group: TokenGroup, unit: Lo
     const split = define(inner, "split", add(first, int(even * rows)));
     sweepRows(inner, step, group, { from: first, to: split }, rows, fitOf(rows, 0));
     for (const rest of shape.pieces.slice(even)) {
-      sweepRows(inner, step, group, { from: split, to: add(split, int(rest)) }, rest, fitOf(rest, even * rows));
+      sweepRows(
+        inner,
+        step,
+        group,
+        { from: split, to: add(split, int(rest)) },
+        rest,
+        fitOf(rest, even * rows),
+      );
     }
   };
   const rowByRow = (inner: Block): void =>
@@ -152,7 +170,10 @@ export function lowerLaneTokenStep(step: ResolvedStep): LoopPhase {
   const unitRows = unitLength(step);
   const units = blockdiag ? panelCount(step) : ceilDiv(step.output.width, unitRows);
   const lines = step.terms.map((term) => div(term.columns, term.blocks)).reduce(add, int(1));
-  const each = max(int(1), min(ceilDiv(units, leastTiles), div(int(linesPerTile * 16), mul(lines, int(unitRows)))));
+  const each = max(
+    int(1),
+    min(ceilDiv(units, leastTiles), div(int(linesPerTile * 16), mul(lines, int(unitRows)))),
+  );
   const unitTiles = div(add(units, sub(each, int(1))), each);
 
   const tilesAcross = define(block, "tiles_across", unitTiles);
@@ -161,7 +182,11 @@ export function lowerLaneTokenStep(step: ResolvedStep): LoopPhase {
   const groupNumber = define(block, "token_group", div(number, tilesAcross));
   const firstPanel = define(block, "first_panel", div(mul(groupNumber, tokenPanels), tokenGroups));
   const endPanel = define(block, "end_panel", div(mul(add(groupNumber, int(1)), tokenPanels), tokenGroups));
-  const range = tileRange(rem(number, tilesAcross), define(block, "each", each), define(block, "units", units));
+  const range = tileRange(
+    rem(number, tilesAcross),
+    define(block, "each", each),
+    define(block, "units", units),
+  );
   const firstUnit = define(block, "first_unit", range.from);
   const endUnit = define(block, "end_unit", range.to);
   forExactCount(block, define(block, "vectors", sub(endPanel, firstPanel)), most, (inner, vectors) => {

@@ -40,7 +40,11 @@ export function typeOf(expression: LoopExpression): ValueType {
   }
 }
 
-export const constant = (type: ValueType, value: number): LoopExpression => ({ kind: "constant", type, value });
+export const constant = (type: ValueType, value: number): LoopExpression => ({
+  kind: "constant",
+  type,
+  value,
+});
 /** An index or a count known at compile time. */
 export const int = (value: number): LoopExpression => constant(i64, value);
 export const symbol = (name: string): LoopExpression => ({ kind: "symbol", name });
@@ -79,13 +83,19 @@ const commutes = (operator: BinaryOperator): boolean => operator === "add" || op
 export const knownInt = (expression: LoopExpression): number | null =>
   expression.kind === "constant" && expression.type.scalar === "i64" ? expression.value : null;
 
-export function binary(operator: BinaryOperator, left: LoopExpression, right: LoopExpression): LoopExpression {
+export function binary(
+  operator: BinaryOperator,
+  left: LoopExpression,
+  right: LoopExpression,
+): LoopExpression {
   const plain: LoopExpression = { kind: "binary", operator, left, right };
   if (typeOf(left).scalar !== "i64") return plain;
   const a = knownInt(left);
   const b = knownInt(right);
   if (a !== null && b !== null) {
-    return b === 0 && (operator === "div" || operator === "rem") ? plain : int(integerOperations[operator](a, b));
+    return b === 0 && (operator === "div" || operator === "rem")
+      ? plain
+      : int(integerOperations[operator](a, b));
   }
   if (a !== null && commutes(operator)) return binary(operator, right, left);
   const identity = identities.find((row) => row.operator === operator && row.value === b);
@@ -97,13 +107,20 @@ export function binary(operator: BinaryOperator, left: LoopExpression, right: Lo
   return plain;
 }
 
-export const add = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("add", left, right);
-export const sub = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("sub", left, right);
-export const mul = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("mul", left, right);
-export const div = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("div", left, right);
-export const rem = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("rem", left, right);
-export const min = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("min", left, right);
-export const max = (left: LoopExpression, right: LoopExpression): LoopExpression => binary("max", left, right);
+export const add = (left: LoopExpression, right: LoopExpression): LoopExpression =>
+  binary("add", left, right);
+export const sub = (left: LoopExpression, right: LoopExpression): LoopExpression =>
+  binary("sub", left, right);
+export const mul = (left: LoopExpression, right: LoopExpression): LoopExpression =>
+  binary("mul", left, right);
+export const div = (left: LoopExpression, right: LoopExpression): LoopExpression =>
+  binary("div", left, right);
+export const rem = (left: LoopExpression, right: LoopExpression): LoopExpression =>
+  binary("rem", left, right);
+export const min = (left: LoopExpression, right: LoopExpression): LoopExpression =>
+  binary("min", left, right);
+export const max = (left: LoopExpression, right: LoopExpression): LoopExpression =>
+  binary("max", left, right);
 
 /** left / right rounded up. */
 export const ceilDiv = (left: LoopExpression, right: number): LoopExpression =>
@@ -118,10 +135,15 @@ const comparisons: Record<CompareOperator, (a: number, b: number) => boolean> = 
   ge: (a, b) => a >= b,
 };
 
-export function compare(operator: CompareOperator, left: LoopExpression, right: LoopExpression): LoopExpression {
+export function compare(
+  operator: CompareOperator,
+  left: LoopExpression,
+  right: LoopExpression,
+): LoopExpression {
   const a = knownInt(left);
   const b = knownInt(right);
-  if (a !== null && b !== null) return constant({ scalar: "bool", lanes: 1 }, Number(comparisons[operator](a, b)));
+  if (a !== null && b !== null)
+    return constant({ scalar: "bool", lanes: 1 }, Number(comparisons[operator](a, b)));
   return { kind: "compare", operator, left, right };
 }
 
@@ -156,7 +178,11 @@ export const load = (
 ): LoopExpression => ({ kind: "load", buffer, index, type, count });
 
 export const splat = (value: LoopExpression): LoopExpression => ({ kind: "splat", value, lanes: 16 });
-export const convert = (value: LoopExpression, to: Scalar): LoopExpression => ({ kind: "convert", value, to });
+export const convert = (value: LoopExpression, to: Scalar): LoopExpression => ({
+  kind: "convert",
+  value,
+  to,
+});
 
 /** One element of an integer buffer, as an index. */
 export const loadIndex = (buffer: string, index: LoopExpression): LoopExpression =>
@@ -168,13 +194,21 @@ export const permute = (table: LoopExpression, index: LoopExpression): LoopExpre
   index,
 });
 
-export const shuffle = (left: LoopExpression, right: LoopExpression, lanes: readonly number[]): LoopExpression => ({
+export const shuffle = (
+  left: LoopExpression,
+  right: LoopExpression,
+  lanes: readonly number[],
+): LoopExpression => ({
   kind: "shuffle",
   left,
   right,
   lanes,
 });
 
-export const extract = (value: LoopExpression, lane: number): LoopExpression => ({ kind: "extract", value, lane });
+export const extract = (value: LoopExpression, lane: number): LoopExpression => ({
+  kind: "extract",
+  value,
+  lane,
+});
 
 export const zeros: LoopExpression = constant(f32x16, 0);

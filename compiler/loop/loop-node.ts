@@ -59,7 +59,12 @@ export type LoopExpression =
       readonly whenFalse: LoopExpression;
     }
   /** a * b + c with one rounding. */
-  | { readonly kind: "fma"; readonly a: LoopExpression; readonly b: LoopExpression; readonly c: LoopExpression }
+  | {
+      readonly kind: "fma";
+      readonly a: LoopExpression;
+      readonly b: LoopExpression;
+      readonly c: LoopExpression;
+    }
   /**
    * `lanes` consecutive elements from `index` (in elements). With `count` (an i64 scalar), only the first
    * `min(count, lanes)` elements are touched and the other lanes are zero.

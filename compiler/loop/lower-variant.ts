@@ -3,7 +3,12 @@
  * layout of x and y where lane = token needs them. The dimensions that are not constants become frame symbols.
  */
 import type { FrameSymbol } from "../../runtime/contract/manifest.ts";
-import { apply, number, type NumberExpression, symbol as numberSymbol } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  symbol as numberSymbol,
+} from "../../runtime/contract/number-expression.ts";
 import type { Plan, Step, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { lowerLaneOutputStep } from "./lane-output-step.ts";

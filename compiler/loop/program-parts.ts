@@ -26,7 +26,10 @@ export interface ProgramParts {
 /** Every dimension that a plan's operands and the given variants mention. */
 function dimensionsOf(plan: Plan, variants: readonly Variant[]): NumberExpression[] {
   const permutations = variants.flatMap((variant) =>
-    variant.steps.flatMap((step) => [step.outputPermutation, ...step.terms.map((term) => term.inputPermutation)]),
+    variant.steps.flatMap((step) => [
+      step.outputPermutation,
+      ...step.terms.map((term) => term.inputPermutation),
+    ]),
   );
   return [
     plan.rows,
@@ -35,7 +38,9 @@ function dimensionsOf(plan: Plan, variants: readonly Variant[]): NumberExpressio
       format.name === "blockdiag16" ? [rows, columns, format.blocks] : [rows, columns],
     ),
     ...variants.flatMap((variant) => variant.activations.map((activation) => activation.width)),
-    ...permutations.flatMap((permutation) => (permutation === null ? [] : [permutation.size, permutation.stride])),
+    ...permutations.flatMap((permutation) =>
+      permutation === null ? [] : [permutation.size, permutation.stride],
+    ),
   ];
 }
 
@@ -89,10 +94,16 @@ function bufferLengths(symbols: FrameSymbols, operand: Operand): Readonly<Record
     case "nm-lanes": {
       const groups = Math.floor(16 / format.m);
       const lines = mul(ceilDiv(columns, groups * format.m), int(groups * format.n));
-      return { values: mul(mul(panels, lines), int(16)), indices: mul(mul(panels, ceilDiv(lines, 8)), int(16)) };
+      return {
+        values: mul(mul(panels, lines), int(16)),
+        indices: mul(mul(panels, ceilDiv(lines, 8)), int(16)),
+      };
     }
     case "nm-rows": {
-      const entries = mul(mul(rows, symbols.dimension(apply("/", operand.columns, { kind: "number", value: format.m }))), int(format.n));
+      const entries = mul(
+        mul(rows, symbols.dimension(apply("/", operand.columns, { kind: "number", value: format.m }))),
+        int(format.n),
+      );
       return { values: entries, indices: entries };
     }
     case "vector":
@@ -102,7 +113,11 @@ function bufferLengths(symbols: FrameSymbols, operand: Operand): Readonly<Record
   }
 }
 
-function strideMap(symbols: FrameSymbols, permutation: StridePermutation | null, side: "input" | "output"): StrideMap | null {
+function strideMap(
+  symbols: FrameSymbols,
+  permutation: StridePermutation | null,
+  side: "input" | "output",
+): StrideMap | null {
   if (permutation === null) return null;
   const stride = symbols.dimension(permutation.stride);
   const quotient = symbols.dimension(apply("/", permutation.size, permutation.stride));
@@ -141,8 +156,11 @@ export function resolveStep(
   if (terms.length > 1 && terms.some((term) => term.format.name === "blockdiag16")) {
     throw new Error(`step ${step.name} of ${plan.transform} adds something to a block-diagonal term`);
   }
-  const permuted = terms.find((term) => term.inputMap !== null && !["blockdiag16", "vector"].includes(term.format.name));
-  if (permuted !== undefined) throw new Error(`step ${step.name} permutes the input of a ${permuted.format.name} term`);
+  const permuted = terms.find(
+    (term) => term.inputMap !== null && !["blockdiag16", "vector"].includes(term.format.name),
+  );
+  if (permuted !== undefined)
+    throw new Error(`step ${step.name} permutes the input of a ${permuted.format.name} term`);
   return {
     name: step.name,
     names: parts.names,

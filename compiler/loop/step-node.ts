@@ -23,12 +23,16 @@ export interface StrideMap {
   readonly jump: LoopExpression;
 }
 
-export interface ResolvedTerm {
+/** A packed operand with the buffers of the program that hold it. */
+export interface OperandTerm {
   readonly format: OperandFormat;
   /** Buffer name of the format → buffer name in the program. */
   readonly buffers: ReadonlyMap<string, string>;
   readonly rows: LoopExpression;
   readonly columns: LoopExpression;
+}
+
+export interface ResolvedTerm extends OperandTerm {
   /** Number of blocks of a block-diagonal operand, else 1. */
   readonly blocks: LoopExpression;
   readonly input: Place;
@@ -49,7 +53,7 @@ export interface ResolvedStep {
  * The program's name of a term's buffer.
  * @throws Error when the format has no such buffer: the template and the format table disagree.
  */
-export function bufferOf(term: ResolvedTerm, name: string): string {
+export function bufferOf(term: OperandTerm, name: string): string {
   const buffer = term.buffers.get(name);
   if (buffer === undefined) throw new Error(`format ${term.format.name} has no buffer ${name}`);
   return buffer;

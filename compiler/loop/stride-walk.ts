@@ -22,7 +22,11 @@ function startAt(block: Block, map: StrideMap, start: LoopExpression): Position 
 function following(block: Block, map: StrideMap, position: Position): Position {
   const next = snapshot(block, "next", add(position.remainder, int(1)));
   const wraps = snapshot(block, "wraps", compare("eq", next, map.period));
-  const quotient = snapshot(block, "quotient", select(wraps, add(position.quotient, int(1)), position.quotient));
+  const quotient = snapshot(
+    block,
+    "quotient",
+    select(wraps, add(position.quotient, int(1)), position.quotient),
+  );
   const index = snapshot(block, "strided", select(wraps, quotient, add(position.index, map.jump)));
   return { remainder: snapshot(block, "remainder", select(wraps, int(0), next)), quotient, index };
 }
@@ -59,7 +63,11 @@ export function createCursor(block: Block, map: StrideMap | null, start: LoopExp
   return {
     take(inner) {
       const taken = snapshot(inner, "source", index.read);
-      const next = following(inner, map, { remainder: remainder.read, quotient: quotient.read, index: taken });
+      const next = following(inner, map, {
+        remainder: remainder.read,
+        quotient: quotient.read,
+        index: taken,
+      });
       assign(inner, remainder, next.remainder);
       assign(inner, quotient, next.quotient);
       assign(inner, index, next.index);

@@ -23,7 +23,9 @@ export interface TokenTile {
 
 /** `outer` x `inner` accumulators that start at zero. */
 export const declareSums = (block: Block, outer: number, inner: number): Register[][] =>
-  Array.from({ length: outer }, () => Array.from({ length: inner }, () => declareRegister(block, "sum", zeros)));
+  Array.from({ length: outer }, () =>
+    Array.from({ length: inner }, () => declareRegister(block, "sum", zeros)),
+  );
 
 /** Index of the first feature of each token of the tile in a row-major activation. */
 export const rowBases = (block: Block, place: Place, tile: OutputTile): LoopExpression[] =>

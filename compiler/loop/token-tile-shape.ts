@@ -24,10 +24,14 @@ const isDense = (step: ResolvedStep): boolean =>
 /** Tall blocks share each activation over many rows, as dense panels do. */
 const isTall = (step: ResolvedStep): boolean =>
   step.terms.every(
-    (term) => term.format.name === "panel16" || (term.format.name === "block-strips" && term.format.height > 4),
+    (term) =>
+      term.format.name === "panel16" || (term.format.name === "block-strips" && term.format.height > 4),
   );
 
-const tileOf = (step: ResolvedStep, target: X86Target): { readonly outputs: number; readonly vectors: number } =>
+const tileOf = (
+  step: ResolvedStep,
+  target: X86Target,
+): { readonly outputs: number; readonly vectors: number } =>
   isDense(step) || isTall(step) ? target.denseTokenTile : target.sparseTokenTile;
 
 /** Most vectors of 16 tokens that a tile of the step holds. */
@@ -57,7 +61,8 @@ export function unitShape(step: ResolvedStep, vectors: number): UnitShape {
     ...Array.from({ length: Math.floor(rows / size) }, () => size),
     ...(rows % size === 0 ? [] : [rows % size]),
   ];
-  if (isDense(step)) return { rows, pieces: cut(Math.min(16, powerOfTwoUpTo(fits))), padded: true, fit: "any" };
+  if (isDense(step))
+    return { rows, pieces: cut(Math.min(16, powerOfTwoUpTo(fits))), padded: true, fit: "any" };
   const most = Math.min(isTall(step) ? 16 : mostSparseRows, fits);
   const height = commonHeight(step);
   if (height === null) return { rows, pieces: cut(powerOfTwoUpTo(most)), padded: false, fit: "any" };

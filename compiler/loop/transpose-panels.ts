@@ -3,7 +3,25 @@
  * 16 rows: four rows at a time inside 128-bit lanes (cheap), then whole 128-bit lanes.
  */
 import { type Block, createBlock, define, loop, type Names, store, when } from "./loop-builder.ts";
-import { add, batch, binary, both, ceilDiv, compare, div, f32x16, int, load, min, mul, rem, select, shuffle, sub, symbol } from "./loop-expression.ts";
+import {
+  add,
+  batch,
+  binary,
+  both,
+  ceilDiv,
+  compare,
+  div,
+  f32x16,
+  int,
+  load,
+  min,
+  mul,
+  rem,
+  select,
+  shuffle,
+  sub,
+  symbol,
+} from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
 import type { Place } from "./step-node.ts";
 
@@ -45,7 +63,8 @@ export function transposeRows(block: Block, rows: readonly LoopExpression[]): Tr
     define(block, "mix", shuffle(left, right, lanes));
   if (a !== undefined && rows.length === 1) return [{ value: a, tokens: laneNumbers }];
   if (a !== undefined && b !== undefined && rows.length === 2) {
-    const tokens = (first: number): number[] => [0, 4, 8, 12].flatMap((lane) => [lane + first, lane + first + 1]);
+    const tokens = (first: number): number[] =>
+      [0, 4, 8, 12].flatMap((lane) => [lane + first, lane + first + 1]);
     return [
       { value: mix(a, b, interleaveLow), tokens: tokens(0) },
       { value: mix(a, b, interleaveHigh), tokens: tokens(2) },
@@ -106,24 +125,38 @@ function squaresPhase(
       (part) => move(part, { panel, feature }, { tokens, features }),
     );
   });
-  return { name, tile, tiles: mul(ceilDiv(batch, 16), ceilDiv(width, featuresPerTile)), body: block.statements };
+  return {
+    name,
+    tile,
+    tiles: mul(ceilDiv(batch, 16), ceilDiv(width, featuresPerTile)),
+    body: block.statements,
+  };
 }
 
-const rowIndex = (place: Place, panel: LoopExpression, token: number, feature: LoopExpression): LoopExpression =>
-  add(mul(add(mul(panel, int(16)), int(token)), place.width), feature);
+const rowIndex = (
+  place: Place,
+  panel: LoopExpression,
+  token: number,
+  feature: LoopExpression,
+): LoopExpression => add(mul(add(mul(panel, int(16)), int(token)), place.width), feature);
 
 const panelIndex = (place: Place, panel: LoopExpression, feature: LoopExpression): LoopExpression =>
   mul(add(mul(panel, place.width), feature), int(16));
 
 /** Runs `body` if number `index` is below `left`; null means that it is. */
-const guarded = (block: Block, index: number, left: LoopExpression | undefined, body: (inner: Block) => void): void =>
-  left === undefined ? body(block) : when(block, compare("lt", int(index), left), body);
+const guarded = (
+  block: Block,
+  index: number,
+  left: LoopExpression | undefined,
+  body: (inner: Block) => void,
+): void => (left === undefined ? body(block) : when(block, compare("lt", int(index), left), body));
 
 /** The phase that writes a row-major activation as panels; the missing tokens of the last panel are zero. */
 export function panelsPhase(names: Names, from: Place, to: Place): LoopPhase {
   return squaresPhase(names, `${from.buffer} to panels`, from.width, (block, { panel, feature }, left) => {
     const rows = laneNumbers.map((token) => {
-      const count = left === null ? null : select(compare("lt", int(token), left.tokens), left.features, int(0));
+      const count =
+        left === null ? null : select(compare("lt", int(token), left.tokens), left.features, int(0));
       return define(block, "row", load(from.buffer, rowIndex(from, panel, token, feature), f32x16, count));
     });
     for (const { value, tokens } of transposeRows(block, rows)) {

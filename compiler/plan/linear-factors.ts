@@ -41,6 +41,8 @@ export interface Stage {
 export const productKey = (term: Term, index: number): string => `${term.id}:${index}`;
 
 const isStructured = (term: Term): boolean => term.kind === "kron" || term.kind === "blockdiag";
+/** Multiplying two permutations would turn two free moves into a dense matrix. */
+const isMove = (term: Term): boolean => term.kind === "permutation";
 
 /** Every place where frozen factors could be multiplied once at load, in order of appearance. */
 export function productPoints(term: Term): readonly string[] {
@@ -52,7 +54,8 @@ export function productPoints(term: Term): readonly string[] {
     case "chain": {
       const gaps = term.factors.flatMap((factor, index) => {
         const next = term.factors[index + 1];
-        return next === undefined || isTrainable(factor) || isTrainable(next) ? [] : [productKey(term, index)];
+        const stays = next === undefined || isTrainable(factor) || isTrainable(next) || (isMove(factor) && isMove(next));
+        return stays ? [] : [productKey(term, index)];
       });
       return [...gaps, ...term.factors.flatMap(productPoints)];
     }

@@ -74,9 +74,16 @@ export const pieceOf = (term: Term): MatrixPiece => ({
   tensors: tensorsOf(term),
 });
 
-const isCompound = (text: string): boolean => /\s(?![^()[\]]*[)\]])/.test(text);
-/** In parentheses when it has an operator outside of brackets. */
-export const enclose = (text: string): string => (isCompound(text) ? `(${text})` : text);
+/** In parentheses when it has an operator (a space) outside of brackets. */
+export function enclose(text: string): string {
+  let depth = 0;
+  for (const character of text) {
+    if (character === "(" || character === "[") depth += 1;
+    if (character === ")" || character === "]") depth -= 1;
+    if (character === " " && depth === 0) return `(${text})`;
+  }
+  return text;
+}
 
 /** factor * piece; the scale goes into the packed values. */
 export function scalePiece(piece: MatrixPiece, factor: NumberExpression | null): MatrixPiece {

@@ -1,11 +1,11 @@
 /**
  * Concrete expression nodes → expressions. Ensures that every binary operator has two operands (`broken` where
- * recovery found none) and reports what the grammar reads but the language refuses: comparison chains, `.*` beside
- * `@` without parentheses, `=` for `==`.
+ * recovery found none); chains of operators are judged by `judge-operators.ts` on the way.
  */
 import { joinSpans, type Span } from "../text/source-text.ts";
 import type { ArgumentSyntax, BinarySyntaxOperator, ExpressionSyntax } from "../syntax/syntax-tree.ts";
 import type { CstNode, IToken } from "./chevrotain-library.ts";
+import { type Chain, judgeComparison, judgeProduct, textOf } from "./judge-operators.ts";
 import {
   broken,
   type Building,
@@ -18,13 +18,6 @@ import {
   tokenSpan,
 } from "./syntax-nodes.ts";
 import { advise, replace, syntaxError, syntaxProblems } from "./syntax-problems.ts";
-
-interface Chain {
-  readonly operands: readonly ExpressionSyntax[];
-  readonly operators: readonly { readonly text: string; readonly span: Span }[];
-}
-
-const textOf = (building: Building, span: Span): string => building.source.text.slice(span.start, span.end);
 
 /** Operators by what they mean: the image of a repaired token is still the slip, its type is not. */
 const operatorSigns: Readonly<Record<string, BinarySyntaxOperator>> = {
@@ -77,97 +70,6 @@ function level(buildOperand: Build, judge?: (building: Building, chain: Chain, s
     if (operators.length > 0) judge?.(building, chain, signs);
     return foldLeft(chain, signs, () => broken(building));
   };
-}
-
-function refuseComparisonChain(building: Building, chain: Chain): void {
-  const [first, second, third] = chain.operands;
-  const [one, two] = chain.operators;
-  if (first === undefined || second === undefined || third === undefined || one === undefined || two === undefined) return;
-  const middle = textOf(building, second.span);
-  const after = { ...second.span, start: second.span.end };
-  building.diagnostics.push(
-    syntaxError("comparisonChain", {
-      message: "comparisons cannot stand in a row",
-      span: two.span,
-      label: "second comparison",
-      secondary: [{ span: one.span, text: "first comparison" }],
-      help: [
-        advise(
-          `write \`${textOf(building, joinSpans(first.span, second.span))} and ${middle} ${textOf(building, joinSpans(two.span, third.span))}\``,
-          replace(after, ` and ${middle}`),
-        ),
-      ],
-    }),
-  );
-}
-
-/** `=` in a condition; `buildArgument` takes the complaint back where a name was meant for an argument. */
-function judgeComparison(building: Building, chain: Chain): void {
-  const [sign, second] = chain.operators;
-  if (sign === undefined) return;
-  if (second !== undefined) return refuseComparisonChain(building, chain);
-  if (sign.text !== "=") return;
-  building.diagnostics.push(
-    syntaxError("comparisonSign", {
-      message: "`==` compares, not `=`",
-      span: sign.span,
-      label: "expected `==`",
-      facts: { expected: "==", found: "=" },
-      help: [advise("write `==`", replace(sign.span, "=="))],
-    }),
-  );
-}
-
-/** The parts of a chain between its `outer` operators that hold an `inner` one. */
-function partsHolding(
-  inner: BinarySyntaxOperator,
-  outer: BinarySyntaxOperator,
-  chain: Chain,
-  signs: readonly BinarySyntaxOperator[],
-): Span[] {
-  const spans: Span[] = [];
-  let from = 0;
-  for (let index = 0; index <= signs.length; index += 1) {
-    if (index < signs.length && signs[index] !== outer) continue;
-    const first = chain.operands[from];
-    const last = chain.operands[index];
-    if (signs.slice(from, index).includes(inner) && first && last) spans.push(joinSpans(first.span, last.span));
-    from = index + 1;
-  }
-  return spans;
-}
-
-function judgeProduct(building: Building, chain: Chain, signs: readonly BinarySyntaxOperator[]): void {
-  const hadamard = signs.indexOf(".*");
-  const matrix = signs.indexOf("@");
-  const [hadamardSign, matrixSign] = [chain.operators[hadamard], chain.operators[matrix]];
-  const [first, last] = [chain.operands[0], chain.operands.at(-1)];
-  if (!hadamardSign || !matrixSign || !first || !last || chain.operands.length !== signs.length + 1) return;
-  const whole = joinSpans(first.span, last.span);
-  const grouping = (spans: readonly Span[]) => {
-    const edits = spans.flatMap((span) => [
-      replace({ ...span, end: span.start }, "("),
-      replace({ ...span, start: span.end }, ")"),
-    ]);
-    const text = [...edits].reverse().reduce((written, edit) => {
-      const at = edit.span.start - whole.start;
-      return written.slice(0, at) + edit.replacement + written.slice(at);
-    }, textOf(building, whole));
-    return advise(`write \`${text}\``, ...edits);
-  };
-  building.diagnostics.push(
-    syntaxError("mixedProducts", {
-      message: "`.*` and `@` in one product need parentheses",
-      span: (matrix > hadamard ? matrixSign : hadamardSign).span,
-      label: matrix > hadamard ? "matrix product here" : "Hadamard product here",
-      secondary: [
-        matrix > hadamard
-          ? { span: hadamardSign.span, text: "Hadamard product here" }
-          : { span: matrixSign.span, text: "matrix product here" },
-      ],
-      help: [grouping(partsHolding("@", ".*", chain, signs)), grouping(partsHolding(".*", "@", chain, signs))],
-    }),
-  );
 }
 
 /** `- - x`, `not not x`: operators before an operand, the last one innermost. */

@@ -12,9 +12,9 @@ import type {
   ParameterSyntax,
   RuleSyntax,
   StatementSyntax,
-  TypeSyntax,
 } from "../syntax/syntax-tree.ts";
-import { buildArguments, buildExpression, buildSummation } from "./build-expression.ts";
+import { buildArguments, buildExpression } from "./build-expression.ts";
+import { buildPatternType, buildTensorType, buildType, type PatternType } from "./build-type.ts";
 import type { CstNode, IToken } from "./chevrotain-library.ts";
 import {
   anchor,
@@ -32,8 +32,6 @@ import {
 import { advise, syntaxError } from "./syntax-problems.ts";
 import { tokenStart } from "./token-location.ts";
 
-type PatternType = TypeSyntax & { readonly kind: "pattern-type" };
-type TensorType = TypeSyntax & { readonly kind: "tensor-type" };
 
 /** Part of a node that every declaration, statement and rule has. */
 function frame(building: Building, node: CstNode) {
@@ -48,52 +46,6 @@ const expressionIn = (building: Building, node: CstNode): ExpressionSyntax =>
 const nameIn = (building: Building, node: CstNode) => identifierOf(building, childToken(node, "Identifier"));
 
 const stringOf = (token: IToken | undefined): string => (token?.image ?? "").replace(/^"|"$/g, "");
-
-function buildNumberType(building: Building, node: CstNode): TypeSyntax {
-  const span = nodeSpan(building, node);
-  const word = childToken(node, "name")?.image;
-  const name = word === "real" || word === "ratio" || word === "bool" ? word : "int";
-  return { kind: "number-type", name, isConst: childToken(node, "Word_const") !== undefined, span };
-}
-
-function buildTensorType(building: Building, node: CstNode | undefined): TensorType {
-  const word = node && childToken(node, "structure")?.image;
-  const dimensions = node && childNode(node, "dimensions");
-  const part = (label: string) => {
-    const summation = node && childNode(node, label);
-    return summation === undefined ? null : buildSummation(building, summation);
-  };
-  return {
-    kind: "tensor-type",
-    frozen: node !== undefined && childToken(node, "Word_frozen") !== undefined,
-    structure: word === "sparse" || word === "blockdiag" || word === "diag" ? word : "dense",
-    dimensions: dimensions ? childNodes(dimensions, "expression").map((size) => buildExpression(building, size)) : [],
-    support: part("support"),
-    blocks: part("blocks"),
-    span: nodeSpan(building, node),
-  };
-}
-
-function buildPatternType(building: Building, node: CstNode | undefined): PatternType {
-  const word = node && childToken(node, "name")?.image;
-  const sizes = node && childNode(node, "patternSizes");
-  const along = node && childToken(node, "Identifier");
-  return {
-    kind: "pattern-type",
-    name: word === "nm" || word === "block" || word === "support" ? word : "unstructured",
-    arguments: sizes ? childNodes(sizes, "expression").map((size) => buildExpression(building, size)) : [],
-    along: along ? identifierOf(building, along) : null,
-    span: nodeSpan(building, node),
-  };
-}
-
-function buildType(building: Building, node: CstNode | undefined): TypeSyntax {
-  const numberType = node && childNode(node, "numberType");
-  if (numberType !== undefined) return buildNumberType(building, numberType);
-  const patternType = node && childNode(node, "patternType");
-  if (patternType !== undefined) return buildPatternType(building, patternType);
-  return buildTensorType(building, node && childNode(node, "tensorType"));
-}
 
 function buildParameter(building: Building, node: CstNode): ParameterSyntax {
   const span = nodeSpan(building, node);

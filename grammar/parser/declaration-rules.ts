@@ -1,8 +1,8 @@
 /**
- * Grammar rules of files, declarations, statements, rules and types, on top of the expression rules.
+ * Grammar rules of files, declarations, statements and rules, on top of the rules of types and expressions.
  * No separator stands between statements: each begins with a reserved word, which no expression contains.
  */
-import { ExpressionRules, type Rule } from "./expression-rules.ts";
+import type { Rule } from "./expression-rules.ts";
 import {
   Arrow,
   Colon,
@@ -10,16 +10,15 @@ import {
   DefinitionSign,
   Identifier,
   LeftBrace,
-  LeftBracket,
   LeftParenthesis,
   RightBrace,
-  RightBracket,
   RightParenthesis,
   StringLiteral,
   wordToken,
 } from "./tokens.ts";
+import { TypeRules } from "./type-rules.ts";
 
-export class DeclarationRules extends ExpressionRules {
+export class DeclarationRules extends TypeRules {
   readonly file = this.RULE("file", () => {
     this.MANY(() =>
       this.OR([
@@ -142,99 +141,6 @@ export class DeclarationRules extends ExpressionRules {
       this.CONSUME(DefinitionSign);
       this.SUBRULE(this.expression);
     });
-  });
-
-  readonly type: Rule = this.RULE("type", () => {
-    this.OR([
-      { ALT: () => this.SUBRULE(this.numberType) },
-      { ALT: () => this.SUBRULE(this.tensorType) },
-      { ALT: () => this.SUBRULE(this.patternType) },
-    ]);
-  });
-
-  readonly numberType: Rule = this.RULE("numberType", () => {
-    this.OPTION(() => this.CONSUME(wordToken("const")));
-    this.OR([
-      { ALT: () => this.CONSUME(wordToken("int"), { LABEL: "name" }) },
-      { ALT: () => this.CONSUME(wordToken("real"), { LABEL: "name" }) },
-      { ALT: () => this.CONSUME(wordToken("ratio"), { LABEL: "name" }) },
-      { ALT: () => this.CONSUME(wordToken("bool"), { LABEL: "name" }) },
-    ]);
-  });
-
-  readonly tensorType: Rule = this.RULE("tensorType", () => {
-    this.OPTION(() => this.CONSUME(wordToken("frozen")));
-    this.OPTION2(() =>
-      this.OR([
-        { ALT: () => this.CONSUME(wordToken("sparse"), { LABEL: "structure" }) },
-        { ALT: () => this.CONSUME(wordToken("blockdiag"), { LABEL: "structure" }) },
-        { ALT: () => this.CONSUME(wordToken("diag"), { LABEL: "structure" }) },
-      ]),
-    );
-    this.SUBRULE(this.dimensions);
-    // The values stop before a comparison, so that the `=` of an initial value is never read as one.
-    this.OPTION3(() => {
-      this.CONSUME(wordToken("on"));
-      this.SUBRULE(this.summation, { LABEL: "support" });
-    });
-    this.OPTION4(() => {
-      this.CONSUME(wordToken("blocks"));
-      this.SUBRULE2(this.summation, { LABEL: "blocks" });
-    });
-  });
-
-  readonly dimensions: Rule = this.RULE("dimensions", () => {
-    this.CONSUME(LeftBracket);
-    this.SUBRULE(this.expression);
-    this.MANY({
-      MAX_LOOKAHEAD: 1,
-      GATE: () => !this.atTrailingComma(RightBracket),
-      DEF: () => {
-        this.CONSUME(Comma);
-        this.SUBRULE2(this.expression);
-      },
-    });
-    this.OPTION(() => this.CONSUME2(Comma));
-    this.CONSUME(RightBracket);
-  });
-
-  readonly patternType: Rule = this.RULE("patternType", () => {
-    this.OR([
-      { ALT: () => this.CONSUME(wordToken("unstructured"), { LABEL: "name" }) },
-      { ALT: () => this.CONSUME(wordToken("support"), { LABEL: "name" }) },
-      {
-        ALT: () => {
-          this.CONSUME(wordToken("nm"), { LABEL: "name" });
-          this.SUBRULE(this.patternSizes);
-        },
-      },
-      {
-        ALT: () => {
-          this.CONSUME(wordToken("block"), { LABEL: "name" });
-          this.SUBRULE2(this.patternSizes);
-        },
-      },
-    ]);
-    this.OPTION(() => {
-      this.CONSUME(wordToken("along"));
-      this.CONSUME(Identifier);
-    });
-  });
-
-  /** `(2, 4)` */
-  readonly patternSizes: Rule = this.RULE("patternSizes", () => {
-    this.CONSUME(LeftParenthesis);
-    this.SUBRULE(this.expression);
-    this.MANY({
-      MAX_LOOKAHEAD: 1,
-      GATE: () => !this.atTrailingComma(RightParenthesis),
-      DEF: () => {
-        this.CONSUME(Comma);
-        this.SUBRULE2(this.expression);
-      },
-    });
-    this.OPTION(() => this.CONSUME2(Comma));
-    this.CONSUME(RightParenthesis);
   });
 
   readonly statement: Rule = this.RULE("statement", () => {

@@ -125,6 +125,7 @@ export class ExpressionRules extends CstParser {
     this.SUBRULE(this.summation);
     this.CONSUME(Comma);
     this.SUBRULE(this.expression);
+    this.OPTION(() => this.CONSUME2(Comma));
     this.CONSUME(RightParenthesis);
   });
 

@@ -25,12 +25,12 @@ const reserved = (word: string, place: KeywordPlace, meaning: string, ...synonym
   synonyms,
 });
 
-const contextual = (word: string, place: KeywordPlace, meaning: string): Keyword => ({
+const contextual = (word: string, place: KeywordPlace, meaning: string, ...synonyms: string[]): Keyword => ({
   word,
   place,
   reserved: false,
   meaning,
-  synonyms: [],
+  synonyms,
 });
 
 export const keywords: readonly Keyword[] = [
@@ -55,10 +55,10 @@ export const keywords: readonly Keyword[] = [
 
   reserved("frozen", "type", "given and never trained"),
   reserved("const", "type", "fixed at build time"),
-  contextual("int", "type", "a whole number"),
-  contextual("real", "type", "a real number"),
-  contextual("ratio", "type", "a number from 0 to 1"),
-  contextual("bool", "type", "true or false"),
+  contextual("int", "type", "a whole number", "integer", "i32", "i64", "uint", "usize", "size_t"),
+  contextual("real", "type", "a real number", "float", "double", "number", "scalar", "f32", "f64"),
+  contextual("ratio", "type", "a number from 0 to 1", "fraction", "probability", "percent"),
+  contextual("bool", "type", "true or false", "boolean"),
   contextual("sparse", "type", "zero off a support"),
   contextual("blockdiag", "type", "zero off the diagonal blocks"),
   contextual("diag", "type", "zero off the diagonal"),

@@ -5,7 +5,8 @@
 import type { Diagnostic } from "../text/diagnostic.ts";
 import type { SourceText, Span } from "../text/source-text.ts";
 import { type IToken, Lexer, type TokenType } from "./chevrotain-library.ts";
-import { advise, replace, syntaxError } from "./syntax-problems.ts";
+import { advise, replace, syntaxError, syntaxProblems } from "./syntax-problems.ts";
+import { retype } from "./token-reading.ts";
 import * as t from "./tokens.ts";
 
 export interface Tokens {
@@ -42,11 +43,6 @@ const spelledOut = (name: string): string =>
     .normalize("NFD")
     .replace(/[\u0300-\u036F]/g, "")
     .replace(/[^\w]/gu, (letter) => letterNames[letter] ?? "");
-
-function retype(token: IToken, type: TokenType): void {
-  token.tokenType = type;
-  if (type.tokenTypeIdx !== undefined) token.tokenTypeIdx = type.tokenTypeIdx;
-}
 
 /** How a malformed number is written well; null when no reading of it is likely. */
 function wellFormed(text: string): string | null {
@@ -161,6 +157,11 @@ function foreignComment(token: IToken, span: Span): Diagnostic {
   });
 }
 
+const wordTokens = (...words: string[]): Set<TokenType> => new Set(words.map(t.wordToken));
+const patternStarts = wordTokens("for", "freeze", "except");
+const patternEnds = new Set([...wordTokens("use"), t.StringLiteral, t.RightBrace]);
+const patternSigns: readonly string[] = [syntaxProblems.foreignSign.code];
+
 /** The tokens of `source`; never throws. */
 export function tokenize(source: SourceText): Tokens {
   lexer ??= makeLexer(true);
@@ -171,11 +172,16 @@ export function tokenize(source: SourceText): Tokens {
     end: token.startOffset + token.image.length,
   });
   const diagnostics: Diagnostic[] = [];
+  let inPattern = false;
   for (const token of tokens) {
     // Offsets are all that is tracked, and the parser wants the last one of each token.
     token.endOffset = token.startOffset + token.image.length - 1;
     const repair = repairs.get(token.tokenType);
-    if (repair !== undefined) diagnostics.push(repair(token, spanOf(token)));
+    inPattern = patternStarts.has(token.tokenType) || (inPattern && !patternEnds.has(token.tokenType));
+    if (repair === undefined) continue;
+    const problem = repair(token, spanOf(token));
+    // A pattern of tensor names without its quotes is one mistake, not one for each of its dots and stars.
+    if (!inPattern || !patternSigns.includes(problem.code)) diagnostics.push(problem);
   }
   const comments = groups["comments"] ?? [];
   for (const comment of comments) {

@@ -1,11 +1,13 @@
 /** Words for the places where the grammar could not go on: one row for each token that a rule asks for. */
-import type { Diagnostic } from "../text/diagnostic.ts";
+import { closestName } from "../text/closest-name.ts";
+import type { Diagnostic, Help } from "../text/diagnostic.ts";
 import type { SourceText, Span } from "../text/source-text.ts";
 import { EOF, type IToken, tokenMatcher } from "./chevrotain-library.ts";
+import { keywords } from "./keywords.ts";
 import { placeOfKeyword } from "./regions.ts";
 import type { GrammarMismatch } from "./spx-parser.ts";
 import { advise, type ProblemDetails, replace, syntaxError, type SyntaxProblemName } from "./syntax-problems.ts";
-import { hasLocation, tokenEnd } from "./token-location.ts";
+import { hasLocation, tokenEnd, tokenStart } from "./token-location.ts";
 import * as t from "./tokens.ts";
 
 interface Row {
@@ -88,10 +90,10 @@ const rows: Readonly<Record<string, Row>> = {
   "indexedSum:RightParenthesis": named("expressionForm", "`)` after the term", sumForm),
 };
 
-const places: Readonly<Record<string, string>> = {
-  module: "stand side by side, outside of braces",
-  transform: "stand in the braces of a transform",
-  model: "stand in the braces of a model",
+const places: Readonly<Record<"module" | "transform" | "model", string>> = {
+  module: "declarations stand side by side, outside of braces",
+  transform: "such statements stand in the braces of a transform",
+  model: "rules stand in the braces of a model",
 };
 
 function foundText(token: IToken): string {
@@ -110,33 +112,32 @@ function placeOf(source: SourceText, { found, previous }: GrammarMismatch): Plac
   const gap = tokenEnd(previous) ?? (hasLocation(found) ? found.startOffset : source.text.length);
   const end = tokenEnd(found);
   const { file, text } = source;
-  const isGap = end === null || (hasLocation(previous) && text.slice(gap, found.startOffset).includes("\n"));
+  const isGap = end === null || (previous !== null && text.slice(gap, found.startOffset).includes("\n"));
   return isGap ? { span: { file, start: gap, end: gap }, isGap } : { span: { file, start: found.startOffset, end }, isGap };
 }
 
 const describe = (problem: SyntaxProblemName, details: ProblemDetails): Diagnostic => syntaxError(problem, details);
 
-function misplaced(mismatch: GrammarMismatch, span: Span, where: string): Diagnostic {
+function misplaced(mismatch: GrammarMismatch, span: Span, where: "module" | "transform" | "model"): Diagnostic {
   const { image } = mismatch.found;
   return describe("misplaced", {
     message: `\`${image}\` cannot stand here`,
     span,
     label: "wrong place",
     facts: { found: image },
-    because: [`such ${where === "module" ? "declarations" : where === "model" ? "rules" : "statements"} ${places[where]}`],
+    because: [places[where]],
   });
 }
 
 /** A block or file that goes on with something that is no statement, declaration or rule. */
-function afterBlockEntry(mismatch: GrammarMismatch, { span, isGap: startsLine }: Place): Diagnostic {
+function afterBlockEntry(mismatch: GrammarMismatch, { span: gap, isGap: startsLine }: Place): Diagnostic {
   const { rule, found, previous } = mismatch;
   const place = placeOfKeyword(found);
   const isStarter = place === "module" || place === "transform" || place === "model";
-  if (isStarter && hasLocation(found)) {
-    return misplaced(mismatch, { ...span, start: found.startOffset, end: tokenEnd(found) ?? span.end }, place);
-  }
+  const span = { ...gap, start: tokenStart(found) ?? gap.start, end: tokenEnd(found) ?? gap.end };
+  if (isStarter) return misplaced(mismatch, span, place);
   const next = { file: "declaration", modelDeclaration: "rule" }[rule] ?? "statement";
-  const isFirst = previous.image === "{" || previous.image === "}" || !hasLocation(previous) || startsLine;
+  const isFirst = previous === null || previous.image === "{" || previous.image === "}" || startsLine;
   const expected = isFirst || rule !== "transformDeclaration" ? `a ${next}` : "an operator or the next statement";
   const help = rule === "transformDeclaration" && !isFirst
     ? [advise("join values with `+`, `*`, `@` or `.*`; a statement begins with its keyword")]
@@ -152,7 +153,7 @@ function afterBlockEntry(mismatch: GrammarMismatch, { span, isGap: startsLine }:
 
 function missingValue(mismatch: GrammarMismatch, { span, isGap }: Place): Diagnostic {
   const { found, previous } = mismatch;
-  const after = hasLocation(previous) && !tokenMatcher(previous, EOF) ? ` after ${foundText(previous)}` : "";
+  const after = previous === null ? "" : ` after ${foundText(previous)}`;
   return describe("missingExpression", {
     message: `expected a value${after}, found ${foundText(found)}`,
     span,
@@ -164,15 +165,45 @@ function missingValue(mismatch: GrammarMismatch, { span, isGap }: Place): Diagno
 
 const entryEnds = ["transformDeclaration:RightBrace", "modelDeclaration:RightBrace", "file:EOF"];
 
-/** Sayings for a sign that authors put where another belongs. */
-function wrongSign(mismatch: GrammarMismatch, span: Span): { readonly text: string; readonly write: string } | null {
-  const { expected, found, rule } = mismatch;
-  if (!hasLocation(found) || span.start === span.end) return null;
-  if (expected === "Colon" && tokenMatcher(found, t.DefinitionSign)) return { text: "write `:` before a type", write: ":" };
-  if (expected !== "DefinitionSign" || found.image !== ":") return null;
-  if (rule === "letStatement") return { text: "a `let` has no type: `let scale = alpha / r`", write: "=" };
-  if (rule === "supportStatement") return { text: "a support has no type: `support S = topk(abs(W), nnz)`", write: "=" };
-  return { text: "write `=`", write: "=" };
+/** Tokens before which nothing is inserted: what should follow is missing as well. */
+const listEnds = [t.Comma, t.RightParenthesis, t.RightBracket, t.RightBrace, EOF];
+
+/** A sign that authors put where another belongs, and how it is mended. */
+function wrongSign({ text }: SourceText, mismatch: GrammarMismatch, found: Span, gap: Span): Help | null {
+  const { expected, rule } = mismatch;
+  const sign = text.slice(found.start, found.end);
+  const fromGap = { ...found, start: gap.start };
+  if (expected === "Colon" && sign === "=") {
+    return rule === "maskStatement"
+      ? advise(`name the pattern: \`${maskForm}\``, replace(gap, ": unstructured"))
+      : advise("write `:` before a type", replace(fromGap, ":"));
+  }
+  if (expected !== "DefinitionSign" || sign !== ":") return null;
+  const type = /^:\s*(?:const\s+)?(?:int|real|ratio|bool)\b/.exec(text.slice(found.start));
+  if (rule === "letStatement" && type !== null) {
+    return advise(`a \`let\` has no type: \`${letForm}\``, replace({ ...fromGap, end: found.start + type[0].length }, ""));
+  }
+  return advise("write `=`", replace(fromGap, " ="));
+}
+
+/** The type word that was meant by another language's word for it. */
+function meantType(found: IToken): string | null {
+  const types = keywords.filter(({ place }) => place === "type");
+  const synonym = types.find(({ synonyms }) => synonyms.includes(found.image.toLowerCase()));
+  return synonym?.word ?? closestName(found.image, types.map(({ word }) => word));
+}
+
+function helpFor(source: SourceText, mismatch: GrammarMismatch, { span, isGap }: Place, saying: Row): Help {
+  const { found, previous, rule } = mismatch;
+  const at = tokenEnd(previous) ?? span.start;
+  const gap = { ...span, start: at, end: at };
+  const slip = isGap ? null : wrongSign(source, mismatch, span, gap);
+  if (slip !== null) return slip;
+  const meant = rule === "type" && tokenMatcher(found, t.Identifier) ? meantType(found) : null;
+  if (meant !== null) return advise(`write \`${meant}\``, replace(span, meant));
+  const isMendable = saying.insert !== null && !isGap && !listEnds.some((type) => tokenMatcher(found, type));
+  if (saying.insert === null || !isMendable) return advise(saying.advice);
+  return advise(saying.advice, replace(gap, found.startOffset > at ? saying.insert.trimEnd() : saying.insert));
 }
 
 /** The diagnostic for a place where the grammar could not go on. */
@@ -180,22 +211,14 @@ export function mismatchDiagnostic(source: SourceText, mismatch: GrammarMismatch
   const key = `${mismatch.rule}:${mismatch.expected ?? ""}`;
   const place = placeOf(source, mismatch);
   if (entryEnds.includes(key)) return afterBlockEntry(mismatch, place);
-  const isEmptyList = mismatch.previous.image === "(" && key.endsWith("List:RightParenthesis");
+  const isEmptyList = mismatch.previous?.image === "(" && key.endsWith("List:RightParenthesis");
   const found = isEmptyList ? rows[mismatch.rule === "parameterList" ? "parameter:Identifier" : ""] : rows[key];
   if (found === undefined) return missingValue(mismatch, place);
-  const slip = wrongSign(mismatch, place.span);
-  const gap = { ...place.span, start: tokenEnd(mismatch.previous) ?? place.span.start };
-  const help =
-    slip !== null
-      ? advise(slip.text, replace(place.span, slip.write))
-      : found.insert === null
-        ? advise(found.advice)
-        : advise(found.advice, replace({ ...gap, end: gap.start }, found.insert));
   return describe(found.problem, {
     message: `expected ${found.expected}, found ${foundText(mismatch.found)}`,
     span: place.span,
     label: place.isGap ? "missing here" : "unexpected",
     facts: { expected: found.expected, found: mismatch.found.image },
-    help: [help],
+    help: [helpFor(source, mismatch, place, found)],
   });
 }

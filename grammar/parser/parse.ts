@@ -24,7 +24,7 @@ const startOf = (diagnostic: Diagnostic): number => diagnostic.primary?.span.sta
 
 /** Where a mismatch counts: something missing belongs to the statement before it. */
 function offsetOf({ found, previous }: GrammarMismatch): number {
-  if (hasLocation(previous)) return previous.startOffset;
+  if (previous !== null) return previous.startOffset;
   return hasLocation(found) ? found.startOffset : 0;
 }
 

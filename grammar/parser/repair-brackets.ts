@@ -35,11 +35,12 @@ function isTooLarge(region: readonly IToken[]): boolean {
   let depth = 0;
   let deepest = 0;
   let operators = 0;
-  for (const { tokenType, ...token } of region) {
+  for (const token of region) {
+    const { tokenType } = token;
     if (tokenType === t.LeftParenthesis || tokenType === t.LeftBracket) depth += 1;
     if (tokenType === t.RightParenthesis || tokenType === t.RightBracket) depth = Math.max(0, depth - 1);
     deepest = Math.max(deepest, depth);
-    if (isOperator({ tokenType, ...token })) operators += 1;
+    if (isOperator(token)) operators += 1;
   }
   return deepest > deepestNesting || operators > mostOperators;
 }
@@ -80,6 +81,8 @@ export function repairBrackets(source: SourceText, given: readonly IToken[], dia
   const tokens = cutLargeStatements(source, given, diagnostics);
   const kept: IToken[] = [];
   const open: IToken[] = [];
+  const importBraces = new Set<IToken | undefined>();
+  const strayClosers = new Set<number>();
   const spanOf = (token: IToken): Span => ({ file: source.file, start: token.startOffset, end: endOf(token) });
 
   /** Closes the innermost `count` brackets between `previous` and what follows. */
@@ -155,7 +158,7 @@ export function repairBrackets(source: SourceText, given: readonly IToken[], dia
     const span = { file: source.file, start: at, end: at };
     diagnostics.push(
       syntaxError("declarationForm", {
-        message: `expected \`{\` before the ${head.image === "model" ? "rules of the model" : "statements of the transform"}`,
+        message: `expected \`{\` before the ${head.tokenType === t.wordToken("model") ? "rules of the model" : "statements of the transform"}`,
         span,
         label: "missing here",
         secondary: [{ span: spanOf(head), text: "" }],
@@ -184,8 +187,8 @@ export function repairBrackets(source: SourceText, given: readonly IToken[], dia
     const previous = tokens[index - 1];
     const following = tokens[index + 1];
     const brace = open.findLastIndex(({ tokenType }) => tokenType === t.LeftBrace);
-    const inImport = brace !== -1 && tokens[tokens.indexOf(open[brace] as IToken) - 1]?.image === "import";
-    if (inImport && token.image === "from" && following?.tokenType === t.StringLiteral) return open.length - brace;
+    const inImport = brace !== -1 && importBraces.has(open[brace]);
+    if (inImport && token.tokenType === t.wordToken("from") && following?.tokenType === t.StringLiteral) return open.length - brace;
     // Neither stands inside parentheses, so an open one was forgotten before it.
     if (token.tokenType === t.LeftBrace || token.tokenType === t.Arrow) return open.length - 1 - brace;
     if (!isHead(token, previous)) return 0;
@@ -193,17 +196,55 @@ export function repairBrackets(source: SourceText, given: readonly IToken[], dia
     return open.length - 1 - brace;
   }
 
+  /** Leaves out a brace where none can stand, and the one that closes it when the declaration has one too many. */
+  function refuseBrace(token: IToken, index: number): void {
+    let depth = open.filter(({ tokenType }) => tokenType === t.LeftBrace).length;
+    let first: number | null = null;
+    for (let next = index + 1; next < tokens.length; next += 1) {
+      const type = tokens[next]?.tokenType;
+      if (placeOfKeyword(tokens[next]) === "module" && type !== t.wordToken("from") && type !== t.wordToken("as")) break;
+      if (type === t.LeftBrace) depth += 1;
+      if (type === t.RightBrace) {
+        depth -= 1;
+        first ??= next;
+      }
+      if (depth < 0) break;
+    }
+    if (depth < 0 && first !== null) strayClosers.add(first);
+    diagnostics.push(
+      syntaxError("misplaced", {
+        message: "`{` cannot stand here",
+        span: spanOf(token),
+        label: "wrong place",
+        facts: { found: "{" },
+        because: ["braces stand around statements of a transform, rules of a model and names of an import"],
+      }),
+    );
+  }
+
   let awaited: IToken | null = null;
+  let refusedInStatement = false;
   tokens.forEach((token, index) => {
+    if (strayClosers.has(index)) return;
     const ended = endedBy(token, index);
     if (ended > 0) closeBefore(tokens[index - 1], ended);
     if (isHead(token, tokens[index - 1])) {
       const place = placeOfKeyword(token);
-      const opensBlock = place === "module" && (token.image === "transform" || token.image === "model");
-      if (awaited !== null && place === (awaited.image === "model" ? "model" : "transform")) openBlock(awaited, tokens[index - 1]);
+      const opensBlock = token.tokenType === t.wordToken("transform") || token.tokenType === t.wordToken("model");
+      const body = awaited?.tokenType === t.wordToken("model") ? "model" : "transform";
+      refusedInStatement = false;
+      if (awaited !== null && place === body) openBlock(awaited, tokens[index - 1]);
       awaited = opensBlock ? token : null;
     }
-    if (token.tokenType === t.LeftBrace) awaited = null;
+    if (token.tokenType === t.LeftBrace) {
+      if (tokens[index - 1]?.tokenType === t.wordToken("import")) importBraces.add(token);
+      else if (awaited === null) {
+        if (!refusedInStatement) refuseBrace(token, index);
+        refusedInStatement = true;
+        return;
+      }
+      awaited = null;
+    }
     if (closers.has(token.tokenType)) open.push(token);
     if (closingTypes.has(token.tokenType)) close(token, index);
     else kept.push(token);

@@ -2,46 +2,16 @@
  * Repairs words before the grammar sees them: misspelt keywords, reserved words used as names, percentages, and
  * statements that begin with no known word. Requires lexed tokens; ensures one diagnostic for each repair.
  */
-import type { Diagnostic } from "../text/diagnostic.ts";
 import { closestName } from "../text/closest-name.ts";
-import type { SourceText, Span } from "../text/source-text.ts";
-import { type IToken, tokenMatcher, type TokenType } from "./chevrotain-library.ts";
-import { isReservedWord, type Keyword, type KeywordPlace, keywords } from "./keywords.ts";
+import type { Diagnostic } from "../text/diagnostic.ts";
+import type { SourceText } from "../text/source-text.ts";
+import type { IToken } from "./chevrotain-library.ts";
+import { type Keyword, type KeywordPlace, keywords } from "./keywords.ts";
 import { isHead, placeOfKeyword } from "./regions.ts";
+import { isMeantAsName, readAsName } from "./repair-names.ts";
 import { advise, replace, syntaxError } from "./syntax-problems.ts";
+import { type BlockKind, is, isPlainName, type Reading, retype, spanOf, startsLine } from "./token-reading.ts";
 import * as t from "./tokens.ts";
-
-type BlockKind = "module" | "transform" | "model" | "import";
-
-interface Reading {
-  readonly source: SourceText;
-  readonly tokens: readonly IToken[];
-  readonly diagnostics: Diagnostic[];
-  /** Reserved words already reported as names: one message for each word. */
-  readonly reported: Set<string>;
-}
-
-const spanOf = ({ source }: Reading, token: IToken): Span => ({
-  file: source.file,
-  start: token.startOffset,
-  end: token.startOffset + token.image.length,
-});
-
-function retype(token: IToken, type: TokenType): void {
-  token.tokenType = type;
-  if (type.tokenTypeIdx !== undefined) token.tokenTypeIdx = type.tokenTypeIdx;
-}
-
-const is = (token: IToken | undefined, ...types: TokenType[]): boolean =>
-  token !== undefined && types.some((type) => tokenMatcher(token, type));
-
-/** True for an ordinary name: not for a word with a meaning. */
-const isPlainName = (token: IToken | undefined): boolean => token?.tokenType === t.Identifier;
-
-function startsLine({ source }: Reading, previous: IToken | undefined, token: IToken): boolean {
-  if (previous === undefined || is(previous, t.LeftBrace, t.RightBrace)) return true;
-  return source.text.slice(previous.startOffset + previous.image.length, token.startOffset).includes("\n");
-}
 
 /** True when a statement can be over before the next token. */
 const canEnd = (token: IToken | undefined): boolean =>
@@ -120,6 +90,12 @@ function candidatesAt(reading: Reading, index: number, block: BlockKind): readon
   return opensStatement || (is(previous, t.LeftBrace, t.RightBrace) || previous === undefined) ? candidates : null;
 }
 
+/** `def f(…) {` means a transform, `def f(…) =` a function. */
+function hasBraces({ tokens }: Reading, index: number): boolean {
+  const opener = tokens.slice(index).find((token, offset) => is(token, t.LeftBrace, t.RightBrace) || (offset > 0 && isHead(token, undefined)));
+  return opener !== undefined && is(opener, t.LeftBrace);
+}
+
 /** Index after the statement or declaration that begins with an unknown word at `index`. */
 function endOfUnknown(reading: Reading, index: number, block: BlockKind): number {
   const { tokens } = reading;
@@ -134,66 +110,6 @@ function endOfUnknown(reading: Reading, index: number, block: BlockKind): number
     if (block === "module" && depth === 0 && is(token, t.RightBrace)) return end + 1;
   }
   return tokens.length;
-}
-
-const nameFollowers = [
-  t.Colon,
-  t.Comma,
-  t.RightParenthesis,
-  t.RightBracket,
-  t.RightBrace,
-  t.LeftParenthesis,
-  t.Transpose,
-  t.DefinitionSign,
-  t.ComparisonOperator,
-  t.SumOperator,
-  t.ProductOperator,
-];
-const beforeNames = [
-  t.Comma,
-  t.LeftParenthesis,
-  t.LeftBracket,
-  t.DefinitionSign,
-  t.ComparisonOperator,
-  t.SumOperator,
-  t.ProductOperator,
-];
-
-/** True when the reserved word at `index` stands where its author meant a name. */
-function isMeantAsName(reading: Reading, index: number, block: BlockKind): boolean {
-  const { tokens } = reading;
-  const [previous, token, next] = [tokens[index - 1], tokens[index], tokens[index + 1]];
-  if (token === undefined || !isReservedWord(token.image) || isPlainName(token)) return false;
-  const place = placeOfKeyword(token);
-  const previousPlace = placeOfKeyword(previous);
-  const sameLine = !startsLine(reading, previous, token);
-  const isType = token.image === "support" && is(previous, t.Colon, t.Arrow);
-  if (isType || place === null) return false;
-  const endsHere = next === undefined || is(next, t.RightBrace) || isHead(next, token);
-  if (block === "import" && is(previous, t.LeftBrace, t.Comma)) return is(next, t.Comma, t.RightBrace) || endsHere;
-  if (is(next, t.Colon) && (is(previous, t.Comma, t.LeftParenthesis) || previousPlace !== null)) return true;
-  const afterHead = previous !== undefined && previousPlace !== null && isHead(previous, tokens[index - 2]) && sameLine;
-  if (afterHead && previous.image !== "require") {
-    return place !== "expression" && (is(next, ...nameFollowers, t.LeftBrace) || endsHere);
-  }
-  if (!is(previous, ...beforeNames) || place === "expression" || place === "type") return false;
-  if (is(next, t.DefinitionSign) && !is(next, t.DoubleEquals) && (token.image === "weight" || !sameLine)) return false;
-  return is(next, ...nameFollowers) || (sameLine && endsHere);
-}
-
-function readAsName(reading: Reading, token: IToken): void {
-  retype(token, t.Identifier);
-  if (reading.reported.has(token.image)) return;
-  reading.reported.add(token.image);
-  reading.diagnostics.push(
-    syntaxError("reservedName", {
-      message: `\`${token.image}\` is a word of the language and cannot be a name`,
-      span: spanOf(reading, token),
-      label: "reserved word",
-      facts: { found: token.image },
-      help: [advise(`pick another name, such as \`${token.image}0\``)],
-    }),
-  );
 }
 
 /** `50%` is no number; the percent sign is dropped and a ratio offered. */
@@ -220,6 +136,36 @@ function isPercentage(reading: Reading, index: number): boolean {
 /** Kind of the block that a brace after `head` opens. */
 const blockOf = (head: string): BlockKind => (head === "import" || head === "model" || head === "transform" ? head : "transform");
 
+/** Index after braces that no declaration begins, with the file that they take names from. */
+function endOfBareBraces({ tokens }: Reading, index: number): number {
+  let end = index;
+  for (let depth = 0; end < tokens.length; end += 1) {
+    const token = tokens[end];
+    if (is(token, t.LeftBrace)) depth += 1;
+    if (is(token, t.RightBrace)) depth -= 1;
+    if (depth === 0) break;
+  }
+  const isImport = tokens[end + 1]?.tokenType === t.wordToken("from");
+  return Math.min(tokens.length, isImport ? end + 3 : end + 1);
+}
+
+function reportBareBraces(reading: Reading, index: number, end: number): void {
+  const token = reading.tokens[index] as IToken;
+  const span = spanOf(reading, token);
+  const isImport = is(reading.tokens[end - 1], t.StringLiteral);
+  reading.diagnostics.push(
+    syntaxError("unknownWord", {
+      message: "no declaration begins with `{`",
+      span,
+      label: "expected a declaration",
+      facts: { found: "{" },
+      help: isImport
+        ? [advise("write `import` before the names", replace({ ...span, end: span.start }, "import "))]
+        : [advise(`begin with ${listed(headsOf(["module"]).map(({ word }) => word))}`)],
+    }),
+  );
+}
+
 /** The tokens with their words repaired; tokens of statements that no keyword begins are left out. */
 export function repairWords(source: SourceText, tokens: readonly IToken[], diagnostics: Diagnostic[]): IToken[] {
   const reading: Reading = { source, tokens, diagnostics, reported: new Set() };
@@ -229,9 +175,16 @@ export function repairWords(source: SourceText, tokens: readonly IToken[], diagn
   let depth = 0;
   for (let index = 0; index < tokens.length; index += 1) {
     const token = tokens[index] as IToken;
+    if (block === "module" && is(token, t.LeftBrace) && head === "" && startsLine(reading, tokens[index - 1], token)) {
+      const end = endOfBareBraces(reading, index);
+      reportBareBraces(reading, index, end);
+      index = end - 1;
+      continue;
+    }
     const candidates = depth === 0 ? candidatesAt(reading, index, block) : null;
     if (candidates !== null) {
-      const meant = meantKeyword(token.image, candidates);
+      const nearest = meantKeyword(token.image, candidates);
+      const meant = nearest === "function" && hasBraces(reading, index) ? "transform" : nearest;
       reportUnknownWord(reading, token, block, candidates, meant);
       if (meant === null) {
         index = endOfUnknown(reading, index, block) - 1;
@@ -251,7 +204,10 @@ export function repairWords(source: SourceText, tokens: readonly IToken[], diagn
       }
     }
     if (is(token, t.LeftBrace)) block = blockOf(head);
-    if (is(token, t.RightBrace)) block = "module";
+    if (is(token, t.RightBrace)) {
+      block = "module";
+      head = "";
+    }
     if (is(token, t.LeftParenthesis, t.LeftBracket)) depth += 1;
     if (is(token, t.RightParenthesis, t.RightBracket)) depth = Math.max(0, depth - 1);
   }

@@ -4,6 +4,7 @@
  */
 import { type CstNode, EOF, type IRecognitionException, type IToken } from "./chevrotain-library.ts";
 import { DeclarationRules } from "./declaration-rules.ts";
+import { hasLocation } from "./token-location.ts";
 import { vocabulary } from "./tokens.ts";
 
 /** Where the grammar could not go on. */
@@ -12,7 +13,8 @@ export interface GrammarMismatch {
   /** Name of the token type that was asked for; null when several alternatives were open. */
   readonly expected: string | null;
   readonly found: IToken;
-  readonly previous: IToken;
+  /** The last token before `found`; null at the beginning of a file. */
+  readonly previous: IToken | null;
 }
 
 const describe = (rule: string, expected: string | null): string => `${rule}:${expected ?? ""}`;
@@ -40,9 +42,16 @@ let parser: SpxParser | null = null;
 /** Builds the parser with every check of the grammar itself; for tests of the grammar. @throws Error on a bad grammar. */
 export const checkGrammar = (): void => void new SpxParser(false);
 
-function mismatchOf(error: IRecognitionException): GrammarMismatch {
+/** The last token before `found` that stands in the text; Chevrotain names one that recovery may have skipped to. */
+function previousOf(tokens: readonly IToken[], found: IToken): IToken | null {
+  const index = tokens.indexOf(found);
+  const before = index === -1 ? tokens : tokens.slice(0, index);
+  return before.findLast(hasLocation) ?? null;
+}
+
+function mismatchOf(tokens: readonly IToken[], error: IRecognitionException): GrammarMismatch {
   const [rule = "", expected = ""] = error.message.split(":");
-  const previous = "previousToken" in error ? (error.previousToken as IToken) : error.token;
+  const previous = previousOf(tokens, error.token);
   return { rule, expected: expected === "" ? null : expected, found: error.token, previous };
 }
 
@@ -51,7 +60,7 @@ export function readFile(tokens: readonly IToken[]): { readonly root: CstNode; r
   parser ??= new SpxParser(true);
   parser.input = [...tokens];
   const root = parser.file();
-  const mismatches = parser.errors.map(mismatchOf);
+  const mismatches = parser.errors.map((error) => mismatchOf(tokens, error));
   parser.input = [];
   return { root, mismatches };
 }

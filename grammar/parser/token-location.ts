@@ -9,8 +9,8 @@ export const hasLocation = (token: IToken): boolean => Number.isInteger(token.st
 export const tokenStart = (token: IToken): number | null => (hasLocation(token) ? token.startOffset : null);
 
 /** Offset after the last character of `token`; null when it stands nowhere. */
-export const tokenEnd = (token: IToken): number | null =>
-  hasLocation(token) ? token.startOffset + token.image.length : null;
+export const tokenEnd = (token: IToken | null): number | null =>
+  token !== null && hasLocation(token) ? token.startOffset + token.image.length : null;
 
 export const isNode = (element: CstElement): element is CstNode => "children" in element;
 

@@ -6,6 +6,8 @@ import { SpxError } from "../errors.ts";
 export interface MemoryBlock {
   readonly address: bigint;
   readonly view: ArrayBuffer;
+  /** Gives the memory back; nobody may use the block afterwards. */
+  free(): void;
 }
 
 /** Zeroed memory of at least `bytes` bytes, on a 64-byte boundary. */

@@ -5,7 +5,10 @@
 
 /** Σ x[i] y[i] over `length` entries, in four interleaved sums. */
 export function dot(x: Float64Array, xAt: number, y: Float64Array, yAt: number, length: number): number {
-  let [a, b, c, d] = [0, 0, 0, 0];
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
   let index = 0;
   for (; index + 3 < length; index += 4) {
     const i = xAt + index;
@@ -31,6 +34,44 @@ export function addScaled(
   for (let index = 0; index < length; index += 1) {
     y[yAt + index] = (y[yAt + index] as number) + factor * (x[xAt + index] as number);
   }
+}
+
+/**
+ * Takes the parts along four orthonormal vectors (at `from`, one after the other) out of the vector at `at`, and
+ * adds them to `coefficients`. Four at once, because the vector is then read and written once instead of thrice.
+ */
+export function removeFour(
+  values: Float64Array,
+  at: number,
+  directions: Float64Array,
+  from: number,
+  length: number,
+  coefficients: Float64Array,
+  coefficientsAt: number,
+): void {
+  const from1 = from + length;
+  const from2 = from1 + length;
+  const from3 = from2 + length;
+  let a = 0;
+  let b = 0;
+  let c = 0;
+  let d = 0;
+  for (let k = 0; k < length; k += 1) {
+    const x = values[at + k] as number;
+    a += x * (directions[from + k] as number);
+    b += x * (directions[from1 + k] as number);
+    c += x * (directions[from2 + k] as number);
+    d += x * (directions[from3 + k] as number);
+  }
+  for (let k = 0; k < length; k += 1) {
+    const first = a * (directions[from + k] as number) + b * (directions[from1 + k] as number);
+    const second = c * (directions[from2 + k] as number) + d * (directions[from3 + k] as number);
+    values[at + k] = (values[at + k] as number) - (first + second);
+  }
+  coefficients[coefficientsAt] = (coefficients[coefficientsAt] as number) + a;
+  coefficients[coefficientsAt + 1] = (coefficients[coefficientsAt + 1] as number) + b;
+  coefficients[coefficientsAt + 2] = (coefficients[coefficientsAt + 2] as number) + c;
+  coefficients[coefficientsAt + 3] = (coefficients[coefficientsAt + 3] as number) + d;
 }
 
 /** (x, y) ← (cos x - sin y, sin x + cos y) */

@@ -51,20 +51,24 @@ function squareSvd(matrix: Float64Array, size: number): SingularValues {
 
 /** One rotation for every pair of columns that is not orthogonal yet; false when there was none. */
 function sweepPairs(columns: Float64Array, right: Float64Array, size: number): boolean {
+  // Squared lengths, carried along through the rotations and computed anew in each sweep.
+  const squares = Float64Array.from({ length: size }, (_, i) => dot(columns, i * size, columns, i * size, size));
   let rotated = false;
   for (let p = 0; p < size - 1; p += 1) {
     for (let q = p + 1; q < size; q += 1) {
-      const [pAt, qAt] = [p * size, q * size];
-      const alpha = dot(columns, pAt, columns, pAt, size);
-      const beta = dot(columns, qAt, columns, qAt, size);
-      const gamma = dot(columns, pAt, columns, qAt, size);
+      const alpha = squares[p] as number;
+      const beta = squares[q] as number;
+      const gamma = dot(columns, p * size, columns, q * size, size);
       if (Math.abs(gamma) <= 1e-15 * Math.sqrt(alpha * beta)) continue;
       rotated = true;
       const zeta = (beta - alpha) / (2 * gamma);
       const tangent = (zeta < 0 ? -1 : 1) / (Math.abs(zeta) + Math.sqrt(1 + zeta * zeta));
       const cos = 1 / Math.sqrt(1 + tangent * tangent);
-      rotate(columns, pAt, qAt, size, cos, cos * tangent);
-      rotate(right, pAt, qAt, size, cos, cos * tangent);
+      rotate(columns, p * size, q * size, size, cos, cos * tangent);
+      rotate(right, p * size, q * size, size, cos, cos * tangent);
+      // Cancellation may leave a little less than nothing.
+      squares[p] = Math.max(0, alpha - tangent * gamma);
+      squares[q] = Math.max(0, beta + tangent * gamma);
     }
   }
   return rotated;

@@ -2,7 +2,7 @@
  * Orthonormal blocks of vectors, one vector after the other in memory: Gram-Schmidt, done twice, since once
  * loses orthogonality where vectors are nearly dependent and twice is enough (Giraud et al. 2005).
  */
-import { addScaled, dot } from "./dense-vectors.ts";
+import { addScaled, dot, removeFour } from "./dense-vectors.ts";
 
 /** Vectors of `length` entries, `count` of them. */
 export interface VectorBlock {
@@ -48,13 +48,15 @@ function project(
 ): void {
   let place = coefficientsAt;
   for (const direction of directions) {
-    for (let j = 0; j < direction.count; j += 1) {
-      const from = j * direction.length;
-      const coefficient = dot(values, at, direction.values, from, direction.length);
-      addScaled(values, at, -coefficient, direction.values, from, direction.length);
-      coefficients[place] = (coefficients[place] as number) + coefficient;
-      place += 1;
+    const length = direction.length;
+    let j = 0;
+    for (; j + 3 < direction.count; j += 4) removeFour(values, at, direction.values, j * length, length, coefficients, place + j);
+    for (; j < direction.count; j += 1) {
+      const coefficient = dot(values, at, direction.values, j * length, length);
+      addScaled(values, at, -coefficient, direction.values, j * length, length);
+      coefficients[place + j] = (coefficients[place + j] as number) + coefficient;
     }
+    place += direction.count;
   }
 }
 

@@ -18,7 +18,7 @@ import { type VectorBlock, orthonormalize } from "./orthonormal-block.ts";
 
 /** Vectors beyond the rank: they speed up the last of the wanted ones. */
 const oversampling = 8;
-const mostBlocks = 8;
+const mostBlocks = 7;
 const tolerance = 1e-7;
 /** Up to this size the exact decomposition is as fast. */
 const exactSize = 64;
@@ -65,16 +65,23 @@ function bidiagonalize(matrix: Float32Array, rows: number, columns: number, widt
     coefficients.push(...rowsOf(orthonormalize(next, left), last.count));
     left.push(next);
     const known = coefficients.length;
+    if (left.length === mostBlocks || known === size) return factored(left, right, coefficients);
     const further = blockOf(applyToBlock(turned, columns, rows, next.values, next.count), next.count, columns);
     const rest = orthonormalize(further, right);
-    const done = left.length === mostBlocks || known === size;
-    if (done || isInvariant(rest, further.count, known, coefficients)) {
-      return { left, right, core: { size: known, svd: jacobiSvd(coreMatrix(coefficients), known, known) } };
-    }
+    if (isInvariant(rest, further.count, known, coefficients)) return factored(left, right, coefficients);
     // The last block may be narrower, so that there are never more vectors than dimensions.
     const count = Math.min(width, size - known);
     right.push(blockOf(further.values.subarray(0, count * columns), count, columns));
   }
+}
+
+function factored(
+  left: readonly VectorBlock[],
+  right: readonly VectorBlock[],
+  coefficients: readonly Float64Array[],
+): Bidiagonalization {
+  const size = coefficients.length;
+  return { left, right, core: { size, svd: jacobiSvd(coreMatrix(coefficients), size, size) } };
 }
 
 function startBlock(length: number, count: number): VectorBlock {

@@ -189,15 +189,39 @@ function kernel(native: KoffiFunction, symbol: string, guard: () => void): Kerne
   };
 }
 
+/**
+ * Each running or waiting call of the package holds a stack of its own, and beyond 256 it refuses more. So no
+ * more are handed to it than Node has worker threads for by default, and the others wait here.
+ */
+const mostRunningCalls = 4;
+let runningCalls = 0;
+const waitingCalls: (() => void)[] = [];
+
 function callOnWorker(native: KoffiFunction, values: ForeignValue[]): Promise<unknown> {
   return new Promise((resolve, reject) => {
-    native.async(...values.map(toForeign), (error: unknown, result: unknown) => {
-      // Emptied only here: until now the callback has kept the memory behind the pointers reachable.
-      values.length = 0;
-      if (error === null || error === undefined) resolve(result);
-      else reject(error);
-    });
+    const start = (): void => {
+      runningCalls += 1;
+      try {
+        native.async(...values.map(toForeign), (error: unknown, result: unknown) => {
+          callEnded();
+          // Emptied only here: until now the callback has kept the memory behind the pointers reachable.
+          values.length = 0;
+          if (error === null || error === undefined) resolve(result);
+          else reject(error);
+        });
+      } catch (cause) {
+        callEnded();
+        reject(cause);
+      }
+    };
+    if (runningCalls < mostRunningCalls) start();
+    else waitingCalls.push(start);
   });
+}
+
+function callEnded(): void {
+  runningCalls -= 1;
+  waitingCalls.shift()?.();
 }
 
 function libraryNotFound(path: string): SpxError {

@@ -55,7 +55,12 @@ export function philox4x32(
   target: Uint32Array,
   offset = 0,
 ): void {
-  let [a, b, c, d, left, right] = [c0, c1, c2, c3, k0, k1];
+  let a = c0;
+  let b = c1;
+  let c = c2;
+  let d = c3;
+  let left = k0;
+  let right = k1;
   for (let round = 0; round < 10; round += 1) {
     const high0 = multiplyHigh(multiplier0, a);
     const high1 = multiplyHigh(multiplier1, c);

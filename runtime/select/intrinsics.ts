@@ -2,7 +2,6 @@
 import type { IntrinsicName } from "../contract/recipe.ts";
 import { SpxError } from "../errors.ts";
 import { fillNormal, fillUniform } from "../random/distributions.ts";
-import { randomStream } from "../random/philox.ts";
 import { combine, type DenseTensor, multiplyMatrices, transposeMatrix } from "./dense-tensor.ts";
 import { checkCount } from "./largest-entries.ts";
 import { type NamedMatrix, selectMagnitude, selectMagnitudeBlocks, selectMagnitudeGroups } from "./magnitude.ts";
@@ -58,11 +57,8 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
   }),
   sparse_part: fixed(({ tensor, number }) => {
     const weight = matrixOf(tensor("weight"));
-    const rank = number("rank");
-    const split = { rank, count: number("count"), rounds: number("rounds") };
-    // The seed is fixed: the split is a property of the weight, the start only has to be in general position.
-    const start = fillNormal(randomStream(0, "sparse_part"), new Float32Array(Math.max(0, rank) * weight.columns));
-    return tensorValue([weight.rows, weight.columns], sparsePart(weight, split, start));
+    const split = { rank: number("rank"), count: number("count"), rounds: number("rounds") };
+    return tensorValue([weight.rows, weight.columns], sparsePart(weight, split));
   }),
   normal: forTarget(({ target, number, stream }) => {
     const shape = shapeOfTarget(target);

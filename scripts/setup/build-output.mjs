@@ -13,13 +13,15 @@ import {
   symlinkSync,
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
-import { runStep, say } from "./run-step.mjs";
+import { runStep } from "./run-step.mjs";
 
 const outputEndings = [".d.ts", ".js"];
 
 /** @param {string} root @param {string} logFolder @returns {Promise<void>} throws a set-up problem when the sources do not type-check */
 export async function buildOutput(root, logFolder) {
-  const lines = /** @type {string[]} */ ([]);
+  const output = join(root, "dist");
+  // The compiler trusts its record of what it wrote; where an output is gone, the record must go too.
+  if (lacksOutput(root, output)) rmSync(join(output, ".tsbuildinfo"), { force: true });
   await runStep({
     title: "build",
     command: process.execPath,
@@ -29,11 +31,30 @@ export async function buildOutput(root, logFolder) {
     advice: [
       "Correct the errors above (`npm run build` shows all of them), then run the same command again.",
     ],
-    // Half a second of silence is not worth a line; a slow build still shows its progress lines.
-    report: (text) => (lines.push(text) && text.includes(": done in") ? undefined : say(text)),
+    // Usually a fraction of a second, which is not worth a line.
+    tellWhenDone: false,
   });
-  removeOrphans(root, join(root, "dist"));
+  removeOrphans(root, output);
   linkCommands(root);
+}
+
+/** @param {string} root @param {string} output */
+function lacksOutput(root, output) {
+  const folders = JSON.parse(readFileSync(join(root, "tsconfig.json"), "utf8")).include.map(String);
+  const sources = folders.flatMap((/** @type {string} */ folder) => listSources(root, folder));
+  return sources.some(
+    (/** @type {string} */ source) => !existsSync(join(output, source.replace(/\.ts$/, ".js"))),
+  );
+}
+
+/** @param {string} root @param {string} folder @returns {string[]} paths from `root` */
+function listSources(root, folder) {
+  if (!existsSync(join(root, folder))) return [];
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return listSources(root, path);
+    return entry.name.endsWith(".ts") && !entry.name.endsWith(".d.ts") ? [path] : [];
+  });
 }
 
 /** A removed or renamed source must not live on in the package. @param {string} root @param {string} folder */

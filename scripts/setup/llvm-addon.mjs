@@ -5,7 +5,7 @@ import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { delimiter, dirname, join } from "node:path";
-import { findNodeHeaders } from "./node-headers.mjs";
+import { findNodeHeaders, layOutApiHeaders } from "./node-headers.mjs";
 import { runStep, say } from "./run-step.mjs";
 import { setupProblem } from "./setup-problem.mjs";
 
@@ -28,10 +28,10 @@ export function whyBuildAddon(root) {
 export async function buildAddon(root, logFolder, why) {
   const addon = addonFolder(root);
   const logFile = join(logFolder, "llvm-bindings.log");
-  const headers = findNodeHeaders();
+  const headers = findNodeHeaders() ?? layOutApiHeaders(root, join(logFolder, "node-headers"));
   say(`llvm-bindings: compiling it against LLVM 14 (${why}); this takes one to three minutes, once`);
   if (headers === undefined)
-    say(`llvm-bindings: no headers of Node ${process.version} on this machine; the build downloads them`);
+    say(`llvm-bindings: no headers for Node ${process.version} on this machine; the build downloads them`);
   await compile(root, headers, logFile);
   if (!addonLoads(root)) {
     // Objects that an earlier, killed build left behind can be cut short; without them the build starts clean.

@@ -1,7 +1,15 @@
-// Finds Node's own C headers, which llvm-bindings is compiled with. They lie beside most installations of Node; only
-// when they are nowhere does the build download them.
+// Finds Node's own C headers, which llvm-bindings is compiled with. They lie beside most installations of Node. Where they
+// do not, those of Node-API, the stable part that llvm-bindings uses, are taken from the koffi package, which ships them.
 
-import { existsSync, readFileSync, realpathSync } from "node:fs";
+import {
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
@@ -19,6 +27,22 @@ export function findNodeHeaders(env = process.env) {
   return [env.npm_config_nodedir, running, "/usr", "/usr/local", cached].find(
     (folder) => folder && headersFit(folder),
   );
+}
+
+/**
+ * @param {string} root the clone, with its npm packages
+ * @param {string} folder where to lay the headers out as an installation of Node would
+ * @returns {string | undefined} that folder; nothing when the package has no headers
+ */
+export function layOutApiHeaders(root, folder) {
+  const shipped = join(root, "node_modules", "koffi", "vendor", "node-api-headers", "include");
+  if (!existsSync(join(shipped, "node_api.h"))) return undefined;
+  const include = join(folder, "include", "node");
+  mkdirSync(include, { recursive: true });
+  for (const name of readdirSync(shipped)) copyFileSync(join(shipped, name), join(include, name));
+  // The build tool looks for this name before it goes on; nothing that is compiled includes it.
+  writeFileSync(join(include, "node.h"), '#include "node_api.h"\n');
+  return folder;
 }
 
 /** @param {string} folder */

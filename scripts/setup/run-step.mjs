@@ -40,6 +40,7 @@ export function elapsed(since) {
  * @param {() => string | undefined} [step.askProgress] how far, asked for whenever a progress line is printed
  * @param {string[]} step.advice shown when the command fails
  * @param {(text: string) => void} [step.report] where the progress lines go; `say` when left out
+ * @param {boolean} [step.tellWhenDone] true when left out
  * @returns {Promise<void>} throws a set-up problem when the command cannot start or ends with another status than 0
  */
 export async function runStep(step) {
@@ -84,7 +85,7 @@ export async function runStep(step) {
     const what = `${step.title}: \`${[step.command, ...step.args].join(" ")}\` ${outcome}`;
     throw setupProblem({ what, advice: step.advice, logFile: step.logFile });
   }
-  (step.report ?? say)(`${step.title}: done in ${elapsed(start)}`);
+  if (step.tellWhenDone ?? true) (step.report ?? say)(`${step.title}: done in ${elapsed(start)}`);
 }
 
 /** Splits chunks into lines; an unfinished line waits for its end. @param {(line: string) => void} take */

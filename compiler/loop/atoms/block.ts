@@ -10,8 +10,14 @@ import { type TokenTile, tokenBases } from "../tile-node.ts";
 export type StripFit = "inside" | "whole" | "any";
 
 /** acc[row][vector] += block value * x, lane = token. */
-export function accumulateBlockTokens(block: Block, term: ResolvedTerm, tile: TokenTile, fit: StripFit): void {
-  if (term.format.name !== "block-strips") throw new Error(`${term.format.name} where block-strips is needed`);
+export function accumulateBlockTokens(
+  block: Block,
+  term: ResolvedTerm,
+  tile: TokenTile,
+  fit: StripFit,
+): void {
+  if (term.format.name !== "block-strips")
+    throw new Error(`${term.format.name} where block-strips is needed`);
   const { height, width } = term.format;
   const bases = tokenBases(block, term.input, tile);
   const accumulateStrip = (
@@ -23,11 +29,17 @@ export function accumulateBlockTokens(block: Block, term: ResolvedTerm, tile: To
     const from = define(block, "from", loadIndex(stripStarts, strip));
     const to = define(block, "to", loadIndex(stripStarts, add(strip, int(1))));
     loop(block, "entry", { from, to }, (inner, entry) => {
-      const column = define(inner, "column", mul(loadIndex(bufferOf(term, "blockColumns"), entry), int(width)));
+      const column = define(
+        inner,
+        "column",
+        mul(loadIndex(bufferOf(term, "blockColumns"), entry), int(width)),
+      );
       const start = define(inner, "start", add(mul(entry, int(width * height)), firstRow));
       loop(inner, "c", { from: int(0), to: int(width) }, (columnBlock, c) => {
         const input = define(columnBlock, "input", mul(add(column, c), int(16)));
-        const x = bases.map((base) => define(columnBlock, "x", load(term.input.buffer, add(base, input), f32x16)));
+        const x = bases.map((base) =>
+          define(columnBlock, "x", load(term.input.buffer, add(base, input), f32x16)),
+        );
         const line = define(columnBlock, "line", add(start, mul(c, int(height))));
         for (const [row, vectors] of sums.entries()) {
           const w = define(columnBlock, "w", splat(load(bufferOf(term, "values"), add(line, int(row)), f32)));
@@ -40,7 +52,8 @@ export function accumulateBlockTokens(block: Block, term: ResolvedTerm, tile: To
     });
   };
   const stripOf = (row: LoopExpression): LoopExpression => define(block, "strip", div(row, int(height)));
-  const rowInStrip = (row: LoopExpression): LoopExpression => define(block, "first_row", rem(row, int(height)));
+  const rowInStrip = (row: LoopExpression): LoopExpression =>
+    define(block, "first_row", rem(row, int(height)));
 
   if (fit === "inside") {
     accumulateStrip(stripOf(tile.row), rowInStrip(tile.row), tile.sums);

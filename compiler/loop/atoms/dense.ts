@@ -2,9 +2,9 @@
 import { assign, type Block, define, loop } from "../loop-builder.ts";
 import { add, f32, f32x16, fma, int, load, mul, rem, splat, sub } from "../loop-expression.ts";
 import type { LoopExpression } from "../loop-node.ts";
-import { createCursor } from "../stride-walk.ts";
 import type { ResolvedTerm, StrideMap } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
+import { createCursor } from "../stride-walk.ts";
 import { type OutputTile, rowBases, type TokenTile, tokenBases } from "../tile-node.ts";
 
 /** A panel of 16 outputs: its first element and the inputs that its lines stand for. */
@@ -18,7 +18,12 @@ export interface DensePanel {
 }
 
 /** acc[token][chain] += line * x, the lines dealt out to the chains in turn. */
-export function accumulateDenseLanes(block: Block, term: ResolvedTerm, panel: DensePanel, tile: OutputTile): void {
+export function accumulateDenseLanes(
+  block: Block,
+  term: ResolvedTerm,
+  panel: DensePanel,
+  tile: OutputTile,
+): void {
   const values = bufferOf(term, "values");
   const bases = rowBases(block, term.input, tile);
   const cursor = createCursor(block, panel.map, panel.firstInput);

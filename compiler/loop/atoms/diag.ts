@@ -7,7 +7,8 @@ import { bufferOf } from "../step-node.ts";
 import { stridedIndices } from "../stride-walk.ts";
 import { type OutputTile, rowBases, type TokenTile, tokenBases } from "../tile-node.ts";
 
-const replacing = (lane: number): number[] => Array.from({ length: 16 }, (_, at) => (at === lane ? 16 + at : at));
+const replacing = (lane: number): number[] =>
+  Array.from({ length: 16 }, (_, at) => (at === lane ? 16 + at : at));
 
 /** acc[token] += d[row] * x[map(row)] for the 16 rows from `firstRow`, of which `rowsLeft` exist. */
 export function accumulateDiagLanes(
@@ -25,10 +26,15 @@ export function accumulateDiagLanes(
     const sum = tile.sums[token]?.[0];
     if (sum === undefined) continue;
     const gather = (indices: readonly LoopExpression[]): LoopExpression => {
-      const elements = indices.map((place) => splat(load(term.input.buffer, add(base, min(place, last)), f32)));
-      return elements.reduce((vector, element, lane) => define(block, "x", shuffle(vector, element, replacing(lane))));
+      const elements = indices.map((place) =>
+        splat(load(term.input.buffer, add(base, min(place, last)), f32)),
+      );
+      return elements.reduce((vector, element, lane) =>
+        define(block, "x", shuffle(vector, element, replacing(lane))),
+      );
     };
-    const x = places === null ? load(term.input.buffer, add(base, firstRow), f32x16, rowsLeft) : gather(places);
+    const x =
+      places === null ? load(term.input.buffer, add(base, firstRow), f32x16, rowsLeft) : gather(places);
     assign(block, sum, fma(d, x, sum.read));
   }
 }

@@ -62,7 +62,8 @@ export function shiftedWord(indices: string, words: LoopExpression, line: LoopEx
   return binary("shr", word, splat(convert(mul(rem(line, int(8)), int(4)), "i32")));
 }
 
-const greatestCommonDivisor = (a: number, b: number): number => (b === 0 ? a : greatestCommonDivisor(b, a % b));
+const greatestCommonDivisor = (a: number, b: number): number =>
+  b === 0 ? a : greatestCommonDivisor(b, a % b);
 
 /** More lines than this in one turn of the loop would only fill the instruction cache. */
 const mostLinesPerTurn = 64;
@@ -131,7 +132,8 @@ export function accumulateNmLanes(
           word = define(inner, "word", load(indices, add(firstWord, int((place >> 3) * 16)), i32x16));
         }
         const shift = (place % 8) * 4;
-        const index = shift === 0 ? word : define(inner, "pick", binary("shr", word, constant(i32x16, shift)));
+        const index =
+          shift === 0 ? word : define(inner, "pick", binary("shr", word, constant(i32x16, shift)));
         const lineStart = add(add(valueStart, mul(window, int(lines * 16))), int(place * 16));
         accumulateLine(inner, x, line, define(inner, "w", load(values, lineStart, f32x16)), index);
       }

@@ -4,8 +4,6 @@ import {
   add,
   binary,
   compare,
-  convert,
-  div,
   f32,
   f32x16,
   fma,
@@ -21,14 +19,14 @@ import {
   zeros,
 } from "../loop-expression.ts";
 import type { LoopExpression } from "../loop-node.ts";
-import type { ResolvedTerm } from "../step-node.ts";
+import type { OperandTerm, ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
 import { type OutputTile, rowBases, type TokenTile, tokenBases } from "../tile-node.ts";
 
 /** Visits the lines of a panel of a window-ell operand: `visit(block, first input of the window, element of the line)`. */
 export function forEachWindowLine(
   block: Block,
-  term: ResolvedTerm,
+  term: OperandTerm,
   panel: LoopExpression,
   prepare: (inner: Block, firstInput: LoopExpression) => void,
   visit: (inner: Block, firstInput: LoopExpression, lineStart: LoopExpression) => void,
@@ -109,7 +107,9 @@ export function accumulateSparseTokens(block: Block, term: ResolvedTerm, tile: T
     const from = define(block, "from", loadIndex(rowStarts, at));
     const to = define(block, "to", loadIndex(rowStarts, add(at, int(1))));
     const whole = define(block, "whole", sub(to, rem(sub(to, from), int(chains))));
-    const extra = Array.from({ length: chains - 1 }, () => sums.map(() => declareRegister(block, "part", zeros)));
+    const extra = Array.from({ length: chains - 1 }, () =>
+      sums.map(() => declareRegister(block, "part", zeros)),
+    );
     const one = (inner: Block, entry: LoopExpression, into: readonly Register[]): void => {
       const input = define(inner, "input", mul(loadIndex(columns, entry), int(16)));
       const w = define(inner, "w", splat(load(values, entry, f32)));

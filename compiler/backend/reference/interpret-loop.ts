@@ -1,0 +1,215 @@
+/**
+ * The reference back end: runs a loop program over typed arrays, slowly and suspiciously. Every access is
+ * bounds-checked, workspaces start as NaN, tiles run in any order, and two tiles of a phase may not meet.
+ */
+import { typeOf } from "../../loop/loop-expression.ts";
+import type {
+  BinaryOperator,
+  LoopExpression,
+  LoopProgram,
+  LoopStatement,
+  Scalar,
+} from "../../loop/loop-node.ts";
+
+export type BufferData = Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
+
+export interface LoopRun {
+  /** The `constant`, `input` and `output` buffers by name. */
+  readonly buffers: ReadonlyMap<string, BufferData>;
+  readonly symbols: ReadonlyMap<string, number>;
+  readonly batch: number;
+  /** The order in which `count` tiles run; ascending when left out. */
+  readonly tileOrder?: (count: number) => readonly number[];
+}
+
+/** A program did what a correct one never does; the message says where. */
+export class LoopFault extends Error {}
+
+type Value = number | readonly number[];
+
+const arithmetic: Record<BinaryOperator, (a: number, b: number, scalar: Scalar) => number> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b, scalar) => (scalar === "f32" ? a / b : Math.floor(a / b)),
+  rem: (a, b) => a % b,
+  min: (a, b) => Math.min(a, b),
+  max: (a, b) => Math.max(a, b),
+  and: (a, b, scalar) => (scalar === "i64" ? Number(BigInt(a) & BigInt(b)) : (a & b) >>> 0),
+  or: (a, b, scalar) => (scalar === "i64" ? Number(BigInt(a) | BigInt(b)) : (a | b) >>> 0),
+  shl: (a, b) => a * 2 ** b,
+  shr: (a, b) => Math.floor(a / 2 ** b),
+};
+
+const comparisons = {
+  eq: (a: number, b: number) => a === b,
+  ne: (a: number, b: number) => a !== b,
+  lt: (a: number, b: number) => a < b,
+  le: (a: number, b: number) => a <= b,
+  gt: (a: number, b: number) => a > b,
+  ge: (a: number, b: number) => a >= b,
+};
+
+/** The result as its type holds it. */
+function rounded(value: number, scalar: Scalar): number {
+  if (scalar === "f32") return Math.fround(value);
+  if (scalar === "i32") return value >>> 0;
+  if (scalar === "i64" && !Number.isSafeInteger(value)) throw new LoopFault(`index ${value} is no integer`);
+  return value;
+}
+
+const map = (value: Value, change: (item: number) => number): Value =>
+  typeof value === "number" ? change(value) : value.map(change);
+const zip = (a: Value, b: Value, join: (left: number, right: number) => number): Value =>
+  typeof a === "number"
+    ? join(a, b as number)
+    : a.map((item, lane) => join(item, (b as readonly number[])[lane] ?? NaN));
+const scalarOf = (value: Value): number => {
+  if (typeof value !== "number") throw new LoopFault("a vector where a number is needed");
+  return value;
+};
+const vectorOf = (value: Value): readonly number[] => (typeof value === "number" ? [value] : value);
+
+/** Remembers which tile touched which element in the present phase. */
+interface Touches {
+  readonly written: Map<number, number>;
+  readonly read: Map<number, number>;
+}
+
+/**
+ * Runs `program`, writing its output buffers in place.
+ * @throws LoopFault for an access out of bounds, tiles that meet, a missing buffer or symbol.
+ */
+export function interpretLoop(program: LoopProgram, run: LoopRun): void {
+  const names = new Map<string, Value>([...run.symbols, ["batch", run.batch]]);
+  const buffers = new Map<string, BufferData>(run.buffers);
+  let touches = new Map<string, Touches>();
+  let tile = 0;
+
+  const lookUp = (name: string): Value => {
+    const value = names.get(name);
+    if (value === undefined) throw new LoopFault(`${name} has no value`);
+    return value;
+  };
+
+  function touch(kind: "read" | "written", buffer: string, index: number): BufferData {
+    const data = buffers.get(buffer);
+    if (data === undefined) throw new LoopFault(`no buffer ${buffer}`);
+    if (index < 0 || index >= data.length)
+      throw new LoopFault(`${buffer}[${index}] of ${data.length} ${kind} by tile ${tile}`);
+    const marks = touches.get(buffer) ?? { written: new Map(), read: new Map() };
+    touches.set(buffer, marks);
+    const met = marks.written.get(index) ?? (kind === "written" ? marks.read.get(index) : undefined);
+    if (met !== undefined && met !== tile)
+      throw new LoopFault(`tiles ${met} and ${tile} meet at ${buffer}[${index}]`);
+    marks[kind].set(index, tile);
+    return data;
+  }
+
+  const countOf = (count: LoopExpression | null, lanes: number): number =>
+    count === null ? lanes : Math.min(lanes, scalarOf(evaluate(count)));
+
+  function evaluate(node: LoopExpression): Value {
+    switch (node.kind) {
+      case "constant":
+        return node.type.lanes === 1 ? node.value : Array.from({ length: node.type.lanes }, () => node.value);
+      case "symbol":
+      case "read":
+        return lookUp(node.name);
+      case "binary": {
+        const { scalar } = typeOf(node.left);
+        const operation = arithmetic[node.operator];
+        return zip(evaluate(node.left), evaluate(node.right), (a, b) =>
+          rounded(operation(a, b, scalar), scalar),
+        );
+      }
+      case "compare":
+        return zip(evaluate(node.left), evaluate(node.right), (a, b) =>
+          Number(comparisons[node.operator](a, b)),
+        );
+      case "select": {
+        const condition = evaluate(node.condition);
+        const [yes, no] = [evaluate(node.whenTrue), evaluate(node.whenFalse)];
+        if (typeof condition === "number") return condition === 0 ? no : yes;
+        return condition.map((taken, lane) => vectorOf(taken === 0 ? no : yes)[lane] ?? NaN);
+      }
+      case "fma": {
+        const product = zip(evaluate(node.a), evaluate(node.b), (a, b) => a * b);
+        return zip(product, evaluate(node.c), (ab, c) => Math.fround(ab + c));
+      }
+      case "load": {
+        const start = scalarOf(evaluate(node.index));
+        const count = countOf(node.count, node.type.lanes);
+        const items = Array.from({ length: node.type.lanes }, (_, lane) =>
+          lane < count ? (touch("read", node.buffer, start + lane)[start + lane] ?? NaN) : 0,
+        );
+        return node.type.lanes === 1 ? (items[0] ?? NaN) : items;
+      }
+      case "splat": {
+        const value = scalarOf(evaluate(node.value));
+        return Array.from({ length: node.lanes }, () => value);
+      }
+      case "convert":
+        return map(evaluate(node.value), (item) => rounded(item, node.to));
+      case "permute": {
+        const table = vectorOf(evaluate(node.table));
+        return map(evaluate(node.index), (lane) => table[lane & 15] ?? NaN);
+      }
+      case "shuffle": {
+        const both = [...vectorOf(evaluate(node.left)), ...vectorOf(evaluate(node.right))];
+        return node.lanes.map((lane) => both[lane] ?? NaN);
+      }
+      case "extract":
+        return vectorOf(evaluate(node.value))[node.lane] ?? NaN;
+    }
+  }
+
+  function execute(node: LoopStatement): void {
+    switch (node.kind) {
+      case "for": {
+        const to = scalarOf(evaluate(node.to));
+        const step = scalarOf(evaluate(node.step));
+        if (step <= 0) throw new LoopFault(`loop over ${node.variable} does not advance`);
+        for (let at = scalarOf(evaluate(node.from)); at < to; at += step) {
+          names.set(node.variable, at);
+          node.body.forEach(execute);
+        }
+        return;
+      }
+      case "let":
+      case "set":
+        names.set(node.name, evaluate(node.value));
+        return;
+      case "register":
+        names.set(node.name, evaluate(node.initial));
+        return;
+      case "store": {
+        const start = scalarOf(evaluate(node.index));
+        const items = vectorOf(evaluate(node.value));
+        const count = countOf(node.count, items.length);
+        for (let lane = 0; lane < count; lane++) {
+          touch("written", node.buffer, start + lane)[start + lane] = items[lane] ?? NaN;
+        }
+        return;
+      }
+      case "if":
+        (scalarOf(evaluate(node.condition)) === 0 ? node.otherwise : node.then).forEach(execute);
+    }
+  }
+
+  for (const { name, space, length } of program.buffers) {
+    const expected = scalarOf(evaluate(length));
+    if (space === "workspace") buffers.set(name, new Float32Array(expected).fill(NaN));
+    const found = buffers.get(name)?.length ?? -1;
+    if (found < expected) throw new LoopFault(`buffer ${name} has ${found} of ${expected} elements`);
+  }
+  for (const phase of program.phases) {
+    touches = new Map();
+    const count = scalarOf(evaluate(phase.tiles));
+    for (const number of run.tileOrder?.(count) ?? Array.from({ length: count }, (_, at) => at)) {
+      tile = number;
+      names.set(phase.tile, tile);
+      phase.body.forEach(execute);
+    }
+  }
+}

@@ -1,0 +1,160 @@
+/**
+ * Calls: arguments are matched with the declaration, an overload is chosen by the kinds of the arguments, functions
+ * are expanded in place, intrinsics get their meaning.
+ */
+import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import type { Span } from "../../grammar/text/source-text.ts";
+import type { ArgumentSyntax, ExpressionSyntax, Identifier, ParameterSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import { report, replacing } from "../diagnostics/define-diagnostic.ts";
+import { recursiveFunction, unknownName } from "../diagnostics/name-diagnostics.ts";
+import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { argumentTwice, missingArgument, notAValue, positionalAfterNamed, tooManyArguments, unknownArgument } from "../diagnostics/type-diagnostics.ts";
+import { findDeclaration, visibleNames, type Callable, type Declaration } from "../modules/module-scope.ts";
+import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
+import { isWholeExpression } from "./check-numbers.ts";
+import { bindArguments, type GivenArgument } from "./bind-arguments.ts";
+import { intrinsicValue, isVariadic } from "./intrinsic-meanings.ts";
+import { describeValue, poison, type Value } from "./value.ts";
+
+type CallSyntax = ExpressionSyntax & { readonly kind: "call" };
+type CallableDeclaration = Declaration & { readonly kind: "callable" };
+
+export function checkCall(context: CheckContext, environment: Environment, syntax: CallSyntax): Value {
+  const { callee } = syntax;
+  if (callee.name === "") return poison;
+  const local = environment.lookup(callee.name, callee.span);
+  if (local !== null) {
+    if (local.kind !== "poison") addProblem(context, report(notAValue, callee.span, { name: callee.name, found: `${describeValue(local)}, not a function` }));
+    return poison;
+  }
+  if (environment.module.broken.has(callee.name)) return poison;
+  const declaration = findDeclaration(environment.module, callee.name);
+  if (declaration?.kind === "callable") return callOverloads(context, environment, declaration, callee, syntax.arguments, syntax.span);
+  if (declaration !== undefined) {
+    addProblem(context, report(notAValue, callee.span, { name: callee.name, found: `a ${declaration.kind}, not a function` }));
+    return poison;
+  }
+  const near = suggestNames(callee.name, visibleNames(environment.module));
+  const [nearest] = near;
+  const help = nearest === undefined ? importHelp(callee.name) : [replacing(callee.span, nearest, `did you mean ${listNames(near)}?`)];
+  addProblem(context, report(unknownName, callee.span, { name: callee.name }, { help }));
+  return poison;
+}
+
+/** Where well-known functions live; keeps "unknown name" from being a riddle to those who forgot an import. */
+const homes: Readonly<Record<string, string>> = {
+  magnitude: "std/select",
+  topk: "std/select",
+  random_support: "std/select",
+  sparse_part: "std/select",
+  kaiming_uniform: "std/init",
+  kaiming_normal: "std/init",
+  glorot_uniform: "std/init",
+  glorot_normal: "std/init",
+  truncated_svd: "std/lowrank",
+};
+
+const importHelp = (name: string): string[] => {
+  const home = homes[name];
+  return home === undefined ? [] : [`add \`import { ${name} } from "${home}"\``];
+};
+
+/** Calls the first overload that the arguments fit. */
+export function callOverloads(
+  context: CheckContext,
+  environment: Environment,
+  declaration: CallableDeclaration,
+  callee: Identifier,
+  argumentSyntax: readonly ArgumentSyntax[],
+  span: Span,
+): Value {
+  const given: GivenArgument[] = argumentSyntax.map((argument) => ({
+    name: argument.name,
+    value: context.check(environment, argument.value),
+    span: argument.value.span,
+  }));
+  const matches = declaration.overloads.map((overload) => ({ overload, match: matchArguments(overload, given, callee) }));
+  const fitting = matches.find(({ match }) => match.kind === "matched" && match.pairs.every((pair) => kindFits(context, pair)));
+  const chosen = fitting ?? matches.find(({ match }) => match.kind === "matched") ?? matches[0];
+  if (chosen === undefined || given.some(({ value }) => value.kind === "poison")) return poison;
+  const { overload, match } = chosen;
+  if (match.kind === "failed") {
+    addProblem(context, match.diagnostic);
+    return poison;
+  }
+  if (context.calls.some((call) => call.declaration === overload)) {
+    addProblem(context, report(recursiveFunction, callee.span, { name: callee.name }));
+    return poison;
+  }
+  context.calls.push({ declaration: overload, span });
+  const value = expand(context, declaration, overload, match.pairs, span);
+  context.calls.pop();
+  return value;
+}
+
+function expand(context: CheckContext, declaration: CallableDeclaration, overload: Callable, pairs: readonly Pair[], span: Span): Value {
+  const bound = bindArguments(context, declaration.module, overload, pairs);
+  if (bound === null) return poison;
+  if (overload.kind === "function") return context.check(bound.environment, overload.body);
+  return intrinsicValue(context, overload, bound, span);
+}
+
+export interface Pair {
+  readonly parameter: ParameterSyntax;
+  readonly argument: GivenArgument;
+}
+
+type Match =
+  | { readonly kind: "matched"; readonly pairs: readonly Pair[] }
+  | { readonly kind: "failed"; readonly diagnostic: Diagnostic };
+
+function matchArguments(overload: Callable, given: readonly GivenArgument[], callee: Identifier): Match {
+  const { parameters } = overload;
+  const name = callee.name;
+  const fail = (diagnostic: Diagnostic): Match => ({ kind: "failed", diagnostic });
+  const pairs: Pair[] = [];
+  let sawName = false;
+  for (const [position, argument] of given.entries()) {
+    sawName ||= argument.name !== null;
+    if (argument.name === null && sawName) return fail(report(positionalAfterNamed, argument.span, { name }));
+    const last = isVariadic(overload) ? parameters.at(-1) : undefined;
+    const wanted = argument.name;
+    const parameter = wanted === null ? (parameters[position] ?? last) : parameters.find((candidate) => candidate.name.name === wanted.name);
+    if (parameter === undefined) {
+      if (wanted === null) return fail(report(tooManyArguments, argument.span, { name, expected: parameters.length, found: given.length }));
+      return fail(unknownArgumentProblem(name, wanted, parameters));
+    }
+    const before = pairs.some((pair) => pair.parameter === parameter);
+    if (before && parameter !== last) return fail(report(argumentTwice, argument.span, { argument: parameter.name.name }));
+    pairs.push({ parameter, argument });
+  }
+  for (const parameter of parameters) {
+    if (parameter.defaultValue !== null || pairs.some((pair) => pair.parameter === parameter)) continue;
+    return fail(report(missingArgument, callee.span, { name, argument: parameter.name.name }));
+  }
+  return { kind: "matched", pairs };
+}
+
+export function unknownArgumentProblem(name: string, wanted: Identifier, parameters: readonly ParameterSyntax[]): Diagnostic {
+  const names = parameters.map((parameter) => parameter.name.name);
+  const near = suggestNames(wanted.name, names);
+  const [nearest] = near;
+  const help =
+    nearest !== undefined
+      ? [replacing(wanted.span, nearest, `did you mean ${listNames(near)}?`)]
+      : [names.length === 0 ? "it takes no arguments" : `it takes ${listNames(names, "and")}`];
+  return report(unknownArgument, wanted.span, { name, argument: wanted.name }, { help });
+}
+
+function kindFits(context: CheckContext, { parameter, argument }: Pair): boolean {
+  const { type } = parameter;
+  const { value } = argument;
+  if (value.kind === "poison") return true;
+  if (type.kind === "tensor-type") {
+    return value.kind === "flexible" || (value.kind === "tensor" && value.dimensions.length === type.dimensions.length);
+  }
+  if (type.kind === "pattern-type") return value.kind === "pattern" || value.kind === "selection";
+  if (value.kind !== "number") return false;
+  if (type.name === "bool" || value.type === "bool") return type.name === "bool" && value.type === "bool";
+  return type.name !== "int" || isWholeExpression(context, value.expression);
+}

@@ -1,0 +1,50 @@
+/** What the checks of one transform have in common: where problems go, what is being expanded, what names mean. */
+import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
+import type { Span } from "../../grammar/text/source-text.ts";
+import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { Callable, ModuleScope } from "../modules/module-scope.ts";
+import type { Obligation } from "./obligations.ts";
+import type { PatternDraft } from "./pattern-draft.ts";
+import type { NumberType, Value } from "./value.ts";
+
+export interface CheckContext {
+  readonly diagnostics: Diagnostic[];
+  readonly obligations: Obligation[];
+  /** Types of the symbols that number expressions may hold; dimensions are `int`. */
+  readonly symbolTypes: Map<string, NumberType>;
+  readonly patterns: Map<string, PatternDraft>;
+  /** Functions being expanded, outermost first. */
+  readonly calls: { readonly declaration: Callable; readonly span: Span }[];
+  /** Checks a nested expression; a field, because calls and expressions contain each other. */
+  readonly check: (environment: Environment, syntax: ExpressionSyntax) => Value;
+}
+
+/** Meaning of the names inside a transform, a function or a rule. */
+export interface Environment {
+  readonly module: ModuleScope;
+  /** The value of a local name used at `span`, or null. */
+  readonly lookup: (name: string, span: Span) => Value | null;
+  readonly names: () => readonly string[];
+}
+
+/** The environment with one more name. */
+export const extend = (environment: Environment, name: string, value: Value): Environment => ({
+  module: environment.module,
+  lookup: (wanted, span) => (wanted === name ? value : environment.lookup(wanted, span)),
+  names: () => [name, ...environment.names()],
+});
+
+/** Reports a problem; inside an expanded function the outermost call is shown as well. */
+export function addProblem(context: CheckContext, diagnostic: Diagnostic): void {
+  const [outer] = context.calls;
+  const call: Label[] =
+    outer === undefined ? [] : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
+  context.diagnostics.push({ ...diagnostic, secondary: [...diagnostic.secondary, ...call] });
+}
+
+/** Adds a condition that has to hold, once for each place. */
+export const oblige = (context: CheckContext, obligation: Omit<Obligation, "related" | "isStated"> & Partial<Obligation>): void => {
+  const [outer] = context.calls;
+  const related: Label[] = outer === undefined ? [] : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
+  context.obligations.push({ isStated: false, ...obligation, related: [...(obligation.related ?? []), ...related] });
+};

@@ -1,0 +1,239 @@
+/** Gives every expression its meaning: a number, a tensor, a pattern, a selection or initial values. */
+import type { BinarySyntaxOperator, ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import { apply, number, printNumber } from "../../runtime/contract/number-expression.ts";
+import { report, replacing } from "../diagnostics/define-diagnostic.ts";
+import { unknownName } from "../diagnostics/name-diagnostics.ts";
+import { dimensionCount, indexOutOfRange } from "../diagnostics/shape-diagnostics.ts";
+import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { sumTooLong } from "../diagnostics/training-diagnostics.ts";
+import { matrixTimesMatrix, notAValue, numberPlusMatrix, wrongKind } from "../diagnostics/type-diagnostics.ts";
+import { foldNumber, printShape } from "../types/dimension.ts";
+import { findDeclaration, visibleNames } from "../modules/module-scope.ts";
+import { callOverloads, checkCall } from "./check-call.ts";
+import { addProblem, extend, type CheckContext, type Environment } from "./check-context.ts";
+import { asWholeConstant, combineNumbers, divisorMayStand, literalValue, numberValue } from "./check-numbers.ts";
+import { combineEntrywise, joinReadings, maskTensor, matrix, multiplyMatrices, obstacle, scaleTensor, transposeTensor } from "./check-tensors.ts";
+import type { WeightExpression } from "./checked-module.ts";
+import { describeValue, poison, type FlexibleValue, type TensorValue, type Value } from "./value.ts";
+
+type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
+type TensorLike = TensorValue | FlexibleValue;
+
+/** A sum is written out term by term; more terms than this would make kernels that nobody wants. */
+const longestSum = 256;
+
+const isTensor = (value: Value): value is TensorLike => value.kind === "tensor" || value.kind === "flexible";
+
+export function checkExpression(context: CheckContext, environment: Environment, syntax: ExpressionSyntax): Value {
+  switch (syntax.kind) {
+    case "number":
+      return literalValue(syntax.value);
+    case "name":
+      return checkName(context, environment, syntax);
+    case "call":
+      return at(checkCall(context, environment, syntax), syntax);
+    case "index":
+      return checkIndex(context, environment, syntax);
+    case "sum":
+      return checkSum(context, environment, syntax);
+    case "binary":
+      return checkBinary(context, environment, syntax);
+    case "unary":
+      return checkUnary(context, environment, syntax);
+    case "transpose": {
+      const operand = context.check(environment, syntax.operand);
+      if (isTensor(operand)) return transposeTensor(context, operand, syntax.span);
+      return refuse(context, "a matrix", operand, syntax.operand);
+    }
+    case "broken":
+      return poison;
+  }
+}
+
+/** Messages point at where a value is used, not into the function that made it. */
+const at = (value: Value, syntax: ExpressionSyntax): Value => ("span" in value ? { ...value, span: syntax.span } : value);
+
+function refuse(context: CheckContext, expected: string, found: Value, syntax: ExpressionSyntax): Value {
+  if (found.kind !== "poison") addProblem(context, report(wrongKind, syntax.span, { expected, found: describeValue(found) }));
+  return poison;
+}
+
+const truths: ReadonlyMap<string, number> = new Map([["true", 1], ["false", 0]]);
+
+function checkName(context: CheckContext, environment: Environment, { name, span }: Syntax<"name">): Value {
+  const local = environment.lookup(name, span);
+  if (local !== null) return local;
+  const truth = truths.get(name);
+  if (truth !== undefined) return numberValue(number(truth), "bool");
+  if (environment.module.broken.has(name)) return poison;
+  const declaration = findDeclaration(environment.module, name);
+  if (declaration?.kind === "callable") {
+    const constant = declaration.overloads.some((overload) => overload.parameters.length === 0);
+    if (constant) return callOverloads(context, environment, declaration, { name, span }, [], span);
+    const help = [`call it: \`${name}(…)\``];
+    addProblem(context, report(notAValue, span, { name, found: "a function, not a value" }, { help }));
+    return poison;
+  }
+  if (declaration !== undefined) {
+    addProblem(context, report(notAValue, span, { name, found: `a ${declaration.kind}, not a value` }));
+    return poison;
+  }
+  const near = suggestNames(name, [...environment.names(), ...visibleNames(environment.module)]);
+  const [nearest] = near;
+  const help = nearest === undefined ? [] : [replacing(span, nearest, `did you mean ${listNames(near)}?`)];
+  addProblem(context, report(unknownName, span, { name }, { help }));
+  return poison;
+}
+
+function checkIndex(context: CheckContext, environment: Environment, syntax: Syntax<"index">): Value {
+  const target = context.check(environment, syntax.target);
+  const index = asWholeConstant(context, context.check(environment, syntax.index), syntax.index.span, "an index");
+  if (target.kind !== "tensor") return refuse(context, "a stack of matrices [count, rows, columns]", target, syntax.target);
+  const [count, rows, columns] = target.dimensions;
+  const { leaf } = target;
+  if (count === undefined || rows === undefined || columns === undefined || leaf === null) {
+    const facts = { expected: "a stack of matrices [count, rows, columns]", found: printShape(target.dimensions) };
+    addProblem(context, report(dimensionCount, syntax.target.span, facts));
+    return poison;
+  }
+  if (index === null) return poison;
+  if (index < 0 || (count.kind === "number" && index >= count.value)) {
+    addProblem(context, report(indexOutOfRange, syntax.index.span, { index, count: printNumber(count) }, { label: `first dimension is ${printNumber(count)}` }));
+    return poison;
+  }
+  if (count.kind !== "number") {
+    const facts = { expected: "the number of stacked matrices", found: printNumber(count) };
+    addProblem(context, report(wrongKind, syntax.target.span, { expected: "a stack whose first dimension is known at build time", found: `one of \`${facts.found}\`` }));
+    return poison;
+  }
+  const weight = joinReadings<WeightExpression, WeightExpression>([target.weight], () => ({ kind: "leaf", name: leaf, slice: index, rows, columns, span: syntax.span }));
+  return matrix(rows, columns, syntax.span, weight, obstacle("one matrix of a stack", syntax.span));
+}
+
+function checkSum(context: CheckContext, environment: Environment, syntax: Syntax<"sum">): Value {
+  const count = asWholeConstant(context, context.check(environment, syntax.count), syntax.count.span, "the number of terms");
+  if (count === null) return poison;
+  if (count < 1 || count > longestSum) {
+    addProblem(context, report(sumTooLong, syntax.count.span, { found: count, limit: longestSum }));
+    return poison;
+  }
+  let sum: Value | null = null;
+  for (let index = 0; index < count; index += 1) {
+    const term = context.check(extend(environment, syntax.variable.name, literalValue(index)), syntax.term);
+    if (term.kind === "poison") return poison;
+    sum = sum === null ? term : add(context, sum, term, syntax);
+  }
+  return sum ?? poison;
+}
+
+function add(context: CheckContext, left: Value, right: Value, syntax: Syntax<"sum">): Value {
+  if (isTensor(left) && isTensor(right)) return combineEntrywise(context, "+", left, right, syntax.span);
+  if (left.kind === "number" && right.kind === "number") {
+    return combineNumbers(context, "+", left, right, { left: syntax.term.span, right: syntax.term.span, whole: syntax.span });
+  }
+  return refuse(context, "a matrix or a number", isTensor(left) ? right : left, syntax.term);
+}
+
+function checkUnary(context: CheckContext, environment: Environment, syntax: Syntax<"unary">): Value {
+  const operand = context.check(environment, syntax.operand);
+  if (operand.kind === "poison") return poison;
+  if (syntax.operator === "-") {
+    if (isTensor(operand)) return scaleTensor(context, number(-1), operand, syntax.span);
+    if (operand.kind === "number" && operand.type !== "bool") {
+      return numberValue(foldNumber(apply("neg", operand.expression)), operand.type === "int" ? "int" : "real");
+    }
+    return refuse(context, "a number or a matrix", operand, syntax.operand);
+  }
+  if (operand.kind === "number" && operand.type === "bool") return numberValue(apply("not", operand.expression), "bool");
+  return refuse(context, "a condition", operand, syntax.operand);
+}
+
+function checkBinary(context: CheckContext, environment: Environment, syntax: Syntax<"binary">): Value {
+  const left = context.check(environment, syntax.left);
+  const right = context.check(environment, syntax.right);
+  if (left.kind === "poison" || right.kind === "poison") return poison;
+  if (left.kind === "number" && right.kind === "number") {
+    const spans = { left: syntax.left.span, right: syntax.right.span, whole: syntax.span };
+    return combineNumbers(context, syntax.operator, left, right, spans);
+  }
+  return tensorOperators[syntax.operator](context, left, right, syntax);
+}
+
+type TensorOperator = (context: CheckContext, left: Value, right: Value, syntax: Syntax<"binary">) => Value;
+
+const refuseSide = (context: CheckContext, expected: string, left: Value, right: Value, syntax: Syntax<"binary">): Value =>
+  isTensor(left) ? refuse(context, expected, right, syntax.right) : refuse(context, expected, left, syntax.left);
+
+const numbersOnly: TensorOperator = (context, left, right, syntax) =>
+  left.kind === "number" ? refuse(context, "a number", right, syntax.right) : refuse(context, "a number", left, syntax.left);
+
+const sumOperator =
+  (operator: "+" | "-"): TensorOperator =>
+  (context, left, right, syntax) => {
+    if (isTensor(left) && isTensor(right)) return combineEntrywise(context, operator, left, right, syntax.span);
+    if ((left.kind === "number" && isTensor(right)) || (isTensor(left) && right.kind === "number")) {
+      addProblem(context, report(numberPlusMatrix, syntax.operatorSpan, { operator }));
+      return poison;
+    }
+    return refuseSide(context, "a matrix", left, right, syntax);
+  };
+
+const scaleOperator: TensorOperator = (context, left, right, syntax) => {
+  if (isTensor(left) && isTensor(right)) {
+    addProblem(context, report(matrixTimesMatrix, syntax.operatorSpan, { left: textOf(left), right: textOf(right) }));
+    return poison;
+  }
+  if (left.kind === "number" && isTensor(right)) return scaleTensor(context, left.expression, right, syntax.span);
+  if (isTensor(left) && right.kind === "number") return scaleTensor(context, right.expression, left, syntax.span);
+  return refuseSide(context, "a number or a matrix", left, right, syntax);
+};
+
+const quotientOperator: TensorOperator = (context, left, right, syntax) => {
+  if (!isTensor(left) || right.kind !== "number") return numbersOnly(context, left.kind === "number" ? left : right, right, syntax);
+  if (!divisorMayStand(context, right, syntax.right.span)) return poison;
+  return scaleTensor(context, foldNumber(apply("/", number(1), right.expression)), left, syntax.span);
+};
+
+const productOperator: TensorOperator = (context, left, right, syntax) => {
+  if (isTensor(left) && isTensor(right)) return multiplyMatrices(context, left, right, syntax.span);
+  if (left.kind === "pattern" || right.kind === "pattern") {
+    const [pattern, place] = left.kind === "pattern" ? [left, syntax.left] : [right, syntax.right];
+    const help = ["a pattern masks a matrix: `M .* W`"];
+    addProblem(context, report(wrongKind, place.span, { expected: "a matrix", found: describeValue(pattern) }, { help }));
+    return poison;
+  }
+  return refuseSide(context, "a matrix", left, right, syntax);
+};
+
+const hadamardOperator: TensorOperator = (context, left, right, syntax) => {
+  if (left.kind === "pattern" && isTensor(right)) return maskTensor(context, left, syntax.left.span, right, syntax.span);
+  if (isTensor(left) && right.kind === "pattern") return maskTensor(context, right, syntax.right.span, left, syntax.span);
+  if (isTensor(left) && isTensor(right)) return combineEntrywise(context, ".*", left, right, syntax.span);
+  if (left.kind === "selection" || right.kind === "selection") {
+    const [selection, place] = left.kind === "selection" ? [left, syntax.left] : [right, syntax.right];
+    const help = ["declare it first: `mask M: unstructured = …`"];
+    addProblem(context, report(wrongKind, place.span, { expected: "a mask or a matrix", found: describeValue(selection) }, { help }));
+    return poison;
+  }
+  return refuseSide(context, "a matrix", left, right, syntax);
+};
+
+const textOf = (value: TensorLike): string => (value.kind === "flexible" ? `\`${value.text}\`` : printShape(value.dimensions));
+
+const tensorOperators: Readonly<Record<BinarySyntaxOperator, TensorOperator>> = {
+  "+": sumOperator("+"),
+  "-": sumOperator("-"),
+  "*": scaleOperator,
+  "/": quotientOperator,
+  "@": productOperator,
+  ".*": hadamardOperator,
+  "%": numbersOnly,
+  "==": numbersOnly,
+  "!=": numbersOnly,
+  "<": numbersOnly,
+  "<=": numbersOnly,
+  ">": numbersOnly,
+  ">=": numbersOnly,
+  and: numbersOnly,
+  or: numbersOnly,
+};

@@ -1,0 +1,142 @@
+/**
+ * One transform with chosen values of its const arguments → its checked form. Requires that the module's names are
+ * loaded. Shapes come first, then patterns, values and the weight, because each reads only what stands before it;
+ * conditions are settled last, when all of them are known.
+ */
+import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import type { StatementSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import { printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { report } from "../diagnostics/define-diagnostic.ts";
+import { wrongKind } from "../diagnostics/type-diagnostics.ts";
+import type { Declaration, ModuleScope } from "../modules/module-scope.ts";
+import { checkArguments, constantsOf } from "./check-arguments.ts";
+import { addProblem, type CheckContext } from "./check-context.ts";
+import { checkExpression } from "./check-expression.ts";
+import { declareParam, finishTensor, giveValue, initialise, joinSupport } from "./check-params.ts";
+import { finishPattern, startPattern } from "./check-patterns.ts";
+import { checkWeight, warnOfUnused } from "./check-weight.ts";
+import type { CheckedPattern, CheckedTensor, CheckedTransform } from "./checked-module.ts";
+import { kindOfCondition, settleObligations } from "./obligations.ts";
+import { orderInitialValues } from "./order-initial-values.ts";
+import { declareName, startDraft, type Statement, type TransformDraft } from "./transform-draft.ts";
+import { describeValue } from "./value.ts";
+
+export type TransformDeclaration = Declaration & { readonly kind: "transform" };
+
+export interface TransformResult {
+  /** Null when there was an error. */
+  readonly transform: CheckedTransform | null;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+export const newContext = (): CheckContext => ({
+  diagnostics: [],
+  obligations: [],
+  symbolTypes: new Map(),
+  patterns: new Map(),
+  calls: [],
+  check: function check(environment, syntax) {
+    return checkExpression(this, environment, syntax);
+  },
+});
+
+export function checkTransform(declaration: TransformDeclaration, name: string, given: ReadonlyMap<string, number>): TransformResult {
+  const context = newContext();
+  const { syntax, module } = declaration;
+  const nowhere = { module, lookup: () => null, names: () => [] };
+  const constants = constantsOf(context, nowhere, syntax.parameters, given);
+  if (constants === null) return { transform: null, diagnostics: context.diagnostics };
+  const draft = startDraft({ syntax, module, constants }, context);
+  const transform = elaborate(draft, module, name);
+  const failed = context.diagnostics.some(({ severity }) => severity === "error");
+  return { transform: failed ? null : transform, diagnostics: context.diagnostics };
+}
+
+function elaborate(draft: TransformDraft, module: ModuleScope, name: string): CheckedTransform | null {
+  const { syntax, context } = draft;
+  checkArguments(draft);
+  declareStatements(draft);
+  // Also those that nothing reads: a mistake in them is a mistake.
+  for (const lazyName of draft.lazy.keys()) draft.environment.lookup(lazyName, syntax.name.span);
+  for (const statement of statementsOf(draft, "param")) joinSupport(draft, statement);
+  for (const statement of statementsOf(draft, "require")) checkRequire(draft, module, statement);
+  giveValues(draft);
+  const weight = checkWeight(draft);
+  const { patterns, tensors } = finish(draft);
+  const settled = settleObligations(context.obligations, { ranges: draft.ranges, defaults: draft.defaults, origins: draft.origins });
+  context.diagnostics.push(...settled.diagnostics);
+  const ordered = orderInitialValues(tensors, patterns);
+  if ("cycle" in ordered) addProblem(context, ordered.cycle);
+  if (weight === null || "cycle" in ordered || context.diagnostics.some(({ severity }) => severity === "error")) return null;
+  warnOfUnused(draft, weight, tensors, patterns);
+  return {
+    name,
+    documentation: syntax.trivia.documentation.map((line) => line.trim()).join("\n"),
+    span: syntax.name.span,
+    arguments: draft.arguments,
+    constants: Object.fromEntries(draft.constants),
+    requirements: settled.requirements,
+    proven: settled.proven,
+    tensors,
+    patterns,
+    order: ordered.order,
+    weight,
+  };
+}
+
+const statementsOf = <Kind extends StatementSyntax["kind"]>(draft: TransformDraft, kind: Kind): Statement<Kind>[] =>
+  draft.syntax.statements.filter((statement): statement is Statement<Kind> => statement.kind === kind);
+
+function declareStatements(draft: TransformDraft): void {
+  const { context, environment } = draft;
+  for (const statement of draft.syntax.statements) {
+    if (statement.kind !== "let" && statement.kind !== "mask") continue;
+    const { name, span } = statement.name;
+    if (!declareName(draft, name, span)) continue;
+    if (statement.kind === "mask") {
+      draft.lazy.set(name, { kind: "pattern", span, state: "new", find: () => startPattern(draft, statement) });
+    } else {
+      draft.lazy.set(name, { kind: "let", span, state: "new", find: () => context.check(environment, statement.value) });
+    }
+  }
+  for (const statement of statementsOf(draft, "param")) declareParam(draft, statement);
+}
+
+function checkRequire(draft: TransformDraft, module: ModuleScope, { condition, span }: Statement<"require">): void {
+  const { context } = draft;
+  const value = context.check(draft.environment, condition);
+  if (value.kind !== "number" || value.type !== "bool") {
+    if (value.kind !== "poison") addProblem(context, report(wrongKind, condition.span, { expected: "a condition", found: describeValue(value) }));
+    return;
+  }
+  const text = module.source.text.slice(condition.span.start, condition.span.end).replace(/\s+/g, " ");
+  for (const part of conjuncts(value.expression)) {
+    const isWhole = part === value.expression;
+    context.obligations.push({
+      kind: kindOfCondition(part),
+      condition: part,
+      text: isWhole ? text : printNumber(part),
+      span: isWhole ? condition.span : span,
+      reason: `\`${draft.syntax.name.name}\` requires it`,
+      related: [],
+      isStated: true,
+    });
+  }
+}
+
+const conjuncts = (condition: NumberExpression): readonly NumberExpression[] =>
+  condition.kind === "apply" && condition.operator === "and" ? condition.operands.flatMap(conjuncts) : [condition];
+
+function giveValues(draft: TransformDraft): void {
+  for (const { name, value } of statementsOf(draft, "param")) {
+    if (value !== null) giveValue(draft, name, draft.context.check(draft.environment, value), value.span);
+  }
+  for (const statement of statementsOf(draft, "init")) initialise(draft, statement);
+}
+
+function finish(draft: TransformDraft): { patterns: CheckedPattern[]; tensors: CheckedTensor[] } {
+  const patterns = [...draft.context.patterns.values()].flatMap((pattern) => finishPattern(draft, pattern) ?? []);
+  const byName = new Map(patterns.map((pattern) => [pattern.name, pattern]));
+  const tensors = [...draft.tensors.values()].flatMap((tensor) => finishTensor(draft, tensor, byName) ?? []);
+  return { patterns, tensors };
+}

@@ -1,0 +1,87 @@
+/** The weight of a transform: its one reading as mathematics, and what it leaves unread. */
+import { report } from "../diagnostics/define-diagnostic.ts";
+import { frozenUnused, maskUnused, notInWeight, paramUnused, sourceInWeight, weightMissing, weightTwice } from "../diagnostics/training-diagnostics.ts";
+import { addProblem } from "./check-context.ts";
+import { asTensor, sides } from "./check-tensors.ts";
+import type { CheckedPattern, CheckedTensor, WeightExpression } from "./checked-module.ts";
+import { namesRead } from "./order-initial-values.ts";
+import type { Statement, TransformDraft } from "./transform-draft.ts";
+import { isObstacle, type Obstacle } from "./value.ts";
+
+export function checkWeight(draft: TransformDraft): WeightExpression | null {
+  const { context, syntax } = draft;
+  const weights = syntax.statements.filter((statement): statement is Statement<"weight"> => statement.kind === "weight");
+  const [first, second] = weights;
+  if (first === undefined) {
+    addProblem(context, report(weightMissing, syntax.name.span, { name: syntax.name.name }));
+    return null;
+  }
+  if (second !== undefined) {
+    const secondary = [{ span: first.span, text: "the first is here" }];
+    addProblem(context, report(weightTwice, second.span, { name: syntax.name.name }, { secondary, help: ["add the two, or name parts with `let`"] }));
+  }
+  const value = context.check(draft.environment, first.value);
+  const tensor = asTensor(context, value, first.value.span);
+  if (tensor === null || sides(context, tensor) === null) return null;
+  if (!isObstacle(tensor.weight)) return tensor.weight;
+  reportObstacle(draft, tensor.weight);
+  return null;
+}
+
+function reportObstacle(draft: TransformDraft, obstacle: Obstacle): void {
+  if (obstacle.reason === "broken") return;
+  if (obstacle.reason === "operation") {
+    addProblem(draft.context, report(notInWeight, obstacle.span, { operation: obstacle.text }));
+    return;
+  }
+  const type = draft.tensors.get(obstacle.text)?.type.span;
+  const help = {
+    text: `write \`${obstacle.text}: frozen […]\``,
+    edits: type === undefined ? [] : [{ span: { ...type, end: type.start }, replacement: "frozen " }],
+  };
+  const secondary = type === undefined ? [] : [{ span: type, text: "a source of selections and initial values" }];
+  addProblem(draft.context, report(sourceInWeight, obstacle.span, { name: obstacle.text }, { secondary, help: [help] }));
+}
+
+/** Names of tensors and patterns in a weight. */
+export function namesInWeight(weight: WeightExpression): string[] {
+  switch (weight.kind) {
+    case "leaf":
+    case "diag":
+      return [weight.name];
+    case "sum":
+      return weight.terms.flatMap(namesInWeight);
+    case "product":
+    case "hadamard":
+    case "kron":
+      return weight.factors.flatMap(namesInWeight);
+    case "blockdiag":
+      return weight.blocks.flatMap(namesInWeight);
+    case "scale":
+    case "transpose":
+      return namesInWeight(weight.operand);
+    case "mask":
+      return [weight.pattern, ...namesInWeight(weight.operand)];
+    case "identity":
+    case "zero":
+    case "stride-permutation":
+      return [];
+  }
+}
+
+/** Warns of what is declared and never read. */
+export function warnOfUnused(draft: TransformDraft, weight: WeightExpression, tensors: readonly CheckedTensor[], patterns: readonly CheckedPattern[]): void {
+  const inWeight = new Set(namesInWeight(weight));
+  const read = new Set([
+    ...inWeight,
+    ...tensors.flatMap(({ support, recipe }) => [...(support === null ? [] : [support]), ...(recipe === null ? [] : namesRead(recipe))]),
+    ...patterns.flatMap(({ recipe }) => namesRead(recipe)),
+  ]);
+  for (const { name, role, span } of tensors) {
+    if (inWeight.has(name) || role === "source") continue;
+    addProblem(draft.context, report(role === "frozen" ? frozenUnused : paramUnused, span, { name }));
+  }
+  for (const { name, span } of patterns) {
+    if (!read.has(name)) addProblem(draft.context, report(maskUnused, span, { name }));
+  }
+}

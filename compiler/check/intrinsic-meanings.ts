@@ -1,0 +1,235 @@
+/**
+ * What the intrinsics of the standard library mean. Numbers become number expressions, structure becomes terms of
+ * the weight, everything else becomes a recipe with the operand names of its declaration.
+ */
+import type { Span } from "../../grammar/text/source-text.ts";
+import type { IntrinsicSyntax, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import { apply, number, printNumber, type NumberExpression, type NumberOperator } from "../../runtime/contract/number-expression.ts";
+import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
+import { report } from "../diagnostics/define-diagnostic.ts";
+import { unknownIntrinsic } from "../diagnostics/name-diagnostics.ts";
+import { rankAboveBound, strideDoesNotDivide, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
+import { canonicalDimension } from "../types/dimension.ts";
+import type { BoundCall } from "./bind-arguments.ts";
+import { addProblem, oblige, type CheckContext } from "./check-context.ts";
+import { asWhole, numberValue } from "./check-numbers.ts";
+import { callRecipe, joinReadings, matrix, obstacle, sides } from "./check-tensors.ts";
+import type { WeightExpression } from "./checked-module.ts";
+import { divides } from "./obligations.ts";
+import { poison, type FactorsValue, type Obstacle, type TensorValue, type Value } from "./value.ts";
+
+type Meaning = (context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span) => Value;
+
+export const isVariadic = (callable: { readonly kind: string; readonly name: { readonly name: string } }): boolean =>
+  callable.kind === "intrinsic" && ["min", "max", "kron", "blockdiag"].includes(callable.name.name);
+
+/** The value of a call whose arguments fit the declaration. */
+export function intrinsicValue(context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span): Value {
+  const meaning = meanings.get(syntax.name.name);
+  if (meaning !== undefined) return meaning(context, syntax, call, span);
+  addProblem(context, report(unknownIntrinsic, syntax.name.span, { name: syntax.name.name }));
+  return poison;
+}
+
+const tensorsOf = (call: BoundCall): TensorValue[] => call.arguments.flatMap(({ value }) => (value.kind === "tensor" ? [value] : []));
+
+const numberOf = (call: BoundCall, name: string): NumberExpression | null => {
+  const found = call.arguments.find((argument) => argument.name === name)?.value;
+  return found?.kind === "number" ? found.expression : null;
+};
+
+const numericMeaning =
+  (operator: NumberOperator): Meaning =>
+  (context, syntax, call, span) => {
+    if (syntax.result.kind !== "number-type") return recipeMeaning(context, syntax, call, span);
+    const operands = call.arguments.flatMap(({ value }) => (value.kind === "number" ? [value.expression] : []));
+    return numberValue(apply(operator, ...operands), syntax.result.name);
+  };
+
+/** A ⊗ B: [a, b] ⊗ [c, d] is [a c, b d]. */
+const kronMeaning: Meaning = (context, _syntax, call, span) => {
+  const factors = tensorsOf(call);
+  const shapes = factors.flatMap((factor) => sides(context, factor) ?? []);
+  if (shapes.length !== 2 * factors.length) return poison;
+  const multiply = (axis: 0 | 1): NumberExpression =>
+    canonicalDimension(apply("*", ...shapes.filter((_, index) => index % 2 === axis)));
+  const [rows, columns] = [multiply(0), multiply(1)];
+  const weight = joinReadings<WeightExpression, WeightExpression>(factors.map((factor) => factor.weight), (parts) => ({
+    kind: "kron",
+    factors: parts.flatMap((part) => (part.kind === "kron" ? part.factors : [part])),
+    rows,
+    columns,
+    span,
+  }));
+  return matrix(rows, columns, span, weight, obstacle("`kron`", span));
+};
+
+const blockdiagMeaning: Meaning = (context, _syntax, call, span) => {
+  const blocks = tensorsOf(call);
+  const shapes = blocks.flatMap((block) => sides(context, block) ?? []);
+  if (shapes.length !== 2 * blocks.length) return poison;
+  const total = (axis: 0 | 1): NumberExpression => canonicalDimension(apply("+", ...shapes.filter((_, index) => index % 2 === axis)));
+  const [rows, columns] = [total(0), total(1)];
+  const weight = joinReadings<WeightExpression, WeightExpression>(blocks.map((block) => block.weight), (parts) => ({
+    kind: "blockdiag",
+    blocks: parts,
+    rows,
+    columns,
+    span,
+  }));
+  return matrix(rows, columns, span, weight, obstacle("`blockdiag`", span));
+};
+
+const diagMeaning: Meaning = (_context, _syntax, call, span) => {
+  const [vector] = tensorsOf(call);
+  const size = vector?.dimensions[0];
+  const name = vector?.leaf;
+  if (vector === undefined || size === undefined || name === null || name === undefined) return poison;
+  const weight = joinReadings<WeightExpression, WeightExpression>([vector.weight], () => ({ kind: "diag", name, rows: size, columns: size, span }));
+  return matrix(size, size, span, weight, obstacle("`diag`", span));
+};
+
+const identityMeaning: Meaning = (_context, _syntax, call, span) => {
+  const at = (size: NumberExpression): TensorValue =>
+    matrix(size, size, span, { kind: "identity", rows: size, columns: size, span }, obstacle("`identity`", span));
+  const size = numberOf(call, "size");
+  return size === null ? { kind: "flexible", text: "identity", at, span } : at(size);
+};
+
+/** P(stride), see runtime/contract/matrix-source.ts. */
+const strideMeaning: Meaning = (context, _syntax, call, span) => {
+  const given = numberOf(call, "stride");
+  const stride = given === null ? null : asWhole(context, numberValue(given, "int"), span, "a stride");
+  if (stride === null) return poison;
+  const text = `P(${printNumber(stride)})`;
+  const at = (size: NumberExpression): TensorValue => {
+    const condition = divides(stride, size);
+    oblige(context, { kind: strideDoesNotDivide, condition, text: printNumber(condition), span, reason: `\`${text}\` needs equal strides` });
+    const weight: WeightExpression = { kind: "stride-permutation", stride, rows: size, columns: size, span };
+    return matrix(size, size, span, weight, obstacle(`\`${text}\``, span));
+  };
+  return { kind: "flexible", text, at, span };
+};
+
+const operandRecipe = (value: Value, span: Span): Recipe | Obstacle => {
+  if (value.kind === "number") return { kind: "number", value: value.expression };
+  if (value.kind === "tensor" || value.kind === "selection") return value.recipe;
+  if (value.kind === "pattern") return { kind: "pattern", name: value.name };
+  return { kind: "obstacle", reason: "broken", text: "", span };
+};
+
+function recipeOf(syntax: IntrinsicSyntax, call: BoundCall, span: Span): Recipe | Obstacle {
+  const names = call.arguments.map(({ name }) => name);
+  return joinReadings<Recipe, Recipe>(call.arguments.map(({ value }) => operandRecipe(value, span)), (parts) =>
+    callRecipe(
+      syntax.name.name as IntrinsicName,
+      Object.fromEntries(parts.flatMap((part, index) => (names[index] === undefined ? [] : [[names[index], part]]))),
+    ),
+  );
+}
+
+/** The declared result: a pattern is a selection; a tensor whose sides the arguments give is a tensor, else a distribution. */
+function recipeMeaning(context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span): Value {
+  const recipe = recipeOf(syntax, call, span);
+  obligeOperands(context, syntax, call, span);
+  if (syntax.result.kind === "pattern-type") {
+    const [first] = tensorsOf(call);
+    const shape = first === undefined ? null : sides(context, first);
+    const operands = new Map(call.arguments.flatMap(({ name, value }) => (value.kind === "number" || value.kind === "tensor" ? [[name, value] as const] : [])));
+    return { kind: "selection", intrinsic: syntax.name.name, operands, recipe, shape, span };
+  }
+  const dimensions = resultShape(context, syntax.result, call);
+  if (dimensions === null) return { kind: "distribution", recipe, span };
+  const weight = obstacle(`\`${syntax.name.name}\``, span);
+  return { kind: "tensor", dimensions, weight, recipe, leaf: null, span };
+}
+
+function resultShape(context: CheckContext, result: TypeSyntax, call: BoundCall): NumberExpression[] | null {
+  if (result.kind !== "tensor-type") return null;
+  const shape: NumberExpression[] = [];
+  for (const side of result.dimensions) {
+    if (side.kind === "name" && call.environment.lookup(side.name, side.span) === null) return null;
+    const size = asWhole(context, context.check(call.environment, side), side.span, "a dimension");
+    if (size === null) return null;
+    shape.push(size);
+  }
+  return shape;
+}
+
+/** rank <= min(rows, columns), count <= rows · columns of the tensor it is taken from. */
+function obligeOperands(context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span): void {
+  const [first] = tensorsOf(call);
+  const [rows, columns] = first?.dimensions ?? [];
+  if (rows === undefined || columns === undefined) return;
+  const name = syntax.name.name;
+  const rank = numberOf(call, "rank");
+  if (rank !== null) {
+    const condition = apply("<=", rank, canonicalDimension(apply("min", rows, columns)));
+    oblige(context, { kind: rankAboveBound, condition, text: printNumber(condition), span, reason: `\`${name}\` finds at most min(rows, columns) directions` });
+  }
+  const count = numberOf(call, "count");
+  if (count !== null && name !== "topk") {
+    const condition = apply("<=", count, canonicalDimension(apply("*", rows, columns)));
+    oblige(context, { kind: supportTooLarge, condition, text: printNumber(condition), span, reason: `\`${name}\` chooses among all positions` });
+  }
+}
+
+/** weight ≈ B A: [rows, rank] and [rank, columns]. */
+const svdMeaning: Meaning = (context, syntax, call, span) => {
+  const [weight] = tensorsOf(call);
+  const rank = numberOf(call, "rank");
+  const shape = weight === undefined ? null : sides(context, weight);
+  if (shape === null || rank === null) return poison;
+  obligeOperands(context, syntax, call, span);
+  const recipe = recipeOf(syntax, call, span);
+  const dense = (dimensions: readonly [NumberExpression, NumberExpression]) => ({ structure: "dense" as const, dimensions, blocks: null });
+  const inner = canonicalDimension(rank);
+  const value: FactorsValue = {
+    kind: "factors",
+    intrinsic: syntax.name.name,
+    count: 2,
+    resolve: () => ({ recipe, outputs: [dense([shape[0], inner]), dense([inner, shape[1]])] }),
+    span,
+  };
+  return value;
+};
+
+/** weight ≈ P(b) L P(b)ᵀ R with b blocks in L and n / b in R; b is that of L unless the call says it. */
+const monarchMeaning: Meaning = (context, syntax, call, span) => {
+  const [weight] = tensorsOf(call);
+  const shape = weight === undefined ? null : sides(context, weight);
+  if (weight === undefined || shape === null) return poison;
+  const [size] = shape;
+  const stated = numberOf(call, "blocks");
+  const factor = (blocks: NumberExpression) => ({ structure: "blockdiag" as const, dimensions: [size, size] as const, blocks });
+  return {
+    kind: "factors",
+    intrinsic: syntax.name.name,
+    count: 2,
+    resolve: (open) => {
+      const blocks = canonicalDimension(stated ?? open ?? number(1));
+      const recipe = joinReadings<Recipe, Recipe>([weight.recipe], ([of]) =>
+        callRecipe("monarch_projection", { weight: of ?? { kind: "number", value: number(0) }, blocks: { kind: "number", value: blocks } }),
+      );
+      return { recipe, outputs: [factor(blocks), factor(canonicalDimension(apply("/", size, blocks)))] };
+    },
+    span,
+  };
+};
+
+const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
+  ...(["min", "max", "abs", "sqrt", "isqrt", "floor", "ceil", "round"] as const).map(
+    (operator): [string, Meaning] => [operator, numericMeaning(operator)],
+  ),
+  ["kron", kronMeaning],
+  ["blockdiag", blockdiagMeaning],
+  ["diag", diagMeaning],
+  ["identity", identityMeaning],
+  ["P", strideMeaning],
+  ["svd_factors", svdMeaning],
+  ["monarch_projection", monarchMeaning],
+  ...(["magnitude", "topk", "random_support", "sparse_part", "normal", "uniform"] as const).map(
+    (name): [string, Meaning] => [name, recipeMeaning],
+  ),
+]);
+

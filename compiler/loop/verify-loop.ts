@@ -1,0 +1,245 @@
+/** Checks that a loop program keeps the rules of the level; run after lowering in tests and before code generation. */
+import { typeOf } from "./loop-expression.ts";
+import type {
+  BufferDeclaration,
+  LoopExpression,
+  LoopProgram,
+  LoopStatement,
+  ValueType,
+} from "./loop-node.ts";
+import { printExpression } from "./print-loop.ts";
+
+/** Where a program breaks which rule. */
+export interface LoopViolation {
+  readonly rule: string;
+  readonly where: string;
+}
+
+const sameType = (a: ValueType, b: ValueType): boolean => a.scalar === b.scalar && a.lanes === b.lanes;
+const isIndex = (node: LoopExpression): boolean => sameType(typeOf(node), { scalar: "i64", lanes: 1 });
+const isInteger = ({ scalar }: ValueType): boolean => scalar === "i32" || scalar === "i64";
+const lengthOperators = new Set(["add", "sub", "mul", "div", "rem", "min", "max"]);
+const laneCounts = new Set([1, 2, 4, 8, 16]);
+const levels = new Set(["x86-64-v3", "x86-64-v4"]);
+
+/** An expression of literals, frame symbols and `batch` alone. */
+const isLength = (node: LoopExpression, symbols: ReadonlySet<string>): boolean =>
+  node.kind === "constant" ||
+  (node.kind === "symbol" && symbols.has(node.name)) ||
+  (node.kind === "binary" &&
+    lengthOperators.has(node.operator) &&
+    isLength(node.left, symbols) &&
+    isLength(node.right, symbols));
+
+type ExpressionRule<Kind extends LoopExpression["kind"]> = readonly (readonly [
+  string,
+  (node: Extract<LoopExpression, { kind: Kind }>) => boolean,
+])[];
+
+/** Rule → whether the node keeps it, for each kind of expression. */
+const expressionRules: { readonly [Kind in LoopExpression["kind"]]: ExpressionRule<Kind> } = {
+  constant: [
+    [
+      "an integer literal is a natural number",
+      (node) => !isInteger(node.type) || (Number.isSafeInteger(node.value) && node.value >= 0),
+    ],
+  ],
+  symbol: [],
+  read: [],
+  binary: [
+    ["both sides have one type", (node) => sameType(typeOf(node.left), typeOf(node.right))],
+    [
+      "bits are combined in integers or truths",
+      (node) => !["and", "or"].includes(node.operator) || typeOf(node.left).scalar !== "f32",
+    ],
+    [
+      "integers are shifted",
+      (node) => !["shl", "shr"].includes(node.operator) || isInteger(typeOf(node.left)),
+    ],
+  ],
+  compare: [["both sides have one type", (node) => sameType(typeOf(node.left), typeOf(node.right))]],
+  select: [
+    ["the condition is a truth", (node) => typeOf(node.condition).scalar === "bool"],
+    ["both sides have one type", (node) => sameType(typeOf(node.whenTrue), typeOf(node.whenFalse))],
+    [
+      "the condition is one truth or one for each lane",
+      (node) => [1, typeOf(node.whenTrue).lanes].includes(typeOf(node.condition).lanes),
+    ],
+  ],
+  fma: [
+    [
+      "the operands are floats of one type",
+      (node) =>
+        typeOf(node.a).scalar === "f32" &&
+        sameType(typeOf(node.a), typeOf(node.b)) &&
+        sameType(typeOf(node.a), typeOf(node.c)),
+    ],
+  ],
+  load: [
+    ["the place is an index", (node) => isIndex(node.index)],
+    ["the count is an index", (node) => node.count === null || isIndex(node.count)],
+  ],
+  splat: [["a number is repeated", (node) => typeOf(node.value).lanes === 1]],
+  convert: [
+    [
+      "the conversion exists",
+      (node) =>
+        [
+          ["i32", "i64"],
+          ["i64", "i32"],
+          ["i32", "f32"],
+        ].some(([from, to]) => from === typeOf(node.value).scalar && to === node.to),
+    ],
+  ],
+  permute: [
+    ["the table is f32x16", (node) => sameType(typeOf(node.table), { scalar: "f32", lanes: 16 })],
+    ["the index is i32x16", (node) => sameType(typeOf(node.index), { scalar: "i32", lanes: 16 })],
+  ],
+  shuffle: [
+    ["both sides have one type", (node) => sameType(typeOf(node.left), typeOf(node.right))],
+    [
+      "the lanes exist",
+      (node) => node.lanes.every((lane) => lane >= 0 && lane < 2 * typeOf(node.left).lanes),
+    ],
+  ],
+  extract: [["the lane exists", (node) => node.lane >= 0 && node.lane < typeOf(node.value).lanes]],
+};
+
+const childrenOf = (node: LoopExpression): LoopExpression[] =>
+  Object.values(node).filter(
+    (child): child is LoopExpression => typeof child === "object" && child !== null && "kind" in child,
+  );
+
+/** Every violation of the level's rules, in program order; empty for a correct program. */
+export function verifyLoop(program: LoopProgram): LoopViolation[] {
+  const violations: LoopViolation[] = [];
+  const check = (rule: string, holds: boolean, where: string): void => {
+    if (!holds) violations.push({ rule, where });
+  };
+  const buffers = new Map<string, BufferDeclaration>(program.buffers.map((buffer) => [buffer.name, buffer]));
+  const symbols = new Set(["batch", ...program.symbols]);
+  const used = new Set<string>();
+  const introduce = (name: string): void => {
+    check("a name is given once", !used.has(name), name);
+    used.add(name);
+  };
+  /** Names in scope: indices by `symbol`, values and registers by `read`. */
+  type Scope = ReadonlyMap<
+    string,
+    { readonly type: ValueType; readonly kind: "index" | "value" | "register" }
+  >;
+
+  function checkExpression(node: LoopExpression, scope: Scope): void {
+    const text = (): string => printExpression(node);
+    for (const child of childrenOf(node)) checkExpression(child, scope);
+    const rules = expressionRules[node.kind] as ExpressionRule<typeof node.kind>;
+    for (const [rule, holds] of rules)
+      if (!(holds as (of: LoopExpression) => boolean)(node)) violations.push({ rule, where: text() });
+    const { lanes } = typeOf(node);
+    if (!laneCounts.has(lanes))
+      violations.push({
+        rule: "values have 1 or 16 lanes, parts of a transposed tile 2, 4 or 8",
+        where: text(),
+      });
+    if (node.kind === "symbol")
+      check(
+        "an index is known where it is used",
+        symbols.has(node.name) || scope.get(node.name)?.kind === "index",
+        node.name,
+      );
+    if (node.kind === "read") {
+      const found = scope.get(node.name);
+      check(
+        "a value is named before it is read",
+        found !== undefined && found.kind !== "index" && sameType(found.type, node.type),
+        node.name,
+      );
+    }
+    if (node.kind === "load") {
+      const buffer = buffers.get(node.buffer);
+      const expected = buffer?.element === "f32" ? "f32" : "i32";
+      if (buffer === undefined || node.type.scalar !== expected)
+        violations.push({ rule: "a load has the type of its buffer", where: text() });
+    }
+  }
+
+  function checkBody(body: readonly LoopStatement[], outer: Scope): void {
+    const scope = new Map(outer);
+    for (const node of body) {
+      switch (node.kind) {
+        case "for":
+          for (const bound of [node.from, node.to, node.step]) {
+            checkExpression(bound, scope);
+            check("loop bounds are indices", isIndex(bound), node.variable);
+          }
+          introduce(node.variable);
+          checkBody(
+            node.body,
+            new Map(scope).set(node.variable, { type: { scalar: "i64", lanes: 1 }, kind: "index" }),
+          );
+          break;
+        case "let":
+        case "register": {
+          const value = node.kind === "let" ? node.value : node.initial;
+          checkExpression(value, scope);
+          introduce(node.name);
+          scope.set(node.name, { type: typeOf(value), kind: node.kind === "let" ? "value" : "register" });
+          break;
+        }
+        case "set": {
+          checkExpression(node.value, scope);
+          const register = scope.get(node.name);
+          check(
+            "a register is declared before it is set, with the same type",
+            register?.kind === "register" && sameType(register.type, typeOf(node.value)),
+            node.name,
+          );
+          break;
+        }
+        case "store": {
+          for (const part of [node.index, node.value, ...(node.count === null ? [] : [node.count])])
+            checkExpression(part, scope);
+          const space = buffers.get(node.buffer)?.space;
+          check(
+            "stores go to f32 outputs and workspaces",
+            (space === "output" || space === "workspace") && typeOf(node.value).scalar === "f32",
+            node.buffer,
+          );
+          check(
+            "places are indices",
+            isIndex(node.index) && (node.count === null || isIndex(node.count)),
+            node.buffer,
+          );
+          break;
+        }
+        case "if":
+          checkExpression(node.condition, scope);
+          check(
+            "a branch asks one truth",
+            sameType(typeOf(node.condition), { scalar: "bool", lanes: 1 }),
+            printExpression(node.condition),
+          );
+          checkBody(node.then, scope);
+          checkBody(node.otherwise, scope);
+      }
+    }
+  }
+
+  check("the level is known", levels.has(program.level), program.level);
+  [...program.symbols, ...buffers.keys()].forEach(introduce);
+  check("a buffer is declared once", buffers.size === program.buffers.length, program.name);
+  for (const { name, space, element, length } of program.buffers) {
+    check("lengths are made of symbols", isLength(length, symbols), name);
+    check("only constants hold integers", space === "constant" || element === "f32", name);
+  }
+  for (const phase of program.phases) {
+    check(
+      "tiles are counted from symbols",
+      isIndex(phase.tiles) && isLength(phase.tiles, symbols),
+      phase.name,
+    );
+    introduce(phase.tile);
+    checkBody(phase.body, new Map([[phase.tile, { type: { scalar: "i64", lanes: 1 }, kind: "index" }]]));
+  }
+  return violations;
+}

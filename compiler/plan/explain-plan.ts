@@ -1,0 +1,197 @@
+/** What `spxc explain` says about a plan at given sizes: as data, and as one screen of text. */
+import { evaluateNumber, type NumberExpression, type SymbolValues } from "../../runtime/contract/number-expression.ts";
+import type { CheckedTransform } from "../check/checked-module.ts";
+import { costParts, operandsOf } from "./cost-model.ts";
+import { costAt, lowerEnvelope } from "./envelope.ts";
+import { lookupIn } from "./operand-table.ts";
+import type { Plan, Variant } from "./plan.ts";
+import { printFormat, printMerge, printStep } from "./print-plan.ts";
+
+export interface ExplainedOperand {
+  readonly name: string;
+  readonly description: string;
+  readonly format: string;
+  readonly stage: "load" | "step";
+  readonly bytes: number;
+  /** For one token. */
+  readonly multiplies: number;
+}
+
+export interface ExplainedStep {
+  readonly text: string;
+  /** Predicted, at the batch of its interval. */
+  readonly nanoseconds: number;
+}
+
+export interface RejectedVariant {
+  readonly name: string;
+  readonly form: string;
+  readonly nanoseconds: number;
+  /** Its time over the chosen one's. */
+  readonly ratio: number;
+  /** The part of the cost that differs most, with both numbers. */
+  readonly deciding: string;
+}
+
+export interface ExplainedInterval {
+  readonly from: number;
+  /** Null: without end. */
+  readonly to: number | null;
+  /** The batch for which times are given: the interval's first. */
+  readonly batch: number;
+  readonly variant: string;
+  readonly form: string;
+  readonly layout: Variant["layout"];
+  readonly nanoseconds: number;
+  readonly bytes: number;
+  readonly multiplies: number;
+  readonly operands: readonly ExplainedOperand[];
+  readonly steps: readonly ExplainedStep[];
+  /** The two best others, best first. */
+  readonly rejected: readonly RejectedVariant[];
+  readonly rules: readonly string[];
+}
+
+export interface Explanation {
+  readonly transform: string;
+  readonly rows: number;
+  readonly columns: number;
+  readonly intervals: readonly ExplainedInterval[];
+  readonly merge: string;
+  /** Checked once at load; `holds` says what they give at these sizes. */
+  readonly obligations: readonly { readonly text: string; readonly reason: string; readonly holds: boolean }[];
+  readonly leftOut: Plan["rejected"];
+  readonly notes: readonly string[];
+}
+
+type Part = "reading operands" | "transposing" | "steps" | "merging" | "format limits";
+
+/** Nanoseconds by cause at one batch. */
+function parts(variant: Variant, plan: Plan, values: SymbolValues, batch: number): Readonly<Record<Part, number>> & { readonly each: readonly number[] } {
+  const cost = costParts(variant, lookupIn(plan.operands));
+  const at = (expression: NumberExpression): number => costAt(expression, values, batch);
+  const each = cost.steps.map(at);
+  const steps = each.reduce((sum, value) => sum + value, 0);
+  const [call, reading, transposing, limits] = [at(cost.call), at(cost.reading), at(cost.transposing), at(cost.limits)];
+  const merging = Math.max(0, at(variant.cost) - call - reading - transposing - steps - limits);
+  return { "reading operands": reading, transposing, steps, merging: variant.merged ? merging : 0, "format limits": limits, each };
+}
+
+function deciding(chosen: Variant, other: Variant, plan: Plan, values: SymbolValues, batch: number): string {
+  const [ours, theirs] = [parts(chosen, plan, values, batch), parts(other, plan, values, batch)];
+  const names: readonly Part[] = ["steps", "reading operands", "transposing", "merging", "format limits"];
+  const [first = "steps", ...rest] = names;
+  const most = rest.reduce((best, name) => (theirs[name] - ours[name] > theirs[best] - ours[best] ? name : best), first);
+  return `${most}: ${printTime(theirs[most])} against ${printTime(ours[most])}`;
+}
+
+function explainInterval(plan: Plan, interval: { from: number; to: number | null; variant: Variant }, values: SymbolValues): ExplainedInterval {
+  const { variant, from: batch } = interval;
+  const at = (expression: NumberExpression): number => evaluateNumber(expression, values);
+  const operands = operandsOf(variant, lookupIn(plan.operands)).map((operand) => ({
+    name: operand.name,
+    description: operand.description,
+    format: printFormat(operand.format),
+    stage: operand.stage,
+    bytes: Math.round(at(operand.bytes)),
+    multiplies: Math.round(at(operand.multiplies)),
+  }));
+  const { each } = parts(variant, plan, values, batch);
+  const nanoseconds = costAt(variant.cost, values, batch);
+  const others = plan.variants
+    .filter((other) => other !== variant)
+    .map((other) => ({ other, price: costAt(other.cost, values, batch) }))
+    .sort((a, b) => a.price - b.price)
+    .slice(0, 2);
+  return {
+    from: interval.from,
+    to: interval.to,
+    batch,
+    variant: variant.name,
+    form: variant.form,
+    layout: variant.layout,
+    nanoseconds,
+    bytes: operands.reduce((sum, { bytes }) => sum + bytes, 0),
+    multiplies: variant.steps.reduce((sum, { terms }) => sum + terms.reduce((inner, term) => inner + (operands.find(({ name }) => name === term.operand)?.multiplies ?? 0), 0), 0),
+    operands,
+    steps: variant.steps.map((step, index) => ({ text: printStep(step), nanoseconds: each[index] ?? 0 })),
+    rejected: others.map(({ other, price }) => ({
+      name: other.name,
+      form: other.form,
+      nanoseconds: price,
+      ratio: price / nanoseconds,
+      deciding: deciding(variant, other, plan, values, batch),
+    })),
+    rules: variant.rules,
+  };
+}
+
+/**
+ * @param values every dimension and number argument of the transform.
+ * @throws RangeError when one is missing.
+ */
+export function explainPlan(plan: Plan, transform: CheckedTransform, values: SymbolValues): Explanation {
+  const at = (expression: NumberExpression): number => evaluateNumber(expression, values);
+  return {
+    transform: plan.transform,
+    rows: at(plan.rows),
+    columns: at(plan.columns),
+    intervals: lowerEnvelope(plan.variants, values).map((interval) => explainInterval(plan, interval, values)),
+    merge: printMerge(plan.merge),
+    obligations: transform.requirements.map(({ text, reason, condition }) => ({ text, reason, holds: at(condition) !== 0 })),
+    leftOut: plan.rejected,
+    notes: plan.notes,
+  };
+}
+
+/** `750 ns`, `12.3 us`, `4.56 ms`. */
+export function printTime(nanoseconds: number): string {
+  if (nanoseconds < 1000) return `${nanoseconds.toFixed(0)} ns`;
+  return nanoseconds < 1e6 ? `${(nanoseconds / 1e3).toFixed(1)} us` : `${(nanoseconds / 1e6).toFixed(2)} ms`;
+}
+
+function printBytes(bytes: number): string {
+  if (bytes < 1024) return `${bytes} B`;
+  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
+}
+
+const printCount = (count: number): string => (count < 1e4 ? String(count) : count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(2)}M`);
+
+function printInterval(interval: ExplainedInterval): readonly string[] {
+  const { from, to, batch } = interval;
+  const range = to === null ? `batch ${from} and more` : from === to ? `batch ${from}` : `batch ${from} to ${to}`;
+  const total = `${printTime(interval.nanoseconds)} at ${batch}, ${printBytes(interval.bytes)}, ${printCount(interval.multiplies)} multiplies a token`;
+  return [
+    `${range}: ${interval.variant}, ${total}`,
+    `  ${interval.form}`,
+    ...interval.steps.map((step) => `    ${step.text}  (${printTime(step.nanoseconds)})`),
+    ...interval.rejected.map(({ name, ratio, deciding: why }) => `  not ${name}: ${ratio.toFixed(2)} times the time (${why})`),
+  ];
+}
+
+/** Each operand once, whatever the number of intervals that use it. */
+function printOperands(intervals: readonly ExplainedInterval[]): readonly string[] {
+  const operands = new Map(intervals.flatMap((interval) => interval.operands.map((operand) => [operand.name, operand] as const)));
+  const width = Math.max(...[...operands.keys()].map((name) => name.length));
+  return [...operands.values()].map(
+    ({ name, format, stage, bytes, description }) => `  ${name.padEnd(width)}  ${format}, ${printBytes(bytes)}, at ${stage}: ${description}`,
+  );
+}
+
+/** About one screen; times are predictions of the cost table, for two threads. */
+export function printExplanation(explanation: Explanation): string {
+  const { transform, rows, columns, obligations } = explanation;
+  return [
+    `${transform} [${rows}, ${columns}], predicted for two threads`,
+    "",
+    ...explanation.intervals.flatMap((interval) => [...printInterval(interval), ""]),
+    "operands",
+    ...printOperands(explanation.intervals),
+    `merge: ${explanation.merge}`,
+    ...obligations.map(({ text, reason, holds }) => `checked at load: ${text} (${reason})${holds ? "" : ", fails at these sizes"}`),
+    ...explanation.leftOut.map(({ form, reason }) => `left out: ${form} (${reason})`),
+    ...explanation.notes.map((note) => `note: ${note}`),
+    `rules: ${[...new Set(explanation.intervals.flatMap(({ rules }) => rules))].join(", ") || "none"}`,
+    "",
+  ].join("\n");
+}

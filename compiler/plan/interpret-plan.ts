@@ -1,0 +1,126 @@
+/**
+ * The interpreter of plans: runs a variant, or the merge, in float64 with dense matrices. Outputs start as NaN, so
+ * a step that adds to what nobody wrote shows; an operand that its format could not hold is an error.
+ */
+import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { applyDense, type WeightValues } from "../algebra/evaluate-algebra.ts";
+import {
+  addMatrices,
+  blockDiagonal,
+  entryOf,
+  multiplyMatrices,
+  stridePermutationMatrix,
+  transposeMatrix,
+  type DenseMatrix,
+  identityMatrix,
+} from "../algebra/dense-matrix.ts";
+import type { CheckedTensor } from "../check/checked-module.ts";
+import { evaluateSource } from "./evaluate-source.ts";
+import type { Operand, Plan, StridePermutation, Variant } from "./plan.ts";
+
+interface Scope {
+  readonly plan: Plan;
+  readonly tensors: readonly CheckedTensor[];
+  readonly values: WeightValues;
+}
+
+const size = (scope: Scope, expression: NumberExpression): number => evaluateNumber(expression, scope.values.numbers);
+
+/** Row-major entries that are nonzero, as [row, column]. */
+function* nonzeros(matrix: DenseMatrix): Generator<readonly [number, number]> {
+  for (let row = 0; row < matrix.rows; row++) {
+    for (let column = 0; column < matrix.columns; column++) if (entryOf(matrix, row, column) !== 0) yield [row, column];
+  }
+}
+
+/** Throws RangeError when the format has no room for an entry that is not zero. */
+function checkFits(operand: Operand, matrix: DenseMatrix, scope: Scope): void {
+  const { format } = operand;
+  const counts = new Map<string, number>();
+  for (const [row, column] of nonzeros(matrix)) {
+    const outside =
+      (format.name === "vector" && row !== column) ||
+      (format.name === "blockdiag16" &&
+        Math.floor(row / (matrix.rows / size(scope, format.blocks))) !== Math.floor(column / (matrix.columns / size(scope, format.blocks))));
+    if (outside) throw new RangeError(`${operand.name} has an entry at (${row}, ${column}) outside its format`);
+    if (format.name !== "nm-lanes" && format.name !== "nm-rows") continue;
+    const group = `${row}:${Math.floor(column / format.m)}`;
+    counts.set(group, (counts.get(group) ?? 0) + 1);
+    if ((counts.get(group) ?? 0) > format.n) throw new RangeError(`${operand.name} has more than ${format.n} entries in group ${group}`);
+  }
+}
+
+/** The map that an operand stands for, [rows, columns]. @throws ReferenceError, RangeError. */
+function operandMatrix(name: string, scope: Scope): DenseMatrix {
+  const operand = scope.plan.operands.find((candidate) => candidate.name === name);
+  if (operand === undefined) throw new ReferenceError(`no operand \`${name}\``);
+  const source = evaluateSource(operand.source, scope.tensors, scope.values);
+  const { format } = operand;
+  const matrix =
+    format.name === "blockdiag16" && format.repeated
+      ? blockDiagonal(Array.from({ length: size(scope, format.blocks) }, () => source))
+      : source;
+  if (matrix.rows !== size(scope, operand.rows) || matrix.columns !== size(scope, operand.columns)) {
+    throw new RangeError(`${name} is [${matrix.rows}, ${matrix.columns}], not as declared`);
+  }
+  checkFits(operand, matrix, scope);
+  return matrix;
+}
+
+const permute = (permutation: StridePermutation | null, v: Float64Array, scope: Scope): Float64Array =>
+  permutation === null
+    ? v
+    : applyDense(stridePermutationMatrix(size(scope, permutation.size), size(scope, permutation.stride)), v);
+
+/** y [batch, rows] for x [batch, columns], both row-major. */
+export function interpretVariant(
+  plan: Plan,
+  variant: Variant,
+  tensors: readonly CheckedTensor[],
+  values: WeightValues,
+  x: Float64Array,
+  batch: number,
+): Float64Array {
+  const scope: Scope = { plan, tensors, values };
+  const buffers = new Map<string, Float64Array>(variant.activations.map(({ name, width }) => [name, new Float64Array(batch * size(scope, width)).fill(Number.NaN)]));
+  buffers.set("x", x);
+  const read = (name: string): Float64Array => {
+    const buffer = buffers.get(name);
+    if (buffer === undefined) throw new ReferenceError(`no activation \`${name}\``);
+    return buffer;
+  };
+  for (const step of variant.steps) {
+    const sum = new Float64Array(read(step.output).length);
+    for (const term of step.terms) {
+      const product = applyDense(operandMatrix(term.operand, scope), permute(term.inputPermutation, read(term.input), scope));
+      if (product.length !== sum.length) throw new RangeError(`${step.name}: ${term.operand} gives ${product.length} values for ${sum.length}`);
+      product.forEach((value, index) => {
+        sum[index] = (sum[index] ?? 0) + value;
+      });
+    }
+    const written = permute(step.outputPermutation, sum, scope);
+    const held = read(step.output);
+    buffers.set(step.output, step.accumulate ? written.map((value, index) => value + (held[index] ?? Number.NaN)) : written);
+  }
+  return read("y");
+}
+
+/** The dense weight [rows, columns] as the merge plan forms it. */
+export function interpretMerge(plan: Plan, tensors: readonly CheckedTensor[], values: WeightValues): DenseMatrix {
+  const scope: Scope = { plan, tensors, values };
+  const { merge } = plan;
+  if (merge.method === "kernel") {
+    return merge.terms
+      .map((term) =>
+        term.kind === "operand"
+          ? operandMatrix(term.operand, scope)
+          : multiplyMatrices(operandMatrix(term.left, scope), operandMatrix(term.right, scope)),
+      )
+      .reduce(addMatrices);
+  }
+  const variant = plan.variants.find(({ name }) => name === merge.variant);
+  if (variant === undefined) throw new ReferenceError(`no variant \`${merge.variant}\``);
+  const columns = size(scope, plan.columns);
+  const y = interpretVariant(plan, variant, tensors, values, identityMatrix(columns).values, columns);
+  return transposeMatrix({ rows: columns, columns: size(scope, plan.rows), values: y });
+}

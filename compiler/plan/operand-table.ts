@@ -1,0 +1,72 @@
+/** The packed operands of one plan. Variants that need the same bytes share an operand. */
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { packedBytes, storedValues, type MatrixPiece } from "./matrix-operand.ts";
+import type { Operand } from "./plan.ts";
+
+export interface OperandLookup {
+  /** @throws ReferenceError when no operand has the name. */
+  find(name: string): Operand;
+}
+
+export interface OperandTable extends OperandLookup {
+  /** The operand that holds `piece` in `format`, added on first use. `rows` and `columns` are those of the map. */
+  operand(piece: MatrixPiece, format: OperandFormat, rows: NumberExpression, columns: NumberExpression): Operand;
+  all(): readonly Operand[];
+}
+
+const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
+  panel16: "panels",
+  "nm-lanes": "nm_lanes",
+  "nm-rows": "nm_rows",
+  "window-ell": "windows",
+  csr: "rows",
+  "block-strips": "strips",
+  blockdiag16: "blocks",
+  vector: "diagonal",
+};
+
+/** Looks operands up in a list. */
+export const lookupIn = (operands: readonly Operand[]): OperandLookup => ({
+  find(name) {
+    const found = operands.find((operand) => operand.name === name);
+    if (found === undefined) throw new ReferenceError(`no operand \`${name}\``);
+    return found;
+  },
+});
+
+export function createOperandTable(): OperandTable {
+  const byContent = new Map<string, Operand>();
+  const byName = new Map<string, Operand>();
+  const freshName = (piece: MatrixPiece, format: OperandFormat): string => {
+    const stem = piece.tensors.length > 3 || piece.tensors.length === 0 ? "weight" : piece.tensors.join("_");
+    const wanted = `${piece.source.kind === "identity" ? "identity" : stem}_${shortNames[format.name]}`;
+    let name = wanted;
+    for (let count = 2; byName.has(name); count++) name = `${wanted}_${count}`;
+    return name;
+  };
+  return {
+    operand(piece, format, rows, columns) {
+      const key = JSON.stringify([piece.source, format, rows, columns]);
+      const known = byContent.get(key);
+      if (known !== undefined) return known;
+      const multiplies = storedValues({ rows, columns, structure: piece.structure }, format);
+      const fresh: Operand = {
+        name: freshName(piece, format),
+        format,
+        rows,
+        columns,
+        source: piece.source,
+        stage: piece.trainable ? "step" : "load",
+        bytes: packedBytes({ rows, columns }, format, multiplies),
+        multiplies,
+        description: piece.text,
+      };
+      byContent.set(key, fresh);
+      byName.set(fresh.name, fresh);
+      return fresh;
+    },
+    find: (name) => lookupIn([...byName.values()]).find(name),
+    all: () => [...byName.values()],
+  };
+}

@@ -1,0 +1,66 @@
+/** The plan as text, for `spxc print --stage plan`. Costs are not printed as expressions: `spxc explain` evaluates them. */
+import { printNumber } from "../../runtime/contract/number-expression.ts";
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import type { MergePlan, Operand, Plan, Step, StridePermutation, Variant } from "./plan.ts";
+
+/** `nm-lanes 2:4`, `block-strips 4x1`, `blockdiag16 b blocks`. */
+export function printFormat(format: OperandFormat): string {
+  switch (format.name) {
+    case "nm-lanes":
+    case "nm-rows":
+      return `${format.name} ${format.n}:${format.m}`;
+    case "block-strips":
+      return `${format.name} ${format.height}x${format.width}`;
+    case "blockdiag16":
+      return `${format.name} ${printNumber(format.blocks)} ${format.repeated ? "equal blocks" : "blocks"}`;
+    default:
+      return format.name;
+  }
+}
+
+const permuted = (permutation: StridePermutation | null, inner: string): string =>
+  permutation === null ? inner : `P(${printNumber(permutation.stride)}) ${inner}`;
+
+/** One line: `t1 = A_panels x`, `y += P(b) (L_blocks P(n / b) t1)`. */
+export function printStep(step: Step): string {
+  const sum = step.terms
+    .map(({ atom, operand, input, inputPermutation }) => `${atom} ${operand} · ${permuted(inputPermutation, input)}`)
+    .join(" + ");
+  const value = step.outputPermutation === null ? sum : permuted(step.outputPermutation, `(${sum})`);
+  return `${step.output} ${step.accumulate ? "+=" : "="} ${value}`;
+}
+
+function printOperand(operand: Operand): string {
+  const shape = `[${printNumber(operand.rows)}, ${printNumber(operand.columns)}]`;
+  return `  operand ${operand.name}: ${printFormat(operand.format)} ${shape} at ${operand.stage} = ${operand.description}`;
+}
+
+function printVariant(variant: Variant): readonly string[] {
+  const widths = variant.activations.map(({ name, width }) => `${name} [${printNumber(width)}]`).join(", ");
+  return [
+    `  variant ${variant.name}${variant.merged ? " (merged once a step)" : ""}: ${variant.form}`,
+    `    activations ${widths}`,
+    ...variant.steps.map((step) => `    ${printStep(step)}`),
+  ];
+}
+
+/** `kernel W_panels + B_panels @ A_panels`, or the variant that is applied to the identity. */
+export function printMerge(merge: MergePlan): string {
+  if (merge.method === "identity") return `${merge.variant} applied to the identity`;
+  return `kernel ${merge.terms.map((term) => (term.kind === "operand" ? term.operand : `${term.left} @ ${term.right}`)).join(" + ")}`;
+}
+
+export function printPlan(plan: Plan): string {
+  const rules = [...new Set(plan.variants.flatMap((variant) => variant.rules))];
+  return [
+    `plan ${plan.transform} [${printNumber(plan.rows)}, ${printNumber(plan.columns)}]`,
+    ...plan.operands.map(printOperand),
+    ...plan.variants.flatMap(printVariant),
+    `  merge ${printMerge(plan.merge)}`,
+    ...plan.specializations.map(({ symbol, value }) => `  specialised kernels for ${symbol} = ${value}`),
+    ...plan.rejected.map(({ form, reason }) => `  rejected ${form} (${reason})`),
+    ...plan.notes.map((note) => `  note ${note}`),
+    ...(rules.length > 0 ? [`  rules ${rules.join(", ")}`] : []),
+    "",
+  ].join("\n");
+}

@@ -1,0 +1,132 @@
+/** The verifier of plans: sentences that must hold for a variant, a step, an operand or the merge. */
+import type { FormatName } from "../../runtime/contract/operand-format.ts";
+import { sameDimension } from "../types/dimension.ts";
+import type { Activation, Layout, Operand, Plan, Step, StepTerm, Variant } from "./plan.ts";
+
+/** Atom and layout → formats its kernel reads. */
+const legalFormats: Readonly<Record<StepTerm["atom"], Readonly<Record<Layout, readonly FormatName[]>>>> = {
+  dense: { "lane-output": ["panel16"], "lane-token": ["panel16"] },
+  nm: { "lane-output": ["nm-lanes"], "lane-token": ["nm-rows"] },
+  sparse: { "lane-output": ["window-ell"], "lane-token": ["csr"] },
+  block: { "lane-output": [], "lane-token": ["block-strips"] },
+  blockdiag: { "lane-output": ["blockdiag16"], "lane-token": ["blockdiag16"] },
+  diag: { "lane-output": ["vector"], "lane-token": ["vector"] },
+};
+
+const standAlone: readonly StepTerm["atom"][] = ["blockdiag", "diag"];
+
+interface StepView {
+  readonly plan: Plan;
+  readonly variant: Variant;
+  readonly step: Step;
+  readonly before: readonly Step[];
+}
+
+const operandIn = (plan: Plan, name: string): Operand | undefined => plan.operands.find((operand) => operand.name === name);
+const activationIn = (variant: Variant, name: string): Activation | undefined => variant.activations.find((activation) => activation.name === name);
+
+const stepLaws: readonly { readonly sentence: string; readonly holds: (view: StepView) => boolean }[] = [
+  { sentence: "has a term", holds: ({ step }) => step.terms.length > 0 },
+  { sentence: "reads operands that exist", holds: ({ plan, step }) => step.terms.every(({ operand }) => operandIn(plan, operand) !== undefined) },
+  { sentence: "writes an activation that exists", holds: ({ variant, step }) => step.output !== "x" && activationIn(variant, step.output) !== undefined },
+  {
+    sentence: "reads x or what an earlier step wrote",
+    holds: ({ step, before }) => step.terms.every(({ input }) => input === "x" || (input !== "y" && before.some(({ output }) => output === input))),
+  },
+  {
+    sentence: "adds only to y, after y was written",
+    holds: ({ step, before }) => !step.accumulate || (step.output === "y" && before.some(({ output }) => output === "y")),
+  },
+  {
+    sentence: "overwrites nothing",
+    holds: ({ step, before }) => step.accumulate || before.every(({ output }) => output !== step.output),
+  },
+  {
+    sentence: "has formats that its atoms read in this layout",
+    holds: ({ plan, variant, step }) =>
+      step.terms.every(({ atom, operand }) => {
+        const format = operandIn(plan, operand)?.format.name;
+        return format === undefined || legalFormats[atom][variant.layout].includes(format);
+      }),
+  },
+  {
+    sentence: "leaves block-diagonal and diagonal terms alone",
+    holds: ({ step }) => step.terms.length === 1 || step.terms.every(({ atom }) => !standAlone.includes(atom)),
+  },
+  {
+    sentence: "permutes the input of block-diagonal and diagonal terms only",
+    holds: ({ step }) => step.terms.every(({ atom, inputPermutation }) => inputPermutation === null || standAlone.includes(atom)),
+  },
+  {
+    sentence: "fits its operands to its activations",
+    holds: ({ plan, variant, step }) =>
+      step.terms.every(({ operand, input }) => {
+        const [matrix, from, to] = [operandIn(plan, operand), activationIn(variant, input), activationIn(variant, step.output)];
+        if (matrix === undefined || from === undefined || to === undefined) return true;
+        return sameDimension(matrix.columns, from.width) && sameDimension(matrix.rows, to.width);
+      }),
+  },
+  {
+    sentence: "permutes whole activations",
+    holds: ({ variant, step }) => {
+      const fits = (name: string, permutation: Step["outputPermutation"]): boolean => {
+        const activation = activationIn(variant, name);
+        return permutation === null || activation === undefined || sameDimension(activation.width, permutation.size);
+      };
+      return fits(step.output, step.outputPermutation) && step.terms.every(({ input, inputPermutation }) => fits(input, inputPermutation));
+    },
+  },
+];
+
+const variantLaws: readonly { readonly sentence: string; readonly holds: (variant: Variant, plan: Plan) => boolean }[] = [
+  { sentence: "ends by writing y", holds: ({ steps }) => steps.at(-1)?.output === "y" },
+  { sentence: "writes y without adding exactly once", holds: ({ steps }) => steps.filter(({ output, accumulate }) => output === "y" && !accumulate).length === 1 },
+  {
+    sentence: "has x and y as wide as the weight",
+    holds: (variant, plan) => {
+      const [x, y] = [activationIn(variant, "x"), activationIn(variant, "y")];
+      return x !== undefined && y !== undefined && sameDimension(x.width, plan.columns) && sameDimension(y.width, plan.rows);
+    },
+  },
+  { sentence: "names its activations apart", holds: ({ activations }) => new Set(activations.map(({ name }) => name)).size === activations.length },
+  { sentence: "names its steps apart", holds: ({ steps }) => new Set(steps.map(({ name }) => name)).size === steps.length },
+  {
+    sentence: "reads every intermediate activation",
+    holds: ({ activations, steps }) =>
+      activations.every(({ name }) => name === "x" || name === "y" || steps.some(({ terms }) => terms.some(({ input }) => input === name))),
+  },
+];
+
+const planLaws: readonly { readonly sentence: string; readonly holds: (plan: Plan) => boolean }[] = [
+  { sentence: "has a variant", holds: ({ variants }) => variants.length > 0 },
+  { sentence: "names its variants apart", holds: ({ variants }) => new Set(variants.map(({ name }) => name)).size === variants.length },
+  { sentence: "names its operands apart", holds: ({ operands }) => new Set(operands.map(({ name }) => name)).size === operands.length },
+  {
+    sentence: "merges operands that exist, products of panels, or through a lane-output variant",
+    holds: ({ merge, operands, variants }) => {
+      if (merge.method === "identity") {
+        return variants.some(({ name, layout, merged }) => name === merge.variant && layout === "lane-output" && !merged);
+      }
+      const format = (name: string): FormatName | undefined => operands.find((operand) => operand.name === name)?.format.name;
+      return merge.terms.every((term) => {
+        if (term.kind === "product") return format(term.left) === "panel16" && format(term.right) === "panel16";
+        const found = format(term.operand);
+        return found !== undefined && legalFormats[term.atom]["lane-output"].includes(found);
+      });
+    },
+  },
+];
+
+/** Broken laws as sentences; empty when all hold. */
+export function verifyPlan(plan: Plan): readonly string[] {
+  const broken = (owner: string, sentence: string): string => `${plan.transform}: ${owner} breaks "${sentence}"`;
+  const ofPlan = planLaws.filter((law) => !law.holds(plan)).map((law) => broken("the plan", law.sentence));
+  const ofVariants = plan.variants.flatMap((variant) => [
+    ...variantLaws.filter((law) => !law.holds(variant, plan)).map((law) => broken(variant.name, law.sentence)),
+    ...variant.steps.flatMap((step, index) => {
+      const view: StepView = { plan, variant, step, before: variant.steps.slice(0, index) };
+      return stepLaws.filter((law) => !law.holds(view)).map((law) => broken(`${variant.name}, step ${step.name}`, law.sentence));
+    }),
+  ]);
+  return [...ofPlan, ...ofVariants];
+}

@@ -1,0 +1,49 @@
+/** The CPU as a layer sees it: memory, kernels of one level, workspaces. */
+import { dirname, join } from "node:path";
+import type { Manifest } from "../../contract/manifest.ts";
+import { SpxError } from "../../errors.ts";
+import type { Allocate } from "../../formats/packed-operand.ts";
+import { detectCpu } from "../../native/cpu-features.ts";
+import { allocate } from "../../native/native-memory.ts";
+import { chooseLevel } from "./choose-level.ts";
+import { type KernelSource, openKernels } from "./kernel-source.ts";
+import { createWorkspacePool, type WorkspacePool } from "./workspace-pool.ts";
+
+export interface CpuDevice {
+  /** Name of the level in use. */
+  readonly level: string;
+  readonly kernels: KernelSource;
+  readonly allocate: Allocate;
+  readonly workspaces: WorkspacePool;
+  /** Threads of a call unless the caller says otherwise. */
+  readonly threads: number;
+}
+
+/** More threads than this gain nothing for one layer: the memory bus is full before. */
+const mostThreads = 8;
+
+/**
+ * The device for an artefact whose manifest is at `manifestPath`; `SPX_LEVEL` or `level` force a lower level.
+ * @throws SpxError SPX8307, SPX8308 for the level, SPX8103, SPX8201, SPX8301, SPX8302 for the library.
+ */
+export function openCpuDevice(manifestPath: string, manifest: Manifest, level: string | null = null): CpuDevice {
+  const cpu = detectCpu();
+  const forced = level ?? (process.env["SPX_LEVEL"] || null);
+  const chosen = chooseLevel(manifest.kernels.levels, cpu.features, forced);
+  return {
+    level: chosen.name,
+    kernels: openKernels(join(dirname(manifestPath), manifest.kernels.file), manifest.kernels, manifest.abi),
+    allocate,
+    workspaces: createWorkspacePool(allocate),
+    threads: Math.min(cpu.cores, mostThreads),
+  };
+}
+
+/** @throws SpxError SPX8407 unless `threads` is a whole number from 1 to 1024. */
+export function checkThreads(threads: number): number {
+  if (Number.isInteger(threads) && threads >= 1 && threads <= 1024) return threads;
+  throw new SpxError("SPX8407", `\`threads\` is ${threads}, expected a whole number from 1 to 1024`, {
+    facts: { found: String(threads) },
+    help: "leave it out to use the cores of this machine",
+  });
+}

@@ -1,0 +1,186 @@
+/**
+ * Parameters on disk and in records: what a layer saves, and what a layer restores. The file says which transform,
+ * arguments and seed it belongs to, and a sparse parameter brings its positions, so that restoring is exact.
+ */
+import type { ParameterManifest, TransformManifest } from "../contract/manifest.ts";
+import { namedTensor, type TensorToWrite, writeSafetensors } from "../checkpoint/write-safetensors.ts";
+import { suggestNames } from "../checkpoint/nearest-names.ts";
+import { type Checkpoint, openCheckpoint } from "../checkpoint/read-safetensors.ts";
+import { SpxError } from "../errors.ts";
+import { patternOfPositions, type Pattern, positionsOf } from "../select/pattern.ts";
+import { type Tensor, tensor } from "../tensor/tensor.ts";
+import type { LayerParameter } from "./parameter-values.ts";
+
+/** A parameter as records bring it. */
+export interface SavedParameter {
+  readonly values: Float32Array;
+  /** Row-major positions, ascending; of sparse parameters. */
+  readonly positions?: ArrayLike<number>;
+}
+
+/** What was saved beside the values. */
+export interface SavedIdentity {
+  readonly transform: string;
+  /** sha256 of the entry source file. */
+  readonly source: string;
+  readonly arguments: Readonly<Record<string, number>>;
+  readonly seed: number;
+  readonly name: string;
+}
+
+export interface SavedParameters {
+  readonly parameters: ReadonlyMap<string, SavedParameter>;
+  /** Null for a record, which says nothing of where it comes from. */
+  readonly identity: SavedIdentity | null;
+}
+
+const positionsSuffix = ".positions";
+const largestI32 = 2 ** 31 - 1;
+
+/** Writes the parameters and the identity; atomic. @throws SpxError SPX8020, SPX8021. */
+export async function saveParameters(
+  path: string,
+  parameters: ReadonlyMap<string, LayerParameter>,
+  identity: SavedIdentity,
+): Promise<void> {
+  const tensors: TensorToWrite[] = [];
+  for (const [name, { target, values }] of parameters) {
+    tensors.push(namedTensor(name, tensor("f32", target.stored, values)));
+    if (target.support !== null) tensors.push(namedTensor(name + positionsSuffix, positionsTensor(target.support)));
+  }
+  await writeSafetensors(path, tensors, {
+    "spx.transform": identity.transform,
+    "spx.source": identity.source,
+    "spx.arguments": JSON.stringify(identity.arguments),
+    "spx.seed": String(identity.seed),
+    "spx.name": identity.name,
+  });
+}
+
+function positionsTensor(pattern: Pattern): Tensor {
+  const positions = positionsOf(pattern);
+  const shape = [positions.length];
+  if (pattern.rows * pattern.columns <= largestI32) return tensor("i32", shape, Int32Array.from(positions));
+  return tensor("i64", shape, BigInt64Array.from(positions, (position) => BigInt(position)));
+}
+
+/**
+ * Reads what `saveParameters` wrote for `transform`.
+ * @throws SpxError of the checkpoint; SPX8403 when it was saved from another transform; SPX8410 for a tensor that is
+ *   no parameter of it; SPX8014 for one that is missing.
+ */
+export async function readSavedParameters(path: string, transform: TransformManifest): Promise<SavedParameters> {
+  const checkpoint = await openCheckpoint(path);
+  try {
+    const identity = readIdentity(checkpoint, transform);
+    const known = transform.parameters.flatMap(({ name, structure }) =>
+      structure === "sparse" ? [name, name + positionsSuffix] : [name],
+    );
+    checkKnown(checkpoint.names, known, transform, path);
+    const parameters = new Map<string, SavedParameter>();
+    for (const { name, structure } of transform.parameters) {
+      const values = await readValues(checkpoint, name);
+      const saved = structure === "sparse" ? { values, positions: await readPositions(checkpoint, name) } : { values };
+      parameters.set(name, saved);
+    }
+    return { parameters, identity };
+  } finally {
+    await checkpoint.close();
+  }
+}
+
+async function readValues(checkpoint: Checkpoint, name: string): Promise<Float32Array> {
+  const { elementType, data } = await checkpoint.read(name);
+  if (elementType === "f32" && data instanceof Float32Array) return data;
+  throw new SpxError("SPX8404", `${checkpoint.path}: the parameter \`${name}\` is ${elementType}, expected f32`, {
+    facts: { file: checkpoint.path, parameter: name, found: elementType, expected: "f32" },
+    help: "restore from a file that a layer saved",
+  });
+}
+
+async function readPositions(checkpoint: Checkpoint, name: string): Promise<Float64Array> {
+  const { data } = await checkpoint.read(name + positionsSuffix);
+  return Float64Array.from(data as ArrayLike<number | bigint>, Number);
+}
+
+function readIdentity({ path, metadata }: Checkpoint, transform: TransformManifest): SavedIdentity {
+  const saved = metadata["spx.transform"];
+  if (saved !== transform.name) {
+    throw new SpxError("SPX8403", `${path}: saved from ${saved === undefined ? "no transform" : `\`${saved}\``}, expected \`${transform.name}\``, {
+      facts: { file: path, found: saved ?? null, expected: transform.name },
+      help: "restore from a file that a layer of this transform saved",
+    });
+  }
+  const seed = Number(metadata["spx.seed"]);
+  const given = parseArguments(path, metadata["spx.arguments"] ?? "{}");
+  return { transform: saved, source: metadata["spx.source"] ?? "", arguments: given, seed, name: metadata["spx.name"] ?? saved };
+}
+
+function parseArguments(path: string, text: string): Record<string, number> {
+  try {
+    const parsed: unknown = JSON.parse(text);
+    if (typeof parsed === "object" && parsed !== null && Object.values(parsed).every((value) => typeof value === "number")) {
+      return parsed as Record<string, number>;
+    }
+  } catch {
+    // Reported below: text that is no JSON is as little an argument list as JSON of another kind.
+  }
+  throw new SpxError("SPX8403", `${path}: \`spx.arguments\` of the metadata is no list of numbers`, {
+    facts: { file: path, found: text.slice(0, 80) },
+    help: "restore from a file that a layer saved",
+  });
+}
+
+/** The parameters of a record. @throws SpxError SPX8410, SPX8014. */
+export function recordParameters(
+  record: Readonly<Record<string, SavedParameter | Float32Array>>,
+  transform: TransformManifest,
+): SavedParameters {
+  const names = transform.parameters.map(({ name }) => name);
+  checkKnown(Object.keys(record), names, transform, "the record");
+  const parameters = new Map<string, SavedParameter>();
+  for (const [name, value] of Object.entries(record)) {
+    parameters.set(name, value instanceof Float32Array ? { values: value } : value);
+  }
+  return { parameters, identity: null };
+}
+
+function checkKnown(found: readonly string[], known: readonly string[], transform: TransformManifest, where: string): void {
+  const unknown = found.find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    throw new SpxError("SPX8410", `${where}: \`${transform.name}\` has no parameter \`${unknown}\``, {
+      facts: { transform: transform.name, parameter: unknown, known },
+      help: suggestNames(unknown, known, "parameter"),
+    });
+  }
+  const missing = known.find((name) => !found.includes(name));
+  if (missing === undefined) return;
+  throw new SpxError("SPX8014", `${where}: the parameter \`${missing}\` of \`${transform.name}\` is missing`, {
+    facts: { transform: transform.name, parameter: missing, found },
+    help: "give all parameters, or none",
+  });
+}
+
+/**
+ * The pattern of a sparse parameter from its saved positions.
+ * @throws SpxError SPX8407 unless they are ascending whole numbers inside the matrix.
+ */
+export function restoredPattern(
+  parameter: ParameterManifest,
+  positions: ArrayLike<number>,
+  rows: number,
+  columns: number,
+): Pattern {
+  let last = -1;
+  for (let index = 0; index < positions.length; index++) {
+    const position = positions[index] ?? Number.NaN;
+    if (!(Number.isSafeInteger(position) && position > last && position < rows * columns)) {
+      throw new SpxError("SPX8407", `position ${index} of \`${parameter.name}\` is ${position}, after ${last} in [${rows}, ${columns}]`, {
+        facts: { parameter: parameter.name, index, position: String(position), rows, columns },
+        help: "positions are row * columns + column, ascending, each once",
+      });
+    }
+    last = position;
+  }
+  return patternOfPositions(rows, columns, positions);
+}

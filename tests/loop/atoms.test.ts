@@ -1,0 +1,39 @@
+// Every atom in both layouts against plain loops in float64, over a seeded choice of sizes and batches around the tiles.
+import { describe, expect, it } from "vitest";
+import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import { atomFamilies, interestingBatches, interestingSizes } from "./atom-cases.ts";
+import { checkAgainstPlainLoops } from "./run-reference.ts";
+import { createRandom } from "./weight-cases.ts";
+
+const runsPerTarget = 14;
+
+describe.each(x86Targets)("$name", (target) => {
+  it.each(atomFamilies)("$name, $layout", (family) => {
+    const random = createRandom(atomFamilies.indexOf(family) * 31 + target.vectorBits);
+    const any = (from: readonly number[]): number => from[random(from.length)] ?? 1;
+    for (let run = 0; run < runsPerTarget; run++) {
+      const [rows, columns] = [any(interestingSizes), any(interestingSizes)];
+      const batch = interestingBatches[(run * 5 + random(2)) % interestingBatches.length] ?? 1;
+      const weight = family.make(rows, columns, run);
+      try {
+        checkAgainstPlainLoops(weight, { target, batch, seed: run });
+      } catch (thrown) {
+        const sizes = `${weight.weight.rows} x ${weight.weight.columns}, batch ${batch}, run ${run}`;
+        throw new Error(`${family.name}, ${family.layout}: ${sizes}`, { cause: thrown });
+      }
+    }
+  });
+});
+
+describe("matrices without rows or columns", () => {
+  const families = atomFamilies.filter(({ name }) => ["dense", "2:4", "sparse 5%", "blocks 4x1"].includes(name));
+  it.each(families)("$name, $layout", (family) => {
+    for (const target of x86Targets) {
+      for (const batch of [0, 1, 17]) {
+        checkAgainstPlainLoops(family.make(0, 8, 1), { target, batch, seed: 1 });
+        checkAgainstPlainLoops(family.make(8, 0, 1), { target, batch, seed: 1 });
+      }
+    }
+    expect(families).toHaveLength(7);
+  });
+});

@@ -1,0 +1,39 @@
+// The atoms as machine code, at every level that this CPU runs, over the sizes and batches of the interpreted tests.
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import { type NativeKernels, runnableSuffixes } from "../backend/native-kernels.ts";
+import { atomFamilies, interestingBatches, interestingSizes } from "./atom-cases.ts";
+import { checkNativeRun, type NativeRun, type PreparedRun, prepareRuns } from "./native-runs.ts";
+import { createRandom } from "./weight-cases.ts";
+
+const runsPerTarget = 40;
+const suffixes = runnableSuffixes();
+const targets = x86Targets.filter(({ suffix }) => suffixes.includes(suffix));
+
+function runsOf(target: (typeof x86Targets)[number]): NativeRun[] {
+  return atomFamilies.flatMap((family, number) => {
+    const random = createRandom(number * 17 + target.vectorBits);
+    const any = (from: readonly number[]): number => from[random(from.length)] ?? 1;
+    return Array.from({ length: runsPerTarget }, (_, run) => {
+      const weight = family.make(any(interestingSizes), any(interestingSizes), run);
+      const batch = interestingBatches[run % interestingBatches.length] ?? 1;
+      const sizes = `${weight.weight.rows} x ${weight.weight.columns}, batch ${batch}`;
+      return { label: `${family.name}, ${family.layout}: ${sizes}, run ${run}`, weight, target, batch, seed: run };
+    });
+  });
+}
+
+describe.each(targets)("$name", (target) => {
+  let kernels: NativeKernels;
+  let prepared: readonly PreparedRun[];
+  beforeAll(async () => {
+    ({ kernels, prepared } = await prepareRuns(runsOf(target)));
+    console.log(`${target.suffix}: ${kernels.library.symbols.length} kernels, ${kernels.library.bytes.length} bytes`, kernels.library.timings);
+  }, 120_000);
+  afterAll(() => kernels?.remove());
+
+  it("agrees with plain loops", () => {
+    for (const run of prepared) checkNativeRun(kernels, run);
+    expect(prepared).toHaveLength(atomFamilies.length * runsPerTarget);
+  });
+});
