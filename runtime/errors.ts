@@ -11,7 +11,10 @@ export const runtimeErrorCodes = {
   SPX8004: ["header-not-json", "a safetensors header is not a JSON object in UTF-8"],
   SPX8005: ["header-duplicate-key", "a key stands twice in a safetensors header"],
   SPX8006: ["header-entry-malformed", "an entry of a safetensors header lacks a field or has a wrong one"],
-  SPX8007: ["metadata-not-strings", "the `__metadata__` of a safetensors header holds something else than strings"],
+  SPX8007: [
+    "metadata-not-strings",
+    "the `__metadata__` of a safetensors header holds something else than strings",
+  ],
   SPX8008: ["offsets-out-of-range", "the data offsets of a tensor run backwards or beyond the data"],
   SPX8009: ["offsets-overlap", "the bytes of two tensors overlap"],
   SPX8010: ["offsets-hole", "bytes between two tensors belong to none of them"],
@@ -19,18 +22,27 @@ export const runtimeErrorCodes = {
   SPX8012: ["shape-overflow", "the number of elements of a tensor is too large to be counted exactly"],
   SPX8013: ["trailing-bytes", "a safetensors file goes on after its last tensor"],
   SPX8014: ["tensor-not-in-checkpoint", "a tensor that was asked for is not in the checkpoint"],
-  SPX8015: ["element-type-unreadable", "a tensor has an element type that cannot be used as numbers or by rows"],
+  SPX8015: [
+    "element-type-unreadable",
+    "a tensor has an element type that cannot be used as numbers or by rows",
+  ],
   SPX8016: ["shard-index-malformed", "the index of a sharded checkpoint is not what it should be"],
   SPX8017: ["shard-index-disagrees", "the index of a sharded checkpoint and its files disagree"],
   SPX8018: ["rows-out-of-range", "the rows asked for are not rows of the tensor"],
   SPX8019: ["checkpoint-read-failed", "reading a checkpoint failed, or the file changed while it was read"],
-  SPX8020: ["checkpoint-write-failed", "a checkpoint could not be written; what stood there before still does"],
+  SPX8020: [
+    "checkpoint-write-failed",
+    "a checkpoint could not be written; what stood there before still does",
+  ],
   SPX8021: ["tensor-unwritable", "a tensor handed to the writer cannot stand in a safetensors file"],
   SPX8022: ["checkpoint-ambiguous", "a folder holds several safetensors files and no index"],
   SPX8023: ["checkpoint-closed", "a checkpoint was used after it was closed"],
   SPX8101: ["manifest-not-found", "the manifest of an artefact is missing or cannot be opened"],
   SPX8102: ["manifest-malformed", "a manifest is not what the compiler writes"],
-  SPX8103: ["artefact-hash-mismatch", "a file of an artefact is not the one that the manifest was written for"],
+  SPX8103: [
+    "artefact-hash-mismatch",
+    "a file of an artefact is not the one that the manifest was written for",
+  ],
   SPX8104: ["transform-not-in-artefact", "a transform or a model that was asked for is not in the artefact"],
   SPX8201: ["contract-version-mismatch", "an artefact was built for another version of the runtime contract"],
   SPX8301: ["library-not-found", "a shared library is missing"],
@@ -43,6 +55,10 @@ export const runtimeErrorCodes = {
   SPX8308: ["level-unknown", "`SPX_LEVEL` names a level that the kernels do not have or the CPU cannot run"],
   SPX8309: ["kernel-failed", "a kernel reported a failure"],
   SPX8310: ["library-closed", "a function was called after its library was closed"],
+  SPX8311: [
+    "worker-stack-too-small",
+    "other code has set up foreign functions with too small a stack for workers",
+  ],
   SPX8401: ["argument-missing", "an argument without a default was not given"],
   SPX8402: ["argument-unknown", "an argument was given that the transform does not have"],
   SPX8403: ["argument-type", "an argument has a wrong type"],
@@ -50,7 +66,10 @@ export const runtimeErrorCodes = {
   SPX8405: ["shape-mismatch", "a tensor has another shape than the one needed"],
   SPX8406: ["requirement-failed", "a `require` does not hold for the arguments given"],
   SPX8407: ["number-out-of-range", "a number is not an integer, not finite, or out of its range"],
-  SPX8408: ["values-not-finite", "a tensor holds NaN or infinity where an order or a factorization is needed"],
+  SPX8408: [
+    "values-not-finite",
+    "a tensor holds NaN or infinity where an order or a factorization is needed",
+  ],
   SPX8409: ["tensor-data-mismatch", "the data of a tensor do not have the length of its shape"],
   SPX8410: ["parameter-unknown", "a parameter was named that the transform does not have"],
 } as const satisfies Record<string, readonly [name: string, summary: string]>;
@@ -58,7 +77,9 @@ export const runtimeErrorCodes = {
 export type RuntimeErrorCode = keyof typeof runtimeErrorCodes;
 
 /** What an error is about, as data: expected and found values, file, byte offset, tensor name. */
-export type ErrorFacts = Readonly<Record<string, string | number | bigint | boolean | readonly (string | number)[] | null>>;
+export type ErrorFacts = Readonly<
+  Record<string, string | number | bigint | boolean | readonly (string | number)[] | null>
+>;
 
 export interface ErrorParts {
   readonly facts?: ErrorFacts;
@@ -77,7 +98,10 @@ export class SpxError extends Error {
   readonly help: string;
 
   constructor(code: RuntimeErrorCode, summary: string, parts: ErrorParts) {
-    super(renderError(code, summary, parts.help), parts.cause === undefined ? undefined : { cause: parts.cause });
+    super(
+      renderError(code, summary, parts.help),
+      parts.cause === undefined ? undefined : { cause: parts.cause },
+    );
     this.name = "SpxError";
     this.code = code;
     this.summary = summary;

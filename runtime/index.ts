@@ -3,7 +3,14 @@ export { type Checkpoint, openCheckpoint, type TensorDescription } from "./check
 export { namedTensor, type TensorToWrite, writeSafetensors } from "./checkpoint/write-safetensors.ts";
 export { type RuntimeErrorCode, runtimeErrorCodes, SpxError } from "./errors.ts";
 export type { BatchInput } from "./model/batch-input.ts";
-export type { DenseParameter, ForwardOptions, Layer, LayerPattern, PlanInterval, SparseParameter } from "./model/layer.ts";
+export type {
+  DenseParameter,
+  ForwardOptions,
+  Layer,
+  LayerPattern,
+  PlanInterval,
+  SparseParameter,
+} from "./model/layer.ts";
 export type { LoadedTensor, Model, ModelLoadOptions, TensorMatch } from "./model/load-model.ts";
 export { type Artefact, type ArtefactOptions, openArtefact } from "./model/open-artefact.ts";
 export type { SavedParameter } from "./model/saved-parameters.ts";

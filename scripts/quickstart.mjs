@@ -15,7 +15,11 @@ async function main() {
   const { quickstart } = await import("../dist/bench/quickstart/main.js");
   const { SingleBar } = (await import("cli-progress")).default;
   const bar = process.stderr.isTTY
-    ? new SingleBar({ format: "{bar} {value}/{total} {tensor}  {eta_formatted} left", clearOnComplete: true, stream: process.stderr })
+    ? new SingleBar({
+        format: "{bar} {value}/{total} {tensor}  {eta_formatted} left",
+        clearOnComplete: true,
+        stream: process.stderr,
+      })
     : null;
   const good = await quickstart({
     checkpoint,

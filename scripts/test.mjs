@@ -44,10 +44,12 @@ async function runTests(args) {
     return status === 0 ? 1 : status;
   }
   const { passed, failed, skipped } = countOutcomes(JSON.parse(readFileSync(reportFile, "utf8")));
-  // An error outside any test (an unhandled rejection, a worker that died) shows in the status alone.
+  // An error outside any test (an unhandled rejection, a worker that died), or no test at all, shows in the status alone.
   const unseen = status !== 0 && failed === 0 ? 1 : 0;
   if (unseen > 0)
-    process.stdout.write("every test passed, but vitest met an error outside the tests (see above)\n");
+    process.stdout.write(
+      `${passed === 0 ? "no test ran" : "an error came from outside the tests"} (see above)\n`,
+    );
   process.stdout.write(`\n${passed} passed, ${failed + unseen} failed, ${skipped} skipped\n`);
   return status === 0 && failed > 0 ? 1 : status;
 }

@@ -3,7 +3,14 @@
  * sums, chains, Kronecker products and block diagonals are flat with at least two members, sums and Hadamard
  * products are sorted. All other identities are rules, see rewrite-rules.ts.
  */
-import { number, printNumber, symbolsOf, evaluateNumber, apply, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  evaluateNumber,
+  type NumberExpression,
+  number,
+  printNumber,
+  symbolsOf,
+} from "../../runtime/contract/number-expression.ts";
 import type { CheckedPattern, CheckedTensor } from "../check/checked-module.ts";
 import { canonicalDimension } from "../types/dimension.ts";
 import type { Term } from "./algebra-node.ts";
@@ -33,9 +40,12 @@ export function canonicalNumber(expression: NumberExpression): NumberExpression 
   return number(evaluateNumber(canonical, new Map()));
 }
 
-export const multiplyNumbers = (...factors: NumberExpression[]): NumberExpression => canonicalNumber(apply("*", ...factors));
-export const addNumbers = (...terms: NumberExpression[]): NumberExpression => canonicalNumber(apply("+", ...terms));
-export const divideNumbers = (a: NumberExpression, b: NumberExpression): NumberExpression => canonicalNumber(apply("/", a, b));
+export const multiplyNumbers = (...factors: NumberExpression[]): NumberExpression =>
+  canonicalNumber(apply("*", ...factors));
+export const addNumbers = (...terms: NumberExpression[]): NumberExpression =>
+  canonicalNumber(apply("+", ...terms));
+export const divideNumbers = (a: NumberExpression, b: NumberExpression): NumberExpression =>
+  canonicalNumber(apply("/", a, b));
 
 /** @throws TypeError when `terms` is empty. */
 export function nonEmpty<T>(terms: readonly T[]): readonly [T, ...T[]] {
@@ -102,7 +112,8 @@ export function createTermFactory(tensors: readonly CheckedTensor[]): TermFactor
 
   /** Leaves by declaration first, so that a sum reads as written; the signature breaks ties. */
   const leafOrder = (term: Unnumbered): string => {
-    const own = "tensor" in term ? [String(positions.get(term.tensor.name) ?? positions.size).padStart(4, "0")] : [];
+    const own =
+      "tensor" in term ? [String(positions.get(term.tensor.name) ?? positions.size).padStart(4, "0")] : [];
     const inside = childrenOf(term as Term).map((child) => sortKey(child).split("|")[0] ?? "");
     return [...own, ...inside].filter((positions) => positions !== "").join(",");
   };
@@ -117,8 +128,12 @@ export function createTermFactory(tensors: readonly CheckedTensor[]): TermFactor
   };
   const sorted = (members: readonly Term[]): Term[] =>
     [...members].sort((a, b) => (sortKey(a) < sortKey(b) ? -1 : sortKey(a) > sortKey(b) ? 1 : 0));
-  const keyOf = (kind: string, members: readonly Term[]): string => `${kind}(${members.map(signature).join("; ")})`;
-  const flat = (kind: "sum" | "chain" | "kron" | "hadamard" | "blockdiag", members: readonly Term[]): readonly [Term, ...Term[]] =>
+  const keyOf = (kind: string, members: readonly Term[]): string =>
+    `${kind}(${members.map(signature).join("; ")})`;
+  const flat = (
+    kind: "sum" | "chain" | "kron" | "hadamard" | "blockdiag",
+    members: readonly Term[],
+  ): readonly [Term, ...Term[]] =>
     nonEmpty(members.flatMap((member) => (member.kind === kind ? childrenOf(member) : [member])));
   const last = (members: readonly [Term, ...Term[]]): Term => members[members.length - 1] ?? members[0];
 
@@ -138,7 +153,10 @@ export function createTermFactory(tensors: readonly CheckedTensor[]): TermFactor
     },
     zero(rows, columns) {
       const shape = { rows: canonicalNumber(rows), columns: canonicalNumber(columns) };
-      return intern(`zero(${printNumber(shape.rows)}, ${printNumber(shape.columns)})`, { kind: "zero", ...shape });
+      return intern(`zero(${printNumber(shape.rows)}, ${printNumber(shape.columns)})`, {
+        kind: "zero",
+        ...shape,
+      });
     },
     permutation(size, stride) {
       const [rows, step] = [canonicalNumber(size), canonicalNumber(stride)];
@@ -169,7 +187,13 @@ export function createTermFactory(tensors: readonly CheckedTensor[]): TermFactor
     },
     mask(pattern, operand) {
       const { rows, columns } = operand;
-      return intern(`mask(${pattern.name}; ${signature(operand)})`, { kind: "mask", pattern, operand, rows, columns });
+      return intern(`mask(${pattern.name}; ${signature(operand)})`, {
+        kind: "mask",
+        pattern,
+        operand,
+        rows,
+        columns,
+      });
     },
     hadamard(given) {
       const members = nonEmpty(sorted(flat("hadamard", given)));

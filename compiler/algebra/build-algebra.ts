@@ -2,9 +2,14 @@
  * Weight expression → term, one to one. Stands right after checking: requires that all names are resolved and all
  * shapes agree; ensures only what the constructors promise. Spans end here, names remain.
  */
-import type { CheckedPattern, CheckedTensor, CheckedTransform, WeightExpression } from "../check/checked-module.ts";
-import type { AlgebraGraph, Term } from "./algebra-node.ts";
+import type {
+  CheckedPattern,
+  CheckedTensor,
+  CheckedTransform,
+  WeightExpression,
+} from "../check/checked-module.ts";
 import { createTermFactory, nonEmpty, type TermFactory } from "./algebra-graph.ts";
+import type { AlgebraGraph, Term } from "./algebra-node.ts";
 
 interface Scope {
   readonly factory: TermFactory;
@@ -17,7 +22,10 @@ interface Scope {
  * @param factory to make the terms with; by default a fresh one.
  * @throws ReferenceError when the weight names a tensor or pattern that the transform does not list: a checker's fault.
  */
-export function buildAlgebra(transform: CheckedTransform, factory = createTermFactory(transform.tensors)): AlgebraGraph {
+export function buildAlgebra(
+  transform: CheckedTransform,
+  factory = createTermFactory(transform.tensors),
+): AlgebraGraph {
   const scope: Scope = {
     factory,
     tensors: new Map(transform.tensors.map((tensor) => [tensor.name, tensor])),
@@ -33,14 +41,16 @@ export function buildAlgebra(transform: CheckedTransform, factory = createTermFa
 
 function named<T>(table: ReadonlyMap<string, T>, name: string): T {
   const found = table.get(name);
-  if (found === undefined) throw new ReferenceError(`the weight reads \`${name}\`, which the transform does not list`);
+  if (found === undefined)
+    throw new ReferenceError(`the weight reads \`${name}\`, which the transform does not list`);
   return found;
 }
 
 function buildTerm(weight: WeightExpression, scope: Scope): Term {
   const { factory } = scope;
   const build = (part: WeightExpression): Term => buildTerm(part, scope);
-  const buildAll = (parts: readonly WeightExpression[]): readonly [Term, ...Term[]] => nonEmpty(parts.map(build));
+  const buildAll = (parts: readonly WeightExpression[]): readonly [Term, ...Term[]] =>
+    nonEmpty(parts.map(build));
   switch (weight.kind) {
     case "leaf":
       return factory.leaf(named(scope.tensors, weight.name), weight.slice);

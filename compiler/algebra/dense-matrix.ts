@@ -8,7 +8,11 @@ export interface DenseMatrix {
 }
 
 /** The matrix whose entry (i, j) is `entry(i, j)`. */
-export function denseMatrix(rows: number, columns: number, entry: (row: number, column: number) => number): DenseMatrix {
+export function denseMatrix(
+  rows: number,
+  columns: number,
+  entry: (row: number, column: number) => number,
+): DenseMatrix {
   const values = new Float64Array(rows * columns);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) values[row * columns + column] = entry(row, column);
@@ -21,15 +25,23 @@ export const entryOf = (matrix: DenseMatrix, row: number, column: number): numbe
   matrix.values[row * matrix.columns + column] ?? 0;
 
 /** @throws RangeError when the shapes differ. */
-export function combineEntries(a: DenseMatrix, b: DenseMatrix, combine: (a: number, b: number) => number): DenseMatrix {
+export function combineEntries(
+  a: DenseMatrix,
+  b: DenseMatrix,
+  combine: (a: number, b: number) => number,
+): DenseMatrix {
   if (a.rows !== b.rows || a.columns !== b.columns) {
     throw new RangeError(`shapes differ: [${a.rows}, ${a.columns}] and [${b.rows}, ${b.columns}]`);
   }
-  return denseMatrix(a.rows, a.columns, (row, column) => combine(entryOf(a, row, column), entryOf(b, row, column)));
+  return denseMatrix(a.rows, a.columns, (row, column) =>
+    combine(entryOf(a, row, column), entryOf(b, row, column)),
+  );
 }
 
-export const addMatrices = (a: DenseMatrix, b: DenseMatrix): DenseMatrix => combineEntries(a, b, (x, y) => x + y);
-export const hadamardProduct = (a: DenseMatrix, b: DenseMatrix): DenseMatrix => combineEntries(a, b, (x, y) => x * y);
+export const addMatrices = (a: DenseMatrix, b: DenseMatrix): DenseMatrix =>
+  combineEntries(a, b, (x, y) => x + y);
+export const hadamardProduct = (a: DenseMatrix, b: DenseMatrix): DenseMatrix =>
+  combineEntries(a, b, (x, y) => x * y);
 export const scaleMatrix = (factor: number, a: DenseMatrix): DenseMatrix =>
   denseMatrix(a.rows, a.columns, (row, column) => factor * entryOf(a, row, column));
 export const transposeMatrix = (a: DenseMatrix): DenseMatrix =>
@@ -70,8 +82,11 @@ export function blockDiagonal(blocks: readonly DenseMatrix[]): DenseMatrix {
   return { rows, columns, values };
 }
 
-export const identityMatrix = (size: number): DenseMatrix => denseMatrix(size, size, (row, column) => Number(row === column));
+export const identityMatrix = (size: number): DenseMatrix =>
+  denseMatrix(size, size, (row, column) => Number(row === column));
 
 /** (P v)[k stride + j] = v[j (size / stride) + k]. */
 export const stridePermutationMatrix = (size: number, stride: number): DenseMatrix =>
-  denseMatrix(size, size, (row, column) => Number(column === (row % stride) * (size / stride) + Math.floor(row / stride)));
+  denseMatrix(size, size, (row, column) =>
+    Number(column === (row % stride) * (size / stride) + Math.floor(row / stride)),
+  );

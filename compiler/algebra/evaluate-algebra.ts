@@ -2,12 +2,17 @@
  * The oracle: the dense weight of a term in float64, with plain loops. Every later level is compared with it.
  * Small integers as entries make it exact.
  */
-import { evaluateNumber, type NumberExpression, type SymbolValues } from "../../runtime/contract/number-expression.ts";
+import {
+  evaluateNumber,
+  type NumberExpression,
+  type SymbolValues,
+} from "../../runtime/contract/number-expression.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import type { Term } from "./algebra-node.ts";
 import {
   addMatrices,
   blockDiagonal,
+  type DenseMatrix,
   denseMatrix,
   entryOf,
   hadamardProduct,
@@ -17,7 +22,6 @@ import {
   scaleMatrix,
   stridePermutationMatrix,
   transposeMatrix,
-  type DenseMatrix,
 } from "./dense-matrix.ts";
 
 /**
@@ -53,7 +57,9 @@ export function patternOf(name: string, values: WeightValues): (row: number, col
 /** The entries of a diagonal tensor. */
 export function diagonalMatrix(tensor: CheckedTensor, values: WeightValues): DenseMatrix {
   const entries = valuesOf(tensor.name, values).values;
-  return denseMatrix(entries.length, entries.length, (row, column) => (row === column ? (entries[row] ?? 0) : 0));
+  return denseMatrix(entries.length, entries.length, (row, column) =>
+    row === column ? (entries[row] ?? 0) : 0,
+  );
 }
 
 /** A tensor, or slice `slice` of a stacked one, as a dense matrix. @throws ReferenceError when it has no values. */
@@ -74,7 +80,11 @@ export function tensorMatrix(tensor: CheckedTensor, slice: number | null, values
     const blocks = size(tensor.blocks ?? undefined);
     const [height, width] = [rows / blocks, columns / blocks];
     const block = (index: number): DenseMatrix =>
-      denseMatrix(height, width, (row, column) => stored.values[(index * height + row) * width + column] ?? 0);
+      denseMatrix(
+        height,
+        width,
+        (row, column) => stored.values[(index * height + row) * width + column] ?? 0,
+      );
     return blockDiagonal(Array.from({ length: blocks }, (_, index) => block(index)));
   }
   const first = (slice ?? 0) * rows * columns;
@@ -107,7 +117,9 @@ export function densify(term: Term, values: WeightValues): DenseMatrix {
     case "mask": {
       const keeps = patternOf(term.pattern.name, values);
       const operand = evaluate(term.operand);
-      return denseMatrix(operand.rows, operand.columns, (row, column) => (keeps(row, column) ? entryOf(operand, row, column) : 0));
+      return denseMatrix(operand.rows, operand.columns, (row, column) =>
+        keeps(row, column) ? entryOf(operand, row, column) : 0,
+      );
     }
     case "hadamard":
       return term.factors.map(evaluate).reduce(hadamardProduct);

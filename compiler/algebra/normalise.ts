@@ -3,9 +3,10 @@
  * Stands before planning, so that the planner sees each weight in one shape however it was written.
  * Ensures what `verifyAlgebra(graph, "normal")` states; the same object comes back when nothing changes.
  */
+
+import { childrenOf, type TermFactory, withChildren } from "./algebra-graph.ts";
 import type { AlgebraGraph, Term } from "./algebra-node.ts";
-import { childrenOf, withChildren, type TermFactory } from "./algebra-graph.ts";
-import { rewriteRules, type RewriteRule } from "./rewrite-rules.ts";
+import { type RewriteRule, rewriteRules } from "./rewrite-rules.ts";
 
 /** The normal form of one term, and the names of the rules that fired, in order, each once. */
 export function normaliseTerm(

@@ -1,7 +1,7 @@
 /** Two printed forms of the algebra: one line as the language writes it, and a listing with one numbered term a line. */
-import { number, printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import type { AlgebraGraph, Term } from "./algebra-node.ts";
+import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
 import { childrenOf } from "./algebra-graph.ts";
+import type { AlgebraGraph, Term } from "./algebra-node.ts";
 
 /** How tightly the outermost operator of a printed term binds: sums 1, products 2, everything else 3. */
 const binding = (term: Term): number => {
@@ -61,12 +61,15 @@ function printSum(terms: readonly Term[]): string {
   for (const term of terms) {
     const { factor, operand } = term.kind === "scale" ? term : { factor: number(1), operand: term };
     const before = groups.at(-1);
-    if (before !== undefined && printNumber(before.factor) === printNumber(factor)) before.members.push(operand);
+    if (before !== undefined && printNumber(before.factor) === printNumber(factor))
+      before.members.push(operand);
     else groups.push({ factor, members: [operand] });
   }
   return groups
     .map(({ factor, members }) => {
-      const inside = members.map((member) => (binding(member) === 1 ? `(${printTerm(member)})` : printTerm(member))).join(" + ");
+      const inside = members
+        .map((member) => (binding(member) === 1 ? `(${printTerm(member)})` : printTerm(member)))
+        .join(" + ");
       if (printNumber(factor) === "1") return inside;
       const [only] = members;
       return `${printFactor(factor)} * ${members.length > 1 || only === undefined ? `(${inside})` : enclosed(only)}`;
@@ -116,6 +119,7 @@ export function printAlgebra(graph: AlgebraGraph): string {
     return own;
   };
   visit(graph.root);
-  const rules = graph.rules === undefined || graph.rules.length === 0 ? [] : [`  rules: ${graph.rules.join(", ")}`];
+  const rules =
+    graph.rules === undefined || graph.rules.length === 0 ? [] : [`  rules: ${graph.rules.join(", ")}`];
   return [`algebra ${graph.transform}: ${printTerm(graph.root)}`, ...lines, ...rules, ""].join("\n");
 }

@@ -3,10 +3,10 @@
  * operands are normal to an equal term, or null where it does not match.
  * They end: transposes only sink, scales only rise, and every other rule makes the term smaller.
  */
-import { apply, number, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import { sameDimension } from "../types/dimension.ts";
-import type { Term, TermKind } from "./algebra-node.ts";
 import { addNumbers, divideNumbers, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
+import type { Term, TermKind } from "./algebra-node.ts";
 
 type TermOf<Kind extends TermKind> = Extract<Term, { readonly kind: Kind }>;
 
@@ -35,7 +35,9 @@ function transposeRule<Kind extends TermKind>(
   rewrite: (operand: TermOf<Kind>, factory: TermFactory) => Term,
 ): RewriteRule {
   const matches = (term: Term): term is TermOf<Kind> => term.kind === kind;
-  return rule(name, "transpose", identity, ({ operand }, factory) => (matches(operand) ? rewrite(operand, factory) : null));
+  return rule(name, "transpose", identity, ({ operand }, factory) =>
+    matches(operand) ? rewrite(operand, factory) : null,
+  );
 }
 
 const zeroLike = (term: Term, factory: TermFactory): Term => factory.zero(term.rows, term.columns);
@@ -56,7 +58,10 @@ function pullScales(
 ): Term | null {
   if (!members.some((member) => member.kind === "scale")) return null;
   const parts = members.map(splitScale);
-  return factory.scale(multiplyNumbers(...parts.map(({ factor }) => factor)), rebuild(nonEmpty(parts.map(({ operand }) => operand))));
+  return factory.scale(
+    multiplyNumbers(...parts.map(({ factor }) => factor)),
+    rebuild(nonEmpty(parts.map(({ operand }) => operand))),
+  );
 }
 
 const zeroInside = (members: readonly Term[]): boolean => members.some((member) => member.kind === "zero");
@@ -75,13 +80,22 @@ function collectEqual(terms: readonly Term[], factory: TermFactory): Term | null
     factors.set(operand, [...(factors.get(operand) ?? []), factor]);
   }
   if (factors.size === terms.length) return null;
-  return factory.sum(nonEmpty([...factors].map(([operand, [first = number(1), ...rest]]) => {
-    return rest.length === 0 ? factory.scale(first, operand) : factory.scale(addNumbers(first, ...rest), operand);
-  })));
+  return factory.sum(
+    nonEmpty(
+      [...factors].map(([operand, [first = number(1), ...rest]]) => {
+        return rest.length === 0
+          ? factory.scale(first, operand)
+          : factory.scale(addNumbers(first, ...rest), operand);
+      }),
+    ),
+  );
 }
 
 /** Replaces the first adjacent pair that `join` accepts. */
-function joinNeighbours(members: readonly Term[], join: (left: Term, right: Term) => readonly Term[] | null): readonly Term[] | null {
+function joinNeighbours(
+  members: readonly Term[],
+  join: (left: Term, right: Term) => readonly Term[] | null,
+): readonly Term[] | null {
   for (const [index, left] of members.entries()) {
     const right = members[index + 1];
     const joined = right === undefined ? null : join(left, right);
@@ -97,7 +111,9 @@ const inverses = (left: Term, right: Term): boolean =>
 
 export const rewriteRules: readonly RewriteRule[] = [
   transposeRule("transpose-twice", "transpose", "(Xᵀ)ᵀ = X", ({ operand }) => operand),
-  transposeRule("transpose-sum", "sum", "(X + Y)ᵀ = Xᵀ + Yᵀ", ({ terms }, factory) => factory.sum(transposed(terms, factory))),
+  transposeRule("transpose-sum", "sum", "(X + Y)ᵀ = Xᵀ + Yᵀ", ({ terms }, factory) =>
+    factory.sum(transposed(terms, factory)),
+  ),
   transposeRule("transpose-chain", "chain", "(X Y)ᵀ = Yᵀ Xᵀ", ({ factors }, factory) =>
     factory.chain(transposed(factors.toReversed(), factory)),
   ),
@@ -107,7 +123,9 @@ export const rewriteRules: readonly RewriteRule[] = [
   transposeRule("transpose-hadamard", "hadamard", "(X ⊙ Y)ᵀ = Xᵀ ⊙ Yᵀ", ({ factors }, factory) =>
     factory.hadamard(transposed(factors, factory)),
   ),
-  transposeRule("transpose-kron", "kron", "(X ⊗ Y)ᵀ = Xᵀ ⊗ Yᵀ", ({ factors }, factory) => factory.kron(transposed(factors, factory))),
+  transposeRule("transpose-kron", "kron", "(X ⊗ Y)ᵀ = Xᵀ ⊗ Yᵀ", ({ factors }, factory) =>
+    factory.kron(transposed(factors, factory)),
+  ),
   transposeRule("transpose-blockdiag", "blockdiag", "(X ⊕ Y)ᵀ = Xᵀ ⊕ Yᵀ", ({ blocks }, factory) =>
     factory.blockdiag(transposed(blocks, factory)),
   ),
@@ -116,7 +134,9 @@ export const rewriteRules: readonly RewriteRule[] = [
   ),
   transposeRule("transpose-diagonal", "diag", "diag(d)ᵀ = diag(d)", (operand) => operand),
   transposeRule("transpose-identity", "identity", "Iᵀ = I", (operand) => operand),
-  transposeRule("transpose-zero", "zero", "0ᵀ = 0", ({ rows, columns }, factory) => factory.zero(columns, rows)),
+  transposeRule("transpose-zero", "zero", "0ᵀ = 0", ({ rows, columns }, factory) =>
+    factory.zero(columns, rows),
+  ),
 
   rule("scale-one", "scale", "1 X = X", ({ factor, operand }) => (isNumber(factor, 1) ? operand : null)),
   rule("scale-zero", "scale", "0 X = 0", (term, factory) =>
@@ -126,11 +146,19 @@ export const rewriteRules: readonly RewriteRule[] = [
     operand.kind === "scale" ? factory.scale(multiplyNumbers(factor, operand.factor), operand.operand) : null,
   ),
   rule("scale-sum", "scale", "s (X + Y) = s X + s Y", ({ factor, operand }, factory) =>
-    operand.kind === "sum" ? factory.sum(nonEmpty(operand.terms.map((term) => factory.scale(factor, term)))) : null,
+    operand.kind === "sum"
+      ? factory.sum(nonEmpty(operand.terms.map((term) => factory.scale(factor, term))))
+      : null,
   ),
-  rule("chain-scale", "chain", "X (s Y) = s (X Y)", ({ factors }, factory) => pullScales(factors, factory, factory.chain)),
-  rule("kron-scale", "kron", "X ⊗ (s Y) = s (X ⊗ Y)", ({ factors }, factory) => pullScales(factors, factory, factory.kron)),
-  rule("hadamard-scale", "hadamard", "X ⊙ (s Y) = s (X ⊙ Y)", ({ factors }, factory) => pullScales(factors, factory, factory.hadamard)),
+  rule("chain-scale", "chain", "X (s Y) = s (X Y)", ({ factors }, factory) =>
+    pullScales(factors, factory, factory.chain),
+  ),
+  rule("kron-scale", "kron", "X ⊗ (s Y) = s (X ⊗ Y)", ({ factors }, factory) =>
+    pullScales(factors, factory, factory.kron),
+  ),
+  rule("hadamard-scale", "hadamard", "X ⊙ (s Y) = s (X ⊙ Y)", ({ factors }, factory) =>
+    pullScales(factors, factory, factory.hadamard),
+  ),
   rule("mask-scale", "mask", "M ⊙ (s X) = s (M ⊙ X)", ({ pattern, operand }, factory) =>
     operand.kind === "scale" ? factory.scale(operand.factor, factory.mask(pattern, operand.operand)) : null,
   ),
@@ -146,10 +174,18 @@ export const rewriteRules: readonly RewriteRule[] = [
     if (kept === null) return null;
     return kept.length === 0 ? (terms[0] ?? null) : factory.sum(nonEmpty(kept));
   }),
-  rule("chain-zero", "chain", "X 0 = 0", (term, factory) => (zeroInside(term.factors) ? zeroLike(term, factory) : null)),
-  rule("kron-zero", "kron", "X ⊗ 0 = 0", (term, factory) => (zeroInside(term.factors) ? zeroLike(term, factory) : null)),
-  rule("hadamard-zero", "hadamard", "X ⊙ 0 = 0", (term, factory) => (zeroInside(term.factors) ? zeroLike(term, factory) : null)),
-  rule("mask-zero", "mask", "M ⊙ 0 = 0", (term, factory) => (term.operand.kind === "zero" ? zeroLike(term, factory) : null)),
+  rule("chain-zero", "chain", "X 0 = 0", (term, factory) =>
+    zeroInside(term.factors) ? zeroLike(term, factory) : null,
+  ),
+  rule("kron-zero", "kron", "X ⊗ 0 = 0", (term, factory) =>
+    zeroInside(term.factors) ? zeroLike(term, factory) : null,
+  ),
+  rule("hadamard-zero", "hadamard", "X ⊙ 0 = 0", (term, factory) =>
+    zeroInside(term.factors) ? zeroLike(term, factory) : null,
+  ),
+  rule("mask-zero", "mask", "M ⊙ 0 = 0", (term, factory) =>
+    term.operand.kind === "zero" ? zeroLike(term, factory) : null,
+  ),
   rule("blockdiag-zero", "blockdiag", "0 ⊕ 0 = 0", (term, factory) =>
     term.blocks.every(({ kind }) => kind === "zero") ? zeroLike(term, factory) : null,
   ),
@@ -166,7 +202,9 @@ export const rewriteRules: readonly RewriteRule[] = [
   }),
   rule("kron-identity", "kron", "I(a) ⊗ I(b) = I(a b)", ({ factors }, factory) => {
     const joined = joinNeighbours(factors, (left, right) =>
-      left.kind === "identity" && right.kind === "identity" ? [factory.identity(multiplyNumbers(left.rows, right.rows))] : null,
+      left.kind === "identity" && right.kind === "identity"
+        ? [factory.identity(multiplyNumbers(left.rows, right.rows))]
+        : null,
     );
     return joined === null ? null : factory.kron(nonEmpty(joined));
   }),
@@ -177,7 +215,9 @@ export const rewriteRules: readonly RewriteRule[] = [
     isNumber(stride, 1) || sameDimension(stride, rows) ? factory.identity(rows) : null,
   ),
   rule("chain-permutations", "chain", "P(s) P(n / s) = I(n)", ({ factors }, factory) => {
-    const joined = joinNeighbours(factors, (left, right) => (inverses(left, right) ? [factory.identity(left.rows)] : null));
+    const joined = joinNeighbours(factors, (left, right) =>
+      inverses(left, right) ? [factory.identity(left.rows)] : null,
+    );
     return joined === null ? null : factory.chain(nonEmpty(joined));
   }),
 

@@ -1,8 +1,8 @@
 /** What is true of a term without looking at its numbers: trainable or not, where its zeros lie, a bound on its rank. */
-import { apply, number, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type { PatternShape } from "../check/checked-module.ts";
-import type { Term } from "./algebra-node.ts";
 import { childrenOf, divideNumbers, multiplyNumbers } from "./algebra-graph.ts";
+import type { Term } from "./algebra-node.ts";
 
 /** True when a parameter occurs in the term; otherwise it can be computed once at load. */
 export function isTrainable(term: Term): boolean {
@@ -18,7 +18,12 @@ export type ZeroStructure =
   /** Stored as values on a support. */
   | { readonly kind: "sparse"; readonly count: NumberExpression }
   | { readonly kind: "nm"; readonly n: number; readonly m: number; readonly axis: "input" | "output" }
-  | { readonly kind: "block"; readonly height: number; readonly width: number; readonly count: NumberExpression };
+  | {
+      readonly kind: "block";
+      readonly height: number;
+      readonly width: number;
+      readonly count: NumberExpression;
+    };
 
 function ofPattern(shape: PatternShape, count: NumberExpression): ZeroStructure {
   switch (shape.kind) {
@@ -41,7 +46,9 @@ function transposeStructure(structure: ZeroStructure): ZeroStructure {
 export function zeroStructure(term: Term): ZeroStructure {
   switch (term.kind) {
     case "leaf":
-      return term.tensor.structure === "sparse" ? { kind: "sparse", count: term.tensor.count } : { kind: "dense" };
+      return term.tensor.structure === "sparse"
+        ? { kind: "sparse", count: term.tensor.count }
+        : { kind: "dense" };
     case "scale":
       return zeroStructure(term.operand);
     case "transpose":
@@ -52,7 +59,10 @@ export function zeroStructure(term: Term): ZeroStructure {
     }
     case "hadamard": {
       const inner = term.factors.map(zeroStructure);
-      return inner.find(({ kind }) => kind === "sparse") ?? inner.find(({ kind }) => kind !== "dense") ?? { kind: "dense" };
+      return (
+        inner.find(({ kind }) => kind === "sparse") ??
+        inner.find(({ kind }) => kind !== "dense") ?? { kind: "dense" }
+      );
     }
     default:
       return { kind: "dense" };
@@ -61,7 +71,8 @@ export function zeroStructure(term: Term): ZeroStructure {
 
 /** Expected share of nonzero entries, 0 to 1, as if patterns were random and independent. */
 export function densityOf(term: Term): NumberExpression {
-  const share = (count: NumberExpression): NumberExpression => divideNumbers(count, multiplyNumbers(term.rows, term.columns));
+  const share = (count: NumberExpression): NumberExpression =>
+    divideNumbers(count, multiplyNumbers(term.rows, term.columns));
   switch (term.kind) {
     case "zero":
       return number(0);

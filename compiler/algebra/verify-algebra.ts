@@ -1,8 +1,8 @@
 /** The verifier of the algebra: for each kind of term, sentences that must hold, at two levels of strictness. */
 import { apply, number } from "../../runtime/contract/number-expression.ts";
 import { sameDimension } from "../types/dimension.ts";
-import type { AlgebraGraph, Term } from "./algebra-node.ts";
 import { childrenOf } from "./algebra-graph.ts";
+import type { AlgebraGraph, Term } from "./algebra-node.ts";
 
 /** `built`: what the constructors promise. `normal`: what holds after normalising as well. */
 export type AlgebraLevel = "built" | "normal";
@@ -14,10 +14,13 @@ interface Law {
   readonly holds: (term: Term) => boolean;
 }
 
-const sameShape = (a: Term, b: Term): boolean => sameDimension(a.rows, b.rows) && sameDimension(a.columns, b.columns);
+const sameShape = (a: Term, b: Term): boolean =>
+  sameDimension(a.rows, b.rows) && sameDimension(a.columns, b.columns);
 const flatKinds = ["sum", "chain", "kron", "hadamard", "blockdiag"] as const;
-const holdsNo = (...kinds: readonly Term["kind"][]) => (term: Term): boolean =>
-  childrenOf(term).every((child) => !kinds.includes(child.kind));
+const holdsNo =
+  (...kinds: readonly Term["kind"][]) =>
+  (term: Term): boolean =>
+    childrenOf(term).every((child) => !kinds.includes(child.kind));
 const neighbours = (term: Term): readonly (readonly [Term, Term])[] => {
   const members = childrenOf(term);
   return members.flatMap((member, index) => {
@@ -28,7 +31,12 @@ const neighbours = (term: Term): readonly (readonly [Term, Term])[] => {
 
 /** A term of a kind that has no law is legal. */
 export const algebraLaws: readonly Law[] = [
-  { kinds: flatKinds, level: "built", sentence: "has at least two members", holds: (term) => childrenOf(term).length >= 2 },
+  {
+    kinds: flatKinds,
+    level: "built",
+    sentence: "has at least two members",
+    holds: (term) => childrenOf(term).length >= 2,
+  },
   {
     kinds: flatKinds,
     level: "built",
@@ -51,7 +59,9 @@ export const algebraLaws: readonly Law[] = [
     kinds: ["mask"],
     level: "built",
     sentence: "has the shape of its pattern",
-    holds: (term) => term.kind !== "mask" || (sameDimension(term.rows, term.pattern.rows) && sameDimension(term.columns, term.pattern.columns)),
+    holds: (term) =>
+      term.kind !== "mask" ||
+      (sameDimension(term.rows, term.pattern.rows) && sameDimension(term.columns, term.pattern.columns)),
   },
   {
     kinds: ["identity", "permutation", "diag"],
@@ -69,16 +79,34 @@ export const algebraLaws: readonly Law[] = [
       return sameDimension(rows, term.rows) && sameDimension(columns, term.columns);
     },
   },
-  { kinds: ["transpose"], level: "normal", sentence: "stands on a leaf or a mask", holds: (term) => childrenOf(term).every(({ kind }) => kind === "leaf" || kind === "mask") },
-  { kinds: ["chain", "kron", "hadamard", "mask", "transpose", "scale"], level: "normal", sentence: "holds no scale", holds: holdsNo("scale") },
+  {
+    kinds: ["transpose"],
+    level: "normal",
+    sentence: "stands on a leaf or a mask",
+    holds: (term) => childrenOf(term).every(({ kind }) => kind === "leaf" || kind === "mask"),
+  },
+  {
+    kinds: ["chain", "kron", "hadamard", "mask", "transpose", "scale"],
+    level: "normal",
+    sentence: "holds no scale",
+    holds: holdsNo("scale"),
+  },
   { kinds: ["scale"], level: "normal", sentence: "does not scale a sum", holds: holdsNo("sum") },
   {
     kinds: ["scale"],
     level: "normal",
     sentence: "has a factor other than 0 and 1",
-    holds: (term) => term.kind !== "scale" || term.factor.kind !== "number" || (term.factor.value !== 0 && term.factor.value !== 1),
+    holds: (term) =>
+      term.kind !== "scale" ||
+      term.factor.kind !== "number" ||
+      (term.factor.value !== 0 && term.factor.value !== 1),
   },
-  { kinds: ["sum", "chain", "kron", "hadamard", "mask", "scale", "transpose"], level: "normal", sentence: "holds no zero", holds: holdsNo("zero") },
+  {
+    kinds: ["sum", "chain", "kron", "hadamard", "mask", "scale", "transpose"],
+    level: "normal",
+    sentence: "holds no zero",
+    holds: holdsNo("zero"),
+  },
   { kinds: ["chain"], level: "normal", sentence: "holds no identity", holds: holdsNo("identity") },
   {
     kinds: ["sum"],
@@ -93,7 +121,8 @@ export const algebraLaws: readonly Law[] = [
     kinds: ["mask"],
     level: "normal",
     sentence: "does not repeat its operand's mask",
-    holds: (term) => term.kind !== "mask" || term.operand.kind !== "mask" || term.operand.pattern.name !== term.pattern.name,
+    holds: (term) =>
+      term.kind !== "mask" || term.operand.kind !== "mask" || term.operand.pattern.name !== term.pattern.name,
   },
 ];
 

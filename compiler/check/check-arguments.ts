@@ -8,7 +8,7 @@ import { constNeeded, constWithoutDefault, wrongKind } from "../diagnostics/type
 import { apply } from "../../runtime/contract/number-expression.ts";
 import { printShape, substitute } from "../types/dimension.ts";
 import { sizeRange, type SymbolRange } from "../types/prove.ts";
-import { addProblem, oblige, type CheckContext, type Environment } from "./check-context.ts";
+import { addProblem, addProblemOnce, oblige, type CheckContext, type Environment } from "./check-context.ts";
 import { asTyped, asWhole, numberValue } from "./check-numbers.ts";
 import { declareName, tensorValue, type TensorDraft, type TensorType, type TransformDraft } from "./transform-draft.ts";
 import { poison, type NumberType } from "./value.ts";
@@ -166,7 +166,7 @@ export function checkDimensions(
     if (side.kind === "name" && isUnknown(draft, side.name, side.span)) {
       const near = suggestNames(side.name, environment.names());
       const help = near.length > 0 ? [`did you mean ${listNames(near)}?`] : ["dimensions come from the shapes of argument tensors, or from `int` arguments"];
-      addProblem(context, report(unknownDimension, side.span, { name: side.name }, { help }));
+      addProblemOnce(context, side.name, report(unknownDimension, side.span, { name: side.name }, { help }));
       return null;
     }
     const size = asWhole(context, context.check(environment, side), side.span, "a dimension");

@@ -10,7 +10,7 @@ import { recursiveFunction, unknownName } from "../diagnostics/name-diagnostics.
 import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
 import { argumentTwice, missingArgument, notAValue, positionalAfterNamed, tooManyArguments, unknownArgument } from "../diagnostics/type-diagnostics.ts";
 import { findDeclaration, visibleNames, type Callable, type Declaration } from "../modules/module-scope.ts";
-import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
+import { addProblem, addProblemOnce, type CheckContext, type Environment } from "./check-context.ts";
 import { isWholeExpression } from "./check-numbers.ts";
 import { bindArguments, type GivenArgument } from "./bind-arguments.ts";
 import { intrinsicValue, isVariadic } from "./intrinsic-meanings.ts";
@@ -37,7 +37,7 @@ export function checkCall(context: CheckContext, environment: Environment, synta
   const near = suggestNames(callee.name, visibleNames(environment.module));
   const [nearest] = near;
   const help = nearest === undefined ? importHelp(callee.name) : [replacing(callee.span, nearest, `did you mean ${listNames(near)}?`)];
-  addProblem(context, report(unknownName, callee.span, { name: callee.name }, { help }));
+  addProblemOnce(context, callee.name, report(unknownName, callee.span, { name: callee.name }, { help }));
   return poison;
 }
 

@@ -15,6 +15,8 @@ export interface CheckContext {
   readonly patterns: Map<string, PatternDraft>;
   /** Functions being expanded, outermost first. */
   readonly calls: { readonly declaration: Callable; readonly span: Span }[];
+  /** Code and name of mistakes that are reported once, however often the name is used. */
+  readonly reportedNames: Set<string>;
   /** Checks a nested expression; a field, because calls and expressions contain each other. */
   readonly check: (environment: Environment, syntax: ExpressionSyntax) => Value;
 }
@@ -40,6 +42,14 @@ export function addProblem(context: CheckContext, diagnostic: Diagnostic): void 
   const call: Label[] =
     outer === undefined ? [] : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
   context.diagnostics.push({ ...diagnostic, secondary: [...diagnostic.secondary, ...call] });
+}
+
+/** Reports a mistake about a name at its first use only: one mistake, one error. */
+export function addProblemOnce(context: CheckContext, name: string, diagnostic: Diagnostic): void {
+  const key = `${diagnostic.code} ${name}`;
+  if (context.reportedNames.has(key)) return;
+  context.reportedNames.add(key);
+  addProblem(context, diagnostic);
 }
 
 /** Adds a condition that has to hold, once for each place. */

@@ -10,7 +10,7 @@ import { matrixTimesMatrix, notAValue, numberPlusMatrix, wrongKind } from "../di
 import { foldNumber, printShape } from "../types/dimension.ts";
 import { findDeclaration, visibleNames } from "../modules/module-scope.ts";
 import { callOverloads, checkCall } from "./check-call.ts";
-import { addProblem, extend, type CheckContext, type Environment } from "./check-context.ts";
+import { addProblem, addProblemOnce, extend, type CheckContext, type Environment } from "./check-context.ts";
 import { asWholeConstant, combineNumbers, divisorMayStand, literalValue, numberValue } from "./check-numbers.ts";
 import { combineEntrywise, joinReadings, maskTensor, matrix, multiplyMatrices, obstacle, scaleTensor, transposeTensor } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
@@ -81,7 +81,7 @@ function checkName(context: CheckContext, environment: Environment, { name, span
   const near = suggestNames(name, [...environment.names(), ...visibleNames(environment.module)]);
   const [nearest] = near;
   const help = nearest === undefined ? [] : [replacing(span, nearest, `did you mean ${listNames(near)}?`)];
-  addProblem(context, report(unknownName, span, { name }, { help }));
+  addProblemOnce(context, name, report(unknownName, span, { name }, { help }));
   return poison;
 }
 
@@ -98,7 +98,7 @@ function checkIndex(context: CheckContext, environment: Environment, syntax: Syn
   }
   if (index === null) return poison;
   if (index < 0 || (count.kind === "number" && index >= count.value)) {
-    addProblem(context, report(indexOutOfRange, syntax.index.span, { index, count: printNumber(count) }, { label: `first dimension is ${printNumber(count)}` }));
+    addProblem(context, report(indexOutOfRange, syntax.index.span, { index, last: count.kind === "number" ? count.value - 1 : printNumber(count) }, { label: `first dimension is ${printNumber(count)}` }));
     return poison;
   }
   if (count.kind !== "number") {

@@ -6,7 +6,7 @@ import { report } from "../diagnostics/define-diagnostic.ts";
 import { quotientNotWhole, requirementRefuted } from "../diagnostics/shape-diagnostics.ts";
 import { constNeeded, notWhole, outOfRange, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { canonicalDimension, foldNumber } from "../types/dimension.ts";
-import { addProblem, oblige, type CheckContext } from "./check-context.ts";
+import { addProblem, addProblemOnce, oblige, type CheckContext } from "./check-context.ts";
 import { divides } from "./obligations.ts";
 import { describeValue, poison, type NumberType, type NumberValue, type PoisonValue, type Value } from "./value.ts";
 
@@ -95,7 +95,8 @@ export function asWhole(context: CheckContext, value: Value, span: Span, what: s
   const found = asNumber(context, value, span);
   if (found === null) return null;
   if (!isWholeExpression(context, found.expression)) {
-    addProblem(context, report(notWhole, span, { expected: what, found: printNumber(found.expression) }));
+    const text = printNumber(found.expression);
+    addProblemOnce(context, text, report(notWhole, span, { expected: what, found: text }));
     return null;
   }
   obligeQuotients(context, found.expression, span, what);

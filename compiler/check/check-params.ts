@@ -69,7 +69,7 @@ function checkBlocks(draft: TransformDraft, name: string, type: TensorDraft["typ
 export function joinSupport(draft: TransformDraft, { name, type }: Statement<"param">): void {
   const tensor = draft.tensors.get(name.name);
   const [rows, columns] = tensor?.dimensions ?? [];
-  if (tensor === undefined || rows === undefined || columns === undefined || type.structure !== "sparse") return;
+  if (tensor === undefined || rows === undefined || columns === undefined || type.structure !== "sparse" || tensor.type !== type) return;
   if (type.support === null) {
     const facts = { expected: "`on` and a support", found: "the end of the type" };
     addProblem(draft.context, report(wrongKind, type.span, facts, { help: ["write `sparse [out, in] on topk(abs(W), nnz)`"] }));

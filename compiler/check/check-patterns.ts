@@ -5,7 +5,7 @@ import { report } from "../diagnostics/define-diagnostic.ts";
 import { ambiguousAxis, groupsDoNotDivide, requirementRefuted, supportTooLarge, tilesDoNotDivide, unknownAxis, unknownSize } from "../diagnostics/shape-diagnostics.ts";
 import { groupCounts, notInInitialValue, selectionForPattern } from "../diagnostics/training-diagnostics.ts";
 import { missingArgument, tooManyArguments, wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { canonicalDimension, foldNumber, sameDimension } from "../types/dimension.ts";
+import { canonicalDimension, foldNumber, printShape, sameDimension } from "../types/dimension.ts";
 import { addProblem, oblige } from "./check-context.ts";
 import { asWholeConstant } from "./check-numbers.ts";
 import type { CheckedPattern, PatternShape } from "./checked-module.ts";
@@ -49,7 +49,7 @@ export function finishPattern(draft: TransformDraft, pattern: PatternDraft): Che
     return null;
   }
   const [rows, columns] = pattern.shape;
-  const shape = syntax === null ? ({ kind: "unstructured" } as const) : patternShape(draft, syntax, pattern.shape);
+  const shape = syntax === null ? ({ kind: "unstructured" } as const) : patternShape(draft, syntax, pattern.shape, selection.span);
   if (shape === null) return null;
   const count = countOf(draft, pattern, selection, shape, pattern.shape);
   if (count === null) return null;
@@ -64,7 +64,7 @@ export function finishPattern(draft: TransformDraft, pattern: PatternDraft): Che
 
 type PatternSyntax = NonNullable<PatternDraft["syntax"]>;
 
-function patternShape(draft: TransformDraft, syntax: PatternSyntax, [rows, columns]: Shape): PatternShape | null {
+function patternShape(draft: TransformDraft, syntax: PatternSyntax, [rows, columns]: Shape, selected: Span): PatternShape | null {
   const { context, environment } = draft;
   if (syntax.name === "unstructured" || syntax.name === "support") {
     const [extra] = syntax.arguments;
@@ -85,7 +85,7 @@ function patternShape(draft: TransformDraft, syntax: PatternSyntax, [rows, colum
     asWholeConstant(context, context.check(environment, argument), argument.span, `\`${names[index] ?? ""}\` of \`${syntax.name}\``),
   );
   if (typeof first !== "number" || typeof second !== "number") return null;
-  if (syntax.name === "block") return blockShape(draft, syntax, [rows, columns], first, second);
+  if (syntax.name === "block") return blockShape(draft, syntax, [rows, columns], [first, second], selected);
   if (first < 1 || first > second) {
     addProblem(context, report(groupCounts, syntax.span, { n: first, m: second }));
     return null;
@@ -94,11 +94,18 @@ function patternShape(draft: TransformDraft, syntax: PatternSyntax, [rows, colum
   if (axis === null) return null;
   const condition = divides(number(second), axis === "input" ? columns : rows);
   const reason = `${first}:${second} groups along the ${axis}`;
-  oblige(context, { kind: groupsDoNotDivide, condition, text: printNumber(condition), span: syntax.span, reason });
+  const related = [{ span: selected, text: printShape([rows, columns]) }];
+  oblige(context, { kind: groupsDoNotDivide, condition, text: printNumber(condition), span: syntax.span, reason, related });
   return { kind: "nm", n: first, m: second, axis };
 }
 
-function blockShape(draft: TransformDraft, syntax: PatternSyntax, [rows, columns]: Shape, height: number, width: number): PatternShape | null {
+function blockShape(
+  draft: TransformDraft,
+  syntax: PatternSyntax,
+  [rows, columns]: Shape,
+  [height, width]: readonly [number, number],
+  selected: Span,
+): PatternShape | null {
   for (const [side, size] of [[rows, height], [columns, width]] as const) {
     if (size < 1) {
       addProblem(draft.context, report(groupCounts, syntax.span, { n: height, m: width }, { help: ["`block(height, width)` needs positive sizes"] }));
@@ -111,6 +118,7 @@ function blockShape(draft: TransformDraft, syntax: PatternSyntax, [rows, columns
       text: printNumber(condition),
       span: syntax.span,
       reason: `blocks of ${height} outputs by ${width} inputs`,
+      related: [{ span: selected, text: printShape([rows, columns]) }],
     });
   }
   return { kind: "block", height, width };
@@ -179,7 +187,7 @@ function countOf(
 }
 
 function obligeCount(draft: TransformDraft, { name }: PatternDraft, selection: SelectionValue, count: NumberExpression, [rows, columns]: Shape): void {
-  const atMost = apply("<=", count, canonicalDimension(apply("*", rows, columns)));
+  const atMost = apply("<=", count, foldNumber(apply("*", rows, columns)));
   const reason = `\`${name}\` holds ${printNumber(count)} positions of a matrix [${printNumber(rows)}, ${printNumber(columns)}]`;
   oblige(draft.context, { kind: supportTooLarge, condition: atMost, text: printNumber(atMost), span: selection.span, reason });
   const atLeast = apply(">=", count, number(0));

@@ -101,7 +101,10 @@ export function combineEntrywise(context: CheckContext, operator: "+" | "-" | ".
   if (leftSides === null || rightSides === null) return poison;
   if (!sameDimension(leftSides[0], rightSides[0]) || !sameDimension(leftSides[1], rightSides[1])) {
     const [leftText, rightText] = [printShape(leftSides), printShape(rightSides)];
-    addProblem(context, report(shapesDiffer, fixedRight.span, { operator, left: leftText, right: rightText }, shapeLabels(fixedLeft, fixedRight)));
+    const isTransposed = sameDimension(leftSides[0], rightSides[1]) && sameDimension(leftSides[1], rightSides[0]);
+    const help = isTransposed ? ["transpose one of them: `.T`"] : ["nothing is repeated to fit: both sides need one shape"];
+    const parts = { ...shapeLabels(fixedLeft, fixedRight), help };
+    addProblem(context, report(shapesDiffer, fixedRight.span, { operator, left: leftText, right: rightText }, parts));
     return poison;
   }
   return entrywise(operator, fixedLeft, fixedRight, span);
@@ -136,10 +139,19 @@ export function multiplyMatrices(context: CheckContext, left: TensorLike, right:
       columns: printNumber(leftSides[1]),
       rows: printNumber(rightSides[0]),
     };
-    addProblem(context, report(innerDimensionsDiffer, fixedRight.span, facts, shapeLabels(fixedLeft, fixedRight)));
+    const help = productHelp(leftSides, rightSides);
+    addProblem(context, report(innerDimensionsDiffer, fixedRight.span, facts, { ...shapeLabels(fixedLeft, fixedRight), help }));
     return poison;
   }
   return product(fixedLeft, fixedRight, span);
+}
+
+/** The first change that would make the product well formed. */
+function productHelp(left: readonly [NumberExpression, NumberExpression], right: readonly [NumberExpression, NumberExpression]): string[] {
+  if (sameDimension(left[0], right[1])) return ["change the order of the factors"];
+  if (sameDimension(left[1], right[1])) return ["transpose the right factor: `.T`"];
+  if (sameDimension(left[0], right[0])) return ["transpose the left factor: `.T`"];
+  return [];
 }
 
 function product(left: TensorValue, right: TensorValue, span: Span): TensorValue {

@@ -3,9 +3,8 @@
  * loaded. Shapes come first, then patterns, values and the weight, because each reads only what stands before it;
  * conditions are settled last, when all of them are known.
  */
-import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
-import type { StatementSyntax } from "../../grammar/syntax/syntax-tree.ts";
-import { printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
+import type { ExpressionSyntax, StatementSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import type { Declaration, ModuleScope } from "../modules/module-scope.ts";
@@ -18,6 +17,7 @@ import { checkWeight, warnOfUnused } from "./check-weight.ts";
 import type { CheckedPattern, CheckedTensor, CheckedTransform } from "./checked-module.ts";
 import { kindOfCondition, settleObligations } from "./obligations.ts";
 import { orderInitialValues } from "./order-initial-values.ts";
+import { namesInExpression } from "./names-in-expression.ts";
 import { declareName, startDraft, type Statement, type TransformDraft } from "./transform-draft.ts";
 import { describeValue } from "./value.ts";
 
@@ -35,6 +35,7 @@ export const newContext = (): CheckContext => ({
   symbolTypes: new Map(),
   patterns: new Map(),
   calls: [],
+  reportedNames: new Set(),
   check: function check(environment, syntax) {
     return checkExpression(this, environment, syntax);
   },
@@ -59,7 +60,7 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   // Also those that nothing reads: a mistake in them is a mistake.
   for (const lazyName of draft.lazy.keys()) draft.environment.lookup(lazyName, syntax.name.span);
   for (const statement of statementsOf(draft, "param")) joinSupport(draft, statement);
-  for (const statement of statementsOf(draft, "require")) checkRequire(draft, module, statement);
+  for (const statement of statementsOf(draft, "require")) checkRequire(draft, module, statement.condition);
   giveValues(draft);
   const weight = checkWeight(draft);
   const { patterns, tensors } = finish(draft);
@@ -102,34 +103,43 @@ function declareStatements(draft: TransformDraft): void {
   for (const statement of statementsOf(draft, "param")) declareParam(draft, statement);
 }
 
-function checkRequire(draft: TransformDraft, module: ModuleScope, { condition, span }: Statement<"require">): void {
-  const { context } = draft;
-  const value = context.check(draft.environment, condition);
-  if (value.kind !== "number" || value.type !== "bool") {
-    if (value.kind !== "poison") addProblem(context, report(wrongKind, condition.span, { expected: "a condition", found: describeValue(value) }));
+function checkRequire(draft: TransformDraft, module: ModuleScope, condition: ExpressionSyntax): void {
+  if (condition.kind === "binary" && condition.operator === "and") {
+    checkRequire(draft, module, condition.left);
+    checkRequire(draft, module, condition.right);
     return;
   }
-  const text = module.source.text.slice(condition.span.start, condition.span.end).replace(/\s+/g, " ");
-  for (const part of conjuncts(value.expression)) {
-    const isWhole = part === value.expression;
-    context.obligations.push({
-      kind: kindOfCondition(part),
-      condition: part,
-      text: isWhole ? text : printNumber(part),
-      span: isWhole ? condition.span : span,
-      reason: `\`${draft.syntax.name.name}\` requires it`,
-      related: [],
-      isStated: true,
-    });
+  const { context } = draft;
+  const { span } = condition;
+  const value = context.check(draft.environment, condition);
+  if (value.kind !== "number" || value.type !== "bool") {
+    if (value.kind !== "poison") addProblem(context, report(wrongKind, span, { expected: "a condition", found: describeValue(value) }));
+    return;
   }
+  context.obligations.push({
+    kind: kindOfCondition(condition),
+    condition: value.expression,
+    text: module.source.text.slice(span.start, span.end).replace(/\s+/g, " "),
+    span,
+    reason: `\`${draft.syntax.name.name}\` requires it`,
+    related: constantsIn(draft, condition),
+    isStated: true,
+  });
 }
 
-const conjuncts = (condition: NumberExpression): readonly NumberExpression[] =>
-  condition.kind === "apply" && condition.operator === "and" ? condition.operands.flatMap(conjuncts) : [condition];
+/** Const arguments are numbers by now, and no symbol of the condition remembers them. */
+function constantsIn(draft: TransformDraft, condition: ExpressionSyntax): Label[] {
+  return [...new Set(namesInExpression(condition))].flatMap((name) => {
+    const value = draft.constants.get(name);
+    const parameter = draft.syntax.parameters.find((candidate) => candidate.name.name === name);
+    return value === undefined || parameter === undefined ? [] : [{ span: parameter.span, text: `\`${name}\` is ${value}` }];
+  });
+}
 
 function giveValues(draft: TransformDraft): void {
   for (const { name, value } of statementsOf(draft, "param")) {
-    if (value !== null) giveValue(draft, name, draft.context.check(draft.environment, value), value.span);
+    const isDeclared = draft.tensors.get(name.name)?.span === name.span;
+    if (value !== null && isDeclared) giveValue(draft, name, draft.context.check(draft.environment, value), value.span);
   }
   for (const statement of statementsOf(draft, "init")) initialise(draft, statement);
 }

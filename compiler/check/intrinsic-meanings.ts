@@ -9,7 +9,7 @@ import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownIntrinsic } from "../diagnostics/name-diagnostics.ts";
 import { rankAboveBound, strideDoesNotDivide, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
-import { canonicalDimension } from "../types/dimension.ts";
+import { canonicalDimension, foldNumber, sameDimension } from "../types/dimension.ts";
 import type { BoundCall } from "./bind-arguments.ts";
 import { addProblem, oblige, type CheckContext } from "./check-context.ts";
 import { asWhole, numberValue } from "./check-numbers.ts";
@@ -118,8 +118,11 @@ const operandRecipe = (value: Value, span: Span): Recipe | Obstacle => {
   return { kind: "obstacle", reason: "broken", text: "", span };
 };
 
+/** `weight` is a word of the language, so declarations write W for the operand of that name. */
+const operandName = (argument: string): string => (argument === "W" ? "weight" : argument);
+
 function recipeOf(syntax: IntrinsicSyntax, call: BoundCall, span: Span): Recipe | Obstacle {
-  const names = call.arguments.map(({ name }) => name);
+  const names = call.arguments.map(({ name }) => operandName(name));
   return joinReadings<Recipe, Recipe>(call.arguments.map(({ value }) => operandRecipe(value, span)), (parts) =>
     callRecipe(
       syntax.name.name as IntrinsicName,
@@ -156,6 +159,10 @@ function resultShape(context: CheckContext, result: TypeSyntax, call: BoundCall)
   return shape;
 }
 
+/** min(rows, columns), as the author would write it. */
+const smallerSide = (rows: NumberExpression, columns: NumberExpression): NumberExpression =>
+  sameDimension(rows, columns) ? rows : foldNumber(apply("min", rows, columns));
+
 /** rank <= min(rows, columns), count <= rows · columns of the tensor it is taken from. */
 function obligeOperands(context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span): void {
   const [first] = tensorsOf(call);
@@ -164,12 +171,12 @@ function obligeOperands(context: CheckContext, syntax: IntrinsicSyntax, call: Bo
   const name = syntax.name.name;
   const rank = numberOf(call, "rank");
   if (rank !== null) {
-    const condition = apply("<=", rank, canonicalDimension(apply("min", rows, columns)));
+    const condition = apply("<=", rank, smallerSide(rows, columns));
     oblige(context, { kind: rankAboveBound, condition, text: printNumber(condition), span, reason: `\`${name}\` finds at most min(rows, columns) directions` });
   }
   const count = numberOf(call, "count");
   if (count !== null && name !== "topk") {
-    const condition = apply("<=", count, canonicalDimension(apply("*", rows, columns)));
+    const condition = apply("<=", count, foldNumber(apply("*", rows, columns)));
     oblige(context, { kind: supportTooLarge, condition, text: printNumber(condition), span, reason: `\`${name}\` chooses among all positions` });
   }
 }

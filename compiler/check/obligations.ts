@@ -4,6 +4,7 @@
  */
 import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
+import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import { apply, number, printNumber, symbolsOf, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { report, type DiagnosticKind } from "../diagnostics/define-diagnostic.ts";
 import {
@@ -50,25 +51,26 @@ export interface Settled {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Shape of a stated condition → the code it fails with. The first row that fits counts. */
-const statedKinds: readonly { readonly fits: (condition: NumberExpression) => boolean; readonly kind: ConditionKind }[] = [
+/** Form of a stated condition → the code it fails with. The first row that fits counts. */
+const statedKinds: readonly { readonly fits: (condition: ExpressionSyntax) => boolean; readonly kind: ConditionKind }[] = [
   {
-    fits: (condition) =>
-      condition.kind === "apply" && condition.operator === "==" && condition.operands.some((side) => side.kind === "apply" && side.operator === "%"),
+    fits: (condition) => condition.kind === "binary" && condition.operator === "==" && [condition.left, condition.right].some(isRemainder),
     kind: notDivisible,
   },
   {
     fits: (condition) => {
-      if (condition.kind !== "apply" || !["<=", "<"].includes(condition.operator)) return false;
-      const bound = condition.operands[1];
-      return bound?.kind === "apply" && bound.operator === "min";
+      if (condition.kind !== "binary") return false;
+      const bound = ["<=", "<"].includes(condition.operator) ? condition.right : [">=", ">"].includes(condition.operator) ? condition.left : null;
+      return bound?.kind === "call" && bound.callee.name === "min";
     },
     kind: rankAboveBound,
   },
-  { fits: () => true, kind: requirementRefuted },
 ];
 
-export const kindOfCondition = (condition: NumberExpression): ConditionKind =>
+const isRemainder = (syntax: ExpressionSyntax): boolean => syntax.kind === "binary" && syntax.operator === "%";
+
+/** Read from the syntax: folding may leave neither `%` nor `min` in the condition. */
+export const kindOfCondition = (condition: ExpressionSyntax): ConditionKind =>
   statedKinds.find(({ fits }) => fits(condition))?.kind ?? requirementRefuted;
 
 const fold = (condition: NumberExpression): string => {
@@ -113,7 +115,9 @@ function refute(obligation: Obligation, { ranges, defaults, origins }: Surroundi
   const withDefaults = substitute(condition, defaults);
   const never = prove(condition, { ranges, facts }) === "refuted";
   if (!never && prove(withDefaults, { ranges, facts: [] }) !== "refuted") return null;
-  const shown = fold(never ? condition : withDefaults);
+  // A condition of numbers alone is folded to 0, which says less than its text.
+  const folded = fold(never ? condition : withDefaults);
+  const shown = folded === "0" ? text : folded;
   const labels = symbolsOf(condition).flatMap((name) => {
     const origin = origins.get(name);
     return origin === undefined ? [] : [origin];

@@ -1,7 +1,7 @@
 /** Prints diagnostics for a person on standard error or as JSON on standard output. */
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { SourceText } from "../../grammar/text/source-text.ts";
-import { diagnosticsToJson } from "../diagnostics/render-json.ts";
+import { diagnosticsToJson, type JsonDiagnostic } from "../diagnostics/render-json.ts";
 import { renderDiagnostics } from "../diagnostics/render-terminal.ts";
 import { complain, painterFor } from "./terminal.ts";
 
@@ -13,7 +13,7 @@ export function reportDiagnostics(diagnostics: readonly Diagnostic[], sources: r
   if (text !== "") complain(text.trimEnd());
 }
 
-export function jsonDiagnostics(diagnostics: readonly Diagnostic[], sources: readonly SourceText[]): unknown {
+export function jsonDiagnostics(diagnostics: readonly Diagnostic[], sources: readonly SourceText[]): JsonDiagnostic[] {
   return diagnosticsToJson(diagnostics, sources);
 }
 

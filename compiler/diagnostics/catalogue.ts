@@ -4,6 +4,7 @@
  */
 import { syntaxProblems } from "../../grammar/parser/syntax-problems.ts";
 import { runtimeErrorCodes } from "../../runtime/errors.ts";
+import { driverDiagnostics } from "./driver-diagnostics.ts";
 import * as names from "./name-diagnostics.ts";
 import * as shapes from "./shape-diagnostics.ts";
 import * as training from "./training-diagnostics.ts";
@@ -40,7 +41,17 @@ const runtime = Object.entries(runtimeErrorCodes).map(
   ([code, [name, summary]]): CatalogueEntry => ({ code, name, severity: "error", summary, explanation: "summary" }),
 );
 
+const driver = driverDiagnostics.map(
+  ({ code, name, summary, page }): CatalogueEntry => ({
+    code,
+    name,
+    severity: "error",
+    summary,
+    explanation: page ? "file" : "summary",
+  }),
+);
+
 /** All codes in ascending order. */
-export const catalogue: readonly CatalogueEntry[] = [...syntax, ...checked, ...runtime].sort((a, b) =>
+export const catalogue: readonly CatalogueEntry[] = [...syntax, ...checked, ...driver, ...runtime].sort((a, b) =>
   a.code < b.code ? -1 : 1,
 );

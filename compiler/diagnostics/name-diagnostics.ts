@@ -102,6 +102,7 @@ export const ruleTensorArguments = defineDiagnostic<{ name: string; count: numbe
   severity: "error",
   summary: "a rule uses a transform that does not take exactly one tensor",
   message: ({ name, count }) => `a rule hands over one tensor, and \`${name}\` takes ${count}`,
+  help: () => "give the transform exactly one tensor argument",
 });
 
 export const ruleArgumentTensor = defineDiagnostic<{ name: string }>({

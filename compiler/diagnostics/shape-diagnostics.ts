@@ -49,12 +49,12 @@ export const unknownSize = defineDiagnostic<{ name: string }>({
   message: ({ name }) => `nothing says how large ${name} is`,
 });
 
-export const indexOutOfRange = defineDiagnostic<{ index: number; count: string }>({
+export const indexOutOfRange = defineDiagnostic<{ index: number; last: string | number }>({
   code: "SPX4007",
   name: "index-out-of-range",
   severity: "error",
   summary: "an index lies outside its tensor",
-  message: ({ index, count }) => `index ${index} lies outside 0 … ${count} - 1`,
+  message: ({ index, last }) => `index ${index} lies outside 0 … ${last}`,
 });
 
 export const dimensionNotPositive = defineDiagnostic<{ condition: string; values: string }>({

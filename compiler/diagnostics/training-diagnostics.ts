@@ -77,6 +77,7 @@ export const notInWeight = defineDiagnostic<{ operation: string }>({
   severity: "error",
   summary: "the weight uses an operation that exists only for selections and initial values",
   message: ({ operation }) => `${operation} is computed once at load and cannot be part of the weight`,
+  help: () => "start a param from it: `param D: [out, in] = …`",
 });
 
 export const notInInitialValue = defineDiagnostic<{ operation: string }>({
@@ -85,6 +86,7 @@ export const notInInitialValue = defineDiagnostic<{ operation: string }>({
   severity: "error",
   summary: "a selection or an initial value uses an operation that exists only for the weight",
   message: ({ operation }) => `${operation} cannot be part of a selection or an initial value`,
+  help: () => "these are computed from dense matrices: sums, products, scales and transposes",
 });
 
 export const sumTooLong = defineDiagnostic<{ found: number; limit: number }>({

@@ -3,7 +3,6 @@
 export interface ArtefactNames {
   readonly javascript: string;
   readonly declarations: string;
-  readonly manifest: string;
   readonly ir: string;
 }
 
@@ -11,20 +10,31 @@ export function artefactNames(base: string): ArtefactNames {
   return {
     javascript: `${base}.js`,
     declarations: `${base}.d.ts`,
-    manifest: `${base}.manifest.json`,
     ir: `${base}.ll`,
   };
 }
+
+const hashLength = 12;
 
 /**
  * The kernels carry their hash in their name: the system's loader keeps a library for the life of a process and
  * answers a second load of the same path with the first file's code.
  */
 export function kernelsName(base: string, hash: string): string {
-  return `${base}-${hash.slice(0, 12)}.so`;
+  return `${base}-${hash.slice(0, hashLength)}.so`;
 }
 
-/** Whether `file` is a kernel library of an artefact called `base`. */
-export function isKernelsName(base: string, file: string): boolean {
-  return file.startsWith(`${base}-`) && /^[0-9a-f]{12}\.so$/.test(file.slice(base.length + 1));
+/**
+ * The manifest carries its hash too, so that a new artefact lies beside the old one until the one rename of the
+ * module, which names the manifest, makes it the artefact.
+ */
+export function manifestName(base: string, hash: string): string {
+  return `${base}-${hash.slice(0, hashLength)}.manifest.json`;
+}
+
+/** Whether `file` is a manifest or a kernel library of some artefact called `base`. */
+export function isHashedName(base: string, file: string): boolean {
+  return (
+    file.startsWith(`${base}-`) && /^[0-9a-f]{12}\.(?:so|manifest\.json)$/.test(file.slice(base.length + 1))
+  );
 }

@@ -39,6 +39,7 @@ export interface CompileOptions {
 export interface Artefact {
   readonly kind: "artefact";
   readonly manifest: Manifest;
+  readonly manifestFile: string;
   /** In writing order. */
   readonly files: readonly ArtefactFile[];
   /** What optimised and emitted the machine code. */

@@ -7,7 +7,7 @@ import { type ArtefactFile, sha256 } from "../emit/artefact-writer.ts";
 import { buildManifest } from "../emit/manifest.ts";
 import type { LoopProgram } from "../loop/loop-node.ts";
 import { x86Targets } from "../targets/x86-targets.ts";
-import { artefactNames, isKernelsName, kernelsName } from "./artefact-names.ts";
+import { artefactNames, isHashedName, kernelsName, manifestName } from "./artefact-names.ts";
 import type { Artefact, BuildProblem, CompileOptions } from "./compilation.ts";
 import type { LoweredTransform } from "./lower-transform.ts";
 import { packageVersion } from "./package-version.ts";
@@ -40,21 +40,32 @@ export async function emitArtefact(
     hashes: new Map(module.sources.map((source) => [source.file, sha256(source.text)])),
   });
   const manifestText = `${JSON.stringify(manifest, null, 1)}\n`;
+  const manifestHash = sha256(manifestText);
+  const manifestFile = manifestName(options.name, manifestHash);
   // Loaded here because only a build pays for ts-morph's quarter of a second.
   const { writeTypeScriptModule } = await import("../emit/typescript-module.ts");
   const text = clock.time("module", () =>
     writeTypeScriptModule(manifest, {
-      manifestFile: names.manifest,
-      manifestHash: sha256(manifestText),
+      manifestFile,
+      manifestHash,
       runtime: options.runtime,
     }),
   );
+  // What carries its hash first, then the module: see artefact-writer.ts.
   const files: ArtefactFile[] = [
     { name: kernels.file, bytes: library.bytes },
-    { name: names.declarations, bytes: text.declarations },
+    { name: manifestFile, bytes: manifestText },
     { name: names.javascript, bytes: text.javascript },
-    { name: names.manifest, bytes: manifestText },
+    { name: names.declarations, bytes: text.declarations },
     ...(options.keepIr ? [{ name: names.ir, bytes: library.ir }] : []),
   ];
-  return { kind: "artefact", manifest, files, provider: library.provider.name, replaces: (file) => isKernelsName(options.name, file) && file !== kernels.file };
+  const kept = new Set(files.map(({ name }) => name));
+  return {
+    kind: "artefact",
+    manifest,
+    manifestFile,
+    files,
+    provider: library.provider.name,
+    replaces: (file) => isHashedName(options.name, file) && !kept.has(file),
+  };
 }

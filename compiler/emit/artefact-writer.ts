@@ -1,10 +1,22 @@
 /**
- * Writes an artefact into a folder: every file beside its place first, then all renamed, the manifest last,
- * so that a full disk or a killed process leaves the previous artefact in place and nothing half-written.
+ * Writes an artefact into a folder: every file beside its place first, then all renamed in their order, and what was
+ * renamed is put back when one of them fails. The files whose names carry their hash come first, the module that
+ * names them after them: its one rename is what a build that is killed has done or has not done.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  accessSync,
+  constants,
+  copyFileSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { dirname, join, resolve } from "node:path";
 
 export interface ArtefactFile {
   readonly name: string;
@@ -16,26 +28,78 @@ export function sha256(bytes: string | Uint8Array): string {
 }
 
 /**
- * Writes `files` into `folder`, creating it where needed; afterwards removes the files that `replaces` names.
- * @throws NodeJS.ErrnoException when the folder cannot be written; nothing has changed then.
+ * Asks before a build takes its time whether `folder` can be written, or made; nothing is made.
+ * @throws NodeJS.ErrnoException when it cannot.
+ */
+export function checkWritable(folder: string): void {
+  let nearest = resolve(folder);
+  while (!existsSync(nearest) && dirname(nearest) !== nearest) nearest = dirname(nearest);
+  if (!statSync(nearest).isDirectory()) throw new Error(`\`${nearest}\` is a file`);
+  accessSync(nearest, constants.W_OK | constants.X_OK);
+}
+
+/**
+ * Writes `files` into `folder`, creating it where needed; afterwards removes the files that `replaces` names and what
+ * killed builds left. @throws NodeJS.ErrnoException when the folder cannot be written; nothing has changed then.
  */
 export function writeArtefact(
   folder: string,
   files: readonly ArtefactFile[],
   replaces: (file: string) => boolean = () => false,
 ): void {
-  mkdirSync(folder, { recursive: true });
-  const suffix = `.${process.pid}-${randomBytes(4).toString("hex")}.part`;
-  const written: string[] = [];
+  const made = mkdirSync(folder, { recursive: true });
+  const ending = `.${process.pid}-${randomBytes(4).toString("hex")}.part`;
+  const beside = (file: ArtefactFile): string => join(folder, file.name + ending);
+  let done = false;
   try {
-    for (const file of files) {
-      const beside = join(folder, file.name + suffix);
-      written.push(beside);
-      writeFileSync(beside, file.bytes);
+    for (const file of files) writeFileSync(beside(file), file.bytes);
+    placeAll(folder, files, ending);
+    done = true;
+    for (const name of readdirSync(folder)) {
+      if (replaces(name) || isLeftOver(name, files, replaces)) rmSync(join(folder, name), { force: true });
     }
-    for (const file of files) renameSync(join(folder, file.name + suffix), join(folder, file.name));
-    for (const name of readdirSync(folder).filter(replaces)) rmSync(join(folder, name), { force: true });
   } finally {
-    for (const path of written) rmSync(path, { force: true });
+    for (const file of files) rmSync(beside(file), { force: true });
+    if (!done && made !== undefined) rmSync(made, { recursive: true, force: true });
+  }
+}
+
+/** Renames every file into its place, or none. */
+function placeAll(folder: string, files: readonly ArtefactFile[], ending: string): void {
+  const undo: (() => void)[] = [];
+  const copies: string[] = [];
+  try {
+    for (const { name } of files) {
+      const target = join(folder, name);
+      const before = `${target}${ending}.before`;
+      const replacing = existsSync(target);
+      if (replacing) {
+        copies.push(before);
+        copyFileSync(target, before);
+      }
+      renameSync(target + ending, target);
+      undo.push(() => (replacing ? renameSync(before, target) : rmSync(target, { force: true })));
+    }
+  } catch (cause) {
+    for (const step of undo.reverse()) step();
+    throw cause;
+  } finally {
+    for (const copy of copies) rmSync(copy, { force: true });
+  }
+}
+
+/** Whether `name` is an unfinished file of this artefact whose writer is no longer alive. */
+function isLeftOver(
+  name: string,
+  files: readonly ArtefactFile[],
+  replaces: (file: string) => boolean,
+): boolean {
+  const [, target, writer] = /^(.+)\.(\d+)-[0-9a-f]{8}\.part(?:\.before)?$/.exec(name) ?? [];
+  if (target === undefined || !(replaces(target) || files.some((file) => file.name === target))) return false;
+  try {
+    process.kill(Number(writer), 0);
+    return false;
+  } catch (cause) {
+    return cause instanceof Error && "code" in cause && cause.code === "ESRCH";
   }
 }

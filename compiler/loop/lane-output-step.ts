@@ -165,6 +165,12 @@ function storePanel(block: Block, step: ResolvedStep, position: PanelPosition, t
   );
 }
 
+/** A window of each token stays in registers while the lines of an operand pass: 16 registers hold half as many. */
+function tokensAtOnce(step: ResolvedStep): number {
+  const windowed = step.terms.some((term) => ["window-ell", "nm-lanes"].includes(term.format.name));
+  return windowed && step.target.vectorBits === 256 ? step.target.outputTokens / 2 : step.target.outputTokens;
+}
+
 /** Accumulators that fit the registers beside the window of each token. */
 const chainsFor = (step: ResolvedStep, tokens: number): number =>
   Math.min(4, Math.max(1, Math.floor((step.target.vectorBits === 512 ? 8 : 4) / tokens)));
@@ -175,7 +181,7 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const block = createBlock(step.names);
   const panels = define(block, "panels", panelCount(step));
   const each = define(block, "each", panelsPerTile(step, panels));
-  const most = step.target.outputTokens;
+  const most = tokensAtOnce(step);
   const range = tileRange({ kind: "symbol", name: tile }, each, panels);
   loop(block, "panel", range, (inner, panel) => {
     const position = panelPosition(inner, step, panel);

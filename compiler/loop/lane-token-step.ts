@@ -8,8 +8,8 @@ import { accumulateDiagTokens } from "./atoms/diag.ts";
 import { accumulateNmTokens } from "./atoms/nm.ts";
 import { accumulateSparseTokens } from "./atoms/sparse.ts";
 import { panelCount, panelPosition } from "./lane-output-step.ts";
-import { type Block, createBlock, define, forExactCount, loop, tileRange, when } from "./loop-builder.ts";
-import { add, batch, ceilDiv, compare, div, int, max, min, mul, rem, sub } from "./loop-expression.ts";
+import { type Block, createBlock, define, forExactCount, loop, tileRange } from "./loop-builder.ts";
+import { add, batch, ceilDiv, div, int, max, min, mul, rem, sub } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
 import type { ResolvedStep, ResolvedTerm } from "./step-node.ts";
 import { storeTokenTile } from "./store-token-tile.ts";
@@ -75,7 +75,7 @@ function accumulate(block: Block, step: ResolvedStep, tile: TokenTile, fit: RowF
   }
 }
 
-/** Rows [from, to) in tiles of `rows` rows each, which must fit the operands' padding. */
+/** Rows [from, to) in tiles of `rows` rows each; rows of the last one that do not exist repeat the last row. */
 function sweepRows(
   block: Block,
   step: ResolvedStep,
@@ -101,35 +101,17 @@ function sweepUnit(
   const first = define(block, "first_row", mul(unit, int(shape.rows)));
   const end = define(block, "end_row", min(step.output.width, add(first, int(shape.rows))));
   const [rows = 1] = shape.pieces;
+  const even = shape.pieces.filter((piece) => piece === rows).length * rows;
   const fitOf = (size: number, offset: number): RowFit => ({
     strips: shape.fit,
     onePanel: 16 % size === 0 && shape.rows % size === 0 && offset % size === 0,
   });
-  if (shape.padded) {
-    sweepRows(block, step, group, { from: first, to: end }, rows, fitOf(rows, 0));
-    return;
-  }
-  const wholeUnit = (inner: Block): void => {
-    const even = shape.pieces.filter((piece) => piece === rows).length;
-    const split = define(inner, "split", add(first, int(even * rows)));
-    sweepRows(inner, step, group, { from: first, to: split }, rows, fitOf(rows, 0));
-    for (const rest of shape.pieces.slice(even)) {
-      sweepRows(
-        inner,
-        step,
-        group,
-        { from: split, to: add(split, int(rest)) },
-        rest,
-        fitOf(rest, even * rows),
-      );
-    }
-  };
-  const rowByRow = (inner: Block): void =>
-    sweepRows(inner, step, group, { from: first, to: end }, 1, {
-      strips: shape.fit === "any" ? "any" : "inside",
-      onePanel: true,
-    });
-  when(block, compare("eq", sub(end, first), int(shape.rows)), wholeUnit, rowByRow);
+  const split = even === shape.rows ? end : define(block, "split", add(first, int(even)));
+  sweepRows(block, step, group, { from: first, to: split }, rows, fitOf(rows, 0));
+  // Only units as long as a block have a rest, and those are always whole.
+  const rest = shape.rows - even;
+  if (rest > 0)
+    sweepRows(block, step, group, { from: split, to: add(split, int(rest)) }, rest, fitOf(rest, even));
 }
 
 /** A panel of a block-diagonal operand: its rows start anywhere, its values at a panel of their own. */

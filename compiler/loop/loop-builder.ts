@@ -80,8 +80,10 @@ export interface LoopRange {
   readonly from: LoopExpression;
   readonly to: LoopExpression;
   readonly step?: number;
-  readonly unroll?: number;
 }
+
+/** Loops that are known to turn no more often than this are written out. */
+const mostUnrolledTurns = 4;
 
 /** A serial loop; one that is known to run at most once leaves its body, or nothing. */
 export function loop(
@@ -90,7 +92,7 @@ export function loop(
   range: LoopRange,
   body: (inner: Block, variable: LoopExpression) => void,
 ): void {
-  const { from, to, step = 1, unroll = 1 } = range;
+  const { from, to, step = 1 } = range;
   const first = knownInt(from);
   const end = knownInt(to);
   if (first !== null && end !== null) {
@@ -100,6 +102,8 @@ export function loop(
       return;
     }
   }
+  const turns = first !== null && end !== null ? Math.ceil((end - first) / step) : Number.POSITIVE_INFINITY;
+  const unroll = turns <= mostUnrolledTurns ? turns : 1;
   const variable = block.names.fresh(hint);
   const inner = createBlock(block.names);
   body(inner, symbol(variable));

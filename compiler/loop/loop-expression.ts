@@ -104,6 +104,10 @@ export function binary(
     const inner = knownInt(left.right);
     if (inner !== null) return binary("add", left.left, int(inner + b));
   }
+  // A constant goes outermost, where it becomes the displacement of an address.
+  const offset = operator === "add" && right.kind === "binary" && right.operator === "add" ? right : null;
+  const known = offset === null ? null : knownInt(offset.right);
+  if (offset !== null && known !== null) return binary("add", binary("add", left, offset.left), int(known));
   return plain;
 }
 

@@ -7,12 +7,10 @@ import {
   add,
   batch,
   binary,
-  both,
   compare,
   extract,
   int,
   load,
-  min,
   mul,
   shuffle,
   sub,
@@ -64,55 +62,84 @@ function takeChunk(value: LoopExpression, first: number, size: number): LoopExpr
   return shuffle(value, value, lanes);
 }
 
+/**
+ * Where each token of a vector starts in `y`. Each address is one addition after an earlier one: products of
+ * token and width would be hoisted out of the loops, all sixteen of them, and spilled.
+ */
+function tokenAddresses(width: LoopExpression, first: LoopExpression) {
+  const known = new Map<number, LoopExpression>([[0, first]]);
+  return (block: Block, token: number): LoopExpression => {
+    const step = known.has(token - 1) ? 1 : 4;
+    const address =
+      known.get(token) ?? define(block, "out", add(known.get(token - step) ?? first, mul(width, int(step))));
+    known.set(token, address);
+    return address;
+  };
+}
+
 function storeRowMajor(
   block: Block,
   step: ResolvedStep,
   tile: TokenTile,
   row: LoopExpression,
   left: LoopExpression,
-) {
+): void {
   const { output } = step;
   const rows = tile.sums.length;
-  const firstToken = define(block, "first_token", mul(tile.panel, int(16)));
-
   const width = powerOfTwoFrom(rows);
-  /** `moved` holds the token's rows in its first lanes; `count` is null when all of `rows` exist. */
-  const putToken = (
-    inner: Block,
-    token: LoopExpression,
-    moved: LoopExpression,
-    count: LoopExpression | null,
-  ): void => {
-    const at = define(inner, "out", add(mul(token, output.width), row));
-    const limit = count ?? (width === rows ? null : int(rows));
-    const before = load(output.buffer, at, typeOf(moved), limit);
-    store(inner, output.buffer, at, step.accumulate ? binary("add", before, moved) : moved, limit);
-  };
+  const firstToken = define(block, "first_token", mul(tile.panel, int(16)));
+  const start = define(block, "out", add(mul(firstToken, output.width), row));
+  const lastVector = tile.vectors - 1;
+  const tokensLeft = define(block, "tokens_left", sub(batch, add(firstToken, int(lastVector * 16))));
 
-  const put = (branch: Block, guarded: boolean): void => {
-    const count = guarded && rows > 1 ? define(branch, "count", min(int(rows), left)) : null;
-    for (let vector = 0; vector < tile.vectors; vector++) {
-      const registers = tile.sums.flatMap((sums) => sums[vector]?.read ?? []);
-      // Rows that fill up the network are copies of the first one: they are never stored.
-      const padding = Array.from({ length: width - rows }, () => registers.slice(0, 1)).flat();
-      for (const { value, tokens } of transposeRows(branch, [...registers, ...padding])) {
-        for (const [chunk, token] of tokens.entries()) {
-          const number = add(firstToken, int(vector * 16 + token));
-          const moved = takeChunk(value, chunk * width, count === null && width === rows ? width : 16);
-          if (guarded)
-            when(branch, compare("lt", number, batch), (inner) => putToken(inner, number, moved, count));
-          else putToken(branch, number, moved, null);
-        }
+  /** One vector of tokens; `count` is null when all `rows` exist, `guarded` when tokens may be missing. */
+  const putVector = (
+    branch: Block,
+    vector: number,
+    first: LoopExpression,
+    count: LoopExpression | null,
+    guarded: boolean,
+  ): void => {
+    const registers = tile.sums.flatMap((sums) => sums[vector]?.read ?? []);
+    // Rows that fill up the network are copies of the first one: they are never stored.
+    const padding = Array.from({ length: width - rows }, () => registers.slice(0, 1)).flat();
+    const addressOf = tokenAddresses(output.width, first);
+    const limit = count ?? (width === rows ? null : int(rows));
+    for (const { value, tokens } of transposeRows(branch, [...registers, ...padding])) {
+      for (const [chunk, token] of tokens.entries()) {
+        const moved = takeChunk(value, chunk * width, limit === null ? width : 16);
+        const at = addressOf(branch, token);
+        const put = (inner: Block): void => {
+          const before = load(output.buffer, at, typeOf(moved), limit);
+          store(inner, output.buffer, at, step.accumulate ? binary("add", before, moved) : moved, limit);
+        };
+        if (guarded) when(branch, compare("lt", int(token), tokensLeft), put);
+        else put(branch);
       }
     }
   };
-  const rowsFit = compare("ge", left, int(rows));
-  const tokensFit = compare("ge", sub(batch, firstToken), int(tile.vectors * 16));
+  const putAll = (branch: Block, count: LoopExpression | null): void => {
+    let first = start;
+    for (let vector = 0; vector < lastVector; vector++) {
+      putVector(branch, vector, first, count, false);
+      first = define(branch, "out", add(first, mul(output.width, int(16))));
+    }
+    // Only the last panel of the batch can be short of tokens.
+    if (count !== null) putVector(branch, lastVector, first, count, true);
+    else {
+      when(
+        branch,
+        compare("ge", tokensLeft, int(16)),
+        (whole) => putVector(whole, lastVector, first, null, false),
+        (part) => putVector(part, lastVector, first, null, true),
+      );
+    }
+  };
   when(
     block,
-    both(rowsFit, tokensFit),
-    (whole) => put(whole, false),
-    (part) => put(part, true),
+    compare("ge", left, int(rows)),
+    (whole) => putAll(whole, null),
+    (part) => putAll(part, left),
   );
 }
 

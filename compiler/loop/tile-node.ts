@@ -1,6 +1,6 @@
 /** The register tiles of the two layouts, and where their activations start. */
 import { type Block, declareRegister, define, type Register } from "./loop-builder.ts";
-import { add, int, mul, zeros } from "./loop-expression.ts";
+import { add, int, min, mul, sub, zeros } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
 import type { Place } from "./step-node.ts";
 
@@ -36,3 +36,10 @@ export const tokenBases = (block: Block, place: Place, tile: TokenTile): LoopExp
   Array.from({ length: tile.vectors }, (_, vector) =>
     define(block, "panel", mul(add(tile.panel, int(vector)), mul(place.width, int(16)))),
   );
+
+/**
+ * The rows of a tile in an operand whose rows are stored one by one. Rows beyond the last one repeat it: their
+ * sums are never stored, and every tile has the same code.
+ */
+export const tileRows = (block: Block, rows: LoopExpression, tile: TokenTile): LoopExpression[] =>
+  tile.sums.map((_, offset) => define(block, "row", min(add(tile.row, int(offset)), sub(rows, int(1)))));

@@ -8,8 +8,6 @@ export interface UnitShape {
   readonly rows: number;
   /** Rows of each tile of the unit, in order. */
   readonly pieces: readonly number[];
-  /** Operands hold zero rows up to the end of the unit, so that a unit can always be computed whole. */
-  readonly padded: boolean;
   readonly fit: StripFit;
 }
 
@@ -61,15 +59,14 @@ export function unitShape(step: ResolvedStep, vectors: number): UnitShape {
     ...Array.from({ length: Math.floor(rows / size) }, () => size),
     ...(rows % size === 0 ? [] : [rows % size]),
   ];
-  if (isDense(step))
-    return { rows, pieces: cut(Math.min(16, powerOfTwoUpTo(fits))), padded: true, fit: "any" };
+  if (isDense(step)) return { rows, pieces: cut(Math.min(16, powerOfTwoUpTo(fits))), fit: "any" };
   const most = Math.min(isTall(step) ? 16 : mostSparseRows, fits);
   const height = commonHeight(step);
-  if (height === null) return { rows, pieces: cut(powerOfTwoUpTo(most)), padded: false, fit: "any" };
+  if (height === null) return { rows, pieces: cut(powerOfTwoUpTo(most)), fit: "any" };
   if (rows === 16) {
     // Powers of two divide each other: a tile is a part of a strip or several whole ones.
     const size = powerOfTwoUpTo(most);
-    return { rows, pieces: cut(size), padded: false, fit: size <= height ? "inside" : "whole" };
+    return { rows, pieces: cut(size), fit: size <= height ? "inside" : "whole" };
   }
-  return { rows, pieces: cut(Math.min(most, height)), padded: false, fit: "inside" };
+  return { rows, pieces: cut(Math.min(most, height)), fit: "inside" };
 }

@@ -3,15 +3,17 @@
  * A sum becomes one step with a term for each packed operand (a low-rank product contributes its left factor,
  * reading `t = A x`); factors that are structured get steps of their own before it, and the sum adds to their result.
  */
-import { number, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import type { Term } from "../algebra/algebra-node.ts";
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
+import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
-import { arrangeStages, expandFactors, segmentsOf, type Choices, type LinearFactor, type Stage } from "./linear-factors.ts";
-import { addPieces, chooseFormat, enclose, multiplyPieces, pieceOf, scalePiece, type MatrixPiece } from "./matrix-operand.ts";
+import { applicationForm } from "./application-form.ts";
+import { arrangeStages, type Choices, expandFactors, type Stage } from "./linear-factors.ts";
+import { addPieces, chooseFormat, enclose, type MatrixPiece, pieceOf, scalePiece } from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { Activation, Layout, Step, StepTerm, Variant } from "./plan.ts";
+import { scaledIndex, scaleFactors, splitScale } from "./scaled-factors.ts";
 
 /** A variant before its cost is known. */
 export interface VariantDraft extends Omit<Variant, "cost"> {
@@ -35,41 +37,13 @@ interface Draft {
   readonly notes: Set<string>;
 }
 
-const splitScale = (term: Term): { readonly factor: NumberExpression | null; readonly operand: Term } =>
-  term.kind === "scale" ? term : { factor: null, operand: term };
-
 const termsOf = (term: Term): readonly Term[] => (term.kind === "sum" ? term.terms : [term]);
-
-/** The factor that takes the scale: a trained one, which is packed at every step anyhow, else the leftmost. */
-function scaledIndex(factors: readonly LinearFactor[]): number {
-  const trained = factors.findIndex((factor) => "piece" in factor && factor.piece.trainable);
-  return trained >= 0 ? trained : factors.findIndex((factor) => factor.kind !== "permutation");
-}
-
-function scaleFactors(factors: readonly LinearFactor[], factor: NumberExpression | null, size: NumberExpression): readonly LinearFactor[] {
-  if (factor === null) return factors;
-  const index = scaledIndex(factors);
-  const identity: LinearFactor = {
-    kind: "diagonal",
-    piece: { ...identityPiece(size), source: { kind: "scale", factor, of: { kind: "identity", size } } },
-  };
-  if (index < 0) return [identity, ...factors];
-  return factors.map((given, position) => (position === index && "piece" in given ? { ...given, piece: scalePiece(given.piece, factor) } : given));
-}
-
-const identityPiece = (size: NumberExpression): MatrixPiece => ({
-  source: { kind: "identity", size },
-  rows: size,
-  columns: size,
-  structure: { kind: "dense" },
-  trainable: false,
-  text: "I",
-  tensors: [],
-});
 
 const heightOf = (factor: Stage["factor"]): NumberExpression => {
   if (factor.kind === "sum") return factor.term.rows;
-  return factor.kind === "blocks" && factor.repeated ? multiplyNumbers(factor.piece.rows, factor.blocks) : factor.piece.rows;
+  return factor.kind === "blocks" && factor.repeated
+    ? multiplyNumbers(factor.piece.rows, factor.blocks)
+    : factor.piece.rows;
 };
 
 /** True when the term can share a step: its last stage is one packed matrix and nothing is permuted behind it. */
@@ -77,7 +51,10 @@ function isFusable(term: Term, choices: Choices): boolean {
   const { operand } = splitScale(term);
   const last = arrangeStages(expandFactors(operand, choices), operand.rows).at(-1);
   if (last === undefined || last.outputPermutation !== null) return false;
-  if (last.factor.kind === "sum") return last.factor.term.kind === "sum" && last.factor.term.terms.every((part) => isFusable(part, choices));
+  if (last.factor.kind === "sum")
+    return (
+      last.factor.term.kind === "sum" && last.factor.term.terms.every((part) => isFusable(part, choices))
+    );
   return last.factor.kind === "matrix";
 }
 
@@ -105,7 +82,12 @@ function stepTerm(draft: Draft, stage: Stage, input: string): StepTerm {
 }
 
 /** The terms of one stage's step. A sum that cannot share one step is multiplied out. */
-function stageTerms(draft: Draft, stage: Stage, scale: NumberExpression | null, input: string): readonly StepTerm[] {
+function stageTerms(
+  draft: Draft,
+  stage: Stage,
+  scale: NumberExpression | null,
+  input: string,
+): readonly StepTerm[] {
   const { factor } = stage;
   if (factor.kind !== "sum") return [stepTerm(draft, stage, input)];
   const parts = termsOf(factor.term);
@@ -121,7 +103,8 @@ function stageTerms(draft: Draft, stage: Stage, scale: NumberExpression | null, 
 function activationOf(draft: Draft, terms: readonly StepTerm[], stage: Stage): string {
   const same = draft.steps.find(
     (step) =>
-      JSON.stringify([step.terms, step.outputPermutation]) === JSON.stringify([terms, stage.outputPermutation]) && step.output !== "y",
+      JSON.stringify([step.terms, step.outputPermutation]) ===
+        JSON.stringify([terms, stage.outputPermutation]) && step.output !== "y",
   );
   if (same !== undefined) {
     draft.rules.add("common-factor");
@@ -129,13 +112,25 @@ function activationOf(draft: Draft, terms: readonly StepTerm[], stage: Stage): s
   }
   const name = `t${draft.activations.length - 1}`;
   draft.activations.push({ name, width: heightOf(stage.factor) });
-  draft.steps.push({ name, output: name, outputPermutation: stage.outputPermutation, accumulate: false, terms });
+  draft.steps.push({
+    name,
+    output: name,
+    outputPermutation: stage.outputPermutation,
+    accumulate: false,
+    terms,
+  });
   return name;
 }
 
-function contribution(draft: Draft, term: Term, outerScale: NumberExpression | null, input: string): Contribution {
+function contribution(
+  draft: Draft,
+  term: Term,
+  outerScale: NumberExpression | null,
+  input: string,
+): Contribution {
   const { factor, operand } = splitScale(term);
-  const scale = factor === null ? outerScale : outerScale === null ? factor : multiplyNumbers(factor, outerScale);
+  const scale =
+    factor === null ? outerScale : outerScale === null ? factor : multiplyNumbers(factor, outerScale);
   const expanded = expandFactors(operand, draft.choices);
   const takesScale = scaledIndex(expanded) < 0 || "piece" in (expanded[scaledIndex(expanded)] ?? {});
   const factors = takesScale ? scaleFactors(expanded, scale, operand.rows) : expanded;
@@ -144,19 +139,31 @@ function contribution(draft: Draft, term: Term, outerScale: NumberExpression | n
   const stages = arrangeStages(factors, operand.rows);
   let current = input;
   for (const stage of stages.slice(0, -1)) {
-    current = activationOf(draft, stageTerms(draft, stage, stage.factor.kind === "sum" && !takesScale ? scale : null, current), stage);
+    current = activationOf(
+      draft,
+      stageTerms(draft, stage, stage.factor.kind === "sum" && !takesScale ? scale : null, current),
+      stage,
+    );
   }
   const [last] = stages.slice(-1);
   if (last === undefined) throw new TypeError("a term without stages");
   const terms = stageTerms(draft, last, last.factor.kind === "sum" && !takesScale ? scale : null, current);
-  const form = formOf(operand, scale, draft.choices, input);
-  const shares = last.outputPermutation === null && (last.factor.kind === "matrix" || last.factor.kind === "sum");
+  const form = applicationForm(operand, scale, draft.choices, input);
+  const shares =
+    last.outputPermutation === null && (last.factor.kind === "matrix" || last.factor.kind === "sum");
   if (shares && stages.length > 1) draft.rules.add("low-rank-fused");
-  return shares ? { fused: terms, own: [], form } : { fused: [], own: [{ terms, outputPermutation: last.outputPermutation }], form };
+  return shares
+    ? { fused: terms, own: [], form }
+    : { fused: [], own: [{ terms, outputPermutation: last.outputPermutation }], form };
 }
 
 /** Frozen terms join a frozen dense one: the sum is formed once at load and costs nothing more to apply. */
-function contributions(draft: Draft, terms: readonly Term[], scale: NumberExpression | null, input: string): readonly Contribution[] {
+function contributions(
+  draft: Draft,
+  terms: readonly Term[],
+  scale: NumberExpression | null,
+  input: string,
+): readonly Contribution[] {
   const { choices } = draft;
   const isDense = (term: Term): boolean => {
     const [only, ...rest] = expandFactors(splitScale(term).operand, choices);
@@ -164,26 +171,21 @@ function contributions(draft: Draft, terms: readonly Term[], scale: NumberExpres
     return chooseFormat(only.piece.structure, choices.layout, choices.masks).atom === "dense";
   };
   const frozen = terms.filter((term) => !isTrainable(term));
-  if (frozen.length < 2 || !frozen.some(isDense)) return terms.map((term) => contribution(draft, term, scale, input));
+  if (frozen.length < 2 || !frozen.some(isDense))
+    return terms.map((term) => contribution(draft, term, scale, input));
   draft.rules.add("frozen-sum-at-load");
   const piece = scalePiece(addPieces(nonEmpty(frozen.map(pieceOf))), scale);
-  const stage: Stage = { factor: { kind: "matrix", piece, note: null }, inputPermutation: null, outputPermutation: null };
-  const first: Contribution = { fused: [stepTerm(draft, stage, input)], own: [], form: `${enclose(piece.text)} ${input}` };
+  const stage: Stage = {
+    factor: { kind: "matrix", piece, note: null },
+    inputPermutation: null,
+    outputPermutation: null,
+  };
+  const first: Contribution = {
+    fused: [stepTerm(draft, stage, input)],
+    own: [],
+    form: `${enclose(piece.text)} ${input}`,
+  };
   return [first, ...terms.filter(isTrainable).map((term) => contribution(draft, term, scale, input))];
-}
-
-/** `((alpha / r) * B) (A x)` */
-function formOf(term: Term, scale: NumberExpression | null, choices: Choices, input: string): string {
-  const segments = term.kind === "chain" ? segmentsOf(term, choices) : [[term]];
-  const pieces = segments.map((segment) => {
-    const [only] = segment;
-    return segment.length === 1 && only !== undefined
-      ? { text: printTerm(only), trainable: isTrainable(only) }
-      : multiplyPieces(nonEmpty(segment.map(pieceOf)));
-  });
-  const trained = Math.max(0, pieces.findIndex(({ trainable }) => trainable));
-  const texts = pieces.map(({ text }, index) => (scale !== null && index === trained ? scalePiece({ ...identityPiece(number(1)), text }, scale).text : text));
-  return texts.reduceRight((inner, text) => `${enclose(text)} ${inner.includes(" ") ? `(${inner})` : inner}`, input);
 }
 
 function emptyDraft(root: Term, choices: Choices, operands: OperandTable, rules: readonly string[]): Draft {
@@ -206,12 +208,20 @@ const finish = (draft: Draft, name: string, form: string, merged: boolean): Vari
 });
 
 /** The weight applied term by term. @throws Unplannable when a term has no packed form. */
-export function separateVariant(root: Term, name: string, choices: Choices, operands: OperandTable, rules: readonly string[]): VariantDraft {
+export function separateVariant(
+  root: Term,
+  name: string,
+  choices: Choices,
+  operands: OperandTable,
+  rules: readonly string[],
+): VariantDraft {
   const draft = emptyDraft(root, choices, operands, rules);
   const parts = contributions(draft, termsOf(root), null, "x");
   const writers = [
     ...parts.flatMap(({ own }) => own),
-    ...[parts.flatMap(({ fused }) => fused)].filter((terms) => terms.length > 0).map((terms) => ({ terms, outputPermutation: null })),
+    ...[parts.flatMap(({ fused }) => fused)]
+      .filter((terms) => terms.length > 0)
+      .map((terms) => ({ terms, outputPermutation: null })),
   ];
   writers.forEach(({ terms, outputPermutation }, index) => {
     const stepName = writers.length === 1 ? "y" : `y${index + 1}`;
@@ -221,10 +231,19 @@ export function separateVariant(root: Term, name: string, choices: Choices, oper
 }
 
 /** The whole weight as one dense operand, formed at load when it is frozen, else after every step. */
-export function denseVariant(root: Term, name: string, layout: Layout, operands: OperandTable, rules: readonly string[]): VariantDraft {
+export function denseVariant(
+  root: Term,
+  name: string,
+  layout: Layout,
+  operands: OperandTable,
+  rules: readonly string[],
+): VariantDraft {
   const trainable = isTrainable(root);
   const choices: Choices = { layout, masks: "dense", kron: "first-factor-first", products: new Set() };
-  const draft = emptyDraft(root, choices, operands, [...rules, trainable ? "merge-at-step" : "dense-at-load"]);
+  const draft = emptyDraft(root, choices, operands, [
+    ...rules,
+    trainable ? "merge-at-step" : "dense-at-load",
+  ]);
   const piece: MatrixPiece = { ...pieceOf(root), structure: { kind: "dense" } };
   const operand = operands.operand(piece, { name: "panel16" }, piece.rows, piece.columns);
   const terms: StepTerm[] = [{ atom: "dense", operand: operand.name, input: "x", inputPermutation: null }];

@@ -2,24 +2,26 @@
  * Algebra → plan: the driver of this folder. Requires a normalised graph; ensures what `verifyPlan` states.
  * Stands after normalising, so that equal weights get equal plans, and before loops, which know one variant each.
  */
+
+import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import {
   evaluateNumber,
-  symbolsOf,
   type NumberExpression,
   type SymbolValues,
+  symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
-import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
-import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
+import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import type { VariantDraft } from "./build-variant.ts";
 import { candidatePlans } from "./candidate-plans.ts";
 import { callCost, mergeCost } from "./cost-model.ts";
 import { cheapestAt } from "./envelope.ts";
-import { plus, Unplannable } from "./matrix-operand.ts";
+import { Unplannable } from "./matrix-operand.ts";
 import { planMerge } from "./merge-plan.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
+import { plus } from "./packed-size.ts";
 import type { MergePlan, Plan, Variant } from "./plan.ts";
 
 /** Variants cost build time and code size; beyond this many the ones that win least are left out. */
@@ -34,18 +36,33 @@ export interface PlanResult {
 /** Errors: SPX6001 the weight is zero, SPX6201 a part of it has no packed form. */
 export function choosePlan(graph: AlgebraGraph, transform: CheckedTransform): PlanResult {
   if (graph.root.kind === "zero") {
-    return { plan: null, diagnostics: [planError(transform, "SPX6001", `the weight of \`${transform.name}\` is zero for all parameters`, [])] };
+    return {
+      plan: null,
+      diagnostics: [
+        planError(transform, "SPX6001", `the weight of \`${transform.name}\` is zero for all parameters`, []),
+      ],
+    };
   }
   try {
     return { plan: planOf(graph, transform), diagnostics: [] };
   } catch (problem) {
     if (!(problem instanceof Unplannable)) throw problem;
     const message = `no kernels for a part of the weight of \`${transform.name}\``;
-    return { plan: null, diagnostics: [planError(transform, "SPX6201", message, [problem.message, `the weight is ${printTerm(graph.root)}`])] };
+    return {
+      plan: null,
+      diagnostics: [
+        planError(transform, "SPX6201", message, [problem.message, `the weight is ${printTerm(graph.root)}`]),
+      ],
+    };
   }
 }
 
-function planError(transform: CheckedTransform, code: string, message: string, because: readonly string[]): Diagnostic {
+function planError(
+  transform: CheckedTransform,
+  code: string,
+  message: string,
+  because: readonly string[],
+): Diagnostic {
   const primary = { span: transform.weight.span, text: "this weight" };
   return { code, severity: "error", message, primary, secondary: [], facts: {}, because, help: [] };
 }
@@ -58,8 +75,10 @@ function planOf(graph: AlgebraGraph, transform: CheckedTransform): Plan {
   const merging = mergeCost(merge, reference, operands);
   const priced = drafts.map((draft) => priceVariant(draft, operands, merging));
   const { kept, dropped } = keepVariants(priced, reference.name, transform);
-  const used = new Set(kept.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))));
-  mergeOperands(merge).forEach((name) => used.add(name));
+  const used = new Set(
+    kept.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))),
+  );
+  for (const name of mergeOperands(merge)) used.add(name);
   return {
     transform: graph.transform,
     rows: graph.root.rows,
@@ -82,7 +101,9 @@ function mergeSource(drafts: readonly VariantDraft[], operands: OperandTable): V
 }
 
 const mergeOperands = (merge: MergePlan): readonly string[] =>
-  merge.method === "identity" ? [] : merge.terms.flatMap((term) => (term.kind === "operand" ? [term.operand] : [term.left, term.right]));
+  merge.method === "identity"
+    ? []
+    : merge.terms.flatMap((term) => (term.kind === "operand" ? [term.operand] : [term.left, term.right]));
 
 function priceVariant(draft: VariantDraft, operands: OperandTable, merging: NumberExpression): Variant {
   const { notes: _, ...variant } = draft;
@@ -93,12 +114,17 @@ function priceVariant(draft: VariantDraft, operands: OperandTable, merging: Numb
 /** Sizes at which candidates are compared when there are more than are kept. */
 function nominalSizes(transform: CheckedTransform, symbols: readonly string[], size: number): SymbolValues {
   const values = new Map<string, number>();
-  for (const name of symbols) if (!transform.arguments.some((argument) => argument.name === name)) values.set(name, size);
+  for (const name of symbols)
+    if (!transform.arguments.some((argument) => argument.name === name)) values.set(name, size);
   for (const argument of transform.arguments) {
     if (argument.kind !== "number") continue;
     const fallback = { int: 16, real: 1, ratio: 0.5, bool: 0 }[argument.type];
-    const readable = argument.defaultValue !== null && symbolsOf(argument.defaultValue).every((name) => values.has(name));
-    values.set(argument.name, readable && argument.defaultValue !== null ? evaluateNumber(argument.defaultValue, values) : fallback);
+    const readable =
+      argument.defaultValue !== null && symbolsOf(argument.defaultValue).every((name) => values.has(name));
+    values.set(
+      argument.name,
+      readable && argument.defaultValue !== null ? evaluateNumber(argument.defaultValue, values) : fallback,
+    );
   }
   return values;
 }
@@ -109,7 +135,9 @@ function keepVariants(
   transform: CheckedTransform,
 ): { readonly kept: readonly Variant[]; readonly dropped: Plan["rejected"] } {
   if (variants.length <= mostVariants) return { kept: variants, dropped: [] };
-  const symbols = [...new Set(variants.flatMap(({ cost }) => symbolsOf(cost)))].filter((name) => name !== "batch");
+  const symbols = [...new Set(variants.flatMap(({ cost }) => symbolsOf(cost)))].filter(
+    (name) => name !== "batch",
+  );
   const wins = new Map<Variant, number>(variants.map((variant) => [variant, 0]));
   for (const size of [256, 1024, 4096]) {
     const values = nominalSizes(transform, symbols, size);
@@ -119,14 +147,19 @@ function keepVariants(
     }
   }
   const firstOfTokens = variants.find(({ layout }) => layout === "lane-token");
-  const isRequired = (variant: Variant): number => Number(variant.name === required || variant === firstOfTokens);
-  const ranked = [...variants].sort((a, b) => isRequired(b) - isRequired(a) || (wins.get(b) ?? 0) - (wins.get(a) ?? 0));
+  const isRequired = (variant: Variant): number =>
+    Number(variant.name === required || variant === firstOfTokens);
+  const ranked = [...variants].sort(
+    (a, b) => isRequired(b) - isRequired(a) || (wins.get(b) ?? 0) - (wins.get(a) ?? 0),
+  );
   const chosen = new Set(ranked.slice(0, mostVariants));
   const reason = (variant: Variant): string =>
     `cheapest at ${wins.get(variant) ?? 0} of 15 sampled sizes and batches; a plan keeps ${mostVariants} variants`;
   return {
     kept: variants.filter((variant) => chosen.has(variant)),
-    dropped: variants.filter((variant) => !chosen.has(variant)).map((variant) => ({ form: `${variant.name}: ${variant.form}`, reason: reason(variant) })),
+    dropped: variants
+      .filter((variant) => !chosen.has(variant))
+      .map((variant) => ({ form: `${variant.name}: ${variant.form}`, reason: reason(variant) })),
   };
 }
 
@@ -135,14 +168,24 @@ function specializationsOf(root: Term, transform: CheckedTransform): Plan["speci
   const inner = new Set<string>();
   const visit = (term: Term): void => {
     if (term.kind === "chain") {
-      for (const { columns } of term.factors.slice(0, -1)) if (columns.kind === "symbol") inner.add(columns.name);
+      for (const { columns } of term.factors.slice(0, -1))
+        if (columns.kind === "symbol") inner.add(columns.name);
     }
     childrenOf(term).forEach(visit);
   };
   visit(root);
   return transform.arguments.flatMap((argument) => {
-    if (argument.kind !== "number" || argument.type !== "int" || argument.defaultValue === null || !inner.has(argument.name)) return [];
-    const value = symbolsOf(argument.defaultValue).length === 0 ? evaluateNumber(argument.defaultValue, new Map()) : Number.NaN;
+    if (
+      argument.kind !== "number" ||
+      argument.type !== "int" ||
+      argument.defaultValue === null ||
+      !inner.has(argument.name)
+    )
+      return [];
+    const value =
+      symbolsOf(argument.defaultValue).length === 0
+        ? evaluateNumber(argument.defaultValue, new Map())
+        : Number.NaN;
     return Number.isInteger(value) && value > 0 ? [{ symbol: argument.name, value }] : [];
   });
 }

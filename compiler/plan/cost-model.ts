@@ -2,11 +2,11 @@
  * Predicted nanoseconds of a call, as an expression over dimensions, arguments and `batch`: for each step a fixed
  * price, for each of its terms the walks over the stored values and the multiply-adds; the bytes of all operands once.
  */
-import { apply, number, symbol, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { atomRates, callRates, memoryRates } from "../targets/cpu-rates.ts";
 import { substitute } from "../types/dimension.ts";
-import { ceilOver, over, plus, times, windowSlots } from "./matrix-operand.ts";
 import type { OperandLookup } from "./operand-table.ts";
+import { ceilOver, over, plus, times, windowSlots } from "./packed-size.ts";
 import type { Layout, MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";
 
 /** What a price depends on. */
@@ -18,14 +18,19 @@ const tokensOf = (layout: Layout): NumberExpression =>
   layout === "lane-output" ? batch : times(ceilOver(batch, 16), number(16));
 
 function walkedValues(operand: Operand): NumberExpression {
-  return operand.format.name === "window-ell" ? windowSlots(operand.rows, operand.columns, operand.multiplies) : operand.multiplies;
+  return operand.format.name === "window-ell"
+    ? windowSlots(operand.rows, operand.columns, operand.multiplies)
+    : operand.multiplies;
 }
 
 function termCost(term: StepTerm, layout: Layout, operands: OperandLookup): NumberExpression {
   const rate = atomRates[term.atom][layout];
   const tokens = tokensOf(layout);
   // Tiles at the end of the batch shrink, so a walk is charged in full only when it is the only one.
-  const walks = times(apply("max", number(1), over(tokens, number(rate.tileTokens))), number(rate.tileNanoseconds));
+  const walks = times(
+    apply("max", number(1), over(tokens, number(rate.tileTokens))),
+    number(rate.tileNanoseconds),
+  );
   const multiplies = times(tokens, number(rate.groupNanoseconds / rate.groupTokens));
   return times(walkedValues(operands.find(term.operand)), plus(walks, multiplies));
 }
@@ -34,7 +39,8 @@ function stepCost(step: Step, variant: PricedVariant, operands: OperandLookup): 
   const tokens = tokensOf(variant.layout);
   const width = variant.activations.find(({ name }) => name === step.output)?.width ?? number(0);
   const scattered = step.outputPermutation !== null && variant.layout === "lane-output";
-  const stores = (scattered ? callRates.scatterNanoseconds : callRates.activationNanoseconds) * (step.accumulate ? 2 : 1);
+  const stores =
+    (scattered ? callRates.scatterNanoseconds : callRates.activationNanoseconds) * (step.accumulate ? 2 : 1);
   return plus(
     number(callRates.stepNanoseconds),
     times(tokens, width, number(stores)),
@@ -44,7 +50,13 @@ function stepCost(step: Step, variant: PricedVariant, operands: OperandLookup): 
 
 /** Time to read `bytes` once a call; the rate is that of the smallest memory that holds all of them. */
 function readCost(bytes: NumberExpression): NumberExpression {
-  const { secondLevelBytes, secondLevelNanoseconds, thirdLevelBytes, thirdLevelNanoseconds, memoryNanoseconds } = memoryRates;
+  const {
+    secondLevelBytes,
+    secondLevelNanoseconds,
+    thirdLevelBytes,
+    thirdLevelNanoseconds,
+    memoryNanoseconds,
+  } = memoryRates;
   const surcharge = (limit: number, nanoseconds: number): NumberExpression =>
     times(apply(">", bytes, number(limit)), number(nanoseconds));
   const rate = plus(
@@ -63,7 +75,8 @@ export function operandsOf(variant: Pick<Variant, "steps">, operands: OperandLoo
 
 /** A price no other variant reaches where a format cannot index the matrix: 16-bit columns, 16-bit windows. */
 function limitCost(operand: Operand): NumberExpression | null {
-  const widest = operand.format.name === "csr" ? 65536 : operand.format.name === "window-ell" ? 1048576 : null;
+  const widest =
+    operand.format.name === "csr" ? 65536 : operand.format.name === "window-ell" ? 1048576 : null;
   return widest === null ? null : times(apply(">", operand.columns, number(widest)), number(1e15));
 }
 
@@ -83,11 +96,17 @@ export interface CostParts {
 export function costParts(variant: PricedVariant, operands: OperandLookup): CostParts {
   const used = operandsOf(variant, operands);
   const [x, y] = variant.activations;
-  const edges = variant.layout === "lane-token" && x !== undefined && y !== undefined ? plus(x.width, y.width) : number(0);
+  const edges =
+    variant.layout === "lane-token" && x !== undefined && y !== undefined
+      ? plus(x.width, y.width)
+      : number(0);
   return {
     call: number(callRates.callNanoseconds),
     reading: readCost(plus(...used.map(({ bytes }) => bytes))),
-    transposing: edges.kind === "number" ? edges : times(tokensOf(variant.layout), edges, number(callRates.transposeNanoseconds)),
+    transposing:
+      edges.kind === "number"
+        ? edges
+        : times(tokensOf(variant.layout), edges, number(callRates.transposeNanoseconds)),
     steps: variant.steps.map((step) => stepCost(step, variant, operands)),
     limits: plus(...used.flatMap((operand) => limitCost(operand) ?? [])),
   };
@@ -100,7 +119,11 @@ export function callCost(variant: PricedVariant, operands: OperandLookup): Numbe
 }
 
 /** Nanoseconds of forming the dense weight once, divided by the calls that share it. */
-export function mergeCost(plan: MergePlan, identityVariant: PricedVariant, operands: OperandLookup): NumberExpression {
+export function mergeCost(
+  plan: MergePlan,
+  identityVariant: PricedVariant,
+  operands: OperandLookup,
+): NumberExpression {
   const share = number(1 / callRates.callsPerStep);
   const [x, y] = identityVariant.activations;
   const columns = x?.width ?? number(0);
@@ -109,7 +132,8 @@ export function mergeCost(plan: MergePlan, identityVariant: PricedVariant, opera
   }
   const written = times(y?.width ?? number(0), columns, number(4 * memoryRates.memoryNanoseconds));
   const parts = plan.terms.map((term) => {
-    if (term.kind === "operand") return times(walkedValues(operands.find(term.operand)), number(callRates.mergeMultiplyNanoseconds));
+    if (term.kind === "operand")
+      return times(walkedValues(operands.find(term.operand)), number(callRates.mergeMultiplyNanoseconds));
     const [left, right] = [operands.find(term.left), operands.find(term.right)];
     return times(left.rows, left.columns, right.columns, number(callRates.mergeMultiplyNanoseconds));
   });

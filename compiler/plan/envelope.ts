@@ -1,5 +1,10 @@
 /** The cheapest variant for each batch, when dimensions and arguments are known. */
-import { evaluateNumber, number, type NumberExpression, type SymbolValues } from "../../runtime/contract/number-expression.ts";
+import {
+  evaluateNumber,
+  type NumberExpression,
+  number,
+  type SymbolValues,
+} from "../../runtime/contract/number-expression.ts";
 import { foldNumber, substitute } from "../types/dimension.ts";
 
 export interface EnvelopeInterval<V> {
@@ -14,10 +19,15 @@ export const costAt = (cost: NumberExpression, values: SymbolValues, batch: numb
   evaluateNumber(cost, new Map([...values, ["batch", batch]]));
 
 /** The first of the cheapest variants. @throws TypeError when there is none. */
-export function cheapestAt<V extends { readonly cost: NumberExpression }>(variants: readonly V[], values: SymbolValues, batch: number): V {
+export function cheapestAt<V extends { readonly cost: NumberExpression }>(
+  variants: readonly V[],
+  values: SymbolValues,
+  batch: number,
+): V {
   let [best] = variants;
   if (best === undefined) throw new TypeError("a plan without variants");
-  for (const variant of variants) if (costAt(variant.cost, values, batch) < costAt(best.cost, values, batch)) best = variant;
+  for (const variant of variants)
+    if (costAt(variant.cost, values, batch) < costAt(best.cost, values, batch)) best = variant;
   return best;
 }
 
@@ -38,7 +48,9 @@ export function lowerEnvelope<V extends { readonly cost: NumberExpression }>(
 ): readonly EnvelopeInterval<V>[] {
   const starts: { from: number; variant: V }[] = [];
   // Only the batch varies below: everything else is folded once.
-  const known = new Map([...values].filter(([name]) => name !== "batch").map(([name, value]) => [name, number(value)]));
+  const known = new Map(
+    [...values].filter(([name]) => name !== "batch").map(([name, value]) => [name, number(value)]),
+  );
   const folded = variants.map((variant) => ({ variant, cost: foldNumber(substitute(variant.cost, known)) }));
   for (const batch of batches) {
     const { variant } = cheapestAt(folded, values, batch);

@@ -4,6 +4,7 @@ import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import {
   addMatrices,
   blockDiagonal,
+  type DenseMatrix,
   denseMatrix,
   entryOf,
   hadamardProduct,
@@ -13,13 +14,16 @@ import {
   scaleMatrix,
   stridePermutationMatrix,
   transposeMatrix,
-  type DenseMatrix,
 } from "../algebra/dense-matrix.ts";
 import { patternOf, tensorMatrix, type WeightValues } from "../algebra/evaluate-algebra.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 
 /** @throws ReferenceError when a tensor or pattern is not known. */
-export function evaluateSource(source: MatrixSource, tensors: readonly CheckedTensor[], values: WeightValues): DenseMatrix {
+export function evaluateSource(
+  source: MatrixSource,
+  tensors: readonly CheckedTensor[],
+  values: WeightValues,
+): DenseMatrix {
   const evaluate = (part: MatrixSource): DenseMatrix => evaluateSource(part, tensors, values);
   switch (source.kind) {
     case "leaf": {
@@ -38,7 +42,9 @@ export function evaluateSource(source: MatrixSource, tensors: readonly CheckedTe
     case "mask": {
       const keeps = patternOf(source.pattern, values);
       const operand = evaluate(source.of);
-      return denseMatrix(operand.rows, operand.columns, (row, column) => (keeps(row, column) ? entryOf(operand, row, column) : 0));
+      return denseMatrix(operand.rows, operand.columns, (row, column) =>
+        keeps(row, column) ? entryOf(operand, row, column) : 0,
+      );
     }
     case "hadamard":
       return source.factors.map(evaluate).reduce(hadamardProduct);
@@ -52,6 +58,9 @@ export function evaluateSource(source: MatrixSource, tensors: readonly CheckedTe
     case "identity":
       return identityMatrix(evaluateNumber(source.size, values.numbers));
     case "stride-permutation":
-      return stridePermutationMatrix(evaluateNumber(source.size, values.numbers), evaluateNumber(source.stride, values.numbers));
+      return stridePermutationMatrix(
+        evaluateNumber(source.size, values.numbers),
+        evaluateNumber(source.stride, values.numbers),
+      );
   }
 }

@@ -1,5 +1,9 @@
 /** What `spxc explain` says about a plan at given sizes: as data, and as one screen of text. */
-import { evaluateNumber, type NumberExpression, type SymbolValues } from "../../runtime/contract/number-expression.ts";
+import {
+  evaluateNumber,
+  type NumberExpression,
+  type SymbolValues,
+} from "../../runtime/contract/number-expression.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { costParts, operandsOf } from "./cost-model.ts";
 import { costAt, lowerEnvelope } from "./envelope.ts";
@@ -59,7 +63,11 @@ export interface Explanation {
   readonly intervals: readonly ExplainedInterval[];
   readonly merge: string;
   /** Checked once at load; `holds` says what they give at these sizes. */
-  readonly obligations: readonly { readonly text: string; readonly reason: string; readonly holds: boolean }[];
+  readonly obligations: readonly {
+    readonly text: string;
+    readonly reason: string;
+    readonly holds: boolean;
+  }[];
   readonly leftOut: Plan["rejected"];
   readonly notes: readonly string[];
 }
@@ -67,25 +75,49 @@ export interface Explanation {
 type Part = "reading operands" | "transposing" | "steps" | "merging" | "format limits";
 
 /** Nanoseconds by cause at one batch. */
-function parts(variant: Variant, plan: Plan, values: SymbolValues, batch: number): Readonly<Record<Part, number>> & { readonly each: readonly number[] } {
+function parts(
+  variant: Variant,
+  plan: Plan,
+  values: SymbolValues,
+  batch: number,
+): Readonly<Record<Part, number>> & { readonly each: readonly number[] } {
   const cost = costParts(variant, lookupIn(plan.operands));
   const at = (expression: NumberExpression): number => costAt(expression, values, batch);
   const each = cost.steps.map(at);
   const steps = each.reduce((sum, value) => sum + value, 0);
-  const [call, reading, transposing, limits] = [at(cost.call), at(cost.reading), at(cost.transposing), at(cost.limits)];
+  const [call, reading, transposing, limits] = [
+    at(cost.call),
+    at(cost.reading),
+    at(cost.transposing),
+    at(cost.limits),
+  ];
   const merging = Math.max(0, at(variant.cost) - call - reading - transposing - steps - limits);
-  return { "reading operands": reading, transposing, steps, merging: variant.merged ? merging : 0, "format limits": limits, each };
+  return {
+    "reading operands": reading,
+    transposing,
+    steps,
+    merging: variant.merged ? merging : 0,
+    "format limits": limits,
+    each,
+  };
 }
 
 function deciding(chosen: Variant, other: Variant, plan: Plan, values: SymbolValues, batch: number): string {
   const [ours, theirs] = [parts(chosen, plan, values, batch), parts(other, plan, values, batch)];
   const names: readonly Part[] = ["steps", "reading operands", "transposing", "merging", "format limits"];
   const [first = "steps", ...rest] = names;
-  const most = rest.reduce((best, name) => (theirs[name] - ours[name] > theirs[best] - ours[best] ? name : best), first);
+  const most = rest.reduce(
+    (best, name) => (theirs[name] - ours[name] > theirs[best] - ours[best] ? name : best),
+    first,
+  );
   return `${most}: ${printTime(theirs[most])} against ${printTime(ours[most])}`;
 }
 
-function explainInterval(plan: Plan, interval: { from: number; to: number | null; variant: Variant }, values: SymbolValues): ExplainedInterval {
+function explainInterval(
+  plan: Plan,
+  interval: { from: number; to: number | null; variant: Variant },
+  values: SymbolValues,
+): ExplainedInterval {
   const { variant, from: batch } = interval;
   const at = (expression: NumberExpression): number => evaluateNumber(expression, values);
   const operands = operandsOf(variant, lookupIn(plan.operands)).map((operand) => ({
@@ -112,7 +144,15 @@ function explainInterval(plan: Plan, interval: { from: number; to: number | null
     layout: variant.layout,
     nanoseconds,
     bytes: operands.reduce((sum, { bytes }) => sum + bytes, 0),
-    multiplies: variant.steps.reduce((sum, { terms }) => sum + terms.reduce((inner, term) => inner + (operands.find(({ name }) => name === term.operand)?.multiplies ?? 0), 0), 0),
+    multiplies: variant.steps.reduce(
+      (sum, { terms }) =>
+        sum +
+        terms.reduce(
+          (inner, term) => inner + (operands.find(({ name }) => name === term.operand)?.multiplies ?? 0),
+          0,
+        ),
+      0,
+    ),
     operands,
     steps: variant.steps.map((step, index) => ({ text: printStep(step), nanoseconds: each[index] ?? 0 })),
     rejected: others.map(({ other, price }) => ({
@@ -136,9 +176,15 @@ export function explainPlan(plan: Plan, transform: CheckedTransform, values: Sym
     transform: plan.transform,
     rows: at(plan.rows),
     columns: at(plan.columns),
-    intervals: lowerEnvelope(plan.variants, values).map((interval) => explainInterval(plan, interval, values)),
+    intervals: lowerEnvelope(plan.variants, values).map((interval) =>
+      explainInterval(plan, interval, values),
+    ),
     merge: printMerge(plan.merge),
-    obligations: transform.requirements.map(({ text, reason, condition }) => ({ text, reason, holds: at(condition) !== 0 })),
+    obligations: transform.requirements.map(({ text, reason, condition }) => ({
+      text,
+      reason,
+      holds: at(condition) !== 0,
+    })),
     leftOut: plan.rejected,
     notes: plan.notes,
   };
@@ -152,29 +198,38 @@ export function printTime(nanoseconds: number): string {
 
 function printBytes(bytes: number): string {
   if (bytes < 1024) return `${bytes} B`;
-  return bytes < 1024 * 1024 ? `${(bytes / 1024).toFixed(1)} KiB` : `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
+  return bytes < 1024 * 1024
+    ? `${(bytes / 1024).toFixed(1)} KiB`
+    : `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
 }
 
-const printCount = (count: number): string => (count < 1e4 ? String(count) : count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(2)}M`);
+const printCount = (count: number): string =>
+  count < 1e4 ? String(count) : count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(2)}M`;
 
 function printInterval(interval: ExplainedInterval): readonly string[] {
   const { from, to, batch } = interval;
-  const range = to === null ? `batch ${from} and more` : from === to ? `batch ${from}` : `batch ${from} to ${to}`;
+  const range =
+    to === null ? `batch ${from} and more` : from === to ? `batch ${from}` : `batch ${from} to ${to}`;
   const total = `${printTime(interval.nanoseconds)} at ${batch}, ${printBytes(interval.bytes)}, ${printCount(interval.multiplies)} multiplies a token`;
   return [
     `${range}: ${interval.variant}, ${total}`,
     `  ${interval.form}`,
     ...interval.steps.map((step) => `    ${step.text}  (${printTime(step.nanoseconds)})`),
-    ...interval.rejected.map(({ name, ratio, deciding: why }) => `  not ${name}: ${ratio.toFixed(2)} times the time (${why})`),
+    ...interval.rejected.map(
+      ({ name, ratio, deciding: why }) => `  not ${name}: ${ratio.toFixed(2)} times the time (${why})`,
+    ),
   ];
 }
 
 /** Each operand once, whatever the number of intervals that use it. */
 function printOperands(intervals: readonly ExplainedInterval[]): readonly string[] {
-  const operands = new Map(intervals.flatMap((interval) => interval.operands.map((operand) => [operand.name, operand] as const)));
+  const operands = new Map(
+    intervals.flatMap((interval) => interval.operands.map((operand) => [operand.name, operand] as const)),
+  );
   const width = Math.max(...[...operands.keys()].map((name) => name.length));
   return [...operands.values()].map(
-    ({ name, format, stage, bytes, description }) => `  ${name.padEnd(width)}  ${format}, ${printBytes(bytes)}, at ${stage}: ${description}`,
+    ({ name, format, stage, bytes, description }) =>
+      `  ${name.padEnd(width)}  ${format}, ${printBytes(bytes)}, at ${stage}: ${description}`,
   );
 }
 
@@ -188,7 +243,10 @@ export function printExplanation(explanation: Explanation): string {
     "operands",
     ...printOperands(explanation.intervals),
     `merge: ${explanation.merge}`,
-    ...obligations.map(({ text, reason, holds }) => `checked at load: ${text} (${reason})${holds ? "" : ", fails at these sizes"}`),
+    ...obligations.map(
+      ({ text, reason, holds }) =>
+        `checked at load: ${text} (${reason})${holds ? "" : ", fails at these sizes"}`,
+    ),
     ...explanation.leftOut.map(({ form, reason }) => `left out: ${form} (${reason})`),
     ...explanation.notes.map((note) => `note: ${note}`),
     `rules: ${[...new Set(explanation.intervals.flatMap(({ rules }) => rules))].join(", ") || "none"}`,

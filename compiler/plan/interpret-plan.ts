@@ -3,17 +3,17 @@
  * a step that adds to what nobody wrote shows; an operand that its format could not hold is an error.
  */
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { applyDense, type WeightValues } from "../algebra/evaluate-algebra.ts";
 import {
   addMatrices,
   blockDiagonal,
+  type DenseMatrix,
   entryOf,
+  identityMatrix,
   multiplyMatrices,
   stridePermutationMatrix,
   transposeMatrix,
-  type DenseMatrix,
-  identityMatrix,
 } from "../algebra/dense-matrix.ts";
+import { applyDense, type WeightValues } from "../algebra/evaluate-algebra.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import { evaluateSource } from "./evaluate-source.ts";
 import type { Operand, Plan, StridePermutation, Variant } from "./plan.ts";
@@ -24,12 +24,14 @@ interface Scope {
   readonly values: WeightValues;
 }
 
-const size = (scope: Scope, expression: NumberExpression): number => evaluateNumber(expression, scope.values.numbers);
+const size = (scope: Scope, expression: NumberExpression): number =>
+  evaluateNumber(expression, scope.values.numbers);
 
 /** Row-major entries that are nonzero, as [row, column]. */
 function* nonzeros(matrix: DenseMatrix): Generator<readonly [number, number]> {
   for (let row = 0; row < matrix.rows; row++) {
-    for (let column = 0; column < matrix.columns; column++) if (entryOf(matrix, row, column) !== 0) yield [row, column];
+    for (let column = 0; column < matrix.columns; column++)
+      if (entryOf(matrix, row, column) !== 0) yield [row, column];
   }
 }
 
@@ -41,12 +43,15 @@ function checkFits(operand: Operand, matrix: DenseMatrix, scope: Scope): void {
     const outside =
       (format.name === "vector" && row !== column) ||
       (format.name === "blockdiag16" &&
-        Math.floor(row / (matrix.rows / size(scope, format.blocks))) !== Math.floor(column / (matrix.columns / size(scope, format.blocks))));
-    if (outside) throw new RangeError(`${operand.name} has an entry at (${row}, ${column}) outside its format`);
+        Math.floor(row / (matrix.rows / size(scope, format.blocks))) !==
+          Math.floor(column / (matrix.columns / size(scope, format.blocks))));
+    if (outside)
+      throw new RangeError(`${operand.name} has an entry at (${row}, ${column}) outside its format`);
     if (format.name !== "nm-lanes" && format.name !== "nm-rows") continue;
     const group = `${row}:${Math.floor(column / format.m)}`;
     counts.set(group, (counts.get(group) ?? 0) + 1);
-    if ((counts.get(group) ?? 0) > format.n) throw new RangeError(`${operand.name} has more than ${format.n} entries in group ${group}`);
+    if ((counts.get(group) ?? 0) > format.n)
+      throw new RangeError(`${operand.name} has more than ${format.n} entries in group ${group}`);
   }
 }
 
@@ -82,7 +87,12 @@ export function interpretVariant(
   batch: number,
 ): Float64Array {
   const scope: Scope = { plan, tensors, values };
-  const buffers = new Map<string, Float64Array>(variant.activations.map(({ name, width }) => [name, new Float64Array(batch * size(scope, width)).fill(Number.NaN)]));
+  const buffers = new Map<string, Float64Array>(
+    variant.activations.map(({ name, width }) => [
+      name,
+      new Float64Array(batch * size(scope, width)).fill(Number.NaN),
+    ]),
+  );
   buffers.set("x", x);
   const read = (name: string): Float64Array => {
     const buffer = buffers.get(name);
@@ -92,21 +102,34 @@ export function interpretVariant(
   for (const step of variant.steps) {
     const sum = new Float64Array(read(step.output).length);
     for (const term of step.terms) {
-      const product = applyDense(operandMatrix(term.operand, scope), permute(term.inputPermutation, read(term.input), scope));
-      if (product.length !== sum.length) throw new RangeError(`${step.name}: ${term.operand} gives ${product.length} values for ${sum.length}`);
+      const product = applyDense(
+        operandMatrix(term.operand, scope),
+        permute(term.inputPermutation, read(term.input), scope),
+      );
+      if (product.length !== sum.length)
+        throw new RangeError(
+          `${step.name}: ${term.operand} gives ${product.length} values for ${sum.length}`,
+        );
       product.forEach((value, index) => {
         sum[index] = (sum[index] ?? 0) + value;
       });
     }
     const written = permute(step.outputPermutation, sum, scope);
     const held = read(step.output);
-    buffers.set(step.output, step.accumulate ? written.map((value, index) => value + (held[index] ?? Number.NaN)) : written);
+    buffers.set(
+      step.output,
+      step.accumulate ? written.map((value, index) => value + (held[index] ?? Number.NaN)) : written,
+    );
   }
   return read("y");
 }
 
 /** The dense weight [rows, columns] as the merge plan forms it. */
-export function interpretMerge(plan: Plan, tensors: readonly CheckedTensor[], values: WeightValues): DenseMatrix {
+export function interpretMerge(
+  plan: Plan,
+  tensors: readonly CheckedTensor[],
+  values: WeightValues,
+): DenseMatrix {
   const scope: Scope = { plan, tensors, values };
   const { merge } = plan;
   if (merge.method === "kernel") {

@@ -2,12 +2,18 @@
  * A term as a chain of factors that steps can apply, with permutations folded into the steps around them.
  * A ⊗ B becomes (I ⊗ A), (I ⊗ B) and stride permutations; a block diagonal of equal blocks stays one factor.
  */
-import { apply, number, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import type { Term } from "../algebra/algebra-node.ts";
+import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import { divideNumbers, multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
+import type { Term } from "../algebra/algebra-node.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { sameDimension } from "../types/dimension.ts";
-import { multiplyPieces, pieceOf, type MaskStorage, type MatrixPiece } from "./matrix-operand.ts";
+import {
+  identityPiece,
+  type MaskStorage,
+  type MatrixPiece,
+  multiplyPieces,
+  pieceOf,
+} from "./matrix-operand.ts";
 import type { Layout, StridePermutation } from "./plan.ts";
 
 /** One point in the space of plans of a transform. */
@@ -25,7 +31,12 @@ export type LinearFactor =
   /** One packed operand, or whatever `piece` becomes in the layout. */
   | { readonly kind: "matrix"; readonly piece: MatrixPiece; readonly note: string | null }
   /** Equal blocks; `repeated` when all are the piece itself. */
-  | { readonly kind: "blocks"; readonly piece: MatrixPiece; readonly blocks: NumberExpression; readonly repeated: boolean }
+  | {
+      readonly kind: "blocks";
+      readonly piece: MatrixPiece;
+      readonly blocks: NumberExpression;
+      readonly repeated: boolean;
+    }
   | { readonly kind: "diagonal"; readonly piece: MatrixPiece }
   /** A sum with parameters between other factors. */
   | { readonly kind: "sum"; readonly term: Term };
@@ -54,7 +65,8 @@ export function productPoints(term: Term): readonly string[] {
     case "chain": {
       const gaps = term.factors.flatMap((factor, index) => {
         const next = term.factors[index + 1];
-        const stays = next === undefined || isTrainable(factor) || isTrainable(next) || (isMove(factor) && isMove(next));
+        const stays =
+          next === undefined || isTrainable(factor) || isTrainable(next) || (isMove(factor) && isMove(next));
         return stays ? [] : [productKey(term, index)];
       });
       return [...gaps, ...term.factors.flatMap(productPoints)];
@@ -65,7 +77,10 @@ export function productPoints(term: Term): readonly string[] {
 }
 
 /** The factors of a chain in runs that are multiplied at load; a run of one stays as it is. */
-export function segmentsOf(term: Extract<Term, { kind: "chain" }>, choices: Choices): readonly (readonly Term[])[] {
+export function segmentsOf(
+  term: Extract<Term, { kind: "chain" }>,
+  choices: Choices,
+): readonly (readonly Term[])[] {
   const segments: Term[][] = [];
   for (const [index, factor] of term.factors.entries()) {
     const current = segments.at(-1);
@@ -75,12 +90,22 @@ export function segmentsOf(term: Extract<Term, { kind: "chain" }>, choices: Choi
   return segments;
 }
 
-const matrix = (piece: MatrixPiece, note: string | null = null): LinearFactor => ({ kind: "matrix", piece, note });
+const matrix = (piece: MatrixPiece, note: string | null = null): LinearFactor => ({
+  kind: "matrix",
+  piece,
+  note,
+});
 
 const permutation = (size: NumberExpression, stride: NumberExpression): LinearFactor => ({
   kind: "permutation",
   permutation: { size, stride },
 });
+
+/** I ⊗ (X Y) = (I ⊗ X) (I ⊗ Y): a trained product is not formed at every step; the part that acts first is first. */
+function actingParts(factor: Term): readonly Term[] {
+  if (factor.kind === "identity") return [];
+  return factor.kind === "chain" && isTrainable(factor) ? factor.factors.toReversed() : [factor];
+}
 
 /**
  * Viewing the input of A₁ ⊗ … ⊗ Aₖ as an array [q₁, …, qₖ], each factor acts on one axis; a rotation of the axes,
@@ -94,7 +119,9 @@ function kronFactors(factors: readonly Term[], order: Choices["kron"]): readonly
     const rest = divideNumbers(total, factor.columns);
     if (order === "first-factor-first") acting.push(permutation(total, factor.columns));
     total = multiplyNumbers(rest, factor.rows);
-    if (factor.kind !== "identity") acting.push({ kind: "blocks", piece: pieceOf(factor), blocks: rest, repeated: true });
+    for (const part of actingParts(factor)) {
+      acting.push({ kind: "blocks", piece: pieceOf(part), blocks: rest, repeated: true });
+    }
     if (order === "last-factor-first") acting.push(permutation(total, rest));
   }
   return acting.toReversed();
@@ -102,10 +129,20 @@ function kronFactors(factors: readonly Term[], order: Choices["kron"]): readonly
 
 function blockFactors(term: Extract<Term, { kind: "blockdiag" }>): readonly LinearFactor[] {
   const [first, ...rest] = nonEmpty(term.blocks);
-  const equalSizes = rest.every((block) => sameDimension(block.rows, first.rows) && sameDimension(block.columns, first.columns));
-  if (!equalSizes) return [matrix(pieceOf(term), `${pieceOf(term).text} has blocks of different sizes and is stored dense`)];
+  const equalSizes = rest.every(
+    (block) => sameDimension(block.rows, first.rows) && sameDimension(block.columns, first.columns),
+  );
+  if (!equalSizes)
+    return [matrix(pieceOf(term), `${pieceOf(term).text} has blocks of different sizes and is stored dense`)];
   const repeated = rest.every((block) => block === first);
-  return [{ kind: "blocks", piece: repeated ? pieceOf(first) : pieceOf(term), blocks: number(term.blocks.length), repeated }];
+  return [
+    {
+      kind: "blocks",
+      piece: repeated ? pieceOf(first) : pieceOf(term),
+      blocks: number(term.blocks.length),
+      repeated,
+    },
+  ];
 }
 
 /** The factors of a term without a scale, in written order; an identity gives none. */
@@ -134,7 +171,8 @@ export function expandFactors(term: Term, choices: Choices): readonly LinearFact
     case "leaf":
     case "transpose": {
       const leaf = term.kind === "leaf" ? term : term.operand;
-      if (leaf.kind !== "leaf" || leaf.tensor.structure !== "blockdiag" || leaf.tensor.blocks === null) return [matrix(pieceOf(term))];
+      if (leaf.kind !== "leaf" || leaf.tensor.structure !== "blockdiag" || leaf.tensor.blocks === null)
+        return [matrix(pieceOf(term))];
       return [{ kind: "blocks", piece: pieceOf(term), blocks: leaf.tensor.blocks, repeated: false }];
     }
     default:
@@ -144,30 +182,24 @@ export function expandFactors(term: Term, choices: Choices): readonly LinearFact
 
 const isTrivial = ({ size, stride }: StridePermutation): boolean =>
   sameDimension(stride, size) || sameDimension(stride, number(1));
-const cancel = (a: StridePermutation, b: StridePermutation): boolean => sameDimension(apply("*", a.stride, b.stride), a.size);
+const cancel = (a: StridePermutation, b: StridePermutation): boolean =>
+  sameDimension(apply("*", a.stride, b.stride), a.size);
 
 /** Adds a permutation that acts after those in `pending`. */
-function follow(pending: readonly StridePermutation[], next: StridePermutation): readonly StridePermutation[] {
+function follow(
+  pending: readonly StridePermutation[],
+  next: StridePermutation,
+): readonly StridePermutation[] {
   const before = pending.at(-1);
   if (isTrivial(next)) return pending;
   return before !== undefined && cancel(before, next) ? pending.slice(0, -1) : [...pending, next];
 }
 
-const takesPermutedInput = (factor: LinearFactor): boolean => factor.kind === "blocks" || factor.kind === "diagonal";
+const takesPermutedInput = (factor: LinearFactor): boolean =>
+  factor.kind === "blocks" || factor.kind === "diagonal";
 
 /** A step that only moves values: the identity, reading its input permuted. */
-const mover = (size: NumberExpression): Stage["factor"] => ({
-  kind: "diagonal",
-  piece: {
-    source: { kind: "identity", size },
-    rows: size,
-    columns: size,
-    structure: { kind: "dense" },
-    trainable: false,
-    text: "I",
-    tensors: [],
-  },
-});
+const mover = (size: NumberExpression): Stage["factor"] => ({ kind: "diagonal", piece: identityPiece(size) });
 
 /**
  * The stages of a chain, first acting first. A permutation goes into the input of the factor after it, else into
@@ -188,7 +220,8 @@ export function arrangeStages(factors: readonly LinearFactor[], size: NumberExpr
       stages[stages.length - 1] = { ...before, outputPermutation: next };
       waiting = waiting.slice(1);
     }
-    for (const move of waiting) stages.push({ factor: mover(move.size), inputPermutation: move, outputPermutation: null });
+    for (const move of waiting)
+      stages.push({ factor: mover(move.size), inputPermutation: move, outputPermutation: null });
     if (factor !== null) stages.push({ factor, inputPermutation: input, outputPermutation: null });
     pending = [];
   };
@@ -196,7 +229,8 @@ export function arrangeStages(factors: readonly LinearFactor[], size: NumberExpr
     if (factor.kind === "permutation") pending = follow(pending, factor.permutation);
     else place(factor);
   }
-  if (stages.length === 0 && pending.length === 0) return [{ factor: mover(size), inputPermutation: null, outputPermutation: null }];
+  if (stages.length === 0 && pending.length === 0)
+    return [{ factor: mover(size), inputPermutation: null, outputPermutation: null }];
   place(null);
   return stages;
 }

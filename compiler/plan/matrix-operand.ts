@@ -1,13 +1,12 @@
 /** Matrices that a kernel reads as one packed operand: their source, zeros, stage; and the format each layout packs them in. */
-import { apply, number, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import type { Term } from "../algebra/algebra-node.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
+import type { Term } from "../algebra/algebra-node.ts";
 import { printFactor, printTerm } from "../algebra/print-algebra.ts";
-import { isTrainable, zeroStructure, type ZeroStructure } from "../algebra/structure.ts";
-import { windowPadding } from "../targets/cpu-rates.ts";
-import { foldNumber } from "../types/dimension.ts";
+import { isTrainable, type ZeroStructure, zeroStructure } from "../algebra/structure.ts";
 import type { Layout, StepTerm } from "./plan.ts";
 
 /** A matrix that is formed before kernels run. */
@@ -74,6 +73,23 @@ export const pieceOf = (term: Term): MatrixPiece => ({
   tensors: tensorsOf(term),
 });
 
+/** The identity; with a factor, that multiple of it. */
+export const identityPiece = (
+  size: NumberExpression,
+  factor: NumberExpression | null = null,
+): MatrixPiece => {
+  const identity: MatrixSource = { kind: "identity", size };
+  return {
+    source: factor === null ? identity : { kind: "scale", factor, of: identity },
+    rows: size,
+    columns: size,
+    structure: { kind: "dense" },
+    trainable: false,
+    text: factor === null ? "I" : `${printFactor(factor)} * I`,
+    tensors: [],
+  };
+};
+
 /** In parentheses when it has an operator (a space) outside of brackets. */
 export function enclose(text: string): string {
   let depth = 0;
@@ -92,7 +108,11 @@ export function scalePiece(piece: MatrixPiece, factor: NumberExpression | null):
   return { ...piece, source, text: `${printFactor(factor)} * ${enclose(piece.text)}` };
 }
 
-const combine = (pieces: readonly [MatrixPiece, ...MatrixPiece[]], source: MatrixSource, text: string): MatrixPiece => ({
+const combine = (
+  pieces: readonly [MatrixPiece, ...MatrixPiece[]],
+  source: MatrixSource,
+  text: string,
+): MatrixPiece => ({
   source,
   text,
   rows: pieces[0].rows,
@@ -104,11 +124,19 @@ const combine = (pieces: readonly [MatrixPiece, ...MatrixPiece[]], source: Matri
 
 /** Several pieces of one shape added into a dense one. */
 export const addPieces = (pieces: readonly [MatrixPiece, ...MatrixPiece[]]): MatrixPiece =>
-  combine(pieces, { kind: "sum", terms: pieces.map(({ source }) => source) }, pieces.map(({ text }) => text).join(" + "));
+  combine(
+    pieces,
+    { kind: "sum", terms: pieces.map(({ source }) => source) },
+    pieces.map(({ text }) => text).join(" + "),
+  );
 
 /** Adjacent factors multiplied into a dense piece. */
 export const multiplyPieces = (pieces: readonly [MatrixPiece, ...MatrixPiece[]]): MatrixPiece =>
-  combine(pieces, { kind: "product", factors: pieces.map(({ source }) => source) }, pieces.map(({ text }) => enclose(text)).join(" @ "));
+  combine(
+    pieces,
+    { kind: "product", factors: pieces.map(({ source }) => source) },
+    pieces.map(({ text }) => enclose(text)).join(" @ "),
+  );
 
 /** How masked matrices are stored: with their zeros in dense panels, or packed by their pattern. */
 export type MaskStorage = "dense" | "packed";
@@ -137,85 +165,23 @@ export function chooseFormat(structure: ZeroStructure, layout: Layout, masks: Ma
     const { height, width } = structure;
     return layout === "lane-token"
       ? { atom: "block", format: { name: "block-strips", height, width }, note: null }
-      : sparseChoice(layout, `blocks of ${height} x ${width} run as unstructured entries when a lane is an output`);
+      : sparseChoice(
+          layout,
+          `blocks of ${height} x ${width} run as unstructured entries when a lane is an output`,
+        );
   }
   const { n, m } = structure;
-  if (structure.axis === "output") return sparseChoice(layout, `${n}:${m} along the output runs as unstructured entries`);
+  if (structure.axis === "output")
+    return sparseChoice(layout, `${n}:${m} along the output runs as unstructured entries`);
   if (layout === "lane-output") {
     return m <= 16
       ? { atom: "nm", format: { name: "nm-lanes", n, m }, note: null }
-      : sparseChoice(layout, `${n}:${m} has groups wider than 16 inputs and runs as unstructured entries when a lane is an output`);
+      : sparseChoice(
+          layout,
+          `${n}:${m} has groups wider than 16 inputs and runs as unstructured entries when a lane is an output`,
+        );
   }
   return m <= 256
     ? { atom: "nm", format: { name: "nm-rows", n, m }, note: null }
     : sparseChoice(layout, `${n}:${m} has groups wider than 256 inputs and runs as unstructured entries`);
-}
-
-const fold = (operator: "+" | "-" | "*" | "/" | "min" | "max" | "sqrt" | "ceil", ...operands: NumberExpression[]): NumberExpression =>
-  foldNumber(apply(operator, ...operands));
-export const plus = (...terms: NumberExpression[]): NumberExpression => (terms.length === 0 ? number(0) : fold("+", ...terms));
-export const times = (...factors: NumberExpression[]): NumberExpression => fold("*", ...factors);
-export const over = (a: NumberExpression, b: NumberExpression): NumberExpression => fold("/", a, b);
-/** ceil(a / b). */
-export const ceilOver = (a: NumberExpression, b: number): NumberExpression => fold("ceil", over(a, number(b)));
-
-/** Values stored for a matrix of this structure, without padding: the multiplies for one token. */
-export function storedValues(piece: Pick<MatrixPiece, "rows" | "columns" | "structure">, format: OperandFormat): NumberExpression {
-  const { rows, columns, structure } = piece;
-  switch (format.name) {
-    case "vector":
-      return rows;
-    case "blockdiag16":
-      return over(times(rows, columns), format.blocks);
-    case "nm-lanes":
-    case "nm-rows":
-      return over(times(rows, columns, number(format.n)), number(format.m));
-    case "panel16":
-      return times(rows, columns);
-    default:
-      if (structure.kind === "nm") return over(times(rows, columns, number(structure.n)), number(structure.m));
-      return structure.kind === "dense" ? times(rows, columns) : structure.count;
-  }
-}
-
-/** Slots of a window-ell operand: its nonzeros and the padding that random positions need. */
-export function windowSlots(rows: NumberExpression, columns: NumberExpression, count: NumberExpression): NumberExpression {
-  const area = fold("max", times(rows, columns), number(1));
-  const density = fold("max", over(count, area), number(1e-9));
-  const padding = plus(number(windowPadding.constant), over(number(windowPadding.inverseRoot), fold("sqrt", density)));
-  return times(count, fold("max", number(1), fold("min", number(windowPadding.most), padding)));
-}
-
-/** Bytes of the packed operand; for window-ell the expected ones. */
-export function packedBytes(piece: Pick<MatrixPiece, "rows" | "columns">, format: OperandFormat, count: NumberExpression): NumberExpression {
-  const { rows, columns } = piece;
-  const panels = ceilOver(rows, 16);
-  switch (format.name) {
-    case "panel16":
-      return times(panels, columns, number(64));
-    case "nm-lanes": {
-      const groups = Math.floor(16 / format.m);
-      const windows = ceilOver(columns, format.m * groups);
-      const lines = times(windows, number(format.n * groups));
-      return times(panels, plus(times(lines, number(64)), times(ceilOver(lines, 8), number(64))));
-    }
-    case "nm-rows":
-      return times(count, number(5));
-    case "window-ell": {
-      const entries = fold("min", times(panels, ceilOver(columns, 16)), count);
-      return plus(times(windowSlots(rows, columns, count), number(5)), times(entries, number(4)), times(plus(panels, number(1)), number(8)));
-    }
-    case "csr":
-      return plus(times(count, number(6)), times(plus(rows, number(1)), number(4)));
-    case "block-strips": {
-      const blocks = over(count, number(format.height * format.width));
-      return plus(times(count, number(4)), times(blocks, number(2)), times(plus(over(rows, number(format.height)), number(1)), number(4)));
-    }
-    case "blockdiag16": {
-      const stored = format.repeated ? number(1) : format.blocks;
-      return times(stored, fold("ceil", over(over(rows, format.blocks), number(16))), over(columns, format.blocks), number(64));
-    }
-    case "vector":
-      return times(rows, number(4));
-  }
 }

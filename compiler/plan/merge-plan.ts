@@ -1,16 +1,19 @@
 /** How the dense weight is formed from the operands that a lane = output variant already has. */
-import type { OperandTable } from "./operand-table.ts";
+
 import type { VariantDraft } from "./build-variant.ts";
+import type { OperandTable } from "./operand-table.ts";
 import type { MergePlan, MergeTerm, StepTerm } from "./plan.ts";
 
 /** The merge term of a step term that ends in `y`, or null when it is more than an operand or a product of two. */
 function mergeTerm(term: StepTerm, variant: VariantDraft, operands: OperandTable): MergeTerm | null {
   if (term.inputPermutation !== null) return null;
   const { atom, operand } = term;
-  if (term.input === "x") return atom === "dense" || atom === "nm" || atom === "sparse" ? { kind: "operand", atom, operand } : null;
+  if (term.input === "x")
+    return atom === "dense" || atom === "nm" || atom === "sparse" ? { kind: "operand", atom, operand } : null;
   const producer = variant.steps.find(({ output }) => output === term.input);
   const [right, ...rest] = producer?.terms ?? [];
-  if (producer === undefined || right === undefined || rest.length > 0 || producer.outputPermutation !== null) return null;
+  if (producer === undefined || right === undefined || rest.length > 0 || producer.outputPermutation !== null)
+    return null;
   const panels = [operand, right.operand].every((name) => operands.find(name).format.name === "panel16");
   return panels && right.input === "x" ? { kind: "product", left: operand, right: right.operand } : null;
 }
@@ -22,7 +25,11 @@ function mergeTerm(term: StepTerm, variant: VariantDraft, operands: OperandTable
  */
 export function planMerge(variant: VariantDraft, operands: OperandTable): MergePlan {
   const writers = variant.steps.filter(({ output }) => output === "y");
-  const terms = writers.flatMap((step) => step.terms.map((term) => (step.outputPermutation === null ? mergeTerm(term, variant, operands) : null)));
+  const terms = writers.flatMap((step) =>
+    step.terms.map((term) => (step.outputPermutation === null ? mergeTerm(term, variant, operands) : null)),
+  );
   const known = terms.filter((term) => term !== null);
-  return known.length === terms.length ? { method: "kernel", terms: known } : { method: "identity", variant: variant.name };
+  return known.length === terms.length
+    ? { method: "kernel", terms: known }
+    : { method: "identity", variant: variant.name };
 }

@@ -1,7 +1,8 @@
 /** The packed operands of one plan. Variants that need the same bytes share an operand. */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { packedBytes, storedValues, type MatrixPiece } from "./matrix-operand.ts";
+import type { MatrixPiece } from "./matrix-operand.ts";
+import { packedBytes, storedValues } from "./packed-size.ts";
 import type { Operand } from "./plan.ts";
 
 export interface OperandLookup {
@@ -11,7 +12,12 @@ export interface OperandLookup {
 
 export interface OperandTable extends OperandLookup {
   /** The operand that holds `piece` in `format`, added on first use. `rows` and `columns` are those of the map. */
-  operand(piece: MatrixPiece, format: OperandFormat, rows: NumberExpression, columns: NumberExpression): Operand;
+  operand(
+    piece: MatrixPiece,
+    format: OperandFormat,
+    rows: NumberExpression,
+    columns: NumberExpression,
+  ): Operand;
   all(): readonly Operand[];
 }
 
@@ -40,7 +46,7 @@ export function createOperandTable(): OperandTable {
   const byName = new Map<string, Operand>();
   const freshName = (piece: MatrixPiece, format: OperandFormat): string => {
     const stem = piece.tensors.length > 3 || piece.tensors.length === 0 ? "weight" : piece.tensors.join("_");
-    const wanted = `${piece.source.kind === "identity" ? "identity" : stem}_${shortNames[format.name]}`;
+    const wanted = `${piece.text.endsWith("I") && piece.tensors.length === 0 ? "identity" : stem}_${shortNames[format.name]}`;
     let name = wanted;
     for (let count = 2; byName.has(name); count++) name = `${wanted}_${count}`;
     return name;

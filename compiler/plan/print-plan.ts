@@ -24,7 +24,10 @@ const permuted = (permutation: StridePermutation | null, inner: string): string 
 /** One line: `t1 = A_panels x`, `y += P(b) (L_blocks P(n / b) t1)`. */
 export function printStep(step: Step): string {
   const sum = step.terms
-    .map(({ atom, operand, input, inputPermutation }) => `${atom} ${operand} · ${permuted(inputPermutation, input)}`)
+    .map(
+      ({ atom, operand, input, inputPermutation }) =>
+        `${atom} ${operand} · ${permuted(inputPermutation, input)}`,
+    )
     .join(" + ");
   const value = step.outputPermutation === null ? sum : permuted(step.outputPermutation, `(${sum})`);
   return `${step.output} ${step.accumulate ? "+=" : "="} ${value}`;

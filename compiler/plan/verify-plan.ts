@@ -22,20 +22,32 @@ interface StepView {
   readonly before: readonly Step[];
 }
 
-const operandIn = (plan: Plan, name: string): Operand | undefined => plan.operands.find((operand) => operand.name === name);
-const activationIn = (variant: Variant, name: string): Activation | undefined => variant.activations.find((activation) => activation.name === name);
+const operandIn = (plan: Plan, name: string): Operand | undefined =>
+  plan.operands.find((operand) => operand.name === name);
+const activationIn = (variant: Variant, name: string): Activation | undefined =>
+  variant.activations.find((activation) => activation.name === name);
 
 const stepLaws: readonly { readonly sentence: string; readonly holds: (view: StepView) => boolean }[] = [
   { sentence: "has a term", holds: ({ step }) => step.terms.length > 0 },
-  { sentence: "reads operands that exist", holds: ({ plan, step }) => step.terms.every(({ operand }) => operandIn(plan, operand) !== undefined) },
-  { sentence: "writes an activation that exists", holds: ({ variant, step }) => step.output !== "x" && activationIn(variant, step.output) !== undefined },
+  {
+    sentence: "reads operands that exist",
+    holds: ({ plan, step }) => step.terms.every(({ operand }) => operandIn(plan, operand) !== undefined),
+  },
+  {
+    sentence: "writes an activation that exists",
+    holds: ({ variant, step }) => step.output !== "x" && activationIn(variant, step.output) !== undefined,
+  },
   {
     sentence: "reads x or what an earlier step wrote",
-    holds: ({ step, before }) => step.terms.every(({ input }) => input === "x" || (input !== "y" && before.some(({ output }) => output === input))),
+    holds: ({ step, before }) =>
+      step.terms.every(
+        ({ input }) => input === "x" || (input !== "y" && before.some(({ output }) => output === input)),
+      ),
   },
   {
     sentence: "adds only to y, after y was written",
-    holds: ({ step, before }) => !step.accumulate || (step.output === "y" && before.some(({ output }) => output === "y")),
+    holds: ({ step, before }) =>
+      !step.accumulate || (step.output === "y" && before.some(({ output }) => output === "y")),
   },
   {
     sentence: "overwrites nothing",
@@ -51,17 +63,25 @@ const stepLaws: readonly { readonly sentence: string; readonly holds: (view: Ste
   },
   {
     sentence: "leaves block-diagonal and diagonal terms alone",
-    holds: ({ step }) => step.terms.length === 1 || step.terms.every(({ atom }) => !standAlone.includes(atom)),
+    holds: ({ step }) =>
+      step.terms.length === 1 || step.terms.every(({ atom }) => !standAlone.includes(atom)),
   },
   {
     sentence: "permutes the input of block-diagonal and diagonal terms only",
-    holds: ({ step }) => step.terms.every(({ atom, inputPermutation }) => inputPermutation === null || standAlone.includes(atom)),
+    holds: ({ step }) =>
+      step.terms.every(
+        ({ atom, inputPermutation }) => inputPermutation === null || standAlone.includes(atom),
+      ),
   },
   {
     sentence: "fits its operands to its activations",
     holds: ({ plan, variant, step }) =>
       step.terms.every(({ operand, input }) => {
-        const [matrix, from, to] = [operandIn(plan, operand), activationIn(variant, input), activationIn(variant, step.output)];
+        const [matrix, from, to] = [
+          operandIn(plan, operand),
+          activationIn(variant, input),
+          activationIn(variant, step.output),
+        ];
         if (matrix === undefined || from === undefined || to === undefined) return true;
         return sameDimension(matrix.columns, from.width) && sameDimension(matrix.rows, to.width);
       }),
@@ -71,45 +91,85 @@ const stepLaws: readonly { readonly sentence: string; readonly holds: (view: Ste
     holds: ({ variant, step }) => {
       const fits = (name: string, permutation: Step["outputPermutation"]): boolean => {
         const activation = activationIn(variant, name);
-        return permutation === null || activation === undefined || sameDimension(activation.width, permutation.size);
+        return (
+          permutation === null ||
+          activation === undefined ||
+          sameDimension(activation.width, permutation.size)
+        );
       };
-      return fits(step.output, step.outputPermutation) && step.terms.every(({ input, inputPermutation }) => fits(input, inputPermutation));
+      return (
+        fits(step.output, step.outputPermutation) &&
+        step.terms.every(({ input, inputPermutation }) => fits(input, inputPermutation))
+      );
     },
   },
 ];
 
-const variantLaws: readonly { readonly sentence: string; readonly holds: (variant: Variant, plan: Plan) => boolean }[] = [
+const variantLaws: readonly {
+  readonly sentence: string;
+  readonly holds: (variant: Variant, plan: Plan) => boolean;
+}[] = [
   { sentence: "ends by writing y", holds: ({ steps }) => steps.at(-1)?.output === "y" },
-  { sentence: "writes y without adding exactly once", holds: ({ steps }) => steps.filter(({ output, accumulate }) => output === "y" && !accumulate).length === 1 },
+  {
+    sentence: "writes y without adding exactly once",
+    holds: ({ steps }) =>
+      steps.filter(({ output, accumulate }) => output === "y" && !accumulate).length === 1,
+  },
   {
     sentence: "has x and y as wide as the weight",
     holds: (variant, plan) => {
       const [x, y] = [activationIn(variant, "x"), activationIn(variant, "y")];
-      return x !== undefined && y !== undefined && sameDimension(x.width, plan.columns) && sameDimension(y.width, plan.rows);
+      return (
+        x !== undefined &&
+        y !== undefined &&
+        sameDimension(x.width, plan.columns) &&
+        sameDimension(y.width, plan.rows)
+      );
     },
   },
-  { sentence: "names its activations apart", holds: ({ activations }) => new Set(activations.map(({ name }) => name)).size === activations.length },
-  { sentence: "names its steps apart", holds: ({ steps }) => new Set(steps.map(({ name }) => name)).size === steps.length },
+  {
+    sentence: "names its activations apart",
+    holds: ({ activations }) => new Set(activations.map(({ name }) => name)).size === activations.length,
+  },
+  {
+    sentence: "names its steps apart",
+    holds: ({ steps }) => new Set(steps.map(({ name }) => name)).size === steps.length,
+  },
   {
     sentence: "reads every intermediate activation",
     holds: ({ activations, steps }) =>
-      activations.every(({ name }) => name === "x" || name === "y" || steps.some(({ terms }) => terms.some(({ input }) => input === name))),
+      activations.every(
+        ({ name }) =>
+          name === "x" ||
+          name === "y" ||
+          steps.some(({ terms }) => terms.some(({ input }) => input === name)),
+      ),
   },
 ];
 
 const planLaws: readonly { readonly sentence: string; readonly holds: (plan: Plan) => boolean }[] = [
   { sentence: "has a variant", holds: ({ variants }) => variants.length > 0 },
-  { sentence: "names its variants apart", holds: ({ variants }) => new Set(variants.map(({ name }) => name)).size === variants.length },
-  { sentence: "names its operands apart", holds: ({ operands }) => new Set(operands.map(({ name }) => name)).size === operands.length },
+  {
+    sentence: "names its variants apart",
+    holds: ({ variants }) => new Set(variants.map(({ name }) => name)).size === variants.length,
+  },
+  {
+    sentence: "names its operands apart",
+    holds: ({ operands }) => new Set(operands.map(({ name }) => name)).size === operands.length,
+  },
   {
     sentence: "merges operands that exist, products of panels, or through a lane-output variant",
     holds: ({ merge, operands, variants }) => {
       if (merge.method === "identity") {
-        return variants.some(({ name, layout, merged }) => name === merge.variant && layout === "lane-output" && !merged);
+        return variants.some(
+          ({ name, layout, merged }) => name === merge.variant && layout === "lane-output" && !merged,
+        );
       }
-      const format = (name: string): FormatName | undefined => operands.find((operand) => operand.name === name)?.format.name;
+      const format = (name: string): FormatName | undefined =>
+        operands.find((operand) => operand.name === name)?.format.name;
       return merge.terms.every((term) => {
-        if (term.kind === "product") return format(term.left) === "panel16" && format(term.right) === "panel16";
+        if (term.kind === "product")
+          return format(term.left) === "panel16" && format(term.right) === "panel16";
         const found = format(term.operand);
         return found !== undefined && legalFormats[term.atom]["lane-output"].includes(found);
       });
@@ -119,13 +179,18 @@ const planLaws: readonly { readonly sentence: string; readonly holds: (plan: Pla
 
 /** Broken laws as sentences; empty when all hold. */
 export function verifyPlan(plan: Plan): readonly string[] {
-  const broken = (owner: string, sentence: string): string => `${plan.transform}: ${owner} breaks "${sentence}"`;
+  const broken = (owner: string, sentence: string): string =>
+    `${plan.transform}: ${owner} breaks "${sentence}"`;
   const ofPlan = planLaws.filter((law) => !law.holds(plan)).map((law) => broken("the plan", law.sentence));
   const ofVariants = plan.variants.flatMap((variant) => [
-    ...variantLaws.filter((law) => !law.holds(variant, plan)).map((law) => broken(variant.name, law.sentence)),
+    ...variantLaws
+      .filter((law) => !law.holds(variant, plan))
+      .map((law) => broken(variant.name, law.sentence)),
     ...variant.steps.flatMap((step, index) => {
       const view: StepView = { plan, variant, step, before: variant.steps.slice(0, index) };
-      return stepLaws.filter((law) => !law.holds(view)).map((law) => broken(`${variant.name}, step ${step.name}`, law.sentence));
+      return stepLaws
+        .filter((law) => !law.holds(view))
+        .map((law) => broken(`${variant.name}, step ${step.name}`, law.sentence));
     }),
   ]);
   return [...ofPlan, ...ofVariants];

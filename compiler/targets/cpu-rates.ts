@@ -19,16 +19,30 @@ export interface AtomRate {
   readonly provenance: "measured" | "derived";
 }
 
-type RateTable = Readonly<Record<"dense" | "nm" | "sparse" | "block" | "blockdiag" | "diag", Readonly<Record<"lane-output" | "lane-token", AtomRate>>>>;
+type RateTable = Readonly<
+  Record<
+    "dense" | "nm" | "sparse" | "block" | "blockdiag" | "diag",
+    Readonly<Record<"lane-output" | "lane-token", AtomRate>>
+  >
+>;
 
-const outputLane = (tileNanoseconds: number, groupNanoseconds: number, provenance: AtomRate["provenance"]): AtomRate => ({
+const outputLane = (
+  tileNanoseconds: number,
+  groupNanoseconds: number,
+  provenance: AtomRate["provenance"],
+): AtomRate => ({
   tileTokens: 4,
   tileNanoseconds,
   groupTokens: 1,
   groupNanoseconds,
   provenance,
 });
-const tokenLane = (tileTokens: number, tileNanoseconds: number, groupNanoseconds: number, provenance: AtomRate["provenance"]): AtomRate => ({
+const tokenLane = (
+  tileTokens: number,
+  tileNanoseconds: number,
+  groupNanoseconds: number,
+  provenance: AtomRate["provenance"],
+): AtomRate => ({
   tileTokens,
   tileNanoseconds,
   groupTokens: 16,
@@ -39,15 +53,33 @@ const tokenLane = (tileTokens: number, tileNanoseconds: number, groupNanoseconds
 /** Atom and layout → rate. */
 export const atomRates: RateTable = {
   // Lane = output: one 64-byte line feeds 16 outputs, four tokens share it. Lane = token: 8 x 3 tile near peak.
-  dense: { "lane-output": outputLane(0.008, 0.006, "derived"), "lane-token": tokenLane(48, 0.005, 0.07, "measured") },
+  dense: {
+    "lane-output": outputLane(0.008, 0.006, "derived"),
+    "lane-token": tokenLane(48, 0.005, 0.07, "measured"),
+  },
   // 2:4 lane = output measured at 1.93x of dense, the ratio of its bytes. Lane = token is bound by index and broadcast.
-  nm: { "lane-output": outputLane(0.009, 0.0085, "measured"), "lane-token": tokenLane(64, 0.16, 0.11, "derived") },
+  nm: {
+    "lane-output": outputLane(0.009, 0.0085, "measured"),
+    "lane-token": tokenLane(64, 0.16, 0.11, "derived"),
+  },
   // Per padded slot in lane = output. Lane = token: 35 multiplies/ns a thread at 64 tokens, 15 at 16.
-  sparse: { "lane-output": outputLane(0.01, 0.008, "measured"), "lane-token": tokenLane(64, 0.2, 0.13, "measured") },
+  sparse: {
+    "lane-output": outputLane(0.01, 0.008, "measured"),
+    "lane-token": tokenLane(64, 0.2, 0.13, "measured"),
+  },
   // Four outputs share an index: 86 multiplies/ns a thread at 64 tokens, 33 at 16.
-  block: { "lane-output": outputLane(0.01, 0.008, "derived"), "lane-token": tokenLane(64, 0.09, 0.075, "measured") },
-  blockdiag: { "lane-output": outputLane(0.009, 0.007, "derived"), "lane-token": tokenLane(48, 0.008, 0.075, "derived") },
-  diag: { "lane-output": outputLane(0.005, 0.02, "derived"), "lane-token": tokenLane(48, 0.01, 0.2, "derived") },
+  block: {
+    "lane-output": outputLane(0.01, 0.008, "derived"),
+    "lane-token": tokenLane(64, 0.09, 0.075, "measured"),
+  },
+  blockdiag: {
+    "lane-output": outputLane(0.009, 0.007, "derived"),
+    "lane-token": tokenLane(48, 0.008, 0.075, "derived"),
+  },
+  diag: {
+    "lane-output": outputLane(0.005, 0.02, "derived"),
+    "lane-token": tokenLane(48, 0.01, 0.2, "derived"),
+  },
 };
 
 /** Streaming operands: nanoseconds a byte by where all operands of a variant fit, on two threads. */

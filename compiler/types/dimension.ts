@@ -201,10 +201,17 @@ const product = (factors: readonly NumberExpression[]): NumberExpression => {
   return rest.length === 0 ? first : apply("*", first, ...rest);
 };
 
+/** Inverses become divisors: multiplying by 1 / x would round twice. */
 function monomialExpression({ coefficient, powers }: Monomial): NumberExpression {
-  const factors = powers.flatMap(({ atom, exponent }) => repeat(atom, exponent));
+  const factors: NumberExpression[] = [];
+  const divisors: NumberExpression[] = [];
+  for (const { atom, exponent } of powers) {
+    if (atom.kind === "expression") factors.push(...repeat(atom, exponent));
+    else divisors.push(...Array.from({ length: exponent }, () => fromPolynomial(atom.of)));
+  }
   const size = coefficient.numerator < 0n ? -coefficient.numerator : coefficient.numerator;
-  return product(size === 1n && factors.length > 0 ? factors : [number(Number(size)), ...factors]);
+  const numerator = product(size === 1n && factors.length > 0 ? factors : [number(Number(size)), ...factors]);
+  return divisors.length === 0 ? numerator : apply("/", numerator, product(divisors));
 }
 
 const degree = ({ powers }: Monomial): number => powers.reduce((sum, { exponent }) => sum + exponent, 0);

@@ -69,8 +69,8 @@ function mayDivideByZero(expression: NumberExpression, knowledge: Knowledge): bo
   if (expression.kind !== "apply") return false;
   if (expression.operands.some((operand) => mayDivideByZero(operand, knowledge))) return true;
   if (expression.operator !== "/" && expression.operator !== "%") return false;
-  const { low, high } = intervalOf(toPolynomial(expression.operands[1] ?? number(1)), knowledge);
-  return low <= 0 && high >= 0;
+  const divisor = toPolynomial(expression.operands[1] ?? number(1));
+  return !isPositive(divisor, knowledge) && intervalOf(divisor, knowledge).high >= 0;
 }
 
 const opposites: Partial<Record<NumberOperator, NumberOperator>> = {
@@ -131,8 +131,16 @@ const atLeastZero = (a: NumberExpression, b: NumberExpression, knowledge: Knowle
 function aboveZero(a: NumberExpression, b: NumberExpression, knowledge: Knowledge): boolean {
   const gap = difference(a, b);
   if (isWhole(gap, knowledge)) return isNonNegative(addPolynomials(gap, constantPolynomial(rational(-1n))), knowledge, 4);
-  return intervalOf(gap, knowledge).low > 0;
+  return isPositive(gap, knowledge);
 }
+
+/** A sum of positive terms, also where an interval only comes as near to 0 as it likes: n / m. */
+const isPositive = (polynomial: Polynomial, knowledge: Knowledge): boolean =>
+  intervalOf(polynomial, knowledge).low > 0 ||
+  (polynomial.size > 0 &&
+    [...polynomial.values()].every(
+      ({ coefficient, powers }) => coefficient.numerator > 0n && powers.every(({ atom }) => intervalOfAtom(atom, knowledge).low > 0),
+    ));
 
 function equal(a: NumberExpression, b: NumberExpression, knowledge: Knowledge): boolean {
   if (difference(a, b).size === 0) return true;
@@ -164,7 +172,7 @@ function isRemainderZero(a: NumberExpression, b: NumberExpression, knowledge: Kn
   if (b.kind !== "number" || b.value !== 0 || a.kind !== "apply" || a.operator !== "%") return false;
   const [dividend = number(0), divisor = number(1)] = a.operands;
   const modulus = toPolynomial(divisor);
-  if (intervalOf(modulus, knowledge).low <= 0) return false;
+  if (!isPositive(modulus, knowledge)) return false;
   const quotient = dividePolynomials(toPolynomial(dividend), modulus);
   if (quotient === null) return false;
   return (
@@ -272,16 +280,32 @@ function isNonNegative(polynomial: Polynomial, knowledge: Knowledge, depth: numb
   if (intervalOf(polynomial, knowledge).low >= 0) return true;
   if (knowledge.nonNegative.some((fact) => intervalOf(subtractPolynomials(polynomial, fact), knowledge).low >= 0)) return true;
   if (depth === 0) return false;
+  const smooth = withoutRounding(polynomial);
+  if (smooth !== null) return isNonNegative(smooth, knowledge, depth - 1);
   const found = findExtremum(polynomial);
   if (found === null) return false;
-  const cases = found.operands.map((operand) => isNonNegative(replace(polynomial, found, operand), knowledge, depth - 1));
+  const cases = found.operands.map((operand) => isNonNegative(replace(polynomial, found.monomial, operand), knowledge, depth - 1));
   // min(a, b) <= a, so a polynomial that falls with min is bounded below by any case; otherwise all cases must hold.
   const anyCase = found.operator === "max" ? found.positive : !found.positive;
   return anyCase ? cases.some(Boolean) : cases.every(Boolean);
 }
 
+/** A lower bound without floor and ceil, by x - 1 < floor(x) <= x <= ceil(x) < x + 1; null when there is none. */
+function withoutRounding(polynomial: Polynomial): Polynomial | null {
+  for (const monomial of polynomial.values()) {
+    const [only] = monomial.powers;
+    if (monomial.powers.length !== 1 || only === undefined || only.exponent !== 1 || only.atom.kind !== "expression") continue;
+    const { expression } = only.atom;
+    if (expression.kind !== "apply" || (expression.operator !== "floor" && expression.operator !== "ceil")) continue;
+    const isPositive = monomial.coefficient.numerator > 0n;
+    const slack = expression.operator === "floor" ? (isPositive ? -1n : 0n) : isPositive ? 0n : 1n;
+    const bound = addPolynomials(toPolynomial(expression.operands[0] ?? number(0)), constantPolynomial(rational(slack)));
+    return replace(polynomial, monomial, bound);
+  }
+  return null;
+}
+
 interface Extremum {
-  readonly key: string;
   readonly operator: "min" | "max";
   readonly operands: readonly Polynomial[];
   readonly monomial: Monomial;
@@ -296,7 +320,6 @@ function findExtremum(polynomial: Polynomial): Extremum | null {
     const { expression } = only.atom;
     if (expression.kind !== "apply" || (expression.operator !== "min" && expression.operator !== "max")) continue;
     return {
-      key: only.key,
       operator: expression.operator,
       operands: expression.operands.map(toPolynomial),
       monomial,
@@ -306,7 +329,7 @@ function findExtremum(polynomial: Polynomial): Extremum | null {
   return null;
 }
 
-function replace(polynomial: Polynomial, { monomial }: Extremum, operand: Polynomial): Polynomial {
+function replace(polynomial: Polynomial, monomial: Monomial, operand: Polynomial): Polynomial {
   const without = new Map([...polynomial].filter(([, other]) => other !== monomial));
   return addPolynomials(without, multiplyPolynomials(constantPolynomial(monomial.coefficient), operand));
 }
@@ -349,7 +372,7 @@ function gapsOf(operator: NumberOperator, left: NumberExpression, right: NumberE
 function withCases(gap: Polynomial): Polynomial[] {
   const found = findExtremum(gap);
   if (found === null || (found.operator === "min") !== found.positive) return [gap];
-  return [gap, ...found.operands.map((operand) => replace(gap, found, operand))];
+  return [gap, ...found.operands.map((operand) => replace(gap, found.monomial, operand))];
 }
 
 /** c·s + d >= 0 bounds the symbol s. */

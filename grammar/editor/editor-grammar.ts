@@ -5,12 +5,12 @@
 import { type KeywordPlace, keywords } from "../parser/keywords.ts";
 import { operatorLevels } from "../syntax/operators.ts";
 
-interface Rule {
+export interface EditorRule {
   readonly name?: string;
   readonly match?: string;
   readonly begin?: string;
   readonly end?: string;
-  readonly patterns?: readonly Rule[];
+  readonly patterns?: readonly EditorRule[];
   readonly captures?: Readonly<Record<string, { readonly name: string }>>;
 }
 
@@ -25,27 +25,41 @@ const scopes: Readonly<Record<KeywordPlace, string>> = {
 
 const escaped = (text: string): string => text.replace(/[.*+?^${}()|[\]\\/]/g, "\\$&");
 
-const words = (place: KeywordPlace): Rule => ({
+const words = (place: KeywordPlace): EditorRule => ({
   name: scopes[place],
-  match: `\\b(?:${keywords.filter((keyword) => keyword.place === place).map(({ word }) => word).join("|")})\\b`,
+  match: `\\b(?:${keywords
+    .filter((keyword) => keyword.place === place)
+    .map(({ word }) => word)
+    .join("|")})\\b`,
 });
 
 /** `.T`, `.*`, `<=`, …: longest first, because the first alternative that matches wins. */
-function signs(): Rule {
+function signs(): EditorRule {
   const operators = operatorLevels
     .flatMap(({ operators }): readonly string[] => operators)
     .filter((operator) => !/^[a-z]+$/.test(operator) && operator !== "[i]");
   const texts = [...new Set([...operators, "->", "="])].sort((first, second) => second.length - first.length);
-  return { name: "keyword.operator.spx", match: texts.map((text) => (text === ".T" ? "\\.T\\b" : escaped(text))).join("|") };
+  return {
+    name: "keyword.operator.spx",
+    match: texts.map((text) => (text === ".T" ? "\\.T\\b" : escaped(text))).join("|"),
+  };
 }
 
-export function editorGrammar(): object {
-  const declared: Rule = {
+/** A TextMate grammar as the JSON file holds it. */
+export interface EditorGrammar {
+  readonly $schema: string;
+  readonly name: string;
+  readonly scopeName: string;
+  readonly patterns: readonly EditorRule[];
+}
+
+export function editorGrammar(): EditorGrammar {
+  const declared: EditorRule = {
     match: "\\b(transform|function|intrinsic|model)\\s+([A-Za-z_]\\w*)",
     captures: { 1: { name: scopes.module }, 2: { name: "entity.name.type.spx" } },
   };
   const places: readonly KeywordPlace[] = ["module", "transform", "model", "rule", "type", "expression"];
-  const patterns: readonly Rule[] = [
+  const patterns: readonly EditorRule[] = [
     { name: "comment.line.documentation.spx", match: "///(?!/).*$" },
     { name: "comment.line.double-slash.spx", match: "//.*$" },
     {
@@ -58,7 +72,10 @@ export function editorGrammar(): object {
     declared,
     // An argument or parameter keeps the colour of a name also when its name means something elsewhere.
     { name: "variable.parameter.spx", match: "\\b[A-Za-z_]\\w*(?=\\s*:)" },
-    { name: "entity.name.function.spx", match: `\\b(?!(?:${keywords.map(({ word }) => word).join("|")})\\b)[A-Za-z_]\\w*(?=\\()` },
+    {
+      name: "entity.name.function.spx",
+      match: `\\b(?!(?:${keywords.map(({ word }) => word).join("|")})\\b)[A-Za-z_]\\w*(?=\\()`,
+    },
     ...places.map(words),
     signs(),
   ];
@@ -66,7 +83,6 @@ export function editorGrammar(): object {
     $schema: "https://raw.githubusercontent.com/martinring/tmlanguage/master/tmlanguage.json",
     name: "spx",
     scopeName: "source.spx",
-    fileTypes: ["spx"],
     patterns,
   };
 }

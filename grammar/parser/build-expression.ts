@@ -2,13 +2,14 @@
  * Concrete expression nodes → expressions. Ensures that every binary operator has two operands (`broken` where
  * recovery found none); chains of operators are judged by `judge-operators.ts` on the way.
  */
-import { joinSpans, type Span } from "../text/source-text.ts";
+
 import type { ArgumentSyntax, BinarySyntaxOperator, ExpressionSyntax } from "../syntax/syntax-tree.ts";
+import { joinSpans, type Span } from "../text/source-text.ts";
 import type { CstNode, IToken } from "./chevrotain-library.ts";
 import { type Chain, judgeComparison, judgeProduct, textOf } from "./judge-operators.ts";
 import {
-  broken,
   type Building,
+  broken,
   childNode,
   childNodes,
   childToken,
@@ -43,7 +44,11 @@ const signOf = (token: IToken): BinarySyntaxOperator => operatorSigns[token.toke
 
 type Build = (building: Building, node: CstNode | undefined) => ExpressionSyntax;
 
-function foldLeft(chain: Chain, signs: readonly BinarySyntaxOperator[], missing: () => ExpressionSyntax): ExpressionSyntax {
+function foldLeft(
+  chain: Chain,
+  signs: readonly BinarySyntaxOperator[],
+  missing: () => ExpressionSyntax,
+): ExpressionSyntax {
   const [first = missing(), ...rest] = chain.operands;
   return chain.operators.reduce<ExpressionSyntax>((left, { span: operatorSpan }, index) => {
     const right = rest[index] ?? missing();
@@ -53,7 +58,10 @@ function foldLeft(chain: Chain, signs: readonly BinarySyntaxOperator[], missing:
 }
 
 /** A level of left-associative operators; `judge` sees the whole chain. */
-function level(buildOperand: Build, judge?: (building: Building, chain: Chain, signs: readonly BinarySyntaxOperator[]) => void): Build {
+function level(
+  buildOperand: Build,
+  judge?: (building: Building, chain: Chain, signs: readonly BinarySyntaxOperator[]) => void,
+): Build {
   return (building, node) => {
     if (node === undefined) return broken(building);
     const operandNodes = childNodes(node, "operand");
@@ -90,7 +98,11 @@ const buildPostfix: Build = (building, node) => {
   const base = buildPrimary(building, childNode(node, "primary"));
   const parts = [
     ...childTokens(node, "Transpose").map((token) => ({ at: token.startOffset, token, slice: null })),
-    ...childNodes(node, "slice").map((slice) => ({ at: slice.location?.startOffset ?? 0, token: null, slice })),
+    ...childNodes(node, "slice").map((slice) => ({
+      at: slice.location?.startOffset ?? 0,
+      token: null,
+      slice,
+    })),
   ].sort((first, second) => first.at - second.at);
   return parts.reduce<ExpressionSyntax>((target, { token, slice }) => {
     if (token !== null) {
@@ -164,10 +176,12 @@ function buildArgument(building: Building, node: CstNode): ArgumentSyntax {
   const start = node.location?.startOffset ?? building.cursor;
   const value = buildExpression(building, childNode(node, "expression"));
   const span = nodeSpan(building, node);
-  const isSlip = value.kind === "binary" && textOf(building, value.operatorSpan) === "=" && value.left.kind === "name";
+  const isSlip =
+    value.kind === "binary" && textOf(building, value.operatorSpan) === "=" && value.left.kind === "name";
   if (name !== null || !isSlip || value.left.span.start !== start) return { name, value, span };
   const asComparison = building.diagnostics.findIndex(
-    ({ code, primary }) => code === syntaxProblems.comparisonSign.code && primary?.span.start === value.operatorSpan.start,
+    ({ code, primary }) =>
+      code === syntaxProblems.comparisonSign.code && primary?.span.start === value.operatorSpan.start,
   );
   if (asComparison !== -1) building.diagnostics.splice(asComparison, 1);
   building.diagnostics.push(

@@ -2,7 +2,7 @@
  * Concrete nodes of a whole file → syntax tree. Ensures that every part of the tree exists (empty names and `broken`
  * expressions where recovery found nothing) and that every comment belongs to a node.
  */
-import type { Span } from "../text/source-text.ts";
+
 import type {
   DeclarationSyntax,
   ExpressionSyntax,
@@ -13,12 +13,12 @@ import type {
   RuleSyntax,
   StatementSyntax,
 } from "../syntax/syntax-tree.ts";
+import type { Span } from "../text/source-text.ts";
 import { buildArguments, buildExpression } from "./build-expression.ts";
 import { buildPatternType, buildTensorType, buildType, type PatternType } from "./build-type.ts";
 import type { CstNode, IToken } from "./chevrotain-library.ts";
 import {
   anchor,
-
   type Building,
   checkDefinitionSign,
   childNode,
@@ -31,7 +31,6 @@ import {
 } from "./syntax-nodes.ts";
 import { advise, syntaxError } from "./syntax-problems.ts";
 import { tokenStart } from "./token-location.ts";
-
 
 /** Part of a node that every declaration, statement and rule has. */
 function frame(building: Building, node: CstNode) {
@@ -61,7 +60,9 @@ function buildParameter(building: Building, node: CstNode): ParameterSyntax {
 
 const buildParameters = (building: Building, node: CstNode): ParameterSyntax[] => {
   const list = childNode(node, "parameterList");
-  return list === undefined ? [] : childNodes(list, "parameter").map((parameter) => buildParameter(building, parameter));
+  return list === undefined
+    ? []
+    : childNodes(list, "parameter").map((parameter) => buildParameter(building, parameter));
 };
 
 const statementBuilders: Record<string, (building: Building, node: CstNode) => StatementSyntax> = {
@@ -86,8 +87,21 @@ const statementBuilders: Record<string, (building: Building, node: CstNode) => S
   supportStatement: (building, node) => {
     const { trivia, span } = frame(building, node);
     const keyword = tokenSpan(building, childToken(node, "Word_support"));
-    const pattern: PatternType = { kind: "pattern-type", name: "support", arguments: [], along: null, span: keyword };
-    return { kind: "mask", name: nameIn(building, node), pattern, value: valueIn(building, node), trivia, span };
+    const pattern: PatternType = {
+      kind: "pattern-type",
+      name: "support",
+      arguments: [],
+      along: null,
+      span: keyword,
+    };
+    return {
+      kind: "mask",
+      name: nameIn(building, node),
+      pattern,
+      value: valueIn(building, node),
+      trivia,
+      span,
+    };
   },
   paramStatement: (building, node) => ({
     kind: "param",
@@ -221,10 +235,20 @@ function buildImport(building: Building, node: CstNode): ImportSyntax {
     return { imported: identifierOf(building, imported), local: identifierOf(building, local) };
   });
   const path = childToken(node, "StringLiteral");
-  return { kind: "import", names, from: { value: stringOf(path), span: tokenSpan(building, path) }, trivia, span };
+  return {
+    kind: "import",
+    names,
+    from: { value: stringOf(path), span: tokenSpan(building, path) },
+    trivia,
+    span,
+  };
 }
 
-function refuseLateImports(building: Building, imports: readonly ImportSyntax[], declarations: readonly DeclarationSyntax[]): void {
+function refuseLateImports(
+  building: Building,
+  imports: readonly ImportSyntax[],
+  declarations: readonly DeclarationSyntax[],
+): void {
   const [first] = declarations;
   for (const late of imports) {
     if (first === undefined || late.span.start < first.span.start) continue;

@@ -25,7 +25,9 @@ export function buildTensorType(building: Building, node: CstNode | undefined): 
     kind: "tensor-type",
     frozen: node !== undefined && childToken(node, "Word_frozen") !== undefined,
     structure: word === "sparse" || word === "blockdiag" || word === "diag" ? word : "dense",
-    dimensions: dimensions ? childNodes(dimensions, "expression").map((size) => buildExpression(building, size)) : [],
+    dimensions: dimensions
+      ? childNodes(dimensions, "expression").map((size) => buildExpression(building, size))
+      : [],
     support: part("support"),
     blocks: part("blocks"),
     span: nodeSpan(building, node),

@@ -87,10 +87,7 @@ export class DeclarationRules extends TypeRules {
     this.CONSUME(Identifier);
     this.CONSUME(LeftBrace);
     this.MANY(() =>
-      this.OR([
-        { ALT: () => this.SUBRULE(this.useRule) },
-        { ALT: () => this.SUBRULE(this.freezeRule) },
-      ]),
+      this.OR([{ ALT: () => this.SUBRULE(this.useRule) }, { ALT: () => this.SUBRULE(this.freezeRule) }]),
     );
     this.CONSUME(RightBrace);
   });

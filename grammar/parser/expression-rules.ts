@@ -2,7 +2,7 @@
  * Grammar rules of expressions, loosest operators first. Comparison chains and mixed products are read here and
  * judged while the tree is built, so that their messages can show what to write.
  */
-import { CstParser, type CstNode, type IToken, type TokenType } from "./chevrotain-library.ts";
+import { type CstNode, CstParser, type IToken, type TokenType } from "./chevrotain-library.ts";
 import {
   Colon,
   Comma,
@@ -83,10 +83,7 @@ export class ExpressionRules extends CstParser {
   readonly postfix: Rule = this.RULE("postfix", () => {
     this.SUBRULE(this.primary);
     this.MANY(() =>
-      this.OR([
-        { ALT: () => this.CONSUME(Transpose) },
-        { ALT: () => this.SUBRULE(this.slice) },
-      ]),
+      this.OR([{ ALT: () => this.CONSUME(Transpose) }, { ALT: () => this.SUBRULE(this.slice) }]),
     );
   });
 

@@ -13,12 +13,20 @@ export interface Chain {
   readonly operators: readonly { readonly text: string; readonly span: Span }[];
 }
 
-export const textOf = (building: Building, span: Span): string => building.source.text.slice(span.start, span.end);
+export const textOf = (building: Building, span: Span): string =>
+  building.source.text.slice(span.start, span.end);
 
 function refuseComparisonChain(building: Building, chain: Chain): void {
   const [first, second, third] = chain.operands;
   const [one, two] = chain.operators;
-  if (first === undefined || second === undefined || third === undefined || one === undefined || two === undefined) return;
+  if (
+    first === undefined ||
+    second === undefined ||
+    third === undefined ||
+    one === undefined ||
+    two === undefined
+  )
+    return;
   const middle = textOf(building, second.span);
   const after = { ...second.span, start: second.span.end };
   building.diagnostics.push(
@@ -47,7 +55,12 @@ function refuseBareDefinition(building: Building, span: Span): void {
       span,
       label: "expected a keyword before it",
       facts: { found: "=" },
-      help: [advise("write `weight = …`, or `let` and a name before the sign", replace({ ...span, end: span.start }, "weight "))],
+      help: [
+        advise(
+          "write `weight = …`, or `let` and a name before the sign",
+          replace({ ...span, end: span.start }, "weight "),
+        ),
+      ],
     }),
   );
 }
@@ -56,9 +69,15 @@ function refuseBareDefinition(building: Building, span: Span): void {
 export function judgeComparison(building: Building, chain: Chain): void {
   const [sign, second] = chain.operators;
   if (sign === undefined) return;
-  if (second !== undefined) return refuseComparisonChain(building, chain);
+  if (second !== undefined) {
+    refuseComparisonChain(building, chain);
+    return;
+  }
   if (sign.text !== "=") return;
-  if (startsLine(building, sign.span)) return refuseBareDefinition(building, sign.span);
+  if (startsLine(building, sign.span)) {
+    refuseBareDefinition(building, sign.span);
+    return;
+  }
   building.diagnostics.push(
     syntaxError("comparisonSign", {
       message: "`==` compares, not `=`",
@@ -83,7 +102,8 @@ function partsHolding(
     if (index < signs.length && signs[index] !== outer) continue;
     const first = chain.operands[from];
     const last = chain.operands[index];
-    if (signs.slice(from, index).includes(inner) && first && last) spans.push(joinSpans(first.span, last.span));
+    if (signs.slice(from, index).includes(inner) && first && last)
+      spans.push(joinSpans(first.span, last.span));
     from = index + 1;
   }
   return spans;
@@ -101,10 +121,13 @@ export function judgeProduct(building: Building, chain: Chain, signs: readonly B
       replace({ ...span, end: span.start }, "("),
       replace({ ...span, start: span.end }, ")"),
     ]);
-    const text = [...edits].reverse().reduce((written, edit) => {
-      const at = edit.span.start - whole.start;
-      return written.slice(0, at) + edit.replacement + written.slice(at);
-    }, textOf(building, whole));
+    const text = [...edits].reverse().reduce(
+      (written, edit) => {
+        const at = edit.span.start - whole.start;
+        return written.slice(0, at) + edit.replacement + written.slice(at);
+      },
+      textOf(building, whole),
+    );
     return advise(`write \`${text}\``, ...edits);
   };
   building.diagnostics.push(
@@ -117,7 +140,10 @@ export function judgeProduct(building: Building, chain: Chain, signs: readonly B
           ? { span: hadamardSign.span, text: "Hadamard product here" }
           : { span: matrixSign.span, text: "matrix product here" },
       ],
-      help: [grouping(partsHolding("@", ".*", chain, signs)), grouping(partsHolding(".*", "@", chain, signs))],
+      help: [
+        grouping(partsHolding("@", ".*", chain, signs)),
+        grouping(partsHolding(".*", "@", chain, signs)),
+      ],
     }),
   );
 }

@@ -28,9 +28,11 @@ export function checkVocabulary(): string[] {
 
 /** Letter outside a-z → how its name is written out. */
 const letterNames: Readonly<Record<string, string>> = Object.fromEntries(
-  ("α alpha β beta γ gamma δ delta ε epsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu µ mu ν nu ξ xi π pi ρ rho σ sigma τ tau " +
+  (
+    "α alpha β beta γ gamma δ delta ε epsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu µ mu ν nu ξ xi π pi ρ rho σ sigma τ tau " +
     "φ phi χ chi ψ psi ω omega Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi Π Pi Σ Sigma Φ Phi Ψ Psi Ω Omega " +
-    "₀ 0 ₁ 1 ₂ 2 ₃ 3 ₄ 4 ₅ 5 ₆ 6 ₇ 7 ₈ 8 ₉ 9 ℓ l")
+    "₀ 0 ₁ 1 ₂ 2 ₃ 3 ₄ 4 ₅ 5 ₆ 6 ₇ 7 ₈ 8 ₉ 9 ℓ l"
+  )
     .split(" ")
     .reduce<[string, string][]>((rows, word, index, words) => {
       if (index % 2 === 0) rows.push([word, words[index + 1] ?? ""]);
@@ -60,7 +62,9 @@ type Repair = (token: IToken, span: Span) => Diagnostic;
 const foreignSign: Repair = (token, span) => {
   const sign = t.foreignSigns.find((row) => row.text === token.image);
   const [means, write, advice] =
-    sign === undefined ? [t.Transpose, ".T", "`.T` for the transpose"] : [sign.means, sign.write, sign.advice];
+    sign === undefined
+      ? [t.Transpose, ".T", "`.T` for the transpose"]
+      : [sign.means, sign.write, sign.advice];
   retype(token, means);
   return syntaxError("foreignSign", {
     message: `\`${token.image}\` is not a sign of the language`,
@@ -113,7 +117,7 @@ const openString: Repair = (token, span) => {
   retype(token, t.StringLiteral);
   const end = span.start + token.image.trimEnd().length;
   return syntaxError("openString", {
-    message: "the string has no closing `\"` on its line",
+    message: 'the string has no closing `"` on its line',
     span: { ...span, end },
     label: "opened here",
     help: [advise('close it with `"`')],
@@ -147,7 +151,9 @@ const repairs = new Map<TokenType, Repair>([
 function foreignComment(token: IToken, span: Span): Diagnostic {
   const isHash = token.image.startsWith("#");
   const isClosed = isHash || token.image.endsWith("*/");
-  const lines = (isHash ? token.image.slice(1) : token.image.slice(2, isClosed ? -2 : undefined)).trim().split("\n");
+  const lines = (isHash ? token.image.slice(1) : token.image.slice(2, isClosed ? -2 : undefined))
+    .trim()
+    .split("\n");
   const written = lines.map((line) => `// ${line.replace(/^\s*\*?\s?/, "").trimEnd()}`).join("\n");
   return syntaxError("foreignComment", {
     message: `comments begin with \`//\`, not with \`${isHash ? "#" : "/*"}\``,
@@ -183,14 +189,16 @@ export function tokenize(source: SourceText): Tokens {
     // A pattern of tensor names without its quotes is one mistake, not one for each of its dots and stars.
     if (!inPattern || !patternSigns.includes(problem.code)) diagnostics.push(problem);
   }
-  const comments = groups["comments"] ?? [];
+  const comments = groups.comments ?? [];
   for (const comment of comments) {
     if (comment.tokenType === t.ForeignComment) diagnostics.push(foreignComment(comment, spanOf(comment)));
   }
-  for (const semicolon of groups["semicolons"] ?? []) {
+  for (const semicolon of groups.semicolons ?? []) {
     const span = spanOf(semicolon);
     const help = [advise("remove it", replace(span, ""))];
-    diagnostics.push(syntaxError("semicolon", { message: "no `;` ends a statement", span, label: "not needed", help }));
+    diagnostics.push(
+      syntaxError("semicolon", { message: "no `;` ends a statement", span, label: "not needed", help }),
+    );
   }
   for (const error of errors) {
     const text = source.text.slice(error.offset, error.offset + error.length);

@@ -1,7 +1,8 @@
 /** Source text → syntax tree and diagnostics: the whole of the front door, in order. */
+
+import type { ModuleSyntax } from "../syntax/syntax-tree.ts";
 import type { Diagnostic } from "../text/diagnostic.ts";
 import type { SourceText } from "../text/source-text.ts";
-import type { ModuleSyntax } from "../syntax/syntax-tree.ts";
 import { attachComments } from "./attach-comments.ts";
 import { buildSyntaxTree } from "./build-syntax-tree.ts";
 import { tokenize } from "./lexer.ts";

@@ -18,13 +18,16 @@ export function placeOfKeyword(token: IToken | undefined): KeywordPlace | null {
 /** True when `token` begins a declaration, statement or rule. `support` is also a type, after `:` and `->`. */
 export function isHead(token: IToken, previous: IToken | undefined): boolean {
   const place = placeOfKeyword(token);
-  if (place === null || !headPlaces.includes(place) || (token.tokenType.CATEGORIES ?? []).length > 0) return false;
+  if (place === null || !headPlaces.includes(place) || (token.tokenType.CATEGORIES ?? []).length > 0)
+    return false;
   return previous?.tokenType !== Colon && previous?.tokenType !== Arrow;
 }
 
 /** Offsets at which stretches begin, ascending. */
 export const regionStarts = (tokens: readonly IToken[]): number[] =>
-  tokens.filter((token, index) => hasLocation(token) && isHead(token, tokens[index - 1])).map((token) => token.startOffset);
+  tokens
+    .filter((token, index) => hasLocation(token) && isHead(token, tokens[index - 1]))
+    .map((token) => token.startOffset);
 
 /** Number of the stretch that holds `offset`. */
 export const regionAt = (starts: readonly number[], offset: number): number => {

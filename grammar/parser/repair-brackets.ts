@@ -1,254 +1,258 @@
 /**
  * Makes brackets pair up before the grammar sees them. Requires repaired words (a reserved word that stands for a
- * name would look like the end of its statement); ensures balanced brackets, nesting and lengths that recursion over
- * the tree can bear, and one diagnostic for each repair.
+ * name would look like the end of its statement); ensures balanced brackets and one diagnostic for each repair.
  */
 import type { Diagnostic } from "../text/diagnostic.ts";
 import type { SourceText, Span } from "../text/source-text.ts";
-import { createTokenInstance, type IToken, tokenMatcher, type TokenType } from "./chevrotain-library.ts";
+import {
+  closes,
+  closingText,
+  isBrace,
+  isCloser,
+  isOpener,
+  madeUpBrace,
+  madeUpCloser,
+} from "./bracket-tokens.ts";
+import type { IToken } from "./chevrotain-library.ts";
+import { cutLargeStatements } from "./limit-statements.ts";
 import { isHead, placeOfKeyword } from "./regions.ts";
+import {
+  advise,
+  type ProblemDetails,
+  replace,
+  type SyntaxProblemName,
+  syntaxError,
+} from "./syntax-problems.ts";
 import { hasLocation } from "./token-location.ts";
-import { advise, replace, syntaxError } from "./syntax-problems.ts";
 import * as t from "./tokens.ts";
 
-const closers = new Map<TokenType, TokenType>([
-  [t.LeftBrace, t.RightBrace],
-  [t.LeftParenthesis, t.RightParenthesis],
-  [t.LeftBracket, t.RightBracket],
-]);
-const closingTypes = new Set(closers.values());
-const closingText = new Map<TokenType, string>([
-  [t.LeftBrace, "}"],
-  [t.LeftParenthesis, ")"],
-  [t.LeftBracket, "]"],
-]);
+interface Pairing {
+  readonly source: SourceText;
+  readonly tokens: readonly IToken[];
+  readonly diagnostics: Diagnostic[];
+  /** The tokens that the grammar will see. */
+  readonly kept: IToken[];
+  /** Brackets not closed yet, the innermost last. */
+  readonly open: IToken[];
+  readonly importBraces: Set<IToken | undefined>;
+  /** Indices of closers of braces that were left out. */
+  readonly strayClosers: Set<number>;
+  /** The `transform` or `model` whose brace has not come yet. */
+  awaiting: IToken | null;
+  /** True after a misplaced brace: one message a statement. */
+  hasRefusedBrace: boolean;
+}
 
-export const deepestNesting = 64;
-export const mostOperators = 512;
+const endOf = (token: IToken | undefined): number =>
+  token === undefined ? 0 : token.startOffset + token.image.length;
 
-const operatorTypes = [t.SumOperator, t.ProductOperator, t.ComparisonOperator, t.Transpose, t.LeftBracket];
-const isOperator = (token: IToken): boolean =>
-  operatorTypes.some((type) => tokenMatcher(token, type)) || placeOfKeyword(token) === "expression";
+const spanOf = ({ source }: Pairing, token: IToken): Span => ({
+  file: source.file,
+  start: token.startOffset,
+  end: endOf(token),
+});
 
-/** Nesting of brackets other than braces and number of operators, the largest within one statement. */
-function isTooLarge(region: readonly IToken[]): boolean {
+/** The place after the token at `index`. */
+const gapAfter = ({ source, tokens }: Pairing, index: number): Span => {
+  const at = endOf(tokens[index]);
+  return { file: source.file, start: at, end: at };
+};
+
+const report = (pairing: Pairing, name: SyntaxProblemName, details: ProblemDetails): void =>
+  void pairing.diagnostics.push(syntaxError(name, details));
+
+/** Closes the innermost `count` brackets before the token at `index`. */
+function closeBefore(pairing: Pairing, index: number, count: number): void {
+  const { open, kept, tokens } = pairing;
+  const unclosed = open.splice(open.length - count, count).reverse();
+  const [innermost] = unclosed;
+  if (innermost === undefined) return;
+  kept.push(...unclosed.map(madeUpCloser));
+  const text = unclosed.map(closingText).join("");
+  const span = gapAfter(pairing, index - 1);
+  const isBlock = isBrace(innermost) && tokens[index - 1] !== innermost;
+  report(pairing, "unclosedBracket", {
+    message: `\`${innermost.image}\` is never closed`,
+    span,
+    label: `expected \`${text}\` here`,
+    secondary: unclosed
+      .filter(hasLocation)
+      .map((opener) => ({ span: spanOf(pairing, opener), text: "opened here" })),
+    facts: { expected: text },
+    help: [advise(`add \`${text}\``, replace(span, isBlock ? `\n${text}` : text))],
+  });
+}
+
+function refuseCloser(pairing: Pairing, token: IToken): void {
+  const span = spanOf(pairing, token);
+  report(pairing, "unopenedBracket", {
+    message: `nothing opens this \`${token.image}\``,
+    span,
+    label: "closes nothing",
+    facts: { found: token.image },
+    help: [advise("remove it", replace(span, ""))],
+  });
+}
+
+function replaceCloser(pairing: Pairing, token: IToken, opener: IToken): void {
+  const expected = closingText(opener);
+  const span = spanOf(pairing, token);
+  pairing.open.pop();
+  pairing.kept.push(madeUpCloser(opener));
+  report(pairing, "unclosedBracket", {
+    message: `\`${opener.image}\` is closed by \`${token.image}\``,
+    span,
+    label: `expected \`${expected}\``,
+    secondary: [{ span: spanOf(pairing, opener), text: "opened here" }],
+    facts: { expected, found: token.image },
+    help: [advise(`write \`${expected}\``, replace(span, expected))],
+  });
+}
+
+/** True when `opener` is closed in its statement after `index`. */
+function isClosedLater({ tokens }: Pairing, opener: IToken, index: number): boolean {
   let depth = 0;
-  let deepest = 0;
-  let operators = 0;
-  for (const token of region) {
-    const { tokenType } = token;
-    if (tokenType === t.LeftParenthesis || tokenType === t.LeftBracket) depth += 1;
-    if (tokenType === t.RightParenthesis || tokenType === t.RightBracket) depth = Math.max(0, depth - 1);
-    deepest = Math.max(deepest, depth);
-    if (isOperator(token)) operators += 1;
+  for (let next = index + 1; next < tokens.length; next += 1) {
+    const token = tokens[next];
+    if (token === undefined || isBrace(token) || token.tokenType === t.RightBrace) return false;
+    if (isHead(token, tokens[next - 1])) return false;
+    if (token.tokenType === opener.tokenType) depth += 1;
+    if (closes(token, opener)) depth -= 1;
+    if (depth < 0) return true;
   }
-  return deepest > deepestNesting || operators > mostOperators;
+  return false;
 }
 
-/** Cuts statements that are too large down to their keyword and braces. */
-function cutLargeStatements(source: SourceText, tokens: readonly IToken[], diagnostics: Diagnostic[]): IToken[] {
-  const regions: IToken[][] = [[]];
-  tokens.forEach((token, index) => {
-    if (isHead(token, tokens[index - 1])) regions.push([]);
-    regions.at(-1)?.push(token);
-  });
-  return regions.flatMap((region) => {
-    const [head] = region;
-    if (head === undefined || !isTooLarge(region)) return region;
-    diagnostics.push(
-      syntaxError("tooLarge", {
-        message: `the statement is nested deeper than ${deepestNesting} or has over ${mostOperators} operators`,
-        span: { file: source.file, start: head.startOffset, end: head.startOffset + head.image.length },
-        label: "too large",
-        help: [advise("name its parts with `let`")],
-      }),
-    );
-    return region.filter((token) => token === head || token.tokenType === t.LeftBrace || token.tokenType === t.RightBrace);
+function close(pairing: Pairing, token: IToken, index: number): void {
+  const { open, kept } = pairing;
+  const closesBlock = token.tokenType === t.RightBrace;
+  const matching = open.findLastIndex((opener) => closes(token, opener));
+  const innermost = open.at(-1);
+  // A brace keeps what is inside it apart from what is outside.
+  const isBlocked = !closesBlock && open.slice(matching + 1).some(isBrace);
+  if (matching !== -1 && !isBlocked) {
+    closeBefore(pairing, index, open.length - 1 - matching);
+    open.pop();
+    kept.push(token);
+    return;
+  }
+  const isMeant = innermost !== undefined && !isBrace(innermost) && !closesBlock;
+  if (isMeant && !isClosedLater(pairing, innermost, index)) replaceCloser(pairing, token, innermost);
+  else refuseCloser(pairing, token);
+}
+
+/** How many open brackets cannot reach past the token at `index`. */
+function countEndedBy({ open, tokens, importBraces }: Pairing, token: IToken, index: number): number {
+  const brace = open.findLastIndex(isBrace);
+  const inImport = brace !== -1 && importBraces.has(open[brace]);
+  const isFile = token.tokenType === t.wordToken("from") && tokens[index + 1]?.tokenType === t.StringLiteral;
+  if (inImport && isFile) return open.length - brace;
+  // Neither stands inside parentheses, so an open one was forgotten before it.
+  if (isBrace(token) || token.tokenType === t.Arrow) return open.length - 1 - brace;
+  if (!isHead(token, tokens[index - 1])) return 0;
+  return placeOfKeyword(token) === "module" || inImport ? open.length : open.length - 1 - brace;
+}
+
+/** Supplies the brace that `head`, a transform or model, lacks before its first entry at `index`. */
+function openBlock(pairing: Pairing, head: IToken, index: number): void {
+  const brace = madeUpBrace();
+  pairing.open.push(brace);
+  pairing.kept.push(brace);
+  const span = gapAfter(pairing, index - 1);
+  const entries =
+    head.tokenType === t.wordToken("model") ? "rules of the model" : "statements of the transform";
+  report(pairing, "declarationForm", {
+    message: `expected \`{\` before the ${entries}`,
+    span,
+    label: "missing here",
+    secondary: [{ span: spanOf(pairing, head), text: "" }],
+    facts: { expected: "{" },
+    help: [advise("add `{`", replace(span, " {"))],
   });
 }
 
-/** A bracket that stands nowhere in the text. */
-const madeUp = (type: TokenType, text: string): IToken =>
-  createTokenInstance(type, text, Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN, Number.NaN);
+/** Index of the next closing brace, when the declaration has one more than it has open ones; null otherwise. */
+function extraCloser({ open, tokens }: Pairing, index: number): number | null {
+  let depth = open.filter(isBrace).length;
+  let first: number | null = null;
+  for (let next = index + 1; next < tokens.length && depth >= 0; next += 1) {
+    const token = tokens[next];
+    if (token === undefined || (placeOfKeyword(token) === "module" && isHead(token, tokens[next - 1]))) break;
+    if (isBrace(token)) depth += 1;
+    if (token.tokenType !== t.RightBrace) continue;
+    depth -= 1;
+    first ??= next;
+  }
+  return depth < 0 ? first : null;
+}
 
-const closerFor = (opener: IToken): IToken =>
-  madeUp(closers.get(opener.tokenType) ?? t.RightBrace, closingText.get(opener.tokenType) ?? "");
+/** Leaves out a brace where none can stand, and the one that closes it. */
+function refuseBrace(pairing: Pairing, token: IToken, index: number): void {
+  if (pairing.hasRefusedBrace) return;
+  pairing.hasRefusedBrace = true;
+  const closer = extraCloser(pairing, index);
+  if (closer !== null) pairing.strayClosers.add(closer);
+  report(pairing, "misplaced", {
+    message: "`{` cannot stand here",
+    span: spanOf(pairing, token),
+    label: "wrong place",
+    facts: { found: "{" },
+    because: ["braces stand around statements of a transform, rules of a model and names of an import"],
+  });
+}
 
-const endOf = (token: IToken | undefined): number => (token === undefined ? 0 : token.startOffset + token.image.length);
+/** A keyword that begins a declaration, statement or rule. */
+function passHead(pairing: Pairing, token: IToken, index: number): void {
+  const { awaiting } = pairing;
+  const body = awaiting?.tokenType === t.wordToken("model") ? "model" : "transform";
+  if (awaiting !== null && placeOfKeyword(token) === body) openBlock(pairing, awaiting, index);
+  const hasBlock = token.tokenType === t.wordToken("transform") || token.tokenType === t.wordToken("model");
+  pairing.awaiting = hasBlock ? token : null;
+  pairing.hasRefusedBrace = false;
+}
+
+/** True when the brace at `index` may stand there. */
+function acceptsBrace(pairing: Pairing, token: IToken, index: number): boolean {
+  if (pairing.tokens[index - 1]?.tokenType === t.wordToken("import")) pairing.importBraces.add(token);
+  else if (pairing.awaiting === null) return false;
+  pairing.awaiting = null;
+  return true;
+}
+
+function pass(pairing: Pairing, token: IToken, index: number): void {
+  if (pairing.strayClosers.has(index)) return;
+  const ended = countEndedBy(pairing, token, index);
+  if (ended > 0) closeBefore(pairing, index, ended);
+  if (isHead(token, pairing.tokens[index - 1])) passHead(pairing, token, index);
+  if (isBrace(token) && !acceptsBrace(pairing, token, index)) {
+    refuseBrace(pairing, token, index);
+    return;
+  }
+  if (isOpener(token)) pairing.open.push(token);
+  if (isCloser(token)) close(pairing, token, index);
+  else pairing.kept.push(token);
+}
 
 /** The tokens with every bracket closed; without closing brackets that nothing opened. */
-export function repairBrackets(source: SourceText, given: readonly IToken[], diagnostics: Diagnostic[]): IToken[] {
-  const tokens = cutLargeStatements(source, given, diagnostics);
-  const kept: IToken[] = [];
-  const open: IToken[] = [];
-  const importBraces = new Set<IToken | undefined>();
-  const strayClosers = new Set<number>();
-  const spanOf = (token: IToken): Span => ({ file: source.file, start: token.startOffset, end: endOf(token) });
-
-  /** Closes the innermost `count` brackets between `previous` and what follows. */
-  function closeBefore(previous: IToken | undefined, count: number): void {
-    const unclosed = open.splice(open.length - count, count).reverse();
-    const [innermost] = unclosed;
-    if (innermost === undefined) return;
-    kept.push(...unclosed.map(closerFor));
-    const text = unclosed.map((opener) => closingText.get(opener.tokenType)).join("");
-    const at = endOf(previous);
-    const span = { file: source.file, start: at, end: at };
-    const isBlock = innermost.tokenType === t.LeftBrace && previous !== innermost;
-    diagnostics.push(
-      syntaxError("unclosedBracket", {
-        message: `\`${innermost.image}\` is never closed`,
-        span,
-        label: `expected \`${text}\` here`,
-        secondary: unclosed.filter(hasLocation).map((opener) => ({ span: spanOf(opener), text: "opened here" })),
-        facts: { expected: text },
-        help: [advise(`add \`${text}\``, replace(span, isBlock ? `\n${text}` : text))],
-      }),
-    );
-  }
-
-  function refuseCloser(token: IToken): void {
-    const span = spanOf(token);
-    diagnostics.push(
-      syntaxError("unopenedBracket", {
-        message: `nothing opens this \`${token.image}\``,
-        span,
-        label: "closes nothing",
-        facts: { found: token.image },
-        help: [advise("remove it", replace(span, ""))],
-      }),
-    );
-  }
-
-  function replaceCloser(token: IToken, opener: IToken): void {
-    const expected = closingText.get(opener.tokenType) ?? "";
-    open.pop();
-    kept.push(closerFor(opener));
-    diagnostics.push(
-      syntaxError("unclosedBracket", {
-        message: `\`${opener.image}\` is closed by \`${token.image}\``,
-        span: spanOf(token),
-        label: `expected \`${expected}\``,
-        secondary: [{ span: spanOf(opener), text: "opened here" }],
-        facts: { expected, found: token.image },
-        help: [advise(`write \`${expected}\``, replace(spanOf(token), expected))],
-      }),
-    );
-  }
-
-  /** True when a later closer of the statement can close what `token` does not. */
-  function isClosedLater(opener: IToken, index: number): boolean {
-    let depth = 0;
-    for (let next = index + 1; next < tokens.length; next += 1) {
-      const token = tokens[next] as IToken;
-      if (token.tokenType === t.LeftBrace || token.tokenType === t.RightBrace || isHead(token, tokens[next - 1])) return false;
-      if (token.tokenType === opener.tokenType) depth += 1;
-      if (token.tokenType === closers.get(opener.tokenType)) depth -= 1;
-      if (depth < 0) return true;
-    }
-    return false;
-  }
-
-  /** Supplies the brace that a transform or model forgot before its first statement. */
-  function openBlock(head: IToken, previous: IToken | undefined): void {
-    const at = endOf(previous);
-    const brace = madeUp(t.LeftBrace, "{");
-    open.push(brace);
-    kept.push(brace);
-    const span = { file: source.file, start: at, end: at };
-    diagnostics.push(
-      syntaxError("declarationForm", {
-        message: `expected \`{\` before the ${head.tokenType === t.wordToken("model") ? "rules of the model" : "statements of the transform"}`,
-        span,
-        label: "missing here",
-        secondary: [{ span: spanOf(head), text: "" }],
-        facts: { expected: "{" },
-        help: [advise("add `{`", replace(span, " {"))],
-      }),
-    );
-  }
-
-  function close(token: IToken, index: number): void {
-    const previous = tokens[index - 1];
-    const matching = open.findLastIndex((opener) => closers.get(opener.tokenType) === token.tokenType);
-    const blocked = token.tokenType !== t.RightBrace && open.slice(matching + 1).some(({ tokenType }) => tokenType === t.LeftBrace);
-    const innermost = open.at(-1);
-    if (matching !== -1 && !blocked) {
-      closeBefore(previous, open.length - 1 - matching);
-      open.pop();
-      kept.push(token);
-    } else if (innermost !== undefined && innermost.tokenType !== t.LeftBrace && token.tokenType !== t.RightBrace && !isClosedLater(innermost, index)) {
-      replaceCloser(token, innermost);
-    } else refuseCloser(token);
-  }
-
-  /** How many open brackets cannot reach past `token`. */
-  function endedBy(token: IToken, index: number): number {
-    const previous = tokens[index - 1];
-    const following = tokens[index + 1];
-    const brace = open.findLastIndex(({ tokenType }) => tokenType === t.LeftBrace);
-    const inImport = brace !== -1 && importBraces.has(open[brace]);
-    if (inImport && token.tokenType === t.wordToken("from") && following?.tokenType === t.StringLiteral) return open.length - brace;
-    // Neither stands inside parentheses, so an open one was forgotten before it.
-    if (token.tokenType === t.LeftBrace || token.tokenType === t.Arrow) return open.length - 1 - brace;
-    if (!isHead(token, previous)) return 0;
-    if (placeOfKeyword(token) === "module" || inImport) return open.length;
-    return open.length - 1 - brace;
-  }
-
-  /** Leaves out a brace where none can stand, and the one that closes it when the declaration has one too many. */
-  function refuseBrace(token: IToken, index: number): void {
-    let depth = open.filter(({ tokenType }) => tokenType === t.LeftBrace).length;
-    let first: number | null = null;
-    for (let next = index + 1; next < tokens.length; next += 1) {
-      const type = tokens[next]?.tokenType;
-      if (placeOfKeyword(tokens[next]) === "module" && type !== t.wordToken("from") && type !== t.wordToken("as")) break;
-      if (type === t.LeftBrace) depth += 1;
-      if (type === t.RightBrace) {
-        depth -= 1;
-        first ??= next;
-      }
-      if (depth < 0) break;
-    }
-    if (depth < 0 && first !== null) strayClosers.add(first);
-    diagnostics.push(
-      syntaxError("misplaced", {
-        message: "`{` cannot stand here",
-        span: spanOf(token),
-        label: "wrong place",
-        facts: { found: "{" },
-        because: ["braces stand around statements of a transform, rules of a model and names of an import"],
-      }),
-    );
-  }
-
-  let awaited: IToken | null = null;
-  let refusedInStatement = false;
-  tokens.forEach((token, index) => {
-    if (strayClosers.has(index)) return;
-    const ended = endedBy(token, index);
-    if (ended > 0) closeBefore(tokens[index - 1], ended);
-    if (isHead(token, tokens[index - 1])) {
-      const place = placeOfKeyword(token);
-      const opensBlock = token.tokenType === t.wordToken("transform") || token.tokenType === t.wordToken("model");
-      const body = awaited?.tokenType === t.wordToken("model") ? "model" : "transform";
-      refusedInStatement = false;
-      if (awaited !== null && place === body) openBlock(awaited, tokens[index - 1]);
-      awaited = opensBlock ? token : null;
-    }
-    if (token.tokenType === t.LeftBrace) {
-      if (tokens[index - 1]?.tokenType === t.wordToken("import")) importBraces.add(token);
-      else if (awaited === null) {
-        if (!refusedInStatement) refuseBrace(token, index);
-        refusedInStatement = true;
-        return;
-      }
-      awaited = null;
-    }
-    if (closers.has(token.tokenType)) open.push(token);
-    if (closingTypes.has(token.tokenType)) close(token, index);
-    else kept.push(token);
+export function repairBrackets(
+  source: SourceText,
+  given: readonly IToken[],
+  diagnostics: Diagnostic[],
+): IToken[] {
+  const pairing: Pairing = {
+    source,
+    tokens: cutLargeStatements(source, given, diagnostics),
+    diagnostics,
+    kept: [],
+    open: [],
+    importBraces: new Set(),
+    strayClosers: new Set(),
+    awaiting: null,
+    hasRefusedBrace: false,
+  };
+  pairing.tokens.forEach((token, index) => {
+    pass(pairing, token, index);
   });
-  closeBefore(tokens.at(-1), open.length);
-  return kept;
+  closeBefore(pairing, pairing.tokens.length, pairing.open.length);
+  return pairing.kept;
 }

@@ -3,7 +3,15 @@ import type { IToken } from "./chevrotain-library.ts";
 import { isReservedWord } from "./keywords.ts";
 import { isHead, placeOfKeyword } from "./regions.ts";
 import { advise, syntaxError } from "./syntax-problems.ts";
-import { type BlockKind, is, isPlainName, type Reading, retype, spanOf, startsLine } from "./token-reading.ts";
+import {
+  type BlockKind,
+  is,
+  isPlainName,
+  type Reading,
+  retype,
+  spanOf,
+  startsLine,
+} from "./token-reading.ts";
 import * as t from "./tokens.ts";
 
 const nameFollowers = [
@@ -40,14 +48,17 @@ export function isMeantAsName(reading: Reading, index: number, block: BlockKind)
   const isType = token.image === "support" && is(previous, t.Colon, t.Arrow);
   if (isType || place === null) return false;
   const endsHere = next === undefined || is(next, t.RightBrace) || isHead(next, token);
-  if (block === "import" && is(previous, t.LeftBrace, t.Comma)) return is(next, t.Comma, t.RightBrace) || endsHere;
+  if (block === "import" && is(previous, t.LeftBrace, t.Comma))
+    return is(next, t.Comma, t.RightBrace) || endsHere;
   if (is(next, t.Colon) && (is(previous, t.Comma, t.LeftParenthesis) || previousPlace !== null)) return true;
-  const afterHead = previous !== undefined && previousPlace !== null && isHead(previous, tokens[index - 2]) && sameLine;
+  const afterHead =
+    previous !== undefined && previousPlace !== null && isHead(previous, tokens[index - 2]) && sameLine;
   if (afterHead && previous.image !== "require") {
     return place !== "expression" && (is(next, ...nameFollowers, t.LeftBrace) || endsHere);
   }
   if (!is(previous, ...beforeNames) || place === "expression" || place === "type") return false;
-  if (is(next, t.DefinitionSign) && !is(next, t.DoubleEquals) && (token.image === "weight" || !sameLine)) return false;
+  if (is(next, t.DefinitionSign) && !is(next, t.DoubleEquals) && (token.image === "weight" || !sameLine))
+    return false;
   return is(next, ...nameFollowers) || (sameLine && endsHere);
 }
 

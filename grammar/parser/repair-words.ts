@@ -10,14 +10,31 @@ import { type Keyword, type KeywordPlace, keywords } from "./keywords.ts";
 import { isHead, placeOfKeyword } from "./regions.ts";
 import { isMeantAsName, readAsName } from "./repair-names.ts";
 import { advise, replace, syntaxError } from "./syntax-problems.ts";
-import { type BlockKind, is, isPlainName, type Reading, retype, spanOf, startsLine } from "./token-reading.ts";
+import {
+  type BlockKind,
+  is,
+  isPlainName,
+  type Reading,
+  retype,
+  spanOf,
+  startsLine,
+} from "./token-reading.ts";
 import * as t from "./tokens.ts";
 
 /** True when a statement can be over before the next token. */
 const canEnd = (token: IToken | undefined): boolean =>
   token === undefined ||
   isPlainName(token) ||
-  is(token, t.NumberLiteral, t.StringLiteral, t.Transpose, t.RightParenthesis, t.RightBracket, t.LeftBrace, t.RightBrace) ||
+  is(
+    token,
+    t.NumberLiteral,
+    t.StringLiteral,
+    t.Transpose,
+    t.RightParenthesis,
+    t.RightBracket,
+    t.LeftBrace,
+    t.RightBrace,
+  ) ||
   ["int", "real", "ratio", "bool", "unstructured"].includes(token.image);
 
 const offeredIn: Readonly<Record<Exclude<BlockKind, "import">, readonly KeywordPlace[]>> = {
@@ -32,11 +49,19 @@ const headsOf = (places: readonly KeywordPlace[]): Keyword[] =>
 /** The keyword that `word` is a slip of. */
 function meantKeyword(word: string, candidates: readonly Keyword[]): string | null {
   const synonym = candidates.find(({ synonyms }) => synonyms.includes(word.toLowerCase()));
-  return synonym?.word ?? closestName(word, candidates.map((candidate) => candidate.word));
+  return (
+    synonym?.word ??
+    closestName(
+      word,
+      candidates.map((candidate) => candidate.word),
+    )
+  );
 }
 
 const listed = (words: readonly string[]): string =>
-  words.map((word, index) => (index === 0 ? "" : index === words.length - 1 ? " or " : ", ") + `\`${word}\``).join("");
+  words
+    .map((word, index) => `${index === 0 ? "" : index === words.length - 1 ? " or " : ", "}\`${word}\``)
+    .join("");
 
 const entryNames: Readonly<Record<BlockKind, string>> = {
   module: "declaration",
@@ -87,12 +112,18 @@ function candidatesAt(reading: Reading, index: number, block: BlockKind): readon
     (block === "module" && is(next, t.LeftBrace, t.LeftParenthesis)) ||
     (next !== undefined && placeOfKeyword(next) !== null && !isHead(next, token)) ||
     (is(next, t.LeftParenthesis, t.NumberLiteral, t.Minus) && closestName(token.image, ["require"]) !== null);
-  return opensStatement || (is(previous, t.LeftBrace, t.RightBrace) || previous === undefined) ? candidates : null;
+  return opensStatement || is(previous, t.LeftBrace, t.RightBrace) || previous === undefined
+    ? candidates
+    : null;
 }
 
 /** `def f(…) {` means a transform, `def f(…) =` a function. */
 function hasBraces({ tokens }: Reading, index: number): boolean {
-  const opener = tokens.slice(index).find((token, offset) => is(token, t.LeftBrace, t.RightBrace) || (offset > 0 && isHead(token, undefined)));
+  const opener = tokens
+    .slice(index)
+    .find(
+      (token, offset) => is(token, t.LeftBrace, t.RightBrace) || (offset > 0 && isHead(token, undefined)),
+    );
   return opener !== undefined && is(opener, t.LeftBrace);
 }
 
@@ -117,7 +148,8 @@ function isPercentage(reading: Reading, index: number): boolean {
   const [number, token, next] = [reading.tokens[index - 1], reading.tokens[index], reading.tokens[index + 1]];
   if (number === undefined || token === undefined) return false;
   if (!is(number, t.NumberLiteral) || !is(token, t.Percent)) return false;
-  const startsValue = is(next, t.Identifier, t.NumberLiteral, t.LeftParenthesis, t.Minus) || next?.image === "sum";
+  const startsValue =
+    is(next, t.Identifier, t.NumberLiteral, t.LeftParenthesis, t.Minus) || next?.image === "sum";
   if (startsValue) return false;
   const ratio = String(Number((Number(number.image) / 100).toPrecision(12)));
   const span = { ...spanOf(reading, number), end: token.startOffset + 1 };
@@ -134,7 +166,8 @@ function isPercentage(reading: Reading, index: number): boolean {
 }
 
 /** Kind of the block that a brace after `head` opens. */
-const blockOf = (head: string): BlockKind => (head === "import" || head === "model" || head === "transform" ? head : "transform");
+const blockOf = (head: string): BlockKind =>
+  head === "import" || head === "model" || head === "transform" ? head : "transform";
 
 /** Index after braces that no declaration begins, with the file that they take names from. */
 function endOfBareBraces({ tokens }: Reading, index: number): number {
@@ -167,7 +200,11 @@ function reportBareBraces(reading: Reading, index: number, end: number): void {
 }
 
 /** The tokens with their words repaired; tokens of statements that no keyword begins are left out. */
-export function repairWords(source: SourceText, tokens: readonly IToken[], diagnostics: Diagnostic[]): IToken[] {
+export function repairWords(
+  source: SourceText,
+  tokens: readonly IToken[],
+  diagnostics: Diagnostic[],
+): IToken[] {
   const reading: Reading = { source, tokens, diagnostics, reported: new Set() };
   const kept: IToken[] = [];
   let block: BlockKind = "module";
@@ -175,7 +212,12 @@ export function repairWords(source: SourceText, tokens: readonly IToken[], diagn
   let depth = 0;
   for (let index = 0; index < tokens.length; index += 1) {
     const token = tokens[index] as IToken;
-    if (block === "module" && is(token, t.LeftBrace) && head === "" && startsLine(reading, tokens[index - 1], token)) {
+    if (
+      block === "module" &&
+      is(token, t.LeftBrace) &&
+      head === "" &&
+      startsLine(reading, tokens[index - 1], token)
+    ) {
       const end = endOfBareBraces(reading, index);
       reportBareBraces(reading, index, end);
       index = end - 1;

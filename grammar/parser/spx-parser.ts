@@ -56,7 +56,10 @@ function mismatchOf(tokens: readonly IToken[], error: IRecognitionException): Gr
 }
 
 /** Reads `tokens` as a file. Never throws; where the tokens do not fit, the result lists it and reading goes on. */
-export function readFile(tokens: readonly IToken[]): { readonly root: CstNode; readonly mismatches: GrammarMismatch[] } {
+export function readFile(tokens: readonly IToken[]): {
+  readonly root: CstNode;
+  readonly mismatches: GrammarMismatch[];
+} {
   parser ??= new SpxParser(true);
   parser.input = [...tokens];
   const root = parser.file();

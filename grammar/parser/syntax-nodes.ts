@@ -2,15 +2,18 @@
  * Access to the parser's concrete nodes, shared by the two files that build the tree: children by label, spans, and
  * a place for what is missing after recovery.
  */
+
+import type { ExpressionSyntax, Identifier, Trivia } from "../syntax/syntax-tree.ts";
 import type { Diagnostic } from "../text/diagnostic.ts";
 import type { SourceText, Span } from "../text/source-text.ts";
-import type { ExpressionSyntax, Identifier, Trivia } from "../syntax/syntax-tree.ts";
 import type { CstNode, IToken } from "./chevrotain-library.ts";
 import { advise, replace, syntaxError } from "./syntax-problems.ts";
 import { isNode, spanOfElements, tokenEnd } from "./token-location.ts";
 
 /** A node's trivia while comments are still being given out. */
-export type TriviaDraft = { -readonly [Key in keyof Trivia]: Trivia[Key] extends readonly string[] ? string[] : Trivia[Key] };
+export type TriviaDraft = {
+  -readonly [Key in keyof Trivia]: Trivia[Key] extends readonly string[] ? string[] : Trivia[Key];
+};
 
 /** A node that comments can belong to. */
 export interface Anchor {
@@ -36,7 +39,8 @@ export interface Building {
   cursor: number;
 }
 
-export const childNodes = (node: CstNode, label: string): CstNode[] => (node.children[label] ?? []).filter(isNode);
+export const childNodes = (node: CstNode, label: string): CstNode[] =>
+  (node.children[label] ?? []).filter(isNode);
 
 export const childTokens = (node: CstNode, label: string): IToken[] =>
   (node.children[label] ?? []).filter((child): child is IToken => !isNode(child));

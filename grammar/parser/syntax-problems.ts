@@ -17,9 +17,16 @@ export interface SyntaxProblem {
   readonly right: string;
 }
 
-const inTransform = (statements: string): string => `transform T(W: frozen [n, n], A: [n, n]) {\n  ${statements}\n}\n`;
+const inTransform = (statements: string): string =>
+  `transform T(W: frozen [n, n], A: [n, n]) {\n  ${statements}\n}\n`;
 
-const row = (code: string, title: string, explanation: string, wrong: string, right: string): SyntaxProblem => ({
+const row = (
+  code: string,
+  title: string,
+  explanation: string,
+  wrong: string,
+  right: string,
+): SyntaxProblem => ({
   code,
   title,
   explanation,
@@ -199,7 +206,7 @@ export const syntaxProblems = {
   ruleForm: row(
     "SPX1401",
     "a rule of a model that lacks a part",
-    "A rule is `for \"names\" except \"names\" use Transform(arguments)`, or `freeze \"names\"`.",
+    'A rule is `for "names" except "names" use Transform(arguments)`, or `freeze "names"`.',
     'model M {\n  for "a.*" DSEE(r: 8)\n}\n',
     'model M {\n  for "a.*" use DSEE(r: 8)\n}\n',
   ),

@@ -21,7 +21,9 @@ export function spanOfElements(file: string, elements: readonly CstElement[]): S
   for (const element of elements) {
     const location = isNode(element) ? element.location : undefined;
     const first = isNode(element) ? (location?.startOffset ?? Number.NaN) : element.startOffset;
-    const past = isNode(element) ? (location?.endOffset ?? Number.NaN) + 1 : (tokenEnd(element) ?? Number.NaN);
+    const past = isNode(element)
+      ? (location?.endOffset ?? Number.NaN) + 1
+      : (tokenEnd(element) ?? Number.NaN);
     if (Number.isInteger(first) && Number.isInteger(past)) {
       start = Math.min(start, first);
       end = Math.max(end, past);

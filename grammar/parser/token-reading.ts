@@ -1,7 +1,7 @@
 /** Questions about tokens that the repairs of words ask, and the list that they repair. */
 import type { Diagnostic } from "../text/diagnostic.ts";
 import type { SourceText, Span } from "../text/source-text.ts";
-import { type IToken, tokenMatcher, type TokenType } from "./chevrotain-library.ts";
+import { type IToken, type TokenType, tokenMatcher } from "./chevrotain-library.ts";
 import * as t from "./tokens.ts";
 
 /** What the braces around a token hold. */

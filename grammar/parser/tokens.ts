@@ -120,11 +120,15 @@ export const ForeignSignToken = createToken({
 });
 /** `.transpose`, `.t`: the only member of a matrix is `.T`. */
 export const ForeignMember = createToken({ name: "ForeignMember", pattern: /\.[A-Za-z_]\w*/ });
-export const ForeignQuotation = createToken({ name: "ForeignQuotation", pattern: /'[^'\n\r]*'|[“”„][^“”„"\n\r]*[“”"]/ });
+export const ForeignQuotation = createToken({
+  name: "ForeignQuotation",
+  pattern: /'[^'\n\r]*'|[“”„][^“”„"\n\r]*[“”"]/,
+});
 /** A name with letters outside ASCII; generated code must carry every name, so the language has none of them. */
 export const ForeignName = createToken({
   name: "ForeignName",
-  pattern: /[A-Za-z_]*[\u00AA\u00B5\u00BA\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02AF\u0370-\u1CFF\u1E00-\u1FFF\u2080-\u209C\u2100-\u2138][\w\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02AF\u0370-\u1CFF\u1E00-\u1FFF\u2080-\u209C]*/,
+  pattern:
+    /[A-Za-z_]*[\u00AA\u00B5\u00BA\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02AF\u0370-\u1CFF\u1E00-\u1FFF\u2080-\u209C\u2100-\u2138][\w\u00B5\u00C0-\u00D6\u00D8-\u00F6\u00F8-\u02AF\u0370-\u1CFF\u1E00-\u1FFF\u2080-\u209C]*/,
   line_breaks: false,
 });
 export const OpenString = createToken({ name: "OpenString", pattern: /"[^"\n\r]*/ });
@@ -136,12 +140,23 @@ export const MalformedNumber = createToken({
   line_breaks: false,
 });
 
-export const Whitespace = createToken({ name: "Whitespace", pattern: /[\s\uFEFF]+/, group: Lexer.SKIPPED, line_breaks: true });
-export const DocComment = createToken({ name: "DocComment", pattern: /\/\/\/(?!\/)[^\n\r]*/, group: "comments", line_breaks: false, start_chars_hint: ["/"] });
+export const Whitespace = createToken({
+  name: "Whitespace",
+  pattern: /[\s\uFEFF]+/,
+  group: Lexer.SKIPPED,
+  line_breaks: true,
+});
+export const DocComment = createToken({
+  name: "DocComment",
+  pattern: /\/\/\/(?!\/)[^\n\r]*/,
+  group: "comments",
+  line_breaks: false,
+  start_chars_hint: ["/"],
+});
 export const LineComment = createToken({ name: "LineComment", pattern: /\/\/[^\n\r]*/, group: "comments" });
 export const ForeignComment = createToken({
   name: "ForeignComment",
-  pattern: /#[^\n\r]*|\/\*[^]*?\*\/|\/\*[^]*/,
+  pattern: /#[^\n\r]*|\/\*[\s\S]*?\*\/|\/\*[\s\S]*/,
   group: "comments",
   line_breaks: true,
   start_chars_hint: ["#", "/"],

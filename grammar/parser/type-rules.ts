@@ -1,6 +1,14 @@
 /** Grammar rules of types: numbers, tensors and the patterns of masks. */
 import { ExpressionRules, type Rule } from "./expression-rules.ts";
-import { Comma, Identifier, LeftBracket, LeftParenthesis, RightBracket, RightParenthesis, wordToken } from "./tokens.ts";
+import {
+  Comma,
+  Identifier,
+  LeftBracket,
+  LeftParenthesis,
+  RightBracket,
+  RightParenthesis,
+  wordToken,
+} from "./tokens.ts";
 
 export class TypeRules extends ExpressionRules {
   readonly type: Rule = this.RULE("type", () => {

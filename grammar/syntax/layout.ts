@@ -37,7 +37,8 @@ function fits(layout: Layout, following: readonly Pending[], room: number): bool
     if (top === undefined) return true;
     const { layout: current, broken, depth } = top;
     if (typeof current === "string") left -= current.length;
-    else if (isList(current)) for (const part of [...current].reverse()) stack.push({ layout: part, depth, broken });
+    else if (isList(current))
+      for (const part of [...current].reverse()) stack.push({ layout: part, depth, broken });
     else if (current.kind === "break") {
       if (broken || current.hard) return broken || !current.hard;
       left -= current.flat.length;
@@ -60,7 +61,11 @@ export function render(layout: Layout, width: number, depth = 0, start = depth *
     } else if (isList(current)) {
       for (const part of [...current].reverse()) stack.push({ layout: part, depth: level, broken });
     } else if (current.kind === "group") {
-      stack.push({ layout: current.content, depth: level, broken: !fits(current.content, stack, width - column) });
+      stack.push({
+        layout: current.content,
+        depth: level,
+        broken: !fits(current.content, stack, width - column),
+      });
     } else if (current.kind === "indent") {
       stack.push({ layout: current.content, depth: level + 1, broken });
     } else if (current.kind === "when-broken") {

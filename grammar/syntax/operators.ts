@@ -60,7 +60,10 @@ type Binary = ExpressionSyntax & { readonly kind: "binary" };
 /** The product operators that stand side by side when `expression` is written. */
 function productSigns(expression: Binary): Set<BinarySyntaxOperator> {
   const { left } = expression;
-  const signs = left.kind === "binary" && !needsParenthesesLeft(expression, left) ? productSigns(left) : new Set<BinarySyntaxOperator>();
+  const signs =
+    left.kind === "binary" && !needsParenthesesLeft(expression, left)
+      ? productSigns(left)
+      : new Set<BinarySyntaxOperator>();
   return signs.add(expression.operator);
 }
 

@@ -1,6 +1,13 @@
 /** Expressions, arguments and types as the language writes them, with as few parentheses as the grammar allows. */
 import { group, indent, type Layout, nothingOrBreak, render, spaceOrBreak, whenBroken } from "./layout.ts";
-import { binaryLevels, levelOf, needsParenthesesLeft, needsParenthesesRight, postfixLevel, sumLevel } from "./operators.ts";
+import {
+  binaryLevels,
+  levelOf,
+  needsParenthesesLeft,
+  needsParenthesesRight,
+  postfixLevel,
+  sumLevel,
+} from "./operators.ts";
 import type { ArgumentSyntax, ExpressionSyntax, TypeSyntax } from "./syntax-tree.ts";
 
 /** `open a, b, c close`, one entry a line when it does not fit. */
@@ -24,7 +31,9 @@ function chainLayout(expression: Binary): Layout {
   let current: Binary = expression;
   for (;;) {
     const { operator, left, right } = current;
-    const rightLayout = needsParenthesesRight(current, right) ? inParentheses(right) : expressionLayout(right);
+    const rightLayout = needsParenthesesRight(current, right)
+      ? inParentheses(right)
+      : expressionLayout(right);
     rest.unshift(spaceOrBreak, `${operator} `, rightLayout);
     const isParenthesized = needsParenthesesLeft(current, left);
     if (isParenthesized) return group(inParentheses(left), indent(rest));
@@ -40,7 +49,8 @@ export function argumentLayout(argument: ArgumentSyntax): Layout {
   return argument.name === null ? value : [`${argument.name.name}: `, value];
 }
 
-export const argumentsLayout = (list: readonly ArgumentSyntax[]): Layout => listLayout("(", list.map(argumentLayout), ")");
+export const argumentsLayout = (list: readonly ArgumentSyntax[]): Layout =>
+  listLayout("(", list.map(argumentLayout), ")");
 
 export function expressionLayout(expression: ExpressionSyntax): Layout {
   switch (expression.kind) {

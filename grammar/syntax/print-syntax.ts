@@ -2,8 +2,17 @@
  * Syntax tree → canonical text: the formatter. Ensures that the text parses to the same tree again and that printing
  * that tree gives the same text. Requires a tree without `broken` nodes; one with them prints `<broken>` there.
  */
-import { group, indent, type Layout, lineEnd, nothingOrBreak, render, spaceOrBreak, whenBroken } from "./layout.ts";
-import { argumentsLayout, expressionLayout, listLayout, printExpression, printType, typeLayout } from "./print-expression.ts";
+import {
+  group,
+  indent,
+  type Layout,
+  lineEnd,
+  nothingOrBreak,
+  render,
+  spaceOrBreak,
+  whenBroken,
+} from "./layout.ts";
+import { argumentsLayout, expressionLayout, typeLayout } from "./print-expression.ts";
 import type {
   DeclarationSyntax,
   ImportSyntax,
@@ -26,13 +35,13 @@ const leadingLines = (trivia: Trivia): string[] => [
   ...trivia.documentation.map(documentationLine),
 ];
 
-const indented = (line: string): string => (line === "" ? "" : `  ${line}`);
-
 /** A parameter; `comma` follows it before the comment on its line. */
 function parameterLayout(parameter: ParameterSyntax, comma: Layout): Layout {
   const { trivia } = parameter;
-  const leading = trivia === undefined ? [] : leadingLines(trivia).flatMap((line): Layout[] => [line, lineEnd]);
-  const value: Layout = parameter.defaultValue === null ? "" : [" = ", expressionLayout(parameter.defaultValue)];
+  const leading =
+    trivia === undefined ? [] : leadingLines(trivia).flatMap((line): Layout[] => [line, lineEnd]);
+  const value: Layout =
+    parameter.defaultValue === null ? "" : [" = ", expressionLayout(parameter.defaultValue)];
   const after = trivia?.after ?? null;
   return [
     ...leading,
@@ -70,7 +79,9 @@ const keywordOf = (statement: Aligned): string =>
 
 const typeOf = (statement: Aligned): Layout => {
   if (statement.kind === "param") return [": ", typeLayout(statement.type)];
-  return (statement satisfies Pattern).pattern.name === "support" ? "" : [": ", typeLayout(statement.pattern)];
+  return (statement satisfies Pattern).pattern.name === "support"
+    ? ""
+    : [": ", typeLayout(statement.pattern)];
 };
 
 const flat = (layout: Layout): string => render(layout, Number.POSITIVE_INFINITY, 0, 0);
@@ -91,7 +102,10 @@ function columnsOf(run: readonly Aligned[]): Columns {
 }
 
 function alignedLayout(statement: Aligned, columns: Columns): Layout {
-  const head: Layout = [`${keywordOf(statement).padEnd(columns.name)} ${statement.name.name}`, typeOf(statement)];
+  const head: Layout = [
+    `${keywordOf(statement).padEnd(columns.name)} ${statement.name.name}`,
+    typeOf(statement),
+  ];
   if (statement.value === null) return head;
   const width = flat(head).length;
   const padding = " ".repeat(Math.max(0, columns.sign - width));
@@ -105,7 +119,10 @@ function statementLayout(statement: Exclude<StatementSyntax, Aligned>): Layout {
     case "let":
       return [`let ${statement.name.name} = `, expressionLayout(statement.value)];
     case "init":
-      return [`init ${statement.names.map(({ name }) => name).join(", ")} = `, expressionLayout(statement.value)];
+      return [
+        `init ${statement.names.map(({ name }) => name).join(", ")} = `,
+        expressionLayout(statement.value),
+      ];
     case "weight":
       return ["weight = ", expressionLayout(statement.value)];
   }
@@ -113,13 +130,18 @@ function statementLayout(statement: Exclude<StatementSyntax, Aligned>): Layout {
 
 /** The lines of a node at `depth`, its comments around them. */
 function withTrivia(layout: Layout, trivia: Trivia, depth: number): string[] {
-  const lines = render(layout, lineWidth, depth).split("\n").map((line, index) => (index === 0 ? line : line.slice(depth * 2)));
+  const lines = render(layout, lineWidth, depth)
+    .split("\n")
+    .map((line, index) => (index === 0 ? line : line.slice(depth * 2)));
   const after = trivia.after === null ? "" : `  ${commentLine(trivia.after)}`;
   return [...leadingLines(trivia), ...lines.slice(0, -1), `${lines.at(-1) ?? ""}${after}`];
 }
 
 /** Consecutive nodes of one kind with no blank line or comment between them. */
-function runsOf<Node extends { readonly trivia: Trivia }>(nodes: readonly Node[], belongs: (node: Node) => boolean): Node[][] {
+function runsOf<Node extends { readonly trivia: Trivia }>(
+  nodes: readonly Node[],
+  belongs: (node: Node) => boolean,
+): Node[][] {
   const runs: Node[][] = [];
   for (const node of nodes) {
     const run = runs.at(-1);
@@ -185,11 +207,24 @@ function declarationLayout(declaration: DeclarationSyntax): Layout {
         blockLayout(statementLines(declaration.statements), declaration.trailingComments ?? []),
       ];
     case "function":
-      return [`function ${name}`, parametersLayout(declaration.parameters), " = ", expressionLayout(declaration.body)];
+      return [
+        `function ${name}`,
+        parametersLayout(declaration.parameters),
+        " = ",
+        expressionLayout(declaration.body),
+      ];
     case "intrinsic":
-      return [`intrinsic ${name}`, parametersLayout(declaration.parameters), " -> ", typeLayout(declaration.result)];
+      return [
+        `intrinsic ${name}`,
+        parametersLayout(declaration.parameters),
+        " -> ",
+        typeLayout(declaration.result),
+      ];
     case "model":
-      return [`model ${name} `, blockLayout(ruleLines(declaration.rules), declaration.trailingComments ?? [])];
+      return [
+        `model ${name} `,
+        blockLayout(ruleLines(declaration.rules), declaration.trailingComments ?? []),
+      ];
   }
 }
 
@@ -201,11 +236,14 @@ function importLayout(declaration: ImportSyntax): Layout {
 }
 
 const bracedNames = (names: readonly string[]): Layout => {
-  const separated = names.flatMap((name, index): Layout[] => (index === 0 ? [name] : [",", spaceOrBreak, name]));
+  const separated = names.flatMap((name, index): Layout[] =>
+    index === 0 ? [name] : [",", spaceOrBreak, name],
+  );
   return group("{", indent(spaceOrBreak, ...separated), whenBroken(","), spaceOrBreak, "}");
 };
 
-const isBlock = (node: ImportSyntax | DeclarationSyntax): boolean => node.kind === "transform" || node.kind === "model";
+const isBlock = (node: ImportSyntax | DeclarationSyntax): boolean =>
+  node.kind === "transform" || node.kind === "model";
 
 /** The text of `tree` in canonical form, ending in a line end; empty for an empty file. */
 export function printSyntax(tree: ModuleSyntax): string {
@@ -215,7 +253,10 @@ export function printSyntax(tree: ModuleSyntax): string {
     const layout = node.kind === "import" ? importLayout(node) : declarationLayout(node);
     const apart =
       previous !== undefined &&
-      (node.trivia.blankBefore || isBlock(node) || isBlock(previous) || (previous.kind === "import" && node.kind !== "import"));
+      (node.trivia.blankBefore ||
+        isBlock(node) ||
+        isBlock(previous) ||
+        (previous.kind === "import" && node.kind !== "import"));
     return [...(apart ? [""] : []), ...withTrivia(layout, node.trivia, 0)];
   });
   const trailing = tree.trailingComments.map(commentLine);

@@ -3,7 +3,7 @@
  */
 import { readdir, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { SpxError, describeCause, systemCode } from "../errors.ts";
+import { describeCause, SpxError, systemCode } from "../errors.ts";
 
 export interface CheckpointLocation {
   readonly kind: "file" | "index";
@@ -28,10 +28,14 @@ export async function locateCheckpoint(path: string): Promise<CheckpointLocation
     });
   }
   if (others.length > 0) {
-    throw new SpxError("SPX8022", `${path}: the folder holds ${candidates.length} safetensors files and no index`, {
-      facts: { file: path, candidates },
-      help: `give one of the files itself, or add \`${indexFile}\``,
-    });
+    throw new SpxError(
+      "SPX8022",
+      `${path}: the folder holds ${candidates.length} safetensors files and no index`,
+      {
+        facts: { file: path, candidates },
+        help: `give one of the files itself, or add \`${indexFile}\``,
+      },
+    );
   }
   return { kind: "file", file: join(path, only) };
 }

@@ -56,7 +56,8 @@ class Stopped extends Error {
 function readValue(cursor: Cursor, depth: number): LocatedJson {
   skipSpace(cursor);
   const at = cursor.at;
-  if (depth > deepest) throw new Stopped({ kind: "syntax", message: `values nested deeper than ${deepest}`, at });
+  if (depth > deepest)
+    throw new Stopped({ kind: "syntax", message: `values nested deeper than ${deepest}`, at });
   const first = cursor.text[at];
   if (first === "{") return readObject(cursor, depth);
   if (first === "[") return readArray(cursor, depth);
@@ -80,7 +81,11 @@ function readObject(cursor: Cursor, depth: number): LocatedJson {
     if (cursor.text[keyAt] !== '"') throw unexpected(cursor, "a key in double quotes");
     const key = readText(cursor);
     if (members.has(key)) {
-      throw new Stopped({ kind: "duplicate-key", message: `the key ${quote(key)} stands here again`, at: keyAt });
+      throw new Stopped({
+        kind: "duplicate-key",
+        message: `the key ${quote(key)} stands here again`,
+        at: keyAt,
+      });
     }
     skipSpace(cursor);
     if (!accept(cursor, ":")) throw unexpected(cursor, "`:`");
@@ -116,12 +121,13 @@ function readText(cursor: Cursor): string {
   }
   cursor.at = end + 1;
   const source = text.slice(at, cursor.at);
-  const value = source.includes("\\") ? unescape(source, at) : source.slice(1, -1);
-  if (!isUnicode(value)) throw new Stopped({ kind: "syntax", message: "half of a surrogate pair in a string", at });
+  const value = source.includes("\\") ? decodeEscapes(source, at) : source.slice(1, -1);
+  if (!isUnicode(value))
+    throw new Stopped({ kind: "syntax", message: "half of a surrogate pair in a string", at });
   return value;
 }
 
-function unescape(source: string, at: number): string {
+function decodeEscapes(source: string, at: number): string {
   try {
     return String(JSON.parse(source));
   } catch {
@@ -158,6 +164,7 @@ function match(cursor: Cursor, pattern: RegExp): string | null {
 }
 
 function unexpected(cursor: Cursor, expected: string): Stopped {
-  const found = cursor.at < cursor.text.length ? quote(cursor.text.slice(cursor.at, cursor.at + 8)) : "the end";
+  const found =
+    cursor.at < cursor.text.length ? quote(cursor.text.slice(cursor.at, cursor.at + 8)) : "the end";
   return new Stopped({ kind: "syntax", message: `expected ${expected}, found ${found}`, at: cursor.at });
 }

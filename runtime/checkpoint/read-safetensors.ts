@@ -4,11 +4,11 @@
  */
 import { SpxError } from "../errors.ts";
 import { type ElementType, elementBytes, viewData } from "../tensor/element-type.ts";
-import { type Tensor, allocateBuffer, tensor } from "../tensor/tensor.ts";
+import { allocateBuffer, type Tensor, tensor } from "../tensor/tensor.ts";
 import { locateCheckpoint } from "./locate-checkpoint.ts";
 import { quote } from "./located-json.ts";
 import { suggestNames } from "./nearest-names.ts";
-import { type SafetensorsFile, openSafetensorsFile } from "./safetensors-file.ts";
+import { openSafetensorsFile, type SafetensorsFile } from "./safetensors-file.ts";
 import type { TensorEntry } from "./safetensors-header.ts";
 import { checkShardIndex, readShardIndex } from "./shard-index.ts";
 
@@ -71,7 +71,8 @@ interface Location {
 
 function checkpointOver(path: string, files: readonly SafetensorsFile[]): Checkpoint {
   const locations = new Map<string, Location>();
-  for (const file of files) for (const [name, entry] of file.header.tensors) locations.set(name, { entry, file });
+  for (const file of files)
+    for (const [name, entry] of file.header.tensors) locations.set(name, { entry, file });
   const names = [...locations.keys()];
   let open = true;
   const locate = (name: string): Location => {
@@ -79,7 +80,12 @@ function checkpointOver(path: string, files: readonly SafetensorsFile[]): Checkp
     if (found === undefined) throw unknownTensor(path, name, names);
     return found;
   };
-  const readRange = async (at: Location, shape: readonly number[], begin: number, bytes: number): Promise<Tensor> => {
+  const readRange = async (
+    at: Location,
+    shape: readonly number[],
+    begin: number,
+    bytes: number,
+  ): Promise<Tensor> => {
     if (!open) throw closed(path);
     const buffer = allocateBuffer(bytes);
     await at.file.readInto(new Uint8Array(buffer), at.entry.offset + begin);
@@ -130,10 +136,14 @@ function bytesOfRow({ entry, file }: Location, from: number, to: number): number
     rest.reduce((product, dimension) => product * dimension, 1),
   );
   if (bytes !== null) return bytes;
-  throw new SpxError("SPX8015", `${file.path}: rows of ${entry.elementType} tensor ${quote(entry.name)} end inside a byte`, {
-    facts: { file: file.path, tensor: entry.name, elementType: entry.elementType },
-    help: "read the whole tensor",
-  });
+  throw new SpxError(
+    "SPX8015",
+    `${file.path}: rows of ${entry.elementType} tensor ${quote(entry.name)} end inside a byte`,
+    {
+      facts: { file: file.path, tensor: entry.name, elementType: entry.elementType },
+      help: "read the whole tensor",
+    },
+  );
 }
 
 function unknownTensor(path: string, name: string, names: readonly string[]): SpxError {

@@ -3,8 +3,8 @@
  * own, so their alignment in the file does not matter and no more than the range asked for is ever held.
  */
 import { type FileHandle, open } from "node:fs/promises";
-import { SpxError, describeCause, systemCode } from "../errors.ts";
-import { type SafetensorsHeader, headerLength, lengthBytes, parseHeader } from "./safetensors-header.ts";
+import { describeCause, SpxError, systemCode } from "../errors.ts";
+import { headerLength, lengthBytes, parseHeader, type SafetensorsHeader } from "./safetensors-header.ts";
 
 export interface SafetensorsFile {
   readonly path: string;
@@ -45,14 +45,23 @@ async function openForReading(path: string): Promise<FileHandle> {
   try {
     return await open(path, "r");
   } catch (cause) {
-    throw notOpened(path, systemCode(cause) === "ENOENT" ? "there is no such file" : describeCause(cause), cause);
+    throw notOpened(
+      path,
+      systemCode(cause) === "ENOENT" ? "there is no such file" : describeCause(cause),
+      cause,
+    );
   }
 }
 
 /** The system reads at most 2 GiB at once; smaller pieces also keep its own buffers small. */
 const largestRead = 64 << 20;
 
-async function readFully(handle: FileHandle, target: Uint8Array, position: number, path: string): Promise<void> {
+async function readFully(
+  handle: FileHandle,
+  target: Uint8Array,
+  position: number,
+  path: string,
+): Promise<void> {
   for (let done = 0; done < target.length; ) {
     const wanted = Math.min(largestRead, target.length - done);
     let bytesRead: number;
@@ -61,7 +70,8 @@ async function readFully(handle: FileHandle, target: Uint8Array, position: numbe
     } catch (cause) {
       throw readFailed(path, position + done, describeCause(cause), cause);
     }
-    if (bytesRead === 0) throw readFailed(path, position + done, "the file is shorter now than when it was opened");
+    if (bytesRead === 0)
+      throw readFailed(path, position + done, "the file is shorter now than when it was opened");
     done += bytesRead;
   }
 }

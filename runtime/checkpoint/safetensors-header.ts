@@ -34,14 +34,20 @@ export const lengthBytes = 8;
  */
 export function headerLength(start: Uint8Array, fileBytes: number, file: string): number {
   if (start.length < lengthBytes || fileBytes < lengthBytes) {
-    throw problem("SPX8002", file, `the file has ${fileBytes} bytes, fewer than the 8 that hold the header's length`, {
-      found: fileBytes,
-    });
+    throw problem(
+      "SPX8002",
+      file,
+      `the file has ${fileBytes} bytes, fewer than the 8 that hold the header's length`,
+      {
+        found: fileBytes,
+      },
+    );
   }
   const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true);
   const room = fileBytes - lengthBytes;
   if (length > longestHeader || length > room) {
-    const limit = length > room ? `the file has ${room} bytes after that` : `the format allows ${longestHeader}`;
+    const limit =
+      length > room ? `the file has ${room} bytes after that` : `the format allows ${longestHeader}`;
     throw problem("SPX8003", file, `bytes 0 to 7 claim a header of ${length} bytes; ${limit}`, {
       found: length,
       limit: Math.min(room, longestHeader),
@@ -70,8 +76,11 @@ export function parseHeader(bytes: Uint8Array, fileBytes: number, file: string):
 
 function headerMembers(bytes: Uint8Array, file: string): ReadonlyMap<string, LocatedJson> {
   if (bytes[0] !== 0x7b) {
-    const found = bytes.length === 0 ? "an empty header" : `byte 0x${(bytes[0] ?? 0).toString(16).padStart(2, "0")}`;
-    throw problem("SPX8004", file, `the header at byte 8 has to begin with \`{\`, found ${found}`, { at: lengthBytes });
+    const found =
+      bytes.length === 0 ? "an empty header" : `byte 0x${(bytes[0] ?? 0).toString(16).padStart(2, "0")}`;
+    throw problem("SPX8004", file, `the header at byte 8 has to begin with \`{\`, found ${found}`, {
+      at: lengthBytes,
+    });
   }
   let text: string;
   try {
@@ -85,32 +94,52 @@ function headerMembers(bytes: Uint8Array, file: string): ReadonlyMap<string, Loc
     ? { kind: "syntax" as const, message: "expected an object", at: 0 }
     : result.problem;
   const byte = lengthBytes + new TextEncoder().encode(text.slice(0, at)).length;
-  throw problem(kind === "syntax" ? "SPX8004" : "SPX8005", file, `the header is wrong at byte ${byte}: ${message}`, {
-    at: byte,
-  });
+  throw problem(
+    kind === "syntax" ? "SPX8004" : "SPX8005",
+    file,
+    `the header is wrong at byte ${byte}: ${message}`,
+    {
+      at: byte,
+    },
+  );
 }
 
 function readMetadata(value: LocatedJson | undefined, file: string): Readonly<Record<string, string>> {
   if (value === undefined) return {};
   if (value.kind !== "object") {
-    throw problem("SPX8007", file, `\`__metadata__\` has to be an object of strings, found ${nameKind(value)}`, {
-      found: nameKind(value),
-    });
+    throw problem(
+      "SPX8007",
+      file,
+      `\`__metadata__\` has to be an object of strings, found ${nameKind(value)}`,
+      {
+        found: nameKind(value),
+      },
+    );
   }
   const pairs = [...value.members].map(([key, member]): [string, string] => {
     if (member.kind === "string") return [key, member.value];
-    throw problem("SPX8007", file, `\`__metadata__\` holds ${nameKind(member)} under ${quote(key)}, expected a string`, {
-      key,
-      found: nameKind(member),
-    });
+    throw problem(
+      "SPX8007",
+      file,
+      `\`__metadata__\` holds ${nameKind(member)} under ${quote(key)}, expected a string`,
+      {
+        key,
+        found: nameKind(member),
+      },
+    );
   });
   return Object.fromEntries(pairs);
 }
 
 function readEntry(name: string, value: LocatedJson, dataStart: number, file: string): TensorEntry {
   const malformed = (expected: string, found: string): SpxError =>
-    problem("SPX8006", file, `tensor ${quote(name)}: expected ${expected}, found ${found}`, { tensor: name, expected, found });
-  if (value.kind !== "object") throw malformed("an object with dtype, shape and data_offsets", nameKind(value));
+    problem("SPX8006", file, `tensor ${quote(name)}: expected ${expected}, found ${found}`, {
+      tensor: name,
+      expected,
+      found,
+    });
+  if (value.kind !== "object")
+    throw malformed("an object with dtype, shape and data_offsets", nameKind(value));
   const field = (key: string): LocatedJson => {
     const member = value.members.get(key);
     if (member === undefined) throw malformed(`a field \`${key}\``, "none");
@@ -161,7 +190,13 @@ function exactShape(name: string, dimensions: readonly bigint[], file: string): 
   return dimensions.map(Number);
 }
 
-function checkSize(name: string, elementType: ElementType, shape: readonly number[], bytes: number, file: string): void {
+function checkSize(
+  name: string,
+  elementType: ElementType,
+  shape: readonly number[],
+  bytes: number,
+  file: string,
+): void {
   const count = shape.reduce((product, dimension) => product * dimension, 1);
   const expected = elementBytes(elementType, count);
   if (expected === bytes) return;
@@ -176,13 +211,29 @@ function checkSize(name: string, elementType: ElementType, shape: readonly numbe
 }
 
 /** The data have to be covered exactly once, without holes, from their start to the end of the file. */
-function checkLayout(entries: readonly TensorEntry[], dataStart: number, fileBytes: number, file: string): void {
+function checkLayout(
+  entries: readonly TensorEntry[],
+  dataStart: number,
+  fileBytes: number,
+  file: string,
+): void {
   let covered = dataStart;
   let before = "the header";
   for (const { name, offset, bytes } of entries) {
-    const facts = { tensor: name, expected: covered - dataStart, found: offset - dataStart, at: offset, before };
-    if (offset < covered) {
-      throw problem("SPX8009", file, `tensor ${quote(name)} begins at byte ${offset}, inside ${before}`, facts);
+    const facts = {
+      tensor: name,
+      expected: covered - dataStart,
+      found: offset - dataStart,
+      at: offset,
+      before,
+    };
+    if (offset < covered - 1) {
+      throw problem(
+        "SPX8009",
+        file,
+        `tensor ${quote(name)} begins at byte ${offset}, inside ${before}`,
+        facts,
+      );
     }
     if (offset > covered && offset + bytes > fileBytes) {
       const text = `tensor ${quote(name)} lies at bytes ${offset} to ${offset + bytes}, the file has ${fileBytes}`;
@@ -217,7 +268,15 @@ const remedies: Partial<Record<RuntimeErrorCode, string>> = {
   SPX8004: "this is no safetensors file, or it is damaged: check the path, then copy or download it again",
 };
 
-function problem(code: RuntimeErrorCode, file: string, text: string, facts: ErrorFacts, cause?: unknown): SpxError {
-  const help = remedies[code] ?? "the file is damaged or its writer was wrong: write it again with the safetensors library";
+function problem(
+  code: RuntimeErrorCode,
+  file: string,
+  text: string,
+  facts: ErrorFacts,
+  cause?: unknown,
+): SpxError {
+  const help =
+    remedies[code] ??
+    "the file is damaged or its writer was wrong: write it again with the safetensors library";
   return new SpxError(code, `${file}: ${text}`, { facts: { file, ...facts }, help, cause });
 }

@@ -4,7 +4,7 @@
  */
 import { readFile, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type ErrorFacts, SpxError, describeCause } from "../errors.ts";
+import { describeCause, type ErrorFacts, SpxError } from "../errors.ts";
 import { type LocatedJson, quote, readLocatedJson } from "./located-json.ts";
 import type { SafetensorsFile } from "./safetensors-file.ts";
 import { longestHeader } from "./safetensors-header.ts";
@@ -24,14 +24,22 @@ export async function readShardIndex(file: string): Promise<ShardIndex> {
   const map = result.value.kind === "object" ? result.value.members.get("weight_map") : undefined;
   if (map?.kind !== "object") throw malformed(file, "expected an object with an object `weight_map`");
   const shardOf = new Map<string, string>();
-  for (const [name, shard] of map.members) shardOf.set(name, join(dirname(file), shardName(file, name, shard)));
+  for (const [name, shard] of map.members)
+    shardOf.set(name, join(dirname(file), shardName(file, name, shard)));
   return { file, shards: [...new Set(shardOf.values())].sort(), shardOf };
 }
 
 function shardName(file: string, tensor: string, value: LocatedJson): string {
-  if (value.kind !== "string") throw malformed(file, `the shard of ${quote(tensor)} is no string`, { tensor });
+  if (value.kind !== "string")
+    throw malformed(file, `the shard of ${quote(tensor)} is no string`, { tensor });
   const name = value.value;
-  if (name === basename(name) && !name.includes("\\") && !name.includes("\0") && name.endsWith(".safetensors")) return name;
+  if (
+    name === basename(name) &&
+    !name.includes("\\") &&
+    !name.includes("\0") &&
+    name.endsWith(".safetensors")
+  )
+    return name;
   const text = `the shard of ${quote(tensor)} has to be a .safetensors file beside the index, found ${quote(name)}`;
   throw malformed(file, text, { tensor, found: name });
 }
@@ -41,7 +49,12 @@ export function checkShardIndex(index: ShardIndex, files: readonly SafetensorsFi
   const headers = new Map(files.map((file) => [file.path, file.header.tensors]));
   for (const [name, shard] of index.shardOf) {
     if (headers.get(shard)?.has(name) !== true) {
-      throw disagrees(index.file, `${quote(name)} should be in ${quote(basename(shard))} and is not`, name, shard);
+      throw disagrees(
+        index.file,
+        `${quote(name)} should be in ${quote(basename(shard))} and is not`,
+        name,
+        shard,
+      );
     }
   }
   for (const [shard, tensors] of headers) {
@@ -56,7 +69,8 @@ export function checkShardIndex(index: ShardIndex, files: readonly SafetensorsFi
 async function readText(file: string): Promise<string> {
   try {
     const { size } = await stat(file);
-    if (size > longestHeader) throw malformed(file, `it has ${size} bytes, more than ${longestHeader}`, { found: size });
+    if (size > longestHeader)
+      throw malformed(file, `it has ${size} bytes, more than ${longestHeader}`, { found: size });
     return await readFile(file, "utf8");
   } catch (cause) {
     if (cause instanceof SpxError) throw cause;

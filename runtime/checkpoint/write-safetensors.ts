@@ -5,7 +5,7 @@
  */
 import { type FileHandle, open, rename, rm } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { type ErrorFacts, SpxError, describeCause, systemCode } from "../errors.ts";
+import { describeCause, type ErrorFacts, SpxError, systemCode } from "../errors.ts";
 import { type ElementType, elementTypeOrder, elementTypes } from "../tensor/element-type.ts";
 import { type Tensor, tensorBytes } from "../tensor/tensor.ts";
 import { isUnicode, quote } from "./located-json.ts";
@@ -48,7 +48,9 @@ export async function writeSafetensors(
 
 type Append = (bytes: ArrayBufferView) => Promise<void>;
 
-const typeRank: ReadonlyMap<ElementType, number> = new Map(elementTypeOrder.map((type, rank) => [type, rank]));
+const typeRank: ReadonlyMap<ElementType, number> = new Map(
+  elementTypeOrder.map((type, rank) => [type, rank]),
+);
 
 /** Element type descending in the format's order, then name ascending by its UTF-8 bytes. */
 function inFileOrder(a: TensorToWrite, b: TensorToWrite): number {
@@ -57,15 +59,21 @@ function inFileOrder(a: TensorToWrite, b: TensorToWrite): number {
 }
 
 /** Length field and JSON, padded with spaces so that the data begin at a multiple of 8. */
-function encodeHeader(path: string, ordered: readonly TensorToWrite[], metadata: Record<string, string>): Uint8Array {
+function encodeHeader(
+  path: string,
+  ordered: readonly TensorToWrite[],
+  metadata: Record<string, string>,
+): Uint8Array {
   const members = new Map<string, string>();
   const sorted = Object.entries(metadata).sort(([a], [b]) => (a < b ? -1 : 1));
   const odd = sorted.find(([key, value]) => !isUnicode(key + value));
-  if (odd !== undefined) throw unwritable(path, null, `the metadata under ${quote(odd[0])} are no Unicode text`);
+  if (odd !== undefined)
+    throw unwritable(path, null, `the metadata under ${quote(odd[0])} are no Unicode text`);
   members.set("__metadata__", JSON.stringify(Object.fromEntries(sorted)));
   let offset = 0;
   for (const { name, elementType, shape } of ordered) {
-    if (members.has(name)) throw unwritable(path, name, "the name is taken: each tensor needs a name of its own");
+    if (members.has(name))
+      throw unwritable(path, name, "the name is taken: each tensor needs a name of its own");
     if (!isUnicode(name)) throw unwritable(path, name, "the name is no Unicode text");
     const end = offset + tensorBytes(elementType, shape);
     const dtype = elementTypes[elementType].safetensors;
@@ -94,7 +102,10 @@ async function writeData(path: string, entry: TensorToWrite, append: Append): Pr
   }
   if (written === expected) return;
   const found = written > expected ? `at least ${written}` : String(written);
-  throw unwritable(path, entry.name, `its shape takes ${expected} bytes, its data have ${found}`, { expected, found });
+  throw unwritable(path, entry.name, `its shape takes ${expected} bytes, its data have ${found}`, {
+    expected,
+    found,
+  });
 }
 
 let temporaryFiles = 0;

@@ -1,6 +1,12 @@
 /** `blockdiag16`: equal diagonal blocks, each in panels of 16 outputs. */
 import { columnsOf, type MatrixValue, rowsOf, type SparseMatrix, toDense, toSparse } from "./matrix-value.ts";
-import { type Allocate, allocateOperand, floatsOf, type PackedOperand, patternViolation } from "./packed-operand.ts";
+import {
+  type Allocate,
+  allocateOperand,
+  floatsOf,
+  type PackedOperand,
+  patternViolation,
+} from "./packed-operand.ts";
 import { readPanels, writePanels } from "./panel16.ts";
 
 export interface BlockDiagonalShape {
@@ -32,13 +38,18 @@ export function packBlockDiagonal16(
   const values = stored === 1 ? toDense(matrix).values : blockValues(matrix, stored);
   for (let block = 0; block < stored; block++) {
     const source = values.subarray(block * blockRows * blockColumns, (block + 1) * blockRows * blockColumns);
-    writePanels(source, blockRows, blockColumns, panels.subarray(block * panelLength, (block + 1) * panelLength));
+    writePanels(
+      source,
+      blockRows,
+      blockColumns,
+      panels.subarray(block * panelLength, (block + 1) * panelLength),
+    );
   }
   return operand;
 }
 
 /** [blocks][blockRows][blockColumns] of a matrix whose other entries are zero. */
-export function blockValues(matrix: MatrixValue, blocks: number): Float32Array {
+function blockValues(matrix: MatrixValue, blocks: number): Float32Array {
   if (matrix.kind === "blockdiag" && matrix.blocks === blocks) return matrix.values;
   const { rows, columns, rowStarts, columnIndices, values }: SparseMatrix = toSparse(matrix);
   const blockRows = rows / blocks;
@@ -50,7 +61,10 @@ export function blockValues(matrix: MatrixValue, blocks: number): Float32Array {
     for (let entry = rowStarts[row] ?? 0; entry < end; entry++) {
       const offset = (columnIndices[entry] ?? 0) - first;
       if (offset < 0 || offset >= blockColumns) {
-        throw patternViolation("blockdiag16", `row ${row}, column ${columnIndices[entry]} lies outside the blocks`);
+        throw patternViolation(
+          "blockdiag16",
+          `row ${row}, column ${columnIndices[entry]} lies outside the blocks`,
+        );
       }
       stored[row * blockColumns + offset] = values[entry] ?? 0;
     }
@@ -59,7 +73,10 @@ export function blockValues(matrix: MatrixValue, blocks: number): Float32Array {
 }
 
 /** Dense row-major [rows, columns], every block written out. */
-export function unpackBlockDiagonal16(operand: PackedOperand, { blocks, repeated }: BlockDiagonalShape): Float32Array {
+export function unpackBlockDiagonal16(
+  operand: PackedOperand,
+  { blocks, repeated }: BlockDiagonalShape,
+): Float32Array {
   const blockRows = operand.rows / blocks;
   const blockColumns = operand.columns / blocks;
   const panelLength = Math.ceil(blockRows / 16) * blockColumns * 16;

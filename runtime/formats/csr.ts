@@ -15,9 +15,11 @@ const largestColumns = 65536;
 export function packCsr(matrix: MatrixValue, allocate: Allocate): PackedOperand {
   const rows = rowsOf(matrix);
   const columns = columnsOf(matrix);
-  if (columns > largestColumns) throw patternViolation("csr", `${columns} columns are more than ${largestColumns}`);
+  if (columns > largestColumns)
+    throw patternViolation("csr", `${columns} columns are more than ${largestColumns}`);
   const { rowStarts, columnIndices, values } = toSparse(matrix);
-  if (values.length > 0x7fffffff) throw patternViolation("csr", `${values.length} entries are more than 2^31 - 1`);
+  if (values.length > 0x7fffffff)
+    throw patternViolation("csr", `${values.length} entries are more than 2^31 - 1`);
   const lengths = { rowStarts: rows + 1, columns: values.length, values: values.length };
   const operand = allocateOperand("csr", rows, columns, lengths, allocate);
   integersOf(operand, "rowStarts").set(rowStarts);

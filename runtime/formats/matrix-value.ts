@@ -95,7 +95,12 @@ function denseToSparse({ rows, columns, values }: DenseMatrix): SparseMatrix {
   return { kind: "sparse", rows, columns, rowStarts, columnIndices, values: kept };
 }
 
-function blockDiagonalToSparse({ blocks, blockRows, blockColumns, values }: BlockDiagonalMatrix): SparseMatrix {
+function blockDiagonalToSparse({
+  blocks,
+  blockRows,
+  blockColumns,
+  values,
+}: BlockDiagonalMatrix): SparseMatrix {
   const rows = blocks * blockRows;
   const rowStarts = Uint32Array.from({ length: rows + 1 }, (_, row) => row * blockColumns);
   const columnIndices = new Uint32Array(values.length);

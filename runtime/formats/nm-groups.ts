@@ -15,7 +15,12 @@ export interface NmShape {
 export type VisitEntry = (row: number, group: number, slot: number, position: number, value: number) => void;
 
 /** Calls `visit` for the n slots of every group; `position` is inside the group. */
-export function visitGroups(format: FormatName, matrix: SparseMatrix, { n, m }: NmShape, visit: VisitEntry): void {
+export function visitGroups(
+  format: FormatName,
+  matrix: SparseMatrix,
+  { n, m }: NmShape,
+  visit: VisitEntry,
+): void {
   const { rows, columns, rowStarts, columnIndices, values } = matrix;
   if (columns % m !== 0) throw patternViolation(format, `${columns} columns are not a multiple of ${m}`);
   for (let row = 0; row < rows; row++) {

@@ -1,7 +1,13 @@
 /** `nm-lanes`: N:M along the input, lane = output, 4-bit positions inside windows of up to 16 inputs. */
 import { columnsOf, type MatrixValue, rowsOf, toSparse } from "./matrix-value.ts";
 import { checkNm, type NmShape, visitGroups } from "./nm-groups.ts";
-import { type Allocate, allocateOperand, floatsOf, integersOf, type PackedOperand } from "./packed-operand.ts";
+import {
+  type Allocate,
+  allocateOperand,
+  floatsOf,
+  integersOf,
+  type PackedOperand,
+} from "./packed-operand.ts";
 
 interface Windows {
   /** Groups of m inputs in a window. */

@@ -1,7 +1,13 @@
 /** `nm-rows`: N:M along the input, rows one after the other for lane = token. */
 import { columnsOf, type MatrixValue, rowsOf, toSparse } from "./matrix-value.ts";
 import { checkNm, type NmShape, visitGroups } from "./nm-groups.ts";
-import { type Allocate, allocateOperand, floatsOf, integersOf, type PackedOperand } from "./packed-operand.ts";
+import {
+  type Allocate,
+  allocateOperand,
+  floatsOf,
+  integersOf,
+  type PackedOperand,
+} from "./packed-operand.ts";
 
 /** Bytes: 5 * rows * (columns / m) * n. */
 export function packNmRows(matrix: MatrixValue, shape: NmShape, allocate: Allocate): PackedOperand {

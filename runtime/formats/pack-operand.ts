@@ -45,7 +45,11 @@ export function packOperand(
 }
 
 /** The dense matrix, row-major, that the packed bytes stand for. */
-export function unpackOperand(format: OperandFormat, operand: PackedOperand, symbols: SymbolValues): Float32Array {
+export function unpackOperand(
+  format: OperandFormat,
+  operand: PackedOperand,
+  symbols: SymbolValues,
+): Float32Array {
   switch (format.name) {
     case "panel16":
       return unpackPanel16(operand);

@@ -74,7 +74,10 @@ export const floatsOf = (operand: PackedOperand, name: string): Float32Array => 
   return new Float32Array(operand.block.view, offset, length);
 };
 
-export const integersOf = (operand: PackedOperand, name: string): Int32Array | Uint32Array | Uint16Array | Uint8Array => {
+export const integersOf = (
+  operand: PackedOperand,
+  name: string,
+): Int32Array | Uint32Array | Uint16Array | Uint8Array => {
   const { offset, length, element } = bufferOf(operand, name);
   const { view } = operand.block;
   switch (element) {

@@ -19,11 +19,15 @@ export function writePanels(values: Float32Array, rows: number, columns: number,
   for (let row = 0; row < rows; row++) {
     let target = (row >> 4) * columns * 16 + (row & 15);
     const end = (row + 1) * columns;
-    for (let source = row * columns; source < end; source++, target += 16) panels[target] = values[source] ?? 0;
+    for (let source = row * columns; source < end; source++, target += 16)
+      panels[target] = values[source] ?? 0;
   }
 }
 
-function scatterPanels({ rows, columns, rowStarts, columnIndices, values }: SparseMatrix, panels: Float32Array): void {
+function scatterPanels(
+  { rows, columns, rowStarts, columnIndices, values }: SparseMatrix,
+  panels: Float32Array,
+): void {
   for (let row = 0; row < rows; row++) {
     const line = (row >> 4) * columns * 16 + (row & 15);
     const end = rowStarts[row + 1] ?? 0;
@@ -39,7 +43,8 @@ export function readPanels(panels: Float32Array, rows: number, columns: number):
   for (let row = 0; row < rows; row++) {
     let source = (row >> 4) * columns * 16 + (row & 15);
     const end = (row + 1) * columns;
-    for (let target = row * columns; target < end; target++, source += 16) values[target] = panels[source] ?? 0;
+    for (let target = row * columns; target < end; target++, source += 16)
+      values[target] = panels[source] ?? 0;
   }
   return values;
 }

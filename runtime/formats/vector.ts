@@ -1,6 +1,12 @@
 /** `vector`: the diagonal of a square matrix that is zero elsewhere. */
 import { columnsOf, type MatrixValue, rowsOf, toDense, toSparse } from "./matrix-value.ts";
-import { type Allocate, allocateOperand, floatsOf, type PackedOperand, patternViolation } from "./packed-operand.ts";
+import {
+  type Allocate,
+  allocateOperand,
+  floatsOf,
+  type PackedOperand,
+  patternViolation,
+} from "./packed-operand.ts";
 
 /** Bytes: 4 * rows. */
 export function packVector(matrix: MatrixValue, allocate: Allocate): PackedOperand {

@@ -92,7 +92,11 @@ export function rotate(
 }
 
 /** The transpose of a row-major [rows, columns] matrix, by tiles that fit the first cache. */
-export function transposed<A extends Float32Array | Float64Array>(matrix: A, rows: number, columns: number): A {
+export function transposed<A extends Float32Array | Float64Array>(
+  matrix: A,
+  rows: number,
+  columns: number,
+): A {
   const result = new (matrix.constructor as new (length: number) => A)(matrix.length);
   const tile = 32;
   for (let row = 0; row < rows; row += tile) {
@@ -195,7 +199,8 @@ function edgeTile(
   for (let i = row; i < row + height; i += 1) {
     for (let j = c; j < c + width; j += 1) {
       let sum = 0;
-      for (let k = 0; k < length; k += 1) sum += (matrix[i * length + k] as number) * (block[j * length + k] as number);
+      for (let k = 0; k < length; k += 1)
+        sum += (matrix[i * length + k] as number) * (block[j * length + k] as number);
       result[j * rows + i] = sum;
     }
   }

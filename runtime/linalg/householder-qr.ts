@@ -68,7 +68,8 @@ function applyReflections(
   diagonal: Float64Array,
 ): Float64Array {
   const q = new Float64Array(count * rows);
-  for (let column = 0; column < count; column += 1) q[column * rows + column] = (diagonal[column] as number) < 0 ? -1 : 1;
+  for (let column = 0; column < count; column += 1)
+    q[column * rows + column] = (diagonal[column] as number) < 0 ? -1 : 1;
   for (let step = count - 1; step >= 0; step -= 1) {
     const at = step * rows + step;
     for (let column = step; column < count; column += 1) {

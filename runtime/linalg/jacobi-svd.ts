@@ -40,19 +40,29 @@ function squareSvd(matrix: Float64Array, size: number): SingularValues {
   const right = new Float64Array(size * size);
   for (let index = 0; index < size; index += 1) right[index * size + index] = 1;
   for (let sweep = 0; sweep < mostSweeps; sweep += 1) if (!sweepPairs(columns, right, size)) break;
-  const norms = Float64Array.from({ length: size }, (_, i) => Math.sqrt(dot(columns, i * size, columns, i * size, size)));
+  const norms = Float64Array.from({ length: size }, (_, i) =>
+    Math.sqrt(dot(columns, i * size, columns, i * size, size)),
+  );
   const order = Array.from(norms.keys()).sort((a, b) => (norms[b] as number) - (norms[a] as number) || a - b);
   const left = gather(columns, order, size);
   // Divides by the singular values, and gives columns that are zero a direction of their own.
   orthonormalize({ values: left, count: size, length: size }, []);
   const s = Float64Array.from(order, (index) => norms[index] as number);
-  return withFixedSigns(transposed(left, size, size), s, transposed(gather(right, order, size), size, size), size, size);
+  return withFixedSigns(
+    transposed(left, size, size),
+    s,
+    transposed(gather(right, order, size), size, size),
+    size,
+    size,
+  );
 }
 
 /** One rotation for every pair of columns that is not orthogonal yet; false when there was none. */
 function sweepPairs(columns: Float64Array, right: Float64Array, size: number): boolean {
   // Squared lengths, carried along through the rotations and computed anew in each sweep.
-  const squares = Float64Array.from({ length: size }, (_, i) => dot(columns, i * size, columns, i * size, size));
+  const squares = Float64Array.from({ length: size }, (_, i) =>
+    dot(columns, i * size, columns, i * size, size),
+  );
   let rotated = false;
   for (let p = 0; p < size - 1; p += 1) {
     for (let q = p + 1; q < size; q += 1) {
@@ -76,7 +86,9 @@ function sweepPairs(columns: Float64Array, right: Float64Array, size: number): b
 
 function gather(vectors: Float64Array, order: readonly number[], length: number): Float64Array {
   const result = new Float64Array(order.length * length);
-  order.forEach((index, place) => result.set(vectors.subarray(index * length, (index + 1) * length), place * length));
+  order.forEach((index, place) => {
+    result.set(vectors.subarray(index * length, (index + 1) * length), place * length);
+  });
   return result;
 }
 

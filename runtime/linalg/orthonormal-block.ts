@@ -50,7 +50,8 @@ function project(
   for (const direction of directions) {
     const length = direction.length;
     let j = 0;
-    for (; j + 3 < direction.count; j += 4) removeFour(values, at, direction.values, j * length, length, coefficients, place + j);
+    for (; j + 3 < direction.count; j += 4)
+      removeFour(values, at, direction.values, j * length, length, coefficients, place + j);
     for (; j < direction.count; j += 1) {
       const coefficient = dot(values, at, direction.values, j * length, length);
       addScaled(values, at, -coefficient, direction.values, j * length, length);

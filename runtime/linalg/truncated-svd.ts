@@ -13,8 +13,8 @@ import { SpxError } from "../errors.ts";
 import { fillNormal } from "../random/distributions.ts";
 import { randomStream } from "../random/philox.ts";
 import { applyToBlock, transposed } from "./dense-vectors.ts";
-import { type SingularValues, jacobiSvd, multiply, withFixedSigns } from "./jacobi-svd.ts";
-import { type VectorBlock, orthonormalize } from "./orthonormal-block.ts";
+import { jacobiSvd, multiply, type SingularValues, withFixedSigns } from "./jacobi-svd.ts";
+import { orthonormalize, type VectorBlock } from "./orthonormal-block.ts";
 
 /** Vectors beyond the rank: they speed up the last of the wanted ones. */
 const oversampling = 8;
@@ -29,7 +29,12 @@ const exactSize = 64;
  * @throws SpxError SPX8407 when rank is no whole number from 0 to min(rows, columns), SPX8408 when the matrix
  *   holds NaN or infinity.
  */
-export function truncatedSvd(matrix: Float32Array, rows: number, columns: number, rank: number): SingularValues {
+export function truncatedSvd(
+  matrix: Float32Array,
+  rows: number,
+  columns: number,
+  rank: number,
+): SingularValues {
   const size = Math.min(rows, columns);
   refuseRank(rank, size);
   refuseNonFinite(matrix, columns);
@@ -52,7 +57,12 @@ interface Bidiagonalization {
   readonly core: { readonly size: number; readonly svd: SingularValues };
 }
 
-function bidiagonalize(matrix: Float32Array, rows: number, columns: number, width: number): Bidiagonalization {
+function bidiagonalize(
+  matrix: Float32Array,
+  rows: number,
+  columns: number,
+  width: number,
+): Bidiagonalization {
   const turned = transposed(matrix, rows, columns);
   const size = Math.min(rows, columns);
   const left: VectorBlock[] = [];
@@ -66,7 +76,11 @@ function bidiagonalize(matrix: Float32Array, rows: number, columns: number, widt
     left.push(next);
     const known = coefficients.length;
     if (left.length === mostBlocks || known === size) return factored(left, right, coefficients);
-    const further = blockOf(applyToBlock(turned, columns, rows, next.values, next.count), next.count, columns);
+    const further = blockOf(
+      applyToBlock(turned, columns, rows, next.values, next.count),
+      next.count,
+      columns,
+    );
     const rest = orthonormalize(further, right);
     if (isInvariant(rest, further.count, known, coefficients)) return factored(left, right, coefficients);
     // The last block may be narrower, so that there are never more vectors than dimensions.
@@ -91,7 +105,11 @@ function startBlock(length: number, count: number): VectorBlock {
   return block;
 }
 
-const blockOf = (values: Float64Array, count: number, length: number): VectorBlock => ({ values, count, length });
+const blockOf = (values: Float64Array, count: number, length: number): VectorBlock => ({
+  values,
+  count,
+  length,
+});
 
 function rowsOf(coefficients: Float64Array, count: number): Float64Array[] {
   const width = coefficients.length / count;
@@ -111,7 +129,12 @@ function coreMatrix(coefficients: readonly Float64Array[]): Float64Array {
 }
 
 /** True when the transpose leads out of the right vectors by no more than the tolerance. */
-function isInvariant(rest: Float64Array, count: number, known: number, coefficients: readonly Float64Array[]): boolean {
+function isInvariant(
+  rest: Float64Array,
+  count: number,
+  known: number,
+  coefficients: readonly Float64Array[],
+): boolean {
   const width = rest.length / count;
   let outside = 0;
   rest.forEach((value, index) => {
@@ -148,10 +171,14 @@ function leading(svd: SingularValues, rows: number, columns: number, rank: numbe
 
 function refuseRank(rank: number, size: number): void {
   if (Number.isSafeInteger(rank) && rank >= 0 && rank <= size) return;
-  throw new SpxError("SPX8407", `the rank is ${rank}, expected a whole number from 0 to min(rows, columns) = ${size}`, {
-    facts: { found: String(rank), largest: size },
-    help: "choose a smaller rank",
-  });
+  throw new SpxError(
+    "SPX8407",
+    `the rank is ${rank}, expected a whole number from 0 to min(rows, columns) = ${size}`,
+    {
+      facts: { found: String(rank), largest: size },
+      help: "choose a smaller rank",
+    },
+  );
 }
 
 function refuseNonFinite(matrix: Float32Array, columns: number): void {

@@ -3,7 +3,10 @@ import { SpxError } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
 /** [batch, in] values: flat, with a shape, or as a tensor. */
-export type BatchInput = Float32Array | Tensor<"f32"> | { readonly data: Float32Array; readonly shape: readonly number[] };
+export type BatchInput =
+  | Float32Array
+  | Tensor<"f32">
+  | { readonly data: Float32Array; readonly shape: readonly number[] };
 
 export interface CheckedBatch {
   readonly values: Float32Array;
@@ -25,10 +28,18 @@ export function batchOf(x: BatchInput, inputs: number, transform: string): Check
   }
   const shape = x instanceof Float32Array ? [inputs === 0 ? 0 : values.length / inputs, inputs] : x.shape;
   const batch = shape.slice(0, -1).reduce((count, size) => count * size, 1);
-  if (shape.length >= 2 && shape.at(-1) === inputs && Number.isInteger(batch) && batch * inputs === values.length) {
+  if (
+    shape.length >= 2 &&
+    shape.at(-1) === inputs &&
+    Number.isInteger(batch) &&
+    batch * inputs === values.length
+  ) {
     return { values, batch };
   }
-  const found = x instanceof Float32Array ? `${values.length} values` : `[${shape.join(", ")}] with ${values.length} values`;
+  const found =
+    x instanceof Float32Array
+      ? `${values.length} values`
+      : `[${shape.join(", ")}] with ${values.length} values`;
   throw new SpxError("SPX8405", `\`x\` of \`${transform}\` is ${found}, expected [batch, ${inputs}]`, {
     facts: { transform, found, in: inputs },
     help: `give rows of ${inputs} values`,
@@ -36,7 +47,11 @@ export function batchOf(x: BatchInput, inputs: number, transform: string): Check
 }
 
 /** The array that the result is written to. @throws SpxError SPX8405 for another length, SPX8407 when it overlaps `x`. */
-export function outputFor(y: Float32Array | undefined, { values, batch }: CheckedBatch, out: number): Float32Array {
+export function outputFor(
+  y: Float32Array | undefined,
+  { values, batch }: CheckedBatch,
+  out: number,
+): Float32Array {
   if (y === undefined) return new Float32Array(batch * out);
   if (y.length !== batch * out) {
     throw new SpxError("SPX8405", `\`y\` has ${y.length} values, expected ${batch} x ${out}`, {

@@ -2,11 +2,17 @@
  * Binds what the caller gives to what a transform takes: dimension symbols from the shapes of tensors, numbers with
  * their defaults, and the requirements between them.
  */
+
+import { suggestNames } from "../checkpoint/nearest-names.ts";
 import type { ArgumentManifest, TransformManifest } from "../contract/manifest.ts";
-import { evaluateNumber, type NumberExpression, printNumber, symbolsOf } from "../contract/number-expression.ts";
+import {
+  evaluateNumber,
+  type NumberExpression,
+  printNumber,
+  symbolsOf,
+} from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
-import { suggestNames } from "../checkpoint/nearest-names.ts";
 
 /** A number as the caller gives it, or as an expression over dimensions, as rules of a model give it. */
 export type GivenNumber = number | boolean | NumberExpression;
@@ -51,14 +57,21 @@ export function bindArguments(transform: TransformManifest, given: GivenArgument
 
 function checkNames(transform: TransformManifest, { tensors, numbers }: GivenArguments): void {
   const known = new Map(transform.arguments.map(({ name, kind }) => [name, kind]));
-  for (const [name, found] of [...[...tensors.keys()].map((key) => [key, "tensor"] as const), ...[...numbers.keys()].map((key) => [key, "number"] as const)]) {
+  for (const [name, found] of [
+    ...[...tensors.keys()].map((key) => [key, "tensor"] as const),
+    ...[...numbers.keys()].map((key) => [key, "number"] as const),
+  ]) {
     const kind = known.get(name);
     if (kind === found) continue;
     if (kind !== undefined) {
-      throw new SpxError("SPX8403", `\`${name}\` of \`${transform.name}\` is a ${kind}, a ${found} was given`, {
-        facts: { transform: transform.name, argument: name, expected: kind, found },
-        help: kind === "tensor" ? "give a tensor: { data, shape }" : "give a number",
-      });
+      throw new SpxError(
+        "SPX8403",
+        `\`${name}\` of \`${transform.name}\` is a ${kind}, a ${found} was given`,
+        {
+          facts: { transform: transform.name, argument: name, expected: kind, found },
+          help: kind === "tensor" ? "give a tensor: { data, shape }" : "give a number",
+        },
+      );
     }
     if (found === "number" && transform.constants[name] !== undefined) {
       checkConstant(transform, name, numbers.get(name), transform.constants[name]);
@@ -74,12 +87,21 @@ function checkNames(transform: TransformManifest, { tensors, numbers }: GivenArg
 /** What `load` takes beside the arguments of the transform. */
 export const loadOptionNames = ["seed", "name", "threads", "parameters"] as const;
 
-function checkConstant(transform: TransformManifest, name: string, given: GivenNumber | undefined, built: number): void {
+function checkConstant(
+  transform: TransformManifest,
+  name: string,
+  given: GivenNumber | undefined,
+  built: number,
+): void {
   if (Number(given) === built) return;
-  throw new SpxError("SPX8407", `\`${name}\` of \`${transform.name}\` was built as ${built}, ${String(given)} was given`, {
-    facts: { transform: transform.name, argument: name, built },
-    help: `leave \`${name}\` out, or build an instance with another value`,
-  });
+  throw new SpxError(
+    "SPX8407",
+    `\`${name}\` of \`${transform.name}\` was built as ${built}, ${String(given)} was given`,
+    {
+      facts: { transform: transform.name, argument: name, built },
+      help: `leave \`${name}\` out, or build an instance with another value`,
+    },
+  );
 }
 
 /** Bare symbols take the size they meet first; a later one has to agree. */
@@ -127,16 +149,24 @@ function bindDimensions(
 }
 
 /** Dimensions that are expressions: checked once every symbol is known. */
-function checkDimensions(argument: TensorArgument, given: GivenArguments, symbols: ReadonlyMap<string, number>): void {
+function checkDimensions(
+  argument: TensorArgument,
+  given: GivenArguments,
+  symbols: ReadonlyMap<string, number>,
+): void {
   const shape = given.tensors.get(argument.name)?.shape ?? [];
   argument.dimensions.forEach((dimension, axis) => {
     const expected = evaluateNumber(dimension, symbols);
     if (shape[axis] === expected) return;
     const text = printNumber(dimension);
-    throw new SpxError("SPX8405", `\`${argument.name}\` is [${shape.join(", ")}], its dimension \`${text}\` should be ${expected}`, {
-      facts: { argument: argument.name, axis, expected, found: shape[axis] ?? null },
-      help: `\`${text}\` follows from the other arguments: ${valuesText(dimension, symbols)}`,
-    });
+    throw new SpxError(
+      "SPX8405",
+      `\`${argument.name}\` is [${shape.join(", ")}], its dimension \`${text}\` should be ${expected}`,
+      {
+        facts: { argument: argument.name, axis, expected, found: shape[axis] ?? null },
+        help: `\`${text}\` follows from the other arguments: ${valuesText(dimension, symbols)}`,
+      },
+    );
   });
 }
 
@@ -161,21 +191,31 @@ function bindNumber(
   }
   const range = numberRanges[type];
   if (!range.holds(value)) {
-    throw new SpxError("SPX8407", `\`${name}\` of \`${transform.name}\` is ${value}, expected ${range.text}`, {
-      facts: { transform: transform.name, argument: name, found: String(value), type },
-      help: `give ${range.text}`,
-    });
+    throw new SpxError(
+      "SPX8407",
+      `\`${name}\` of \`${transform.name}\` is ${value}, expected ${range.text}`,
+      {
+        facts: { transform: transform.name, argument: name, found: String(value), type },
+        help: `give ${range.text}`,
+      },
+    );
   }
   if (known !== undefined && known !== value) {
-    throw new SpxError("SPX8405", `\`${name}\` is ${known} by ${boundBy.get(name) ?? "the build"} and ${value} as given`, {
-      facts: { argument: name, expected: known, found: value },
-      help: `leave \`${name}\` out: the tensor decides it`,
-    });
+    throw new SpxError(
+      "SPX8405",
+      `\`${name}\` is ${known} by ${boundBy.get(name) ?? "the build"} and ${value} as given`,
+      {
+        facts: { argument: name, expected: known, found: value },
+        help: `leave \`${name}\` out: the tensor decides it`,
+      },
+    );
   }
   return value;
 }
 
-const numberRanges: Readonly<Record<NumberArgument["type"], { text: string; holds: (value: number) => boolean }>> = {
+const numberRanges: Readonly<
+  Record<NumberArgument["type"], { text: string; holds: (value: number) => boolean }>
+> = {
   int: { text: "a whole number", holds: Number.isSafeInteger },
   real: { text: "a finite number", holds: Number.isFinite },
   ratio: { text: "a number from 0 to 1", holds: (value) => value >= 0 && value <= 1 },
@@ -186,10 +226,14 @@ function checkRequirements(transform: TransformManifest, symbols: ReadonlyMap<st
   for (const { condition, text, code, location } of transform.requirements) {
     if (evaluateNumber(condition, symbols) === 1) continue;
     const values = valuesText(condition, symbols);
-    throw new SpxError("SPX8406", `\`${transform.name}\` requires \`${text}\`, which does not hold${values === "" ? "" : ` for ${values}`}`, {
-      facts: { transform: transform.name, requirement: text, code, ...location },
-      help: `it is written at ${location.file}:${location.line}:${location.column} (${code}): change the arguments, or leave this tensor out`,
-    });
+    throw new SpxError(
+      "SPX8406",
+      `\`${transform.name}\` requires \`${text}\`, which does not hold${values === "" ? "" : ` for ${values}`}`,
+      {
+        facts: { transform: transform.name, requirement: text, code, ...location },
+        help: `it is written at ${location.file}:${location.line}:${location.column} (${code}): change the arguments, or leave this tensor out`,
+      },
+    );
   }
 }
 

@@ -16,17 +16,24 @@ const largestSample = 4096;
 export function predictCost(variant: VariantManifest, symbols: SymbolValues, batch: number): number {
   const cost = evaluateNumber(variant.cost, new Map(symbols).set("batch", batch));
   if (!Number.isNaN(cost)) return cost;
-  throw new SpxError("SPX8102", `the cost of variant \`${variant.name}\` is not a number for batch ${batch}`, {
-    facts: { variant: variant.name, batch },
-    help: "build the artefact again; if it stays, report it with the .spx file",
-  });
+  throw new SpxError(
+    "SPX8102",
+    `the cost of variant \`${variant.name}\` is not a number for batch ${batch}`,
+    {
+      facts: { variant: variant.name, batch },
+      help: "build the artefact again; if it stays, report it with the .spx file",
+    },
+  );
 }
 
 /**
  * The intervals from batch 1 on. Costs are compared at powers of two up to 4096 and every change of the cheapest
  * is narrowed down to one batch; of equal costs the earlier variant wins.
  */
-export function chooseVariants(variants: readonly VariantManifest[], symbols: SymbolValues): VariantInterval[] {
+export function chooseVariants(
+  variants: readonly VariantManifest[],
+  symbols: SymbolValues,
+): VariantInterval[] {
   const [only, ...others] = variants;
   if (only === undefined) throw new RangeError("a plan has at least one variant");
   if (others.length === 0) return [{ variant: only, from: 1, to: null }];

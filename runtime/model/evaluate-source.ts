@@ -34,7 +34,8 @@ export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): Matr
     case "mask": {
       const matrix = evaluate(source.of);
       const pattern = leaves.pattern(source.pattern);
-      if (rowsOf(matrix) !== pattern.rows || columnsOf(matrix) !== pattern.columns) throw misfit("mask", [matrix]);
+      if (rowsOf(matrix) !== pattern.rows || columnsOf(matrix) !== pattern.columns)
+        throw misfit("mask", [matrix]);
       return maskMatrix(matrix, pattern);
     }
     case "hadamard":
@@ -59,22 +60,34 @@ export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): Matr
 
 function diagonalOf(vector: MatrixValue): MatrixValue {
   if (vector.kind === "diag") return vector;
-  if (vector.kind === "dense" && (vector.columns === 1 || vector.rows === 1)) return { kind: "diag", values: vector.values };
+  if (vector.kind === "dense" && (vector.columns === 1 || vector.rows === 1))
+    return { kind: "diag", values: vector.values };
   throw misfit("diagonal", [vector]);
 }
 
 /** Row k * stride + j has its one at column j * (size / stride) + k. */
 function stridePermutation(size: number, stride: number): SparseMatrix {
   const length = size / stride;
-  const columnIndices = Uint32Array.from({ length: size }, (_, row) => (row % stride) * length + Math.floor(row / stride));
+  const columnIndices = Uint32Array.from(
+    { length: size },
+    (_, row) => (row % stride) * length + Math.floor(row / stride),
+  );
   const rowStarts = Uint32Array.from({ length: size + 1 }, (_, row) => row);
-  return { kind: "sparse", rows: size, columns: size, rowStarts, columnIndices, values: new Float32Array(size).fill(1) };
+  return {
+    kind: "sparse",
+    rows: size,
+    columns: size,
+    rowStarts,
+    columnIndices,
+    values: new Float32Array(size).fill(1),
+  };
 }
 
 function sameShape(operation: string, matrices: readonly MatrixValue[]): readonly MatrixValue[] {
   const [first] = matrices;
   const same = matrices.every(
-    (matrix) => first !== undefined && rowsOf(matrix) === rowsOf(first) && columnsOf(matrix) === columnsOf(first),
+    (matrix) =>
+      first !== undefined && rowsOf(matrix) === rowsOf(first) && columnsOf(matrix) === columnsOf(first),
   );
   if (!same) throw misfit(operation, matrices);
   return matrices;

@@ -4,8 +4,8 @@
  */
 import type { TransformManifest } from "../contract/manifest.ts";
 import { SpxError } from "../errors.ts";
-import { evaluatePattern, evaluateRecipe } from "../select/evaluate-recipe.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
+import { evaluatePattern, evaluateRecipe } from "../select/evaluate-recipe.ts";
 import type { Pattern } from "../select/pattern.ts";
 import { parameterTarget, patternTarget } from "../select/recipe-target.ts";
 import type { RecipeSources, RecipeValue } from "../select/recipe-value.ts";
@@ -39,7 +39,9 @@ export function initialState(
     symbols: bound.symbols,
     tensor: (name) => {
       const parameter = parameters.get(name);
-      return parameter === undefined ? found(bound.tensors.get(name), transform, name) : parameterTensor(parameter);
+      return parameter === undefined
+        ? found(bound.tensors.get(name), transform, name)
+        : parameterTensor(parameter);
     },
     pattern,
     ...random,
@@ -53,10 +55,15 @@ export function initialState(
       patterns.set(name, saved ?? evaluatePattern(patternManifest.recipe, target, sources));
       continue;
     }
-    const manifest = found(transform.parameters.find((candidate) => candidate.name === name), transform, name);
+    const manifest = found(
+      transform.parameters.find((candidate) => candidate.name === name),
+      transform,
+      name,
+    );
     const target = parameterTarget(manifest, bound.symbols, pattern);
     const saved = restored?.values.get(name);
-    if (saved !== undefined && saved.length !== storedCount(target)) throw wrongCount(name, storedCount(target), saved.length);
+    if (saved !== undefined && saved.length !== storedCount(target))
+      throw wrongCount(name, storedCount(target), saved.length);
     const values = saved ?? storeInitialValue(evaluateRecipe(manifest.recipe, target, sources), target);
     parameters.set(name, { target, values });
   }
@@ -72,8 +79,12 @@ function found<T>(value: T | undefined, transform: TransformManifest, name: stri
 }
 
 function wrongCount(name: string, expected: number, found: number): SpxError {
-  return new SpxError("SPX8405", `the saved parameter \`${name}\` has ${found} values, expected ${expected}`, {
-    facts: { parameter: name, expected, found },
-    help: "load with the arguments that it was saved with",
-  });
+  return new SpxError(
+    "SPX8405",
+    `the saved parameter \`${name}\` has ${found} values, expected ${expected}`,
+    {
+      facts: { parameter: name, expected, found },
+      help: "load with the arguments that it was saved with",
+    },
+  );
 }

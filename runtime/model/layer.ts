@@ -2,20 +2,16 @@
  * A layer: one weight under one transform, loaded. It runs on batches, merges into a dense weight, lends out its
  * parameters and saves them. Operands are packed when a batch first needs them.
  */
-import type { KernelManifest, TransformManifest, VariantManifest } from "../contract/manifest.ts";
+import type { TransformManifest, VariantManifest } from "../contract/manifest.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
-import { checkThreads, type CpuDevice } from "../device/cpu/cpu-device.ts";
-import { type KernelCall, prepareKernel, selectKernel } from "../device/cpu/kernel-call.ts";
-import { SpxError } from "../errors.ts";
-import type { PackedOperand } from "../formats/packed-operand.ts";
+import { type CpuDevice, checkThreads } from "../device/cpu/cpu-device.ts";
 import { positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
-import { chooseVariants, intervalAt, predictCost } from "./choose-variant.ts";
+import { intervalAt, predictCost } from "./choose-variant.ts";
 import type { LayerState } from "./initial-state.ts";
+import { createLayerCalls, type LayerCalls } from "./layer-calls.ts";
 import { mergeByIdentity, mergeByKernel } from "./merge-weight.ts";
-import { createOperandLifetime } from "./operand-lifetime.ts";
-import { createPackedOperands } from "./packed-operands.ts";
 import { type SavedIdentity, saveParameters } from "./saved-parameters.ts";
 
 /** A parameter with all its values. `values` is live: change it in place, then call `updated`. */
@@ -109,44 +105,18 @@ export interface LayerParts {
   readonly threads: number;
 }
 
-interface RunnableVariant {
-  readonly variant: VariantManifest;
-  readonly kernel: KernelManifest;
-}
-
 /** @throws SpxError SPX8102 when the plan has no kernel for this level and these arguments. */
 export function createLayer<P>({ transform, identity, state, device, threads }: LayerParts): Layer<P> {
   const { symbols } = state;
   const out = evaluateNumber(transform.rows, symbols);
   const inputs = evaluateNumber(transform.columns, symbols);
-  const runnable = runnableVariants(transform, device, symbols);
-  const intervals = chooseVariants(runnable.map(({ variant }) => variant), symbols);
-  const operands = createPackedOperands(transform.plan, state, device.allocate);
-  const lifetime = createOperandLifetime();
-  const calls = new Map<KernelManifest, KernelCall>();
-
-  const kernelOf = (variant: VariantManifest): KernelManifest =>
-    required(runnable.find((candidate) => candidate.variant === variant)?.kernel, transform, variant.name);
-  const operandsOf = (kernel: KernelManifest): ReadonlyMap<string, PackedOperand> =>
-    new Map(kernel.buffers.map(({ operand }) => [operand, operands.get(operand)]));
-  const callOf = (kernel: KernelManifest): KernelCall => {
-    lifetime.checkAlive(identity.name);
-    const known = calls.get(kernel);
-    if (known !== undefined) return known;
-    const call = prepareKernel(kernel, device.kernels, operandsOf(kernel), symbols, device.allocate, device.workspaces);
-    calls.set(kernel, call);
-    return call;
-  };
-  const callFor = (batch: number): KernelCall => callOf(kernelOf(intervalAt(intervals, batch).variant));
+  const calls = createLayerCalls(transform, identity.name, state, device);
   const start = (x: BatchInput, options: ForwardOptions | undefined) => {
     const input = batchOf(x, inputs, transform.name);
     const y = outputFor(options?.y, input, out);
     const used = options?.threads === undefined ? threads : checkThreads(options.threads);
-    const call = callFor(input.batch);
-    return { ...input, y, call, threads: used, isEmpty: input.batch === 0 || out === 0 };
+    return { ...input, y, call: calls.callFor(input.batch), threads: used };
   };
-  const result = (y: Float32Array, batch: number): Tensor<"f32"> => tensor("f32", [batch, out], y);
-
   return {
     transform: transform.name,
     name: identity.name,
@@ -156,97 +126,55 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     arguments: identity.arguments,
     trainable: evaluateNumber(transform.trainable, symbols),
     forward(x, options) {
-      const { values, y, batch, call, threads: used, isEmpty } = start(x, options);
-      if (!isEmpty) call.run(values, y, batch, used);
-      return result(y, batch);
+      const { values, y, batch, call, threads: used } = start(x, options);
+      if (y.length > 0) call.run(values, y, batch, used);
+      return tensor("f32", [batch, out], y);
     },
     async forwardAsync(x, options) {
-      const { values, y, batch, call, threads: used, isEmpty } = start(x, options);
-      if (!isEmpty) await lifetime.during(() => call.runAsync(values, y, batch, used));
-      return result(y, batch);
+      const { values, y, batch, call, threads: used } = start(x, options);
+      if (y.length > 0) await calls.during(() => call.runAsync(values, y, batch, used));
+      return tensor("f32", [batch, out], y);
     },
-    prepare: (batch) => void callFor(batch),
+    prepare: (batch) => void calls.callFor(batch),
     merge() {
-      const { merge, variants } = transform.plan;
-      if (out === 0 || inputs === 0) return tensor("f32", [out, inputs], new Float32Array(0));
-      if (merge.method === "kernel") {
-        const kernel = required(selectKernel(merge.kernels, device.level, symbols), transform, "merge");
-        return tensor("f32", [out, inputs], mergeByKernel(callOf(kernel), device, out, inputs, threads));
-      }
-      const named = variants.find(({ name }) => name === merge.variant);
-      const kernel = required(named && selectKernel(named.kernels, device.level, symbols), transform, merge.variant);
-      return tensor("f32", [out, inputs], mergeByIdentity(callOf(kernel), out, inputs, threads));
+      const merge = transform.plan.merge.method === "kernel" ? mergeByKernel : mergeByIdentity;
+      return tensor(
+        "f32",
+        [out, inputs],
+        merge(calls.mergeCall(), { out, inputs, threads }, device.allocate),
+      );
     },
     // The emitted declarations name the parameters of this very manifest.
     parameters: () => lentParameters(state) as P,
-    patterns: () =>
-      Object.fromEntries(
-        [...state.patterns].map(([name, pattern]) => [
-          name,
-          { rows: pattern.rows, columns: pattern.columns, positions: positionsOf(pattern) },
-        ]),
-      ),
-    updated() {
-      for (const kernel of calls.keys()) {
-        if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) calls.delete(kernel);
-      }
-      lifetime.retire(operands.dropSteps());
-    },
+    patterns: () => lentPatterns(state),
+    updated: calls.updated,
     save: (path) => saveParameters(path, state.parameters, identity),
-    plan(batch) {
-      const shown = batch === undefined ? intervals : [intervalAt(intervals, batch)];
-      return shown.map(({ variant, from, to }) => ({
-        from,
-        to,
-        variant: variant.name,
-        form: variant.form,
-        layout: variant.layout,
-        merged: variant.merged,
-        nanoseconds: predictCost(variant, symbols, batch ?? from),
-        kernel: kernelOf(variant).symbol,
-        level: device.level,
-        rules: variant.rules,
-        steps: variant.steps,
-      }));
-    },
-    bytes(batch) {
-      lifetime.checkAlive(identity.name);
-      const kernel = kernelOf(intervalAt(intervals, batch).variant);
-      return [...operandsOf(kernel).values()].reduce((sum, { bytes }) => sum + bytes, 0);
-    },
-    dispose() {
-      calls.clear();
-      lifetime.retire(operands.dropAll());
-      lifetime.end();
-    },
+    plan: (batch) => describePlan(calls, device.level, symbols, batch),
+    bytes: calls.bytes,
+    dispose: calls.dispose,
   };
 }
 
-/** The variants that have a kernel for this level and these arguments. */
-function runnableVariants(
-  transform: TransformManifest,
-  device: CpuDevice,
+function describePlan(
+  calls: LayerCalls,
+  level: string,
   symbols: ReadonlyMap<string, number>,
-): readonly RunnableVariant[] {
-  const runnable = transform.plan.variants.flatMap((variant) => {
-    const kernel = selectKernel(variant.kernels, device.level, symbols);
-    return kernel === null ? [] : [{ variant, kernel }];
-  });
-  if (runnable.length === 0) required(null, transform, "any variant");
-  return runnable;
-
-}
-
-function required(
-  kernel: KernelManifest | null | undefined,
-  transform: TransformManifest,
-  what: string,
-): KernelManifest {
-  if (kernel !== null && kernel !== undefined) return kernel;
-  throw new SpxError("SPX8102", `\`${transform.name}\` has no kernel for ${what} with these dimensions on this level`, {
-    facts: { transform: transform.name, what },
-    help: "build the artefact again; if it stays, report it with the .spx file",
-  });
+  batch: number | undefined,
+): PlanInterval[] {
+  const shown = batch === undefined ? calls.intervals : [intervalAt(calls.intervals, batch)];
+  return shown.map(({ variant, from, to }) => ({
+    from,
+    to,
+    variant: variant.name,
+    form: variant.form,
+    layout: variant.layout,
+    merged: variant.merged,
+    nanoseconds: predictCost(variant, symbols, batch ?? from),
+    kernel: calls.kernelOf(variant).symbol,
+    level,
+    rules: variant.rules,
+    steps: variant.steps,
+  }));
 }
 
 function lentParameters(state: LayerState): Record<string, DenseParameter | SparseParameter> {
@@ -255,6 +183,15 @@ function lentParameters(state: LayerState): Record<string, DenseParameter | Spar
       const { support, stored, dimensions } = target;
       if (support === null) return [name, { values, shape: stored }];
       return [name, { values, shape: dimensions, positions: positionsOf(support) }];
+    }),
+  );
+}
+
+function lentPatterns(state: LayerState): Record<string, LayerPattern> {
+  return Object.fromEntries(
+    [...state.patterns].map(([name, pattern]) => {
+      const { rows, columns } = pattern;
+      return [name, { rows, columns, positions: positionsOf(pattern) }];
     }),
   );
 }

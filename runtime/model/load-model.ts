@@ -47,13 +47,19 @@ export interface Model {
   load(checkpoint: Checkpoint | string, options?: ModelLoadOptions): AsyncIterable<LoadedTensor>;
 }
 
-export function createModel(name: string, manifest: () => ModelManifest, homeOf: (transform: string) => TransformHome): Model {
+export function createModel(
+  name: string,
+  manifest: () => ModelManifest,
+  homeOf: (transform: string) => TransformHome,
+): Model {
   const match = (names: readonly string[]): TensorMatch[] =>
     matchRules(manifest(), names).map(({ tensor, rule }) => ({
       tensor,
       rule,
       transform: rule.transform,
-      arguments: Object.fromEntries(Object.entries(rule.arguments).map(([key, value]) => [key, constantOf(value)])),
+      arguments: Object.fromEntries(
+        Object.entries(rule.arguments).map(([key, value]) => [key, constantOf(value)]),
+      ),
     }));
   return {
     name,
@@ -79,7 +85,24 @@ export function createModel(name: string, manifest: () => ModelManifest, homeOf:
 const constantOf = (value: NumberExpression): number | NumberExpression =>
   symbolsOf(value).length === 0 ? evaluateNumber(value, new Map()) : value;
 
+/** Errors name the tensor of the checkpoint: the transform knows it only by the name of its argument. */
 async function loadTensor(
+  checkpoint: Checkpoint,
+  match: TensorMatch,
+  home: TransformHome,
+  options: ModelLoadOptions,
+): Promise<Layer> {
+  try {
+    return await loadMatched(checkpoint, match, home, options);
+  } catch (thrown) {
+    if (!(thrown instanceof SpxError)) throw thrown;
+    const { code, summary, facts, help } = thrown;
+    const layer = match.tensor;
+    throw new SpxError(code, `${layer}: ${summary}`, { facts: { ...facts, layer }, help, cause: thrown });
+  }
+}
+
+async function loadMatched(
   checkpoint: Checkpoint,
   match: TensorMatch,
   home: TransformHome,

@@ -53,10 +53,14 @@ function matchesNothing(model: ModelManifest, rule: ModelRule, names: readonly s
 }
 
 function shadowed(model: ModelManifest, rule: ModelRule, matched: number): SpxError {
-  return new SpxError("SPX8014", `the rule "${rule.glob}" of \`${model.name}\` gets no tensor: earlier rules take all ${matched} it matches`, {
-    facts: { model: model.name, glob: rule.glob, matched, ...rule.location },
-    help: `at ${placeOf(rule)}; put it before the rules that are wider, or remove it`,
-  });
+  return new SpxError(
+    "SPX8014",
+    `the rule "${rule.glob}" of \`${model.name}\` gets no tensor: earlier rules take all ${matched} it matches`,
+    {
+      facts: { model: model.name, glob: rule.glob, matched, ...rule.location },
+      help: `at ${placeOf(rule)}; put it before the rules that are wider, or remove it`,
+    },
+  );
 }
 
 /**
@@ -69,7 +73,10 @@ function nearestToGlob(glob: string, names: readonly string[]): string[] {
     const shape = name.replaceAll(/\d+/g, "*");
     if (!shapes.has(shape)) shapes.set(shape, name);
   }
-  const wanted = glob.replaceAll("/", ".").replaceAll(/\*+/g, "*").replaceAll(/\{([^,}]*)[^}]*\}/g, "$1");
+  const wanted = glob
+    .replaceAll("/", ".")
+    .replaceAll(/\*+/g, "*")
+    .replaceAll(/\{([^,}]*)[^}]*\}/g, "$1");
   const near = nearestNames(wanted, shapes.keys()).flatMap((shape) => shapes.get(shape) ?? []);
   if (near.length > 0) return near;
   const alike = (name: string): number => {

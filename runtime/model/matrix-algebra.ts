@@ -34,7 +34,13 @@ export function transposeValue(matrix: MatrixValue): MatrixValue {
     case "blockdiag": {
       const { blocks, blockRows, blockColumns, values } = matrix;
       const transposed = transposeBlocks(values, blocks, blockRows, blockColumns);
-      return { kind: "blockdiag", blocks, blockRows: blockColumns, blockColumns: blockRows, values: transposed };
+      return {
+        kind: "blockdiag",
+        blocks,
+        blockRows: blockColumns,
+        blockColumns: blockRows,
+        values: transposed,
+      };
     }
   }
 }
@@ -56,7 +62,8 @@ function transposeBlocks(values: Float32Array, blocks: number, rows: number, col
 function transposeSparse({ rows, columns, rowStarts, columnIndices, values }: SparseMatrix): SparseMatrix {
   const starts = new Uint32Array(columns + 1);
   for (const column of columnIndices) starts[column + 1] = (starts[column + 1] ?? 0) + 1;
-  for (let column = 0; column < columns; column++) starts[column + 1] = (starts[column + 1] ?? 0) + (starts[column] ?? 0);
+  for (let column = 0; column < columns; column++)
+    starts[column + 1] = (starts[column + 1] ?? 0) + (starts[column] ?? 0);
   const next = starts.slice();
   const indices = new Uint32Array(values.length);
   const moved = new Float32Array(values.length);
@@ -70,7 +77,14 @@ function transposeSparse({ rows, columns, rowStarts, columnIndices, values }: Sp
       moved[target] = values[entry] ?? 0;
     }
   }
-  return { kind: "sparse", rows: columns, columns: rows, rowStarts: starts, columnIndices: indices, values: moved };
+  return {
+    kind: "sparse",
+    rows: columns,
+    columns: rows,
+    rowStarts: starts,
+    columnIndices: indices,
+    values: moved,
+  };
 }
 
 /** The sum of matrices of one shape; sparse when all are, with the union of their entries. */
@@ -78,7 +92,8 @@ export function sumMatrices(terms: readonly MatrixValue[]): MatrixValue {
   const [first, ...rest] = terms;
   if (first === undefined) throw new RangeError("a sum without terms has no shape");
   if (rest.length === 0) return first;
-  if (terms.every(({ kind }) => kind !== "dense")) return collectRows(rowsOf(first), columnsOf(first), terms.map(toSparse));
+  if (terms.every(({ kind }) => kind !== "dense"))
+    return collectRows(rowsOf(first), columnsOf(first), terms.map(toSparse));
   const columns = columnsOf(first);
   const rows = rowsOf(first);
   const parts = terms.map((term) => (term.kind === "dense" ? term : toSparse(term)));
@@ -93,7 +108,12 @@ export function sumMatrices(terms: readonly MatrixValue[]): MatrixValue {
 }
 
 /** line += weight * row of `matrix`. */
-export function addRow(matrix: DenseMatrix | SparseMatrix, row: number, weight: number, line: Float64Array): void {
+export function addRow(
+  matrix: DenseMatrix | SparseMatrix,
+  row: number,
+  weight: number,
+  line: Float64Array,
+): void {
   if (matrix.kind === "dense") {
     const { columns, values } = matrix;
     for (let column = 0, at = row * columns; column < columns; column++, at++) {
@@ -113,7 +133,8 @@ function collectRows(rows: number, columns: number, parts: readonly SparseMatrix
   return buildSparse(rows, columns, (row, collect) => {
     for (const { rowStarts, columnIndices, values } of parts) {
       const end = rowStarts[row + 1] ?? 0;
-      for (let entry = rowStarts[row] ?? 0; entry < end; entry++) collect(columnIndices[entry] ?? 0, values[entry] ?? 0);
+      for (let entry = rowStarts[row] ?? 0; entry < end; entry++)
+        collect(columnIndices[entry] ?? 0, values[entry] ?? 0);
     }
   });
 }
@@ -162,9 +183,23 @@ export function maskMatrix(matrix: MatrixValue, pattern: Pattern): SparseMatrix 
   const { rowStarts, columnIndices } = rowsOfPattern(pattern);
   if (matrix.kind !== "dense") {
     const ones = new Float32Array(columnIndices.length).fill(1);
-    return intersect(toSparse(matrix), { kind: "sparse", rows, columns, rowStarts, columnIndices, values: ones });
+    return intersect(toSparse(matrix), {
+      kind: "sparse",
+      rows,
+      columns,
+      rowStarts,
+      columnIndices,
+      values: ones,
+    });
   }
-  return { kind: "sparse", rows, columns, rowStarts, columnIndices, values: gather(matrix, rowStarts, columnIndices) };
+  return {
+    kind: "sparse",
+    rows,
+    columns,
+    rowStarts,
+    columnIndices,
+    values: gather(matrix, rowStarts, columnIndices),
+  };
 }
 
 function gather(dense: DenseMatrix, rowStarts: Uint32Array, columnIndices: Uint32Array): Float32Array {
@@ -206,6 +241,7 @@ function intersect(left: SparseMatrix, right: SparseMatrix): SparseMatrix {
       const column = left.columnIndices[entry] ?? 0;
       if (present[column] === 1) collect(column, (left.values[entry] ?? 0) * (other[column] ?? 0));
     }
-    for (let entry = right.rowStarts[row] ?? 0; entry < end; entry++) present[right.columnIndices[entry] ?? 0] = 0;
+    for (let entry = right.rowStarts[row] ?? 0; entry < end; entry++)
+      present[right.columnIndices[entry] ?? 0] = 0;
   });
 }

@@ -58,7 +58,8 @@ function multiply(left: MatrixValue, right: MatrixValue): MatrixValue {
   for (let row = 0; row < rows; row++) {
     line.fill(0);
     if (source.kind === "dense") {
-      for (let k = 0; k < source.columns; k++) addRow(factor, k, source.values[row * source.columns + k] ?? 0, line);
+      for (let k = 0; k < source.columns; k++)
+        addRow(factor, k, source.values[row * source.columns + k] ?? 0, line);
     } else {
       const end = source.rowStarts[row + 1] ?? 0;
       for (let entry = source.rowStarts[row] ?? 0; entry < end; entry++) {
@@ -95,7 +96,8 @@ function multiplyBlocks(left: BlockDiagonalMatrix, right: BlockDiagonalMatrix): 
     const factor = { kind: "dense", rows: inner, columns: blockColumns, values: part } as const;
     for (let row = 0; row < blockRows; row++) {
       line.fill(0);
-      for (let k = 0; k < inner; k++) addRow(factor, k, left.values[(block * blockRows + row) * inner + k] ?? 0, line);
+      for (let k = 0; k < inner; k++)
+        addRow(factor, k, left.values[(block * blockRows + row) * inner + k] ?? 0, line);
       values.set(line, (block * blockRows + row) * blockColumns);
     }
   }
@@ -104,12 +106,14 @@ function multiplyBlocks(left: BlockDiagonalMatrix, right: BlockDiagonalMatrix): 
 
 function scaleRows(diagonal: DiagonalMatrix, matrix: MatrixValue): MatrixValue {
   const factorOf = (row: number): number => diagonal.values[row] ?? 0;
-  if (matrix.kind === "diag") return { kind: "diag", values: matrix.values.map((value, row) => value * factorOf(row)) };
+  if (matrix.kind === "diag")
+    return { kind: "diag", values: matrix.values.map((value, row) => value * factorOf(row)) };
   if (matrix.kind === "sparse") {
     const values = matrix.values.slice();
     for (let row = 0; row < matrix.rows; row++) {
       const end = matrix.rowStarts[row + 1] ?? 0;
-      for (let entry = matrix.rowStarts[row] ?? 0; entry < end; entry++) values[entry] = (values[entry] ?? 0) * factorOf(row);
+      for (let entry = matrix.rowStarts[row] ?? 0; entry < end; entry++)
+        values[entry] = (values[entry] ?? 0) * factorOf(row);
     }
     return { ...matrix, values };
   }
@@ -123,13 +127,19 @@ function scaleColumns(matrix: MatrixValue, diagonal: DiagonalMatrix): MatrixValu
     case "diag":
       return scaleRows(matrix, diagonal);
     case "sparse":
-      return { ...matrix, values: matrix.values.map((value, at) => value * factorOf(matrix.columnIndices[at] ?? 0)) };
+      return {
+        ...matrix,
+        values: matrix.values.map((value, at) => value * factorOf(matrix.columnIndices[at] ?? 0)),
+      };
     case "dense":
       return { ...matrix, values: matrix.values.map((value, at) => value * factorOf(at % matrix.columns)) };
     case "blockdiag": {
       const { blockRows, blockColumns } = matrix;
       const first = (at: number): number => Math.floor(at / (blockRows * blockColumns)) * blockColumns;
-      return { ...matrix, values: matrix.values.map((value, at) => value * factorOf(first(at) + (at % blockColumns))) };
+      return {
+        ...matrix,
+        values: matrix.values.map((value, at) => value * factorOf(first(at) + (at % blockColumns))),
+      };
     }
   }
 }
@@ -141,7 +151,10 @@ export function kronMatrices(left: MatrixValue, right: MatrixValue): MatrixValue
   if (left.kind === "diag" && right.kind === "dense") {
     const values = new Float32Array(left.values.length * right.values.length);
     left.values.forEach((factor, block) => {
-      values.set(right.values.map((value) => factor * value), block * right.values.length);
+      values.set(
+        right.values.map((value) => factor * value),
+        block * right.values.length,
+      );
     });
     return { kind: "blockdiag", blocks: left.values.length, blockRows: rows, blockColumns: columns, values };
   }
@@ -168,7 +181,10 @@ function kronSparse(left: SparseMatrix, right: SparseMatrix): SparseMatrix {
     for (let entry = left.rowStarts[outer] ?? 0; entry < end; entry++) {
       const first = (left.columnIndices[entry] ?? 0) * right.columns;
       for (let other = right.rowStarts[inner] ?? 0; other < last; other++) {
-        collect(first + (right.columnIndices[other] ?? 0), (left.values[entry] ?? 0) * (right.values[other] ?? 0));
+        collect(
+          first + (right.columnIndices[other] ?? 0),
+          (left.values[entry] ?? 0) * (right.values[other] ?? 0),
+        );
       }
     }
   });
@@ -182,12 +198,16 @@ export function blockDiagonalOf(blocks: readonly MatrixValue[]): MatrixValue {
   const equal = dense.every(({ rows, columns }) => rows === blockRows && columns === blockColumns);
   if (dense.length === blocks.length && equal) {
     const values = new Float32Array(blocks.length * blockRows * blockColumns);
-    dense.forEach((block, index) => values.set(block.values, index * blockRows * blockColumns));
+    for (const [index, block] of dense.entries()) values.set(block.values, index * blockRows * blockColumns);
     return { kind: "blockdiag", blocks: blocks.length, blockRows, blockColumns, values };
   }
   const parts = blocks.map(toSparse);
-  const places = parts.flatMap((part, index) => Array.from({ length: part.rows }, (_, row) => ({ part, row, index })));
-  const firstColumns = parts.map((_, index) => parts.slice(0, index).reduce((sum, part) => sum + part.columns, 0));
+  const places = parts.flatMap((part, index) =>
+    Array.from({ length: part.rows }, (_, row) => ({ part, row, index })),
+  );
+  const firstColumns = parts.map((_, index) =>
+    parts.slice(0, index).reduce((sum, part) => sum + part.columns, 0),
+  );
   const columns = parts.reduce((sum, part) => sum + part.columns, 0);
   return buildSparse(places.length, columns, (place, collect) => {
     const found = places[place];

@@ -9,13 +9,13 @@ import { type CpuDevice, openCpuDevice } from "../device/cpu/cpu-device.ts";
 import { SpxError } from "../errors.ts";
 import { createModel, type Model } from "./load-model.ts";
 import { readManifest } from "./read-manifest.ts";
-import { createTransform, type LoadOptions, type Transform, type TransformHome } from "./transform.ts";
+import { createTransform, type Transform, type TransformHome } from "./transform.ts";
 
 export interface Artefact {
   /** @throws SpxError SPX8101 to SPX8103, SPX8201. */
   manifest(): Manifest;
   /** The transform called `name`; whether there is one is checked at its first use. */
-  transform<A extends LoadOptions, P>(name: string): Transform<A, P>;
+  transform<A extends object, P>(name: string): Transform<A, P>;
   model(name: string): Model;
 }
 
@@ -27,7 +27,11 @@ export interface ArtefactOptions {
 /**
  * The artefact whose manifest is at `location` (a file URL or a path); `sha256` is that of the manifest's bytes.
  */
-export function openArtefact(location: URL | string, sha256: string | null = null, options: ArtefactOptions = {}): Artefact {
+export function openArtefact(
+  location: URL | string,
+  sha256: string | null = null,
+  options: ArtefactOptions = {},
+): Artefact {
   let path: string | null = null;
   let manifest: Manifest | null = null;
   let device: CpuDevice | null = null;
@@ -53,13 +57,23 @@ export function artefactOver(manifest: () => Manifest, device: () => CpuDevice):
 
 function transformNamed({ transforms }: Manifest, name: string): TransformManifest {
   const found = transforms.find((transform) => transform.name === name);
-  if (found === undefined) throw notThere("transform", name, transforms.map((transform) => transform.name));
+  if (found === undefined)
+    throw notThere(
+      "transform",
+      name,
+      transforms.map((transform) => transform.name),
+    );
   return found;
 }
 
 function modelNamed({ models }: Manifest, name: string): ModelManifest {
   const found = models.find((model) => model.name === name);
-  if (found === undefined) throw notThere("model", name, models.map((model) => model.name));
+  if (found === undefined)
+    throw notThere(
+      "model",
+      name,
+      models.map((model) => model.name),
+    );
   return found;
 }
 

@@ -22,7 +22,11 @@ export interface PackedOperands {
   dropAll(): PackedOperand[];
 }
 
-export function createPackedOperands(plan: PlanManifest, state: LayerState, allocate: Allocate): PackedOperands {
+export function createPackedOperands(
+  plan: PlanManifest,
+  state: LayerState,
+  allocate: Allocate,
+): PackedOperands {
   const manifests = new Map(plan.operands.map((operand) => [operand.name, operand]));
   const packed = new Map<string, PackedOperand>();
   const leaves = leavesOf(state);
@@ -71,8 +75,13 @@ function leavesOf(state: LayerState): SourceLeaves {
 }
 
 /** A repeated block is given once; every other operand has the manifest's shape. */
-function checkShape({ name, format, rows, columns }: OperandManifest, matrix: MatrixValue, { symbols }: LayerState): void {
-  const copies = format.name === "blockdiag16" && format.repeated ? evaluateNumber(format.blocks, symbols) : 1;
+function checkShape(
+  { name, format, rows, columns }: OperandManifest,
+  matrix: MatrixValue,
+  { symbols }: LayerState,
+): void {
+  const copies =
+    format.name === "blockdiag16" && format.repeated ? evaluateNumber(format.blocks, symbols) : 1;
   const expected = [evaluateNumber(rows, symbols), evaluateNumber(columns, symbols)];
   const found = [rowsOf(matrix) * copies, columnsOf(matrix) * copies];
   if (expected[0] === found[0] && expected[1] === found[1]) return;

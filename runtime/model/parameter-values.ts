@@ -1,8 +1,7 @@
 /** The stored values of a parameter: made from an initial value, and seen as a matrix or as a dense tensor. */
 import { SpxError } from "../errors.ts";
-import { blockValues } from "../formats/blockdiag16.ts";
 import { type MatrixValue, toDense } from "../formats/matrix-value.ts";
-import { type DenseTensor } from "../select/dense-tensor.ts";
+import type { DenseTensor } from "../select/dense-tensor.ts";
 import { indicatorOf, rowsOfPattern } from "../select/pattern.ts";
 import type { ParameterTarget } from "../select/recipe-target.ts";
 import type { RecipeValue } from "../select/recipe-value.ts";
@@ -13,7 +12,8 @@ export interface LayerParameter {
   readonly values: Float32Array;
 }
 
-export const storedCount = (target: ParameterTarget): number => target.stored.reduce((count, size) => count * size, 1);
+export const storedCount = (target: ParameterTarget): number =>
+  target.stored.reduce((count, size) => count * size, 1);
 
 /**
  * The values of `target` from what its recipe gave: a number fills, a tensor of the stored shape is taken, a
@@ -54,16 +54,24 @@ function readSupport({ values }: DenseTensor, target: ParameterTarget): Float32A
 }
 
 function readBlocks({ values }: DenseTensor, target: ParameterTarget): Float32Array {
-  const [rows = 0, columns = 0] = target.dimensions;
-  const [blocks = 1] = target.stored;
-  return blockValues({ kind: "dense", rows, columns, values }, blocks);
+  const [, columns = 0] = target.dimensions;
+  const [, blockRows = 0, blockColumns = 0] = target.stored;
+  return Float32Array.from({ length: storedCount(target) }, (_, at) => {
+    const row = Math.floor(at / blockColumns);
+    const first = Math.floor(row / blockRows) * blockColumns;
+    return values[row * columns + first + (at % blockColumns)] ?? 0;
+  });
 }
 
 function wrongShape(target: ParameterTarget, found: string): SpxError {
-  return new SpxError("SPX8405", `the initial value of \`${target.name}\` is ${found}, expected [${target.dimensions.join(", ")}]`, {
-    facts: { parameter: target.name, expected: target.dimensions, found },
-    help: "give a number, or a tensor of the parameter's own shape",
-  });
+  return new SpxError(
+    "SPX8405",
+    `the initial value of \`${target.name}\` is ${found}, expected [${target.dimensions.join(", ")}]`,
+    {
+      facts: { parameter: target.name, expected: target.dimensions, found },
+      help: "give a number, or a tensor of the parameter's own shape",
+    },
+  );
 }
 
 /** The parameter as a matrix over its live values; `slice` picks one of a stacked parameter, a vector is one column. */
@@ -71,7 +79,13 @@ export function parameterMatrix({ target, values }: LayerParameter, slice: numbe
   const { structure, stored, support } = target;
   if (structure === "diag") return { kind: "diag", values };
   if (structure === "sparse" && support !== null) {
-    return { kind: "sparse", rows: support.rows, columns: support.columns, ...rowsOfPattern(support), values };
+    return {
+      kind: "sparse",
+      rows: support.rows,
+      columns: support.columns,
+      ...rowsOfPattern(support),
+      values,
+    };
   }
   if (structure === "blockdiag") {
     const [blocks = 1, blockRows = 0, blockColumns = 0] = stored;

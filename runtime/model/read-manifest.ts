@@ -46,10 +46,18 @@ const isRecord = (value: unknown): value is Record<string, unknown> =>
   typeof value === "object" && value !== null && !Array.isArray(value);
 const isText: Check = (value) => typeof value === "string";
 const isNumber: Check = (value) => typeof value === "number";
-const isNullOr = (check: Check): Check => (value) => value === null || check(value);
-const isList = (check: Check): Check => (value) => Array.isArray(value) && value.every(check);
-const hasFields = (fields: Readonly<Record<string, Check>>): Check => (value) =>
-  isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
+const isNullOr =
+  (check: Check): Check =>
+  (value) =>
+    value === null || check(value);
+const isList =
+  (check: Check): Check =>
+  (value) =>
+    Array.isArray(value) && value.every(check);
+const hasFields =
+  (fields: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
 
 const kernel = hasFields({
   symbol: isText,
@@ -61,7 +69,9 @@ const kernel = hasFields({
 });
 
 const plan = hasFields({
-  operands: isList(hasFields({ name: isText, format: isRecord, source: isRecord, stage: isText, bytes: isRecord })),
+  operands: isList(
+    hasFields({ name: isText, format: isRecord, source: isRecord, stage: isText, bytes: isRecord }),
+  ),
   variants: isList(hasFields({ name: isText, form: isText, kernels: isList(kernel), cost: isRecord })),
   merge: isRecord,
 });
@@ -91,17 +101,24 @@ const outline: Readonly<Record<string, Check>> = {
       plan,
     }),
   ),
-  models: isList(hasFields({ name: isText, rules: isList(hasFields({ kind: isText, glob: isText, pattern: isText })) })),
+  models: isList(
+    hasFields({ name: isText, rules: isList(hasFields({ kind: isText, glob: isText, pattern: isText })) }),
+  ),
 };
 
 /** @throws SpxError SPX8102, SPX8201; `path` is for the message. */
 export function checkManifest(value: unknown, path: string): Manifest {
-  if (!isRecord(value) || value["kind"] !== "spx-manifest") throw malformed(path, "its `kind` is not `spx-manifest`");
-  if (value["abi"] !== abiVersion) {
-    throw new SpxError("SPX8201", `the artefact \`${path}\` follows contract version ${value["abi"]}, this runtime ${abiVersion}`, {
-      facts: { file: path, found: String(value["abi"]), expected: abiVersion },
-      help: "build the artefact again with the spxc of this package",
-    });
+  if (!isRecord(value) || value.kind !== "spx-manifest")
+    throw malformed(path, "its `kind` is not `spx-manifest`");
+  if (value.abi !== abiVersion) {
+    throw new SpxError(
+      "SPX8201",
+      `the artefact \`${path}\` follows contract version ${value.abi}, this runtime ${abiVersion}`,
+      {
+        facts: { file: path, found: String(value.abi), expected: abiVersion },
+        help: "build the artefact again with the spxc of this package",
+      },
+    );
   }
   for (const [field, check] of Object.entries(outline)) {
     if (!check(value[field])) throw malformed(path, `\`${field}\` is missing or not what it should be`);

@@ -12,7 +12,11 @@ import { restoredPattern, type SavedParameters } from "./saved-parameters.ts";
  * @throws SpxError SPX8405 when counts or positions do not fit the transform or each other, SPX8407 for positions
  *   that are none.
  */
-export function restoreState(transform: TransformManifest, bound: BoundArguments, saved: SavedParameters): RestoredState {
+export function restoreState(
+  transform: TransformManifest,
+  bound: BoundArguments,
+  saved: SavedParameters,
+): RestoredState {
   const values = new Map<string, Float32Array>();
   const patterns = new Map<string, Pattern>();
   for (const parameter of transform.parameters) {
@@ -25,7 +29,8 @@ export function restoreState(transform: TransformManifest, bound: BoundArguments
     const pattern = restoredPattern(parameter, given.positions, target.rows, target.columns);
     checkFits(pattern, target);
     const known = patterns.get(manifest.name);
-    if (known !== undefined && !samePositions(known, pattern)) throw mismatch(target, "the positions of its parameters differ");
+    if (known !== undefined && !samePositions(known, pattern))
+      throw mismatch(target, "the positions of its parameters differ");
     patterns.set(manifest.name, pattern);
   }
   return { values, patterns };
@@ -33,12 +38,14 @@ export function restoreState(transform: TransformManifest, bound: BoundArguments
 
 function checkFits(pattern: Pattern, target: PatternTarget): void {
   const { shape, rows, columns, count } = target;
-  if (pattern.count !== count) throw mismatch(target, `${pattern.count} positions were saved, it keeps ${count}`);
+  if (pattern.count !== count)
+    throw mismatch(target, `${pattern.count} positions were saved, it keeps ${count}`);
   if (shape.kind === "unstructured") return;
   const size = shape.kind === "nm" ? shape.m : shape.height * shape.width;
   const full = shape.kind === "nm" ? shape.n : size;
   const groupOf = (row: number, column: number): number => {
-    if (shape.kind === "block") return Math.floor(row / shape.height) * (columns / shape.width) + Math.floor(column / shape.width);
+    if (shape.kind === "block")
+      return Math.floor(row / shape.height) * (columns / shape.width) + Math.floor(column / shape.width);
     return shape.axis === "input"
       ? row * (columns / shape.m) + Math.floor(column / shape.m)
       : Math.floor(row / shape.m) * columns + column;
@@ -49,7 +56,8 @@ function checkFits(pattern: Pattern, target: PatternTarget): void {
     held[group] = (held[group] ?? 0) + 1;
   }
   const partial = held.findIndex((entries) => entries !== full && (shape.kind === "nm" || entries !== 0));
-  if (partial >= 0) throw mismatch(target, `group ${partial} holds ${held[partial]} positions, expected ${full}`);
+  if (partial >= 0)
+    throw mismatch(target, `group ${partial} holds ${held[partial]} positions, expected ${full}`);
 }
 
 function samePositions(left: Pattern, right: Pattern): boolean {

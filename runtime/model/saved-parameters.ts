@@ -2,12 +2,13 @@
  * Parameters on disk and in records: what a layer saves, and what a layer restores. The file says which transform,
  * arguments and seed it belongs to, and a sparse parameter brings its positions, so that restoring is exact.
  */
-import type { ParameterManifest, TransformManifest } from "../contract/manifest.ts";
-import { namedTensor, type TensorToWrite, writeSafetensors } from "../checkpoint/write-safetensors.ts";
+
 import { suggestNames } from "../checkpoint/nearest-names.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/read-safetensors.ts";
+import { namedTensor, type TensorToWrite, writeSafetensors } from "../checkpoint/write-safetensors.ts";
+import type { ParameterManifest, TransformManifest } from "../contract/manifest.ts";
 import { SpxError } from "../errors.ts";
-import { patternOfPositions, type Pattern, positionsOf } from "../select/pattern.ts";
+import { type Pattern, patternOfPositions, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { LayerParameter } from "./parameter-values.ts";
 
@@ -46,7 +47,8 @@ export async function saveParameters(
   const tensors: TensorToWrite[] = [];
   for (const [name, { target, values }] of parameters) {
     tensors.push(namedTensor(name, tensor("f32", target.stored, values)));
-    if (target.support !== null) tensors.push(namedTensor(name + positionsSuffix, positionsTensor(target.support)));
+    if (target.support !== null)
+      tensors.push(namedTensor(name + positionsSuffix, positionsTensor(target.support)));
   }
   await writeSafetensors(path, tensors, {
     "spx.transform": identity.transform,
@@ -61,7 +63,11 @@ function positionsTensor(pattern: Pattern): Tensor {
   const positions = positionsOf(pattern);
   const shape = [positions.length];
   if (pattern.rows * pattern.columns <= largestI32) return tensor("i32", shape, Int32Array.from(positions));
-  return tensor("i64", shape, BigInt64Array.from(positions, (position) => BigInt(position)));
+  return tensor(
+    "i64",
+    shape,
+    BigInt64Array.from(positions, (position) => BigInt(position)),
+  );
 }
 
 /**
@@ -69,7 +75,10 @@ function positionsTensor(pattern: Pattern): Tensor {
  * @throws SpxError of the checkpoint; SPX8403 when it was saved from another transform; SPX8410 for a tensor that is
  *   no parameter of it; SPX8014 for one that is missing.
  */
-export async function readSavedParameters(path: string, transform: TransformManifest): Promise<SavedParameters> {
+export async function readSavedParameters(
+  path: string,
+  transform: TransformManifest,
+): Promise<SavedParameters> {
   const checkpoint = await openCheckpoint(path);
   try {
     const identity = readIdentity(checkpoint, transform);
@@ -80,7 +89,8 @@ export async function readSavedParameters(path: string, transform: TransformMani
     const parameters = new Map<string, SavedParameter>();
     for (const { name, structure } of transform.parameters) {
       const values = await readValues(checkpoint, name);
-      const saved = structure === "sparse" ? { values, positions: await readPositions(checkpoint, name) } : { values };
+      const saved =
+        structure === "sparse" ? { values, positions: await readPositions(checkpoint, name) } : { values };
       parameters.set(name, saved);
     }
     return { parameters, identity };
@@ -92,10 +102,14 @@ export async function readSavedParameters(path: string, transform: TransformMani
 async function readValues(checkpoint: Checkpoint, name: string): Promise<Float32Array> {
   const { elementType, data } = await checkpoint.read(name);
   if (elementType === "f32" && data instanceof Float32Array) return data;
-  throw new SpxError("SPX8404", `${checkpoint.path}: the parameter \`${name}\` is ${elementType}, expected f32`, {
-    facts: { file: checkpoint.path, parameter: name, found: elementType, expected: "f32" },
-    help: "restore from a file that a layer saved",
-  });
+  throw new SpxError(
+    "SPX8404",
+    `${checkpoint.path}: the parameter \`${name}\` is ${elementType}, expected f32`,
+    {
+      facts: { file: checkpoint.path, parameter: name, found: elementType, expected: "f32" },
+      help: "restore from a file that a layer saved",
+    },
+  );
 }
 
 async function readPositions(checkpoint: Checkpoint, name: string): Promise<Float64Array> {
@@ -106,20 +120,34 @@ async function readPositions(checkpoint: Checkpoint, name: string): Promise<Floa
 function readIdentity({ path, metadata }: Checkpoint, transform: TransformManifest): SavedIdentity {
   const saved = metadata["spx.transform"];
   if (saved !== transform.name) {
-    throw new SpxError("SPX8403", `${path}: saved from ${saved === undefined ? "no transform" : `\`${saved}\``}, expected \`${transform.name}\``, {
-      facts: { file: path, found: saved ?? null, expected: transform.name },
-      help: "restore from a file that a layer of this transform saved",
-    });
+    throw new SpxError(
+      "SPX8403",
+      `${path}: saved from ${saved === undefined ? "no transform" : `\`${saved}\``}, expected \`${transform.name}\``,
+      {
+        facts: { file: path, found: saved ?? null, expected: transform.name },
+        help: "restore from a file that a layer of this transform saved",
+      },
+    );
   }
   const seed = Number(metadata["spx.seed"]);
   const given = parseArguments(path, metadata["spx.arguments"] ?? "{}");
-  return { transform: saved, source: metadata["spx.source"] ?? "", arguments: given, seed, name: metadata["spx.name"] ?? saved };
+  return {
+    transform: saved,
+    source: metadata["spx.source"] ?? "",
+    arguments: given,
+    seed,
+    name: metadata["spx.name"] ?? saved,
+  };
 }
 
 function parseArguments(path: string, text: string): Record<string, number> {
   try {
     const parsed: unknown = JSON.parse(text);
-    if (typeof parsed === "object" && parsed !== null && Object.values(parsed).every((value) => typeof value === "number")) {
+    if (
+      typeof parsed === "object" &&
+      parsed !== null &&
+      Object.values(parsed).every((value) => typeof value === "number")
+    ) {
       return parsed as Record<string, number>;
     }
   } catch {
@@ -145,7 +173,12 @@ export function recordParameters(
   return { parameters, identity: null };
 }
 
-function checkKnown(found: readonly string[], known: readonly string[], transform: TransformManifest, where: string): void {
+function checkKnown(
+  found: readonly string[],
+  known: readonly string[],
+  transform: TransformManifest,
+  where: string,
+): void {
   const unknown = found.find((name) => !known.includes(name));
   if (unknown !== undefined) {
     throw new SpxError("SPX8410", `${where}: \`${transform.name}\` has no parameter \`${unknown}\``, {
@@ -155,10 +188,14 @@ function checkKnown(found: readonly string[], known: readonly string[], transfor
   }
   const missing = known.find((name) => !found.includes(name));
   if (missing === undefined) return;
-  throw new SpxError("SPX8014", `${where}: the parameter \`${missing}\` of \`${transform.name}\` is missing`, {
-    facts: { transform: transform.name, parameter: missing, found },
-    help: "give all parameters, or none",
-  });
+  throw new SpxError(
+    "SPX8014",
+    `${where}: the parameter \`${missing}\` of \`${transform.name}\` is missing`,
+    {
+      facts: { transform: transform.name, parameter: missing, found },
+      help: "give all parameters, or none",
+    },
+  );
 }
 
 /**
@@ -175,10 +212,14 @@ export function restoredPattern(
   for (let index = 0; index < positions.length; index++) {
     const position = positions[index] ?? Number.NaN;
     if (!(Number.isSafeInteger(position) && position > last && position < rows * columns)) {
-      throw new SpxError("SPX8407", `position ${index} of \`${parameter.name}\` is ${position}, after ${last} in [${rows}, ${columns}]`, {
-        facts: { parameter: parameter.name, index, position: String(position), rows, columns },
-        help: "positions are row * columns + column, ascending, each once",
-      });
+      throw new SpxError(
+        "SPX8407",
+        `position ${index} of \`${parameter.name}\` is ${position}, after ${last} in [${rows}, ${columns}]`,
+        {
+          facts: { parameter: parameter.name, index, position: String(position), rows, columns },
+          help: "positions are row * columns + column, ascending, each once",
+        },
+      );
     }
     last = position;
   }

@@ -1,6 +1,6 @@
 /** A transform of an artefact: takes tensors and numbers, gives a loaded layer. */
 import type { TransformManifest } from "../contract/manifest.ts";
-import { checkThreads, type CpuDevice } from "../device/cpu/cpu-device.ts";
+import { type CpuDevice, checkThreads } from "../device/cpu/cpu-device.ts";
 import { SpxError } from "../errors.ts";
 import { randomStream } from "../random/philox.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
@@ -10,7 +10,12 @@ import { bindArguments, type GivenArguments, type GivenNumber, loadOptionNames }
 import { initialState } from "./initial-state.ts";
 import { createLayer, type DenseParameter, type Layer, type SparseParameter } from "./layer.ts";
 import { restoreState } from "./restore-state.ts";
-import { readSavedParameters, recordParameters, type SavedParameter, type SavedParameters } from "./saved-parameters.ts";
+import {
+  readSavedParameters,
+  recordParameters,
+  type SavedParameter,
+  type SavedParameters,
+} from "./saved-parameters.ts";
 
 /** A tensor of real numbers; f16 and bf16 are widened to f32. */
 export type FloatMatrix =
@@ -35,13 +40,13 @@ export interface LoadOptions {
 }
 
 export interface Transform<
-  A extends LoadOptions = LoadOptions,
+  A extends object = LoadOptions,
   P = Readonly<Record<string, DenseParameter | SparseParameter>>,
 > {
   readonly name: string;
   readonly documentation: string;
   /**
-   * Loads a layer: binds dimensions, checks what the transform requires, selects patterns, computes initial values.
+   * Loads a layer; its tensors are not copied and must not change while the layer is used. It binds dimensions, checks what the transform requires, selects patterns, computes initial values.
    * @throws SpxError SPX84xx for arguments, SPX81xx to SPX83xx for the artefact, SPX80xx for saved parameters.
    */
   load(args: A): Promise<Layer<P>>;
@@ -55,7 +60,7 @@ export interface TransformHome {
   readonly source: () => string;
 }
 
-export function createTransform<A extends LoadOptions, P>(name: string, home: TransformHome): Transform<A, P> {
+export function createTransform<A extends object, P>(name: string, home: TransformHome): Transform<A, P> {
   return {
     name,
     get documentation() {
@@ -76,14 +81,17 @@ export async function loadLayer<P>(home: TransformHome, given: SortedArguments):
   const { options } = given;
   const saved = await savedParameters(options, transform);
   const numbers = new Map(given.numbers);
-  for (const [name, value] of Object.entries(saved?.identity?.arguments ?? {})) keepSaved(numbers, name, value);
+  for (const [name, value] of Object.entries(saved?.identity?.arguments ?? {}))
+    keepSaved(numbers, name, value);
   const seed = options.seed ?? saved?.identity?.seed ?? 0;
   const layerName = options.name ?? saved?.identity?.name ?? transform.name;
   const bound = bindArguments(transform, { tensors: given.tensors, numbers });
   // A seed that is none is refused even where nothing random is drawn.
   randomStream(seed, layerName);
   const restored = saved === null ? null : restoreState(transform, bound, saved);
-  const state = initialState(transform, bound, { seed, layer: layerName }, restored);
+  const complete = initialState(transform, bound, { seed, layer: layerName }, restored);
+  // What only selections and initial values read is not needed any more, and may be large.
+  const state = { ...complete, tensors: frozenTensors(transform, complete.tensors) };
   const device = home.device();
   const identity = {
     transform: transform.name,
@@ -96,7 +104,18 @@ export async function loadLayer<P>(home: TransformHome, given: SortedArguments):
   return createLayer<P>({ transform, identity, state, device, threads });
 }
 
-async function savedParameters({ parameters }: LoadOptions, transform: TransformManifest): Promise<SavedParameters | null> {
+function frozenTensors(
+  transform: TransformManifest,
+  tensors: ReadonlyMap<string, DenseTensor>,
+): ReadonlyMap<string, DenseTensor> {
+  const frozen = transform.arguments.filter((argument) => argument.kind === "tensor" && argument.frozen);
+  return new Map([...tensors].filter(([name]) => frozen.some((argument) => argument.name === name)));
+}
+
+async function savedParameters(
+  { parameters }: LoadOptions,
+  transform: TransformManifest,
+): Promise<SavedParameters | null> {
   if (parameters === undefined) return null;
   return typeof parameters === "string"
     ? await readSavedParameters(parameters, transform)
@@ -111,14 +130,21 @@ function keepSaved(numbers: Map<string, GivenNumber>, name: string, value: numbe
     return;
   }
   if (Number(given) === value) return;
-  throw new SpxError("SPX8407", `\`${name}\` is ${Number(given)} as given and ${value} in the saved parameters`, {
-    facts: { argument: name, found: Number(given), expected: value },
-    help: `leave \`${name}\` out to use the saved value`,
-  });
+  throw new SpxError(
+    "SPX8407",
+    `\`${name}\` is ${Number(given)} as given and ${value} in the saved parameters`,
+    {
+      facts: { argument: name, found: Number(given), expected: value },
+      help: `leave \`${name}\` out to use the saved value`,
+    },
+  );
 }
 
 /** @throws SpxError SPX8403 for a value that is neither tensor nor number, SPX8404 and SPX8409 for its data. */
-function sortArguments(transform: TransformManifest, args: readonly (readonly [string, unknown])[]): SortedArguments {
+function sortArguments(
+  transform: TransformManifest,
+  args: readonly (readonly [string, unknown])[],
+): SortedArguments {
   const tensors = new Map<string, DenseTensor>();
   const numbers = new Map<string, GivenNumber>();
   const options: Record<string, unknown> = {};
@@ -135,7 +161,13 @@ function sortArguments(transform: TransformManifest, args: readonly (readonly [s
 
 /** The values of a float tensor in f32. */
 export function widen(transform: TransformManifest, name: string, value: unknown): DenseTensor {
-  if (typeof value !== "object" || value === null || !("data" in value) || !("shape" in value) || !Array.isArray(value.shape)) {
+  if (
+    typeof value !== "object" ||
+    value === null ||
+    !("data" in value) ||
+    !("shape" in value) ||
+    !Array.isArray(value.shape)
+  ) {
     throw new SpxError("SPX8403", `\`${name}\` of \`${transform.name}\` is neither a number nor a tensor`, {
       facts: { transform: transform.name, argument: name, found: typeof value },
       help: "give a number, a tensor, or { data, shape }",
@@ -144,18 +176,26 @@ export function widen(transform: TransformManifest, name: string, value: unknown
   const shape: readonly number[] = value.shape;
   const elementType = "elementType" in value ? value.elementType : "f32";
   if (elementType !== "f32" && elementType !== "f16" && elementType !== "bf16") {
-    throw new SpxError("SPX8404", `\`${name}\` of \`${transform.name}\` is ${String(elementType)}, expected f32, f16 or bf16`, {
-      facts: { transform: transform.name, argument: name, found: String(elementType) },
-      help: "convert it to a float type first",
-    });
+    throw new SpxError(
+      "SPX8404",
+      `\`${name}\` of \`${transform.name}\` is ${String(elementType)}, expected f32, f16 or bf16`,
+      {
+        facts: { transform: transform.name, argument: name, found: String(elementType) },
+        help: "convert it to a float type first",
+      },
+    );
   }
   const { data } = value;
   const fits = elementType === "f32" ? data instanceof Float32Array : data instanceof Uint16Array;
   if (!fits || (data as Float32Array | Uint16Array).length !== elementCount(shape)) {
-    throw new SpxError("SPX8409", `the data of \`${name}\` are not the ${elementCount(shape)} values of [${shape.join(", ")}]`, {
-      facts: { transform: transform.name, argument: name, shape },
-      help: "give a Float32Array with one value for each entry of the shape",
-    });
+    throw new SpxError(
+      "SPX8409",
+      `the data of \`${name}\` are not the ${elementCount(shape)} values of [${shape.join(", ")}]`,
+      {
+        facts: { transform: transform.name, argument: name, shape },
+        help: "give a Float32Array with one value for each entry of the shape",
+      },
+    );
   }
   return { shape, values: toFloat32({ elementType, shape, data } as Tensor) };
 }

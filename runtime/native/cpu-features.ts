@@ -50,7 +50,14 @@ function commonFeatures(text: string): ReadonlySet<string> {
   for (const line of text.split("\n")) {
     const field = /^(?:flags|Features)\s*:(.*)$/.exec(line)?.[1];
     if (field === undefined) continue;
-    processors.push(new Set(field.toLowerCase().split(/\s+/).filter((name) => name !== "")));
+    processors.push(
+      new Set(
+        field
+          .toLowerCase()
+          .split(/\s+/)
+          .filter((name) => name !== ""),
+      ),
+    );
   }
   const [first, ...others] = processors;
   return new Set([...(first ?? [])].filter((name) => others.every((other) => other.has(name))));

@@ -8,7 +8,13 @@
 import { existsSync } from "node:fs";
 import { createRequire } from "node:module";
 import type { LibraryHandle } from "koffi";
-import { SpxError, describeCause } from "../errors.ts";
+import {
+  libraryClosed,
+  libraryNotFound,
+  libraryNotLoadable,
+  symbolNotFound,
+  workerStackTooSmall,
+} from "./library-errors.ts";
 
 /** C types of parameters and results. `string`: zero-terminated UTF-8; `size`: size_t; `pointer`: void *. */
 export type ForeignType = keyof typeof foreignTypes;
@@ -53,7 +59,14 @@ export interface ForeignFunction {
 export interface Kernel {
   readonly symbol: string;
   run(frame: Pointer, workspace: Pointer, x: Pointer, y: Pointer, batch: number, threads: number): number;
-  runAsync(frame: Pointer, workspace: Pointer, x: Pointer, y: Pointer, batch: number, threads: number): Promise<number>;
+  runAsync(
+    frame: Pointer,
+    workspace: Pointer,
+    x: Pointer,
+    y: Pointer,
+    batch: number,
+    threads: number,
+  ): Promise<number>;
 }
 
 export interface ForeignLibrary {
@@ -80,12 +93,30 @@ let loaded: Koffi | null = null;
 function foreignFunctions(): Koffi {
   if (loaded === null) {
     const koffi = createRequire(import.meta.url)("koffi") as Koffi;
-    // Callees run on stacks of these sizes. The package's 128 KiB for asynchronous calls is less than a
-    // kernel with local tiles or a library like LLVM may use, and overrunning it kills the process.
-    koffi.config({ ...koffi.config(), sync_stack_size: 8 << 20, async_stack_size: 2 << 20 });
+    enlargeStacks(koffi);
     loaded = koffi;
   }
   return loaded;
+}
+
+/**
+ * Callees run on stacks of these sizes. The package's 128 KiB for asynchronous calls is less than a kernel with
+ * local tiles or a library like LLVM may use, and overrunning it kills the process.
+ */
+const stackSizes = { sync_stack_size: 8 << 20, async_stack_size: 2 << 20 };
+
+function enlargeStacks(koffi: Koffi): void {
+  if (workerStack(koffi) >= stackSizes.async_stack_size) return;
+  try {
+    koffi.config({ ...koffi.config(), ...stackSizes });
+  } catch {
+    // Other code of the process has loaded libraries before, which settles the sizes. Synchronous calls do with
+    // the 2 MiB that they have then; asynchronous ones are refused, each with a message, by `callOnWorker`.
+  }
+}
+
+function workerStack(koffi: Koffi): number {
+  return koffi.config().async_stack_size ?? 0;
 }
 
 /**
@@ -94,7 +125,7 @@ function foreignFunctions(): Koffi {
  * @throws SpxError SPX8301 when there is no such file, SPX8302 when the system cannot load it.
  */
 export function openLibrary(path: string | null): ForeignLibrary {
-  if (path !== null && path.includes("/") && !existsSync(path)) throw libraryNotFound(path);
+  if (path?.includes("/") && !existsSync(path)) throw libraryNotFound(path);
   const koffi = foreignFunctions();
   let handle: LibraryHandle;
   try {
@@ -127,7 +158,8 @@ export function openLibrary(path: string | null): ForeignLibrary {
       }
     },
     declare: (signature) => foreignFunction(lookUp(signature), () => guard(signature.name)),
-    declareKernel: (symbol) => kernel(lookUp({ name: symbol, ...kernelSignature }), symbol, () => guard(symbol)),
+    declareKernel: (symbol) =>
+      kernel(lookUp({ name: symbol, ...kernelSignature }), symbol, () => guard(symbol)),
     close: () => {
       if (open) handle.unload();
       open = false;
@@ -180,7 +212,14 @@ function kernel(native: KoffiFunction, symbol: string, guard: () => void): Kerne
     symbol,
     run: (frame, workspace, x, y, batch, threads) => {
       guard();
-      return native(toForeign(frame), toForeign(workspace), toForeign(x), toForeign(y), batch, threads) as number;
+      return native(
+        toForeign(frame),
+        toForeign(workspace),
+        toForeign(x),
+        toForeign(y),
+        batch,
+        threads,
+      ) as number;
     },
     runAsync: (frame, workspace, x, y, batch, threads) => {
       guard();
@@ -199,6 +238,8 @@ const waitingCalls: (() => void)[] = [];
 
 function callOnWorker(native: KoffiFunction, values: ForeignValue[]): Promise<unknown> {
   return new Promise((resolve, reject) => {
+    const stack = workerStack(foreignFunctions());
+    if (stack < stackSizes.async_stack_size) throw workerStackTooSmall(stackSizes.async_stack_size, stack);
     const start = (): void => {
       runningCalls += 1;
       try {
@@ -222,44 +263,4 @@ function callOnWorker(native: KoffiFunction, values: ForeignValue[]): Promise<un
 function callEnded(): void {
   runningCalls -= 1;
   waitingCalls.shift()?.();
-}
-
-function libraryNotFound(path: string): SpxError {
-  return new SpxError("SPX8301", `the shared library \`${path}\` does not exist`, {
-    facts: { file: path },
-    help: "build the artefact again, or correct the path",
-  });
-}
-
-function libraryNotLoadable(path: string, cause: unknown): SpxError {
-  const reason = describeCause(cause).replace(/^Failed to load shared library: /, "");
-  if (!path.includes("/") && reason.includes("No such file")) {
-    return new SpxError("SPX8301", `no shared library \`${path}\` was found where the system looks for them`, {
-      facts: { file: path, reason },
-      help: "install the package that holds it, or put its folder into LD_LIBRARY_PATH",
-      cause,
-    });
-  }
-  return new SpxError("SPX8302", `the shared library \`${path}\` cannot be loaded: ${reason}`, {
-    facts: { file: path, reason },
-    help: "it may be built for another machine, be damaged, or need a library that is missing: see `ldd`",
-    cause,
-  });
-}
-
-function symbolNotFound(path: string | null, symbol: string, cause: unknown): SpxError {
-  const file = path ?? "the process itself";
-  return new SpxError("SPX8303", `\`${file}\` has no function \`${symbol}\``, {
-    facts: { file, symbol, reason: describeCause(cause) },
-    help: "library and caller come from different versions: build the artefact again",
-    cause,
-  });
-}
-
-function libraryClosed(path: string | null, symbol: string): SpxError {
-  const file = path ?? "the process itself";
-  return new SpxError("SPX8310", `\`${symbol}\` was called after its library \`${file}\` was closed`, {
-    facts: { file, symbol },
-    help: "open the library again and declare its functions anew",
-  });
 }

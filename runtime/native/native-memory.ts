@@ -49,7 +49,9 @@ export function allocate(bytes: number): NativeBlock {
     if (freed) throw memoryMisused("a block of native memory was used after it was freed", { bytes });
     // The engine's limit for a buffer over foreign memory; beyond it the process would be aborted.
     if (length > constants.MAX_LENGTH) {
-      throw memoryMisused(`${length} bytes are more than one array can hold (${constants.MAX_LENGTH})`, { length });
+      throw memoryMisused(`${length} bytes are more than one array can hold (${constants.MAX_LENGTH})`, {
+        length,
+      });
     }
     const buffer = viewMemory(reservation.address + BigInt(offset), length);
     owners.set(buffer, block);

@@ -4,7 +4,12 @@
  */
 import { totalmem } from "node:os";
 import { SpxError } from "../errors.ts";
-import { type ForeignFunction, type ForeignLibrary, lastSystemError, openLibrary } from "./foreign-library.ts";
+import {
+  type ForeignFunction,
+  type ForeignLibrary,
+  lastSystemError,
+  openLibrary,
+} from "./foreign-library.ts";
 
 /** What has to be given back. */
 export interface Reservation {
@@ -87,10 +92,14 @@ function refuseHostileSize(bytes: number): void {
   const constrained = process.constrainedMemory();
   const limit = constrained > 0 ? Math.min(constrained, totalmem()) : totalmem();
   if (Number.isSafeInteger(bytes) && bytes >= 0 && bytes <= limit) return;
-  throw new SpxError("SPX8305", `a buffer of ${bytes} bytes was asked for; this machine has ${limit} bytes of memory`, {
-    facts: { found: bytes, limit },
-    help: "check the sizes of tensors and batch, or use a machine with more memory",
-  });
+  throw new SpxError(
+    "SPX8305",
+    `a buffer of ${bytes} bytes was asked for; this machine has ${limit} bytes of memory`,
+    {
+      facts: { found: bytes, limit },
+      help: "check the sizes of tensors and batch, or use a machine with more memory",
+    },
+  );
 }
 
 function outOfMemory(bytes: number): SpxError {
@@ -118,7 +127,11 @@ function systemCalls(): SystemCalls {
 
 function declareSystemCalls(library: ForeignLibrary): SystemCalls {
   return {
-    posixMemalign: library.declare({ name: "posix_memalign", result: "int32", parameters: ["pointer", "size", "size"] }),
+    posixMemalign: library.declare({
+      name: "posix_memalign",
+      result: "int32",
+      parameters: ["pointer", "size", "size"],
+    }),
     memset: library.declare({ name: "memset", result: "pointer", parameters: ["pointer", "int32", "size"] }),
     free: library.declare({ name: "free", result: "void", parameters: ["pointer"] }),
     mmap: library.declare({

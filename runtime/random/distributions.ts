@@ -3,7 +3,7 @@
  * by any number of workers, with the same result on every machine.
  */
 import { normalQuantile } from "./normal-quantile.ts";
-import { type RandomStream, philoxBlock } from "./philox.ts";
+import { philoxBlock, type RandomStream } from "./philox.ts";
 
 /** Word `index` (0 .. 2^53) of the stream: a uniform unsigned 32-bit integer. */
 export function wordAt(stream: RandomStream, index: number): number {
@@ -27,13 +27,25 @@ export function normalAt(stream: RandomStream, index: number): number {
 }
 
 /** Fills `target` with numbers `start` .. `start + target.length - 1`, scaled to [low, high) and rounded to float32. */
-export function fillUniform(stream: RandomStream, target: Float32Array, low = 0, high = 1, start = 0): Float32Array {
+export function fillUniform(
+  stream: RandomStream,
+  target: Float32Array,
+  low = 0,
+  high = 1,
+  start = 0,
+): Float32Array {
   const width = high - low;
   return fill(stream, target, start, (word) => low + width * uniformOf(word));
 }
 
 /** Fills `target` with numbers `start` .. `start + target.length - 1`, of that mean and standard deviation. */
-export function fillNormal(stream: RandomStream, target: Float32Array, mean = 0, std = 1, start = 0): Float32Array {
+export function fillNormal(
+  stream: RandomStream,
+  target: Float32Array,
+  mean = 0,
+  std = 1,
+  start = 0,
+): Float32Array {
   return fill(stream, target, start, (word) => mean + std * normalOf(word));
 }
 

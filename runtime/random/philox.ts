@@ -35,7 +35,16 @@ export function randomStream(seed: number, name: string): RandomStream {
 /** Writes the four words of block `block` (0 .. 2^51) of the stream to `target` from `offset` on. */
 export function philoxBlock(stream: RandomStream, block: number, target: Uint32Array, offset = 0): void {
   const { key, nameHash } = stream;
-  philox4x32(block >>> 0, Math.floor(block / 2 ** 32), nameHash[0], nameHash[1], key[0], key[1], target, offset);
+  philox4x32(
+    block >>> 0,
+    Math.floor(block / 2 ** 32),
+    nameHash[0],
+    nameHash[1],
+    key[0],
+    key[1],
+    target,
+    offset,
+  );
 }
 
 const multiplier0 = 0xd2511f53;

@@ -3,13 +3,17 @@
  * Floyd, "A sample of brilliance", 1987): one draw for each position taken, memory in proportion to `count`.
  */
 import { SpxError } from "../errors.ts";
-import { type RandomStream, philoxBlock } from "./philox.ts";
+import { philoxBlock, type RandomStream } from "./philox.ts";
 
 /**
  * `count` distinct positions below `population` (at most 2^32 - 1), ascending; every subset equally likely.
  * @throws SpxError SPX8407 when `count` or `population` is no such number.
  */
-export function sampleWithoutReplacement(stream: RandomStream, count: number, population: number): Uint32Array {
+export function sampleWithoutReplacement(
+  stream: RandomStream,
+  count: number,
+  population: number,
+): Uint32Array {
   refuse(population, "the population", 2 ** 32 - 1);
   refuse(count, "the count of positions to draw", population);
   const taken = population <= 64 * count ? bitSet(population) : hashSet(count);
@@ -58,7 +62,8 @@ function hashSet(count: number): PositionSet {
     add(position) {
       // Multiplication by the golden ratio spreads neighbours; 0 marks a free slot, hence the + 1.
       let slot = Math.imul(position, 0x9e3779b1) >>> (32 - bits);
-      for (; slots[slot] !== 0; slot = (slot + 1) % slots.length) if (slots[slot] === position + 1) return false;
+      for (; slots[slot] !== 0; slot = (slot + 1) % slots.length)
+        if (slots[slot] === position + 1) return false;
       slots[slot] = position + 1;
       return true;
     },

@@ -43,7 +43,8 @@ export const scalar = (value: number): DenseTensor => ({ shape: [], values: Floa
 export function multiplyMatrices(left: DenseTensor, right: DenseTensor): DenseTensor {
   const [rows = 0, inner = 0] = left.shape;
   const [inner2 = 0, columns = 0] = right.shape;
-  if (left.shape.length !== 2 || right.shape.length !== 2 || inner !== inner2) throw shapeMismatch("matmul", left, right);
+  if (left.shape.length !== 2 || right.shape.length !== 2 || inner !== inner2)
+    throw shapeMismatch("matmul", left, right);
   const values = new Float32Array(rows * columns);
   const line = new Float64Array(columns);
   for (let row = 0; row < rows; row++) {
@@ -66,7 +67,8 @@ export function transposeMatrix(matrix: DenseTensor): DenseTensor {
   const [rows = 0, columns = 0] = matrix.shape;
   const values = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++) {
-    for (let column = 0; column < columns; column++) values[column * rows + row] = matrix.values[row * columns + column] ?? 0;
+    for (let column = 0; column < columns; column++)
+      values[column * rows + row] = matrix.values[row * columns + column] ?? 0;
   }
   return { shape: [columns, rows], values };
 }

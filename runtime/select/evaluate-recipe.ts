@@ -44,7 +44,8 @@ export function evaluateRecipe(recipe: Recipe, target: RecipeTarget, sources: Re
   const call = (node: Recipe & { kind: "call" }): RecipeValue => {
     const operand = (name: string): RecipeValue => {
       const found = node.operands[name];
-      if (found === undefined) throw brokenRecipe(target, `\`${node.intrinsic}\` lacks its operand \`${name}\``);
+      if (found === undefined)
+        throw brokenRecipe(target, `\`${node.intrinsic}\` lacks its operand \`${name}\``);
       return evaluate(found);
     };
     return intrinsics[node.intrinsic].evaluate({
@@ -53,7 +54,8 @@ export function evaluateRecipe(recipe: Recipe, target: RecipeTarget, sources: Re
       number: (name) => asNumber(operand(name), target),
       tensors: () => Object.keys(node.operands).map((name) => asTensor(operand(name), name, target).tensor),
       // Two distributions in one recipe must not repeat each other's numbers.
-      stream: () => randomStream(sources.seed, `${sources.layer}/${target.name}${draws++ === 0 ? "" : `#${draws - 1}`}`),
+      stream: () =>
+        randomStream(sources.seed, `${sources.layer}/${target.name}${draws++ === 0 ? "" : `#${draws - 1}`}`),
     });
   };
   return evaluate(recipe);
@@ -75,7 +77,10 @@ export function evaluatePattern(recipe: Recipe, target: PatternTarget, sources: 
   throw new SpxError(
     "SPX8405",
     `\`${target.name}\` keeps ${target.count} of [${target.rows}, ${target.columns}], its selection gave ${count} of [${rows}, ${columns}]`,
-    { facts: { pattern: target.name, rows, columns, count }, help: "select from a tensor of the pattern's own shape" },
+    {
+      facts: { pattern: target.name, rows, columns, count },
+      help: "select from a tensor of the pattern's own shape",
+    },
   );
 }
 
@@ -84,7 +89,11 @@ function asNumber(value: RecipeValue, target: RecipeTarget): number {
   throw brokenRecipe(target, "a number is needed where it has something else");
 }
 
-function asTensor(value: RecipeValue, unnamed: string, target: RecipeTarget): { name: string; tensor: DenseTensor } {
+function asTensor(
+  value: RecipeValue,
+  unnamed: string,
+  target: RecipeTarget,
+): { name: string; tensor: DenseTensor } {
   switch (value.kind) {
     case "tensor":
       return { name: value.name === "" ? unnamed : value.name, tensor: value.tensor };
@@ -101,8 +110,12 @@ function asTensor(value: RecipeValue, unnamed: string, target: RecipeTarget): { 
 
 function brokenRecipe(target: RecipeTarget, reason: string): SpxError {
   const shape = shapeOfTarget(target).join(", ");
-  return new SpxError("SPX8102", `the recipe of \`${target.name}\` [${shape}] cannot be evaluated: ${reason}`, {
-    facts: { target: target.name },
-    help: "build the artefact again; if it stays, report it with the .spx file",
-  });
+  return new SpxError(
+    "SPX8102",
+    `the recipe of \`${target.name}\` [${shape}] cannot be evaluated: ${reason}`,
+    {
+      facts: { target: target.name },
+      help: "build the artefact again; if it stays, report it with the .spx file",
+    },
+  );
 }

@@ -4,7 +4,12 @@ import { SpxError } from "../errors.ts";
 import { fillNormal, fillUniform } from "../random/distributions.ts";
 import { combine, type DenseTensor, multiplyMatrices, transposeMatrix } from "./dense-tensor.ts";
 import { checkCount } from "./largest-entries.ts";
-import { type NamedMatrix, selectMagnitude, selectMagnitudeBlocks, selectMagnitudeGroups } from "./magnitude.ts";
+import {
+  type NamedMatrix,
+  selectMagnitude,
+  selectMagnitudeBlocks,
+  selectMagnitudeGroups,
+} from "./magnitude.ts";
 import { projectMonarch } from "./monarch-projection.ts";
 import { selectRandom } from "./random-support.ts";
 import { type PatternTarget, shapeOfTarget } from "./recipe-target.ts";
@@ -115,7 +120,9 @@ function matrixOf({ name, tensor }: { name: string; tensor: DenseTensor }): Name
 
 function patternOnly(target: Call["target"], intrinsic: string): PatternTarget {
   if (target.kind === "pattern") return target;
-  throw broken(`\`${intrinsic}\` stands in the initial value of \`${target.name}\`, where no pattern is wanted`);
+  throw broken(
+    `\`${intrinsic}\` stands in the initial value of \`${target.name}\`, where no pattern is wanted`,
+  );
 }
 
 const granularity = (intrinsic: string, kind: string): SpxError =>

@@ -79,9 +79,13 @@ export function requireFinite(tensor: string, values: Float32Array, columns: num
     // A difference with itself is zero for finite numbers alone.
     if (value - value === 0) continue;
     const index = columns > 0 ? [Math.floor(position / columns), position % columns] : [position];
-    throw new SpxError("SPX8408", `\`${tensor}\` holds ${value} at [${index.join(", ")}], where an order is needed`, {
-      facts: { tensor, index, value: String(value) },
-      help: "repair the checkpoint, or set such entries to zero before loading",
-    });
+    throw new SpxError(
+      "SPX8408",
+      `\`${tensor}\` holds ${value} at [${index.join(", ")}], where an order is needed`,
+      {
+        facts: { tensor, index, value: String(value) },
+        help: "repair the checkpoint, or set such entries to zero before loading",
+      },
+    );
   }
 }

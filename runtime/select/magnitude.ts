@@ -73,7 +73,12 @@ function largestFree(values: Float32Array, first: number, stride: number, taken:
  * The blocks of height x width with the largest Frobenius norm, `count` positions in all.
  * @throws SpxError SPX8405 when blocks do not tile the matrix, SPX8407, SPX8408.
  */
-export function selectMagnitudeBlocks(matrix: NamedMatrix, height: number, width: number, count: number): Pattern {
+export function selectMagnitudeBlocks(
+  matrix: NamedMatrix,
+  height: number,
+  width: number,
+  count: number,
+): Pattern {
   const { name, rows, columns, values } = matrix;
   requireFinite(name, values, columns);
   checkTiling(name, rows, columns, height, width);
@@ -92,12 +97,22 @@ export function selectMagnitudeBlocks(matrix: NamedMatrix, height: number, width
 }
 
 /** @throws SpxError SPX8405. */
-export function checkTiling(name: string, rows: number, columns: number, height: number, width: number): void {
+export function checkTiling(
+  name: string,
+  rows: number,
+  columns: number,
+  height: number,
+  width: number,
+): void {
   if (rows % height === 0 && columns % width === 0) return;
-  throw new SpxError("SPX8405", `\`${name}\` is [${rows}, ${columns}], which blocks of ${height} x ${width} do not tile`, {
-    facts: { tensor: name, rows, columns, height, width },
-    help: "choose a block that divides both dimensions",
-  });
+  throw new SpxError(
+    "SPX8405",
+    `\`${name}\` is [${rows}, ${columns}], which blocks of ${height} x ${width} do not tile`,
+    {
+      facts: { tensor: name, rows, columns, height, width },
+      help: "choose a block that divides both dimensions",
+    },
+  );
 }
 
 function largestBlocks(norms: Float64Array, count: number): number[] {

@@ -16,13 +16,20 @@ import type { NamedMatrix } from "./magnitude.ts";
  * L [b, n/b, n/b] and R [n/b, b, b]; √σ goes to both.
  * @throws SpxError SPX8405 unless the weight is square and `blocks` divides its size, SPX8408.
  */
-export function projectMonarch(weight: NamedMatrix, blocks: number): { left: DenseTensor; right: DenseTensor } {
+export function projectMonarch(
+  weight: NamedMatrix,
+  blocks: number,
+): { left: DenseTensor; right: DenseTensor } {
   const { name, rows: n, columns, values } = weight;
   if (n !== columns || !Number.isInteger(blocks) || blocks < 1 || n % blocks !== 0) {
-    throw new SpxError("SPX8405", `\`${name}\` [${n}, ${columns}] has no Monarch form with ${blocks} blocks`, {
-      facts: { tensor: name, rows: n, columns, blocks },
-      help: "it needs a square weight and a block count that divides its size",
-    });
+    throw new SpxError(
+      "SPX8405",
+      `\`${name}\` [${n}, ${columns}] has no Monarch form with ${blocks} blocks`,
+      {
+        facts: { tensor: name, rows: n, columns, blocks },
+        help: "it needs a square weight and a block count that divides its size",
+      },
+    );
   }
   requireFinite(name, values, columns);
   const q = n / blocks;
@@ -40,14 +47,23 @@ export function projectMonarch(weight: NamedMatrix, blocks: number): { left: Den
       for (let i = 0; i < blocks; i++) right[(k * blocks + j) * blocks + i] = v[i] ?? 0;
     }
   }
-  return { left: { shape: [blocks, q, q], values: left }, right: { shape: [q, blocks, blocks], values: right } };
+  return {
+    left: { shape: [blocks, q, q], values: left },
+    right: { shape: [q, blocks, blocks], values: right },
+  };
 }
 
 /** u vᵀ nearest to `matrix`, of equal norms; the entry of largest magnitude in u is positive. */
-function nearestRankOne(matrix: Float64Array, rows: number, columns: number): { u: Float64Array; v: Float64Array } {
+function nearestRankOne(
+  matrix: Float64Array,
+  rows: number,
+  columns: number,
+): { u: Float64Array; v: Float64Array } {
   const wide = columns > rows;
   const direction = dominantDirection(gram(matrix, rows, columns, wide), wide ? rows : columns);
-  const image = wide ? applyTransposed(matrix, rows, columns, direction) : apply(matrix, rows, columns, direction);
+  const image = wide
+    ? applyTransposed(matrix, rows, columns, direction)
+    : apply(matrix, rows, columns, direction);
   const sigma = Math.sqrt(image.reduce((sum, value) => sum + value * value, 0));
   if (sigma === 0) return { u: new Float64Array(rows), v: new Float64Array(columns) };
   // image = σ * (unit vector): dividing by √σ leaves √σ in it, and the direction gets the other √σ.
@@ -69,7 +85,8 @@ function gram(matrix: Float64Array, rows: number, columns: number, ofRows: boole
     for (let b = a; b < size; b++) {
       let sum = 0;
       for (let k = 0; k < inner; k++) {
-        sum += (matrix[a * outerStride + k * innerStride] ?? 0) * (matrix[b * outerStride + k * innerStride] ?? 0);
+        sum +=
+          (matrix[a * outerStride + k * innerStride] ?? 0) * (matrix[b * outerStride + k * innerStride] ?? 0);
       }
       product[a * size + b] = sum;
       product[b * size + a] = sum;
@@ -117,7 +134,12 @@ function apply(matrix: Float64Array, rows: number, columns: number, vector: Floa
   return image;
 }
 
-function applyTransposed(matrix: Float64Array, rows: number, columns: number, vector: Float64Array): Float64Array {
+function applyTransposed(
+  matrix: Float64Array,
+  rows: number,
+  columns: number,
+  vector: Float64Array,
+): Float64Array {
   const image = new Float64Array(columns);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {

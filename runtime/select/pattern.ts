@@ -15,7 +15,8 @@ export interface PatternRows {
   readonly columnIndices: Uint32Array;
 }
 
-export const emptyBits = (rows: number, columns: number): Uint32Array => new Uint32Array(Math.ceil((rows * columns) / 32));
+export const emptyBits = (rows: number, columns: number): Uint32Array =>
+  new Uint32Array(Math.ceil((rows * columns) / 32));
 
 export function setBit(bits: Uint32Array, position: number): void {
   const word = Math.floor(position / 32);

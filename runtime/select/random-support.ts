@@ -10,7 +10,11 @@ import type { PatternTarget } from "./recipe-target.ts";
  * `count` positions; of a block pattern, whole blocks with `count` positions in all.
  * @throws SpxError SPX8405 when blocks do not tile, SPX8407 for a count above the size.
  */
-export function selectRandom({ name, shape, rows, columns }: PatternTarget, count: number, stream: RandomStream): Pattern {
+export function selectRandom(
+  { name, shape, rows, columns }: PatternTarget,
+  count: number,
+  stream: RandomStream,
+): Pattern {
   if (shape.kind !== "block") {
     return patternOfPositions(rows, columns, sampleWithoutReplacement(stream, count, rows * columns));
   }

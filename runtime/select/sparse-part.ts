@@ -53,11 +53,20 @@ export function sparsePart(weight: NamedMatrix, split: SparseSplit): Float32Arra
 }
 
 function imagesOf(matrix: Float32Array, rows: number, columns: number, block: VectorBlock): VectorBlock {
-  return { values: applyToBlock(matrix, rows, columns, block.values, block.count), count: block.count, length: rows };
+  return {
+    values: applyToBlock(matrix, rows, columns, block.values, block.count),
+    count: block.count,
+    length: rows,
+  };
 }
 
 /** residual = weight − Σ_k left_k right_kᵀ. */
-function subtractProduct(weight: Float32Array, left: VectorBlock, right: VectorBlock, residual: Float32Array): void {
+function subtractProduct(
+  weight: Float32Array,
+  left: VectorBlock,
+  right: VectorBlock,
+  residual: Float32Array,
+): void {
   const columns = right.length;
   const line = new Float64Array(columns);
   for (let row = 0; row < left.length; row++) {

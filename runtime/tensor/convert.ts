@@ -3,11 +3,29 @@
  */
 import { SpxError } from "../errors.ts";
 import type { ElementType, TensorData } from "./element-type.ts";
-import { bfloat16ToFloat32, float16ToFloat32, float32ToBfloat16, float32ToFloat16 } from "./half-precision.ts";
-import { type Tensor, hasElementType, tensor } from "./tensor.ts";
+import {
+  bfloat16ToFloat32,
+  float16ToFloat32,
+  float32ToBfloat16,
+  float32ToFloat16,
+} from "./half-precision.ts";
+import { hasElementType, type Tensor, tensor } from "./tensor.ts";
 
 /** Element types that hold real numbers and have a conversion to float32. */
-export type NumericElementType = "bool" | "u8" | "i8" | "u16" | "i16" | "u32" | "i32" | "u64" | "i64" | "f16" | "bf16" | "f32" | "f64";
+export type NumericElementType =
+  | "bool"
+  | "u8"
+  | "i8"
+  | "u16"
+  | "i16"
+  | "u32"
+  | "i32"
+  | "u64"
+  | "i64"
+  | "f16"
+  | "bf16"
+  | "f32"
+  | "f64";
 
 /** Floating-point types that float32 values can be rounded to. */
 export type FloatElementType = "f16" | "bf16" | "f32" | "f64";
@@ -21,7 +39,8 @@ export function toFloat32(source: Tensor): Float32Array {
   if (hasElementType(source, "f32")) return source.data;
   if (hasElementType(source, "f16")) return float16ToFloat32(source.data);
   if (hasElementType(source, "bf16")) return bfloat16ToFloat32(source.data);
-  if (hasElementType(source, "i64") || hasElementType(source, "u64")) return Float32Array.from(source.data, Number);
+  if (hasElementType(source, "i64") || hasElementType(source, "u64"))
+    return Float32Array.from(source.data, Number);
   if (!isNumeric(source.elementType)) {
     throw new SpxError("SPX8015", `${source.elementType} values cannot be read as numbers`, {
       facts: { elementType: source.elementType },

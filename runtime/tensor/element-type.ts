@@ -70,7 +70,8 @@ export const elementTypes = {
 export type ElementType = keyof typeof elementTypes;
 
 /** The typed array that holds elements of type `E`; f16 and bf16 are kept as their 16 bits. */
-export type TensorData<E extends ElementType = ElementType> = StorageArrays[(typeof elementTypes)[E]["storage"]];
+export type TensorData<E extends ElementType = ElementType> =
+  StorageArrays[(typeof elementTypes)[E]["storage"]];
 
 /** Types in the format's order. */
 export const elementTypeOrder = Object.keys(elementTypes) as readonly ElementType[];

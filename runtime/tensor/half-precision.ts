@@ -65,10 +65,14 @@ const bitsOf = (values: Float32Array): Uint32Array =>
   new Uint32Array(values.buffer, values.byteOffset, values.length);
 
 /** float16 bits to float32, exactly. */
-export function float16ToFloat32(source: Uint16Array, target = new Float32Array(source.length)): Float32Array {
+export function float16ToFloat32(
+  source: Uint16Array,
+  target = new Float32Array(source.length),
+): Float32Array {
   const table = float16Table();
   const bits = bitsOf(target);
-  for (let index = 0; index < source.length; index += 1) bits[index] = table[source[index] as number] as number;
+  for (let index = 0; index < source.length; index += 1)
+    bits[index] = table[source[index] as number] as number;
   return target;
 }
 
@@ -80,15 +84,22 @@ export function float32ToFloat16(source: Float32Array, target = new Uint16Array(
 }
 
 /** bfloat16 bits to float32, exactly. */
-export function bfloat16ToFloat32(source: Uint16Array, target = new Float32Array(source.length)): Float32Array {
+export function bfloat16ToFloat32(
+  source: Uint16Array,
+  target = new Float32Array(source.length),
+): Float32Array {
   const bits = bitsOf(target);
   for (let index = 0; index < source.length; index += 1) bits[index] = (source[index] as number) << 16;
   return target;
 }
 
 /** float32 to bfloat16 bits, to nearest, ties to even. */
-export function float32ToBfloat16(source: Float32Array, target = new Uint16Array(source.length)): Uint16Array {
+export function float32ToBfloat16(
+  source: Float32Array,
+  target = new Uint16Array(source.length),
+): Uint16Array {
   const bits = bitsOf(source);
-  for (let index = 0; index < bits.length; index += 1) target[index] = narrowToBfloat16(bits[index] as number);
+  for (let index = 0; index < bits.length; index += 1)
+    target[index] = narrowToBfloat16(bits[index] as number);
   return target;
 }

@@ -3,7 +3,14 @@
  * changes; the array is shared, not copied, and who hands it over must not write to it afterwards.
  */
 import { SpxError } from "../errors.ts";
-import { type ElementType, type TensorData, elementBytes, elementTypes, storageWidth, viewData } from "./element-type.ts";
+import {
+  type ElementType,
+  elementBytes,
+  elementTypes,
+  storageWidth,
+  type TensorData,
+  viewData,
+} from "./element-type.ts";
 
 export interface Tensor<E extends ElementType = ElementType> {
   readonly elementType: E;
@@ -17,7 +24,11 @@ export interface Tensor<E extends ElementType = ElementType> {
  * A tensor over `data` (not copied).
  * @throws SpxError SPX8409 when the length of `data` is not that of `shape`.
  */
-export function tensor<E extends ElementType>(elementType: E, shape: readonly number[], data: TensorData<E>): Tensor<E> {
+export function tensor<E extends ElementType>(
+  elementType: E,
+  shape: readonly number[],
+  data: TensorData<E>,
+): Tensor<E> {
   const expected = tensorBytes(elementType, shape);
   if (data.byteLength !== expected || data.BYTES_PER_ELEMENT !== storageWidth(elementType)) {
     throw new SpxError(
@@ -46,7 +57,8 @@ export function zeros<E extends ElementType>(elementType: E, shape: readonly num
 export function elementCount(shape: readonly number[]): number {
   let count = 1;
   for (const dimension of shape) {
-    if (!Number.isSafeInteger(dimension) || dimension < 0) throw badShape(shape, "each dimension to be a whole number");
+    if (!Number.isSafeInteger(dimension) || dimension < 0)
+      throw badShape(shape, "each dimension to be a whole number");
     count *= dimension;
     if (!Number.isSafeInteger(count)) throw badShape(shape, "fewer than 2^53 elements");
   }

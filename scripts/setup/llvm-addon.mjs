@@ -29,7 +29,7 @@ export async function buildAddon(root, logFolder, why) {
   const addon = addonFolder(root);
   const logFile = join(logFolder, "llvm-bindings.log");
   const headers = findNodeHeaders() ?? layOutApiHeaders(root, join(logFolder, "node-headers"));
-  say(`llvm-bindings: compiling it against LLVM 14 (${why}); this takes one to three minutes, once`);
+  say(`llvm-bindings: compiling it against LLVM 14 (${why}); this takes a few minutes, once`);
   if (headers === undefined)
     say(`llvm-bindings: no headers for Node ${process.version} on this machine; the build downloads them`);
   await compile(root, headers, logFile);

@@ -1,9 +1,9 @@
 // The npm dependencies, exactly as the lock file has them. npm leaves its own record of what it installed in
 // node_modules/.package-lock.json, written last; that record is compared, so an interrupted install is seen and redone.
 //
-// `npm ci` is not used: it refuses a lock file that does not list every platform's optional binary, and registries exist
-// that carry only some platforms. `npm install` takes the locked versions and checks their hashes all the same, keeps the
-// compiled addon when another package changes, and the comparison afterwards leaves no doubt about the result.
+// `npm ci` is not used: it refuses a lock file that does not list the optional binaries of every platform. `npm install`
+// takes the locked versions and checks their hashes all the same, keeps the compiled addon when another package changes,
+// and the comparison afterwards leaves no doubt about the result.
 
 import { existsSync, readFileSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";

@@ -15,9 +15,10 @@ const sayAgainEvery = 10_000;
  *
  * @param {string} root the clone
  * @param {() => string} doing what the holder is doing right now, told to those who wait
+ * @param {(text: string) => void} [report] told now and then while this waits
  * @returns {Promise<{ waited: boolean, release: () => void }>}
  */
-export async function takeSetupLock(root, doing) {
+export async function takeSetupLock(root, doing, report = say) {
   const address = lockAddress(root);
   let said = Number.NEGATIVE_INFINITY;
   let waited = false;
@@ -27,7 +28,7 @@ export async function takeSetupLock(root, doing) {
     waited = true;
     if (performance.now() - said >= sayAgainEvery) {
       said = performance.now();
-      say(`another set-up is at work on this clone (${await askHolder(address)}); waiting for it`);
+      report(`another set-up is at work on this clone (${await askHolder(address)}); waiting for it`);
     }
     await new Promise((resolve) => setTimeout(resolve, askAgainEvery));
   }

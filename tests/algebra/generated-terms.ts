@@ -4,8 +4,9 @@ import { createTermFactory, nonEmpty, type TermFactory } from "../../compiler/al
 import type { Term } from "../../compiler/algebra/algebra-node.ts";
 import type { WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { CheckedPattern, CheckedTensor } from "../../compiler/check/checked-module.ts";
-import { apply, number, symbol, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { over, pattern, smallIntegers, tensor } from "./sample-transforms.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import { over, pattern, tensor } from "./sample-transforms.ts";
+import { smallIntegers } from "./sample-values.ts";
 
 const extents = [1, 2, 3, 4, 6];
 const everyShape = extents.flatMap((rows) => extents.map((columns) => [rows, columns] as const));
@@ -17,7 +18,15 @@ const denseTensors = everyShape.flatMap(([rows, columns]) => [
   tensor(`W${shapeName(rows, columns)}`, "frozen", [rows, columns]),
 ]);
 export const patterns: readonly CheckedPattern[] = everyShape.flatMap(([rows, columns]) =>
-  ["M", "P"].map((name) => pattern(`${name}${shapeName(rows, columns)}`, { kind: "unstructured" }, rows, columns, number(Math.ceil((rows * columns) / 2)))),
+  ["M", "P"].map((name) =>
+    pattern(
+      `${name}${shapeName(rows, columns)}`,
+      { kind: "unstructured" },
+      rows,
+      columns,
+      number(Math.ceil((rows * columns) / 2)),
+    ),
+  ),
 );
 const sparseTensors = everyShape.map(([rows, columns]) =>
   tensor(`S${shapeName(rows, columns)}`, "param", [rows, columns], {
@@ -39,11 +48,24 @@ const named = <T extends { readonly name: string }>(table: readonly T[], name: s
 export type Recipe = (factory: TermFactory) => Term;
 
 /** Whole numbers and symbols, some of them units. */
-export const scaleFactors: readonly NumberExpression[] = [number(0), number(1), number(2), number(-1), symbol("alpha"), over("beta", 2), apply("neg", symbol("alpha"))];
-const numbers = new Map([["alpha", 3], ["beta", 4]]);
+export const scaleFactors: readonly NumberExpression[] = [
+  number(0),
+  number(1),
+  number(2),
+  number(-1),
+  symbol("alpha"),
+  over("beta", 2),
+  apply("neg", symbol("alpha")),
+];
+const numbers = new Map([
+  ["alpha", 3],
+  ["beta", 4],
+]);
 
 const splits = (extent: number): readonly (readonly [number, number])[] =>
-  extents.flatMap((left) => (extent % left === 0 && extents.includes(extent / left) ? [[left, extent / left] as const] : []));
+  extents.flatMap((left) =>
+    extent % left === 0 && extents.includes(extent / left) ? [[left, extent / left] as const] : [],
+  );
 const partitions = (extent: number): readonly (readonly [number, number])[] =>
   extents.flatMap((left) => (extents.includes(extent - left) ? [[left, extent - left] as const] : []));
 
@@ -58,41 +80,82 @@ function leafTerm(rows: number, columns: number): fc.Arbitrary<Recipe> {
   const square: Recipe[] = [
     (factory) => factory.identity(number(rows)),
     (factory) => factory.diag(named(tensors, `d${rows}`)),
-    ...splits(rows).map(([stride]): Recipe => (factory) => factory.permutation(number(rows), number(stride))),
+    ...splits(rows).map(
+      ([stride]): Recipe =>
+        (factory) =>
+          factory.permutation(number(rows), number(stride)),
+    ),
   ];
   return fc.constantFrom(...general, ...(rows === columns ? square : []));
 }
 
+const known = new Map<string, fc.Arbitrary<Recipe>>();
+
 /** Any term of the shape, at most `depth` operators deep. */
 export function termOfShape(rows: number, columns: number, depth: number): fc.Arbitrary<Recipe> {
+  const key = `${rows}x${columns}:${depth}`;
+  const arbitrary = known.get(key) ?? newTermOfShape(rows, columns, depth);
+  known.set(key, arbitrary);
+  return arbitrary;
+}
+
+function newTermOfShape(rows: number, columns: number, depth: number): fc.Arbitrary<Recipe> {
   const leaf = leafTerm(rows, columns);
   if (depth === 0) return leaf;
-  const inner = (innerRows: number, innerColumns: number): fc.Arbitrary<Recipe> => termOfShape(innerRows, innerColumns, depth - 1);
+  const inner = (innerRows: number, innerColumns: number): fc.Arbitrary<Recipe> =>
+    termOfShape(innerRows, innerColumns, depth - 1);
   const two = (
     left: fc.Arbitrary<Recipe>,
     right: fc.Arbitrary<Recipe>,
     build: (factory: TermFactory, parts: readonly [Term, ...Term[]]) => Term,
-  ): fc.Arbitrary<Recipe> => fc.tuple(left, right).map(([a, b]): Recipe => (factory) => build(factory, nonEmpty([a(factory), b(factory)])));
+  ): fc.Arbitrary<Recipe> =>
+    fc.tuple(left, right).map(
+      ([a, b]): Recipe =>
+        (factory) =>
+          build(factory, nonEmpty([a(factory), b(factory)])),
+    );
   const shape = shapeName(rows, columns);
   const options: fc.Arbitrary<Recipe>[] = [
     leaf,
     two(inner(rows, columns), inner(rows, columns), (factory, parts) => factory.sum(parts)),
-    inner(rows, columns).map((term): Recipe => (factory) => factory.sum([term(factory), term(factory)])),
-    fc.constantFrom(...extents).chain((middle) => two(inner(rows, middle), inner(middle, columns), (factory, parts) => factory.chain(parts))),
-    fc.tuple(fc.constantFrom(...scaleFactors), inner(rows, columns)).map(([factor, term]): Recipe => (factory) => factory.scale(factor, term(factory))),
-    inner(columns, rows).map((term): Recipe => (factory) => factory.transpose(term(factory))),
-    fc.tuple(fc.constantFrom("M", "P"), inner(rows, columns)).map(([name, term]): Recipe => (factory) => factory.mask(named(patterns, `${name}${shape}`), term(factory))),
-    two(inner(rows, columns), inner(rows, columns), (factory, parts) => factory.hadamard(parts)),
-    fc.tuple(fc.constantFrom(...splits(rows)), fc.constantFrom(...splits(columns))).chain(([[p, s], [q, t]]) =>
-      two(inner(p, q), inner(s, t), (factory, parts) => factory.kron(parts)),
+    inner(rows, columns).map(
+      (term): Recipe =>
+        (factory) =>
+          factory.sum([term(factory), term(factory)]),
     ),
+    fc
+      .constantFrom(...extents)
+      .chain((middle) =>
+        two(inner(rows, middle), inner(middle, columns), (factory, parts) => factory.chain(parts)),
+      ),
+    fc.tuple(fc.constantFrom(...scaleFactors), inner(rows, columns)).map(
+      ([factor, term]): Recipe =>
+        (factory) =>
+          factory.scale(factor, term(factory)),
+    ),
+    inner(columns, rows).map(
+      (term): Recipe =>
+        (factory) =>
+          factory.transpose(term(factory)),
+    ),
+    fc.tuple(fc.constantFrom("M", "P"), inner(rows, columns)).map(
+      ([name, term]): Recipe =>
+        (factory) =>
+          factory.mask(named(patterns, `${name}${shape}`), term(factory)),
+    ),
+    two(inner(rows, columns), inner(rows, columns), (factory, parts) => factory.hadamard(parts)),
+    fc
+      .tuple(fc.constantFrom(...splits(rows)), fc.constantFrom(...splits(columns)))
+      .chain(([[p, s], [q, t]]) => two(inner(p, q), inner(s, t), (factory, parts) => factory.kron(parts))),
   ];
   const [downs, acrosses] = [partitions(rows), partitions(columns)];
   if (downs.length > 0 && acrosses.length > 0) {
     options.push(
-      fc.tuple(fc.constantFrom(...downs), fc.constantFrom(...acrosses)).chain(([[a, b], [c, d]]) =>
-        two(inner(a, c), inner(b, d), (factory, parts) => factory.blockdiag(parts)),
-      ),
+      fc
+        .tuple(fc.constantFrom(...downs), fc.constantFrom(...acrosses))
+        .chain(([[a, b], [c, d]]) =>
+          two(inner(a, c), inner(b, d), (factory, parts) => factory.blockdiag(parts)),
+        ),
     );
   }
   return fc.oneof({ depthSize: "small" }, ...options);
@@ -100,7 +163,9 @@ export function termOfShape(rows: number, columns: number, depth: number): fc.Ar
 
 /** Any term, its shape drawn first. */
 export const anyTerm = (depth: number): fc.Arbitrary<Recipe> =>
-  fc.constantFrom(...everyShape.filter(([rows, columns]) => rows * columns <= 24)).chain(([rows, columns]) => termOfShape(rows, columns, depth));
+  fc
+    .constantFrom(...everyShape.filter(([rows, columns]) => rows * columns <= 24))
+    .chain(([rows, columns]) => termOfShape(rows, columns, depth));
 
 export const newFactory = (): TermFactory => createTermFactory(tensors);
 
@@ -109,18 +174,36 @@ export function generatedValues(seed: number): WeightValues {
   const next = smallIntegers(seed);
   const positionsOf = (rows: number, columns: number): number[] => {
     const all = Array.from({ length: rows * columns }, (_, index) => ({ index, key: next() * 8 + next() }));
-    return all.sort((a, b) => a.key - b.key).slice(0, Math.ceil((rows * columns) / 2)).map(({ index }) => index).sort((a, b) => a - b);
+    return all
+      .sort((a, b) => a.key - b.key)
+      .slice(0, Math.ceil((rows * columns) / 2))
+      .map(({ index }) => index)
+      .sort((a, b) => a - b);
   };
-  const kept = new Map(everyShape.flatMap(([rows, columns]) => ["M", "P"].map((name) => [`${name}${shapeName(rows, columns)}`, { columns, positions: positionsOf(rows, columns) }] as const)));
-  const size = (expression: NumberExpression | undefined): number => (expression?.kind === "number" ? expression.value : 1);
+  const kept = new Map(
+    everyShape.flatMap(([rows, columns]) =>
+      ["M", "P"].map(
+        (name) =>
+          [`${name}${shapeName(rows, columns)}`, { columns, positions: positionsOf(rows, columns) }] as const,
+      ),
+    ),
+  );
+  const size = (expression: NumberExpression | undefined): number =>
+    expression?.kind === "number" ? expression.value : 1;
   const values = tensors.map((given) => {
     const positions = given.support === null ? null : (kept.get(given.support)?.positions ?? []);
-    const length = positions?.length ?? given.dimensions.reduce((product, dimension) => product * size(dimension), 1);
+    const length =
+      positions?.length ?? given.dimensions.reduce((product, dimension) => product * size(dimension), 1);
     return [given.name, { values: Float64Array.from({ length }, next), positions }] as const;
   });
   return {
     tensors: new Map(values),
-    patterns: new Map([...kept].map(([name, { columns, positions }]) => [name, (row: number, column: number) => positions.includes(row * columns + column)] as const)),
+    patterns: new Map(
+      [...kept].map(
+        ([name, { columns, positions }]) =>
+          [name, (row: number, column: number) => positions.includes(row * columns + column)] as const,
+      ),
+    ),
     numbers,
   };
 }

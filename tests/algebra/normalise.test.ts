@@ -9,10 +9,20 @@ import { rewriteRules } from "../../compiler/algebra/rewrite-rules.ts";
 import { verifyAlgebra } from "../../compiler/algebra/verify-algebra.ts";
 import { sameDimension } from "../../compiler/types/dimension.ts";
 import { number, symbol } from "../../runtime/contract/number-expression.ts";
-import { anyTerm, generatedValues, newFactory, patterns, scaleFactors, tensors, termOfShape, type Recipe } from "./generated-terms.ts";
+import {
+  anyTerm,
+  generatedValues,
+  newFactory,
+  patterns,
+  type Recipe,
+  scaleFactors,
+  tensors,
+  termOfShape,
+} from "./generated-terms.ts";
 
 const values = generatedValues(3);
-const entries = (term: Term): readonly number[] => [...densify(term, values).values].map((value) => value + 0);
+const entries = (term: Term): readonly number[] =>
+  [...densify(term, values).values].map((value) => value + 0);
 const graphOf = (root: Term): AlgebraGraph => ({ transform: "generated", root, tensors, patterns });
 
 describe("the normal form", () => {
@@ -23,7 +33,9 @@ describe("the normal form", () => {
         const term = recipe(factory);
         const { term: normal } = normaliseTerm(term, factory);
         expect(entries(normal)).toEqual(entries(term));
-        expect(sameDimension(normal.rows, term.rows) && sameDimension(normal.columns, term.columns)).toBe(true);
+        expect(sameDimension(normal.rows, term.rows) && sameDimension(normal.columns, term.columns)).toBe(
+          true,
+        );
       }),
       { numRuns: 400, seed: 1 },
     );
@@ -55,25 +67,36 @@ describe("the normal form", () => {
 
   it("does not depend on the order of the rules", () => {
     fc.assert(
-      fc.property(anyTerm(4), fc.shuffledSubarray([...rewriteRules], { minLength: rewriteRules.length }), (recipe, rules) => {
-        const factory = newFactory();
-        const term = recipe(factory);
-        expect(printTerm(normaliseTerm(term, factory, rules).term)).toBe(printTerm(normaliseTerm(term, factory).term));
-        expect(normaliseTerm(term, factory, rules).term).toBe(normaliseTerm(term, factory).term);
-      }),
+      fc.property(
+        anyTerm(4),
+        fc.shuffledSubarray([...rewriteRules], { minLength: rewriteRules.length }),
+        (recipe, rules) => {
+          const factory = newFactory();
+          const term = recipe(factory);
+          expect(printTerm(normaliseTerm(term, factory, rules).term)).toBe(
+            printTerm(normaliseTerm(term, factory).term),
+          );
+          expect(normaliseTerm(term, factory, rules).term).toBe(normaliseTerm(term, factory).term);
+        },
+      ),
       { numRuns: 400, seed: 4 },
     );
   });
 
   it("does not depend on the order of a sum or on how it was bracketed", () => {
     fc.assert(
-      fc.property(termOfShape(3, 4, 2), termOfShape(3, 4, 2), termOfShape(3, 4, 2), (first, second, third) => {
-        const factory = newFactory();
-        const [a, b, c] = [first(factory), second(factory), third(factory)];
-        const one = normaliseTerm(factory.sum([a, factory.sum([b, c])]), factory).term;
-        const other = normaliseTerm(factory.sum([factory.sum([c, a]), b]), factory).term;
-        expect(other).toBe(one);
-      }),
+      fc.property(
+        termOfShape(3, 4, 2),
+        termOfShape(3, 4, 2),
+        termOfShape(3, 4, 2),
+        (first, second, third) => {
+          const factory = newFactory();
+          const [a, b, c] = [first(factory), second(factory), third(factory)];
+          const one = normaliseTerm(factory.sum([a, factory.sum([b, c])]), factory).term;
+          const other = normaliseTerm(factory.sum([factory.sum([c, a]), b]), factory).term;
+          expect(other).toBe(one);
+        },
+      ),
       { numRuns: 200, seed: 5 },
     );
   });
@@ -98,40 +121,80 @@ const patternNamed = (name: string) => {
   if (found === undefined) throw new ReferenceError(name);
   return found;
 };
-const termLeaf = (name: string): Recipe => (factory) => factory.leaf(tensorNamed(name), null);
+const termLeaf =
+  (name: string): Recipe =>
+  (factory) =>
+    factory.leaf(tensorNamed(name), null);
 
 const anyOf = (rows: number, columns: number): fc.Arbitrary<Recipe> => termOfShape(rows, columns, 2);
 const scaled = (term: fc.Arbitrary<Recipe>): fc.Arbitrary<Recipe> =>
-  fc.tuple(fc.constantFrom(...scaleFactors), term).map(([factor, recipe]): Recipe => (factory) => factory.scale(factor, recipe(factory)));
-const both = (a: fc.Arbitrary<Recipe>, b: fc.Arbitrary<Recipe>, join: (factory: Parameters<Recipe>[0], a: Term, b: Term) => Term): fc.Arbitrary<Recipe> =>
-  fc.tuple(a, b).map(([left, right]): Recipe => (factory) => join(factory, left(factory), right(factory)));
-const transposed = (term: fc.Arbitrary<Recipe>): fc.Arbitrary<Recipe> => term.map((recipe): Recipe => (factory) => factory.transpose(recipe(factory)));
+  fc.tuple(fc.constantFrom(...scaleFactors), term).map(
+    ([factor, recipe]): Recipe =>
+      (factory) =>
+        factory.scale(factor, recipe(factory)),
+  );
+const both = (
+  a: fc.Arbitrary<Recipe>,
+  b: fc.Arbitrary<Recipe>,
+  join: (factory: Parameters<Recipe>[0], a: Term, b: Term) => Term,
+): fc.Arbitrary<Recipe> =>
+  fc.tuple(a, b).map(
+    ([left, right]): Recipe =>
+      (factory) =>
+        join(factory, left(factory), right(factory)),
+  );
+const transposed = (term: fc.Arbitrary<Recipe>): fc.Arbitrary<Recipe> =>
+  term.map(
+    (recipe): Recipe =>
+      (factory) =>
+        factory.transpose(recipe(factory)),
+  );
 const fixed = (recipe: Recipe): fc.Arbitrary<Recipe> => fc.constant(recipe);
-const zero = (rows: number, columns: number): fc.Arbitrary<Recipe> => fixed((factory) => factory.zero(number(rows), number(columns)));
+const zero = (rows: number, columns: number): fc.Arbitrary<Recipe> =>
+  fixed((factory) => factory.zero(number(rows), number(columns)));
 const identity = (size: number): fc.Arbitrary<Recipe> => fixed((factory) => factory.identity(number(size)));
-const shuffle = (stride: number): fc.Arbitrary<Recipe> => fixed((factory) => factory.permutation(number(6), number(stride)));
+const shuffle = (stride: number): fc.Arbitrary<Recipe> =>
+  fixed((factory) => factory.permutation(number(6), number(stride)));
 
 /** Rule → terms that its left side matches. */
 const leftSides: Readonly<Record<string, fc.Arbitrary<Recipe>>> = {
   "transpose-twice": transposed(transposed(anyOf(3, 4))),
-  "transpose-sum": transposed(both(anyOf(3, 4), fixed(termLeaf("A3x4")), (factory, a, b) => factory.sum([a, b]))),
+  "transpose-sum": transposed(
+    both(anyOf(3, 4), fixed(termLeaf("A3x4")), (factory, a, b) => factory.sum([a, b])),
+  ),
   "transpose-chain": transposed(both(anyOf(3, 2), anyOf(2, 4), (factory, a, b) => factory.chain([a, b]))),
   "transpose-scale": transposed(scaled(anyOf(3, 4))),
-  "transpose-hadamard": transposed(both(anyOf(3, 4), anyOf(3, 4), (factory, a, b) => factory.hadamard([a, b]))),
+  "transpose-hadamard": transposed(
+    both(anyOf(3, 4), anyOf(3, 4), (factory, a, b) => factory.hadamard([a, b])),
+  ),
   "transpose-kron": transposed(both(anyOf(3, 2), anyOf(1, 2), (factory, a, b) => factory.kron([a, b]))),
-  "transpose-blockdiag": transposed(both(anyOf(3, 2), anyOf(1, 2), (factory, a, b) => factory.blockdiag([a, b]))),
+  "transpose-blockdiag": transposed(
+    both(anyOf(3, 2), anyOf(1, 2), (factory, a, b) => factory.blockdiag([a, b])),
+  ),
   "transpose-permutation": fc.constantFrom(1, 2, 3, 6).chain((stride) => transposed(shuffle(stride))),
   "transpose-diagonal": transposed(fixed((factory) => factory.diag(tensorNamed("d3")))),
   "transpose-identity": transposed(identity(3)),
   "transpose-zero": transposed(zero(3, 4)),
-  "scale-one": anyOf(3, 4).map((recipe): Recipe => (factory) => factory.scale(number(1), recipe(factory))),
-  "scale-zero": anyOf(3, 4).map((recipe): Recipe => (factory) => factory.scale(number(0), recipe(factory))),
+  "scale-one": anyOf(3, 4).map(
+    (recipe): Recipe =>
+      (factory) =>
+        factory.scale(number(1), recipe(factory)),
+  ),
+  "scale-zero": anyOf(3, 4).map(
+    (recipe): Recipe =>
+      (factory) =>
+        factory.scale(number(0), recipe(factory)),
+  ),
   "scale-scale": scaled(scaled(anyOf(3, 4))),
   "scale-sum": scaled(both(anyOf(3, 4), fixed(termLeaf("A3x4")), (factory, a, b) => factory.sum([a, b]))),
   "chain-scale": both(scaled(anyOf(3, 2)), anyOf(2, 4), (factory, a, b) => factory.chain([a, b])),
   "kron-scale": both(scaled(anyOf(3, 2)), scaled(anyOf(2, 2)), (factory, a, b) => factory.kron([a, b])),
   "hadamard-scale": both(scaled(anyOf(3, 4)), anyOf(3, 4), (factory, a, b) => factory.hadamard([a, b])),
-  "mask-scale": scaled(anyOf(3, 4)).map((recipe): Recipe => (factory) => factory.mask(patternNamed("M3x4"), recipe(factory))),
+  "mask-scale": scaled(anyOf(3, 4)).map(
+    (recipe): Recipe =>
+      (factory) =>
+        factory.mask(patternNamed("M3x4"), recipe(factory)),
+  ),
   "blockdiag-scale": both(anyOf(3, 2), anyOf(1, 2), (factory, a, b) =>
     factory.blockdiag([factory.scale(symbol("alpha"), a), factory.scale(symbol("alpha"), b)]),
   ),
@@ -139,18 +202,35 @@ const leftSides: Readonly<Record<string, fc.Arbitrary<Recipe>>> = {
   "chain-zero": both(anyOf(3, 2), zero(2, 4), (factory, a, b) => factory.chain([a, b])),
   "kron-zero": both(anyOf(3, 2), zero(2, 2), (factory, a, b) => factory.kron([a, b])),
   "hadamard-zero": both(anyOf(3, 4), zero(3, 4), (factory, a, b) => factory.hadamard([a, b])),
-  "mask-zero": zero(3, 4).map((recipe): Recipe => (factory) => factory.mask(patternNamed("M3x4"), recipe(factory))),
+  "mask-zero": zero(3, 4).map(
+    (recipe): Recipe =>
+      (factory) =>
+        factory.mask(patternNamed("M3x4"), recipe(factory)),
+  ),
   "blockdiag-zero": both(zero(3, 2), zero(1, 2), (factory, a, b) => factory.blockdiag([a, b])),
   "chain-identity": both(anyOf(3, 4), identity(4), (factory, a, b) => factory.chain([a, b])),
   "kron-unit": both(anyOf(3, 4), identity(1), (factory, a, b) => factory.kron([a, b])),
   "kron-identity": both(identity(2), identity(3), (factory, a, b) => factory.kron([a, b])),
   "blockdiag-identity": both(identity(2), identity(3), (factory, a, b) => factory.blockdiag([a, b])),
   "permutation-trivial": fc.constantFrom(1, 6).chain(shuffle),
-  "chain-permutations": fc.constantFrom([2, 3], [3, 2], [6, 1]).chain(([a = 1, b = 6]) => both(shuffle(a), shuffle(b), (factory, left, right) => factory.chain([left, right]))),
-  "mask-mask": anyOf(3, 4).map((recipe): Recipe => (factory) => factory.mask(patternNamed("M3x4"), factory.mask(patternNamed("M3x4"), recipe(factory)))),
+  "chain-permutations": fc
+    .constantFrom([2, 3], [3, 2], [6, 1])
+    .chain(([a = 1, b = 6]) =>
+      both(shuffle(a), shuffle(b), (factory, left, right) => factory.chain([left, right])),
+    ),
+  "mask-mask": anyOf(3, 4).map(
+    (recipe): Recipe =>
+      (factory) =>
+        factory.mask(patternNamed("M3x4"), factory.mask(patternNamed("M3x4"), recipe(factory))),
+  ),
   "mask-support": fixed((factory) => factory.mask(patternNamed("P3x4"), termLeaf("S3x4")(factory))),
   "sum-equal": fc.tuple(fc.constantFrom(...scaleFactors), fc.constantFrom(...scaleFactors)).map(
-    ([s, t]): Recipe => (factory) => factory.sum([factory.scale(s, termLeaf("A3x4")(factory)), factory.scale(t, termLeaf("A3x4")(factory))]),
+    ([s, t]): Recipe =>
+      (factory) =>
+        factory.sum([
+          factory.scale(s, termLeaf("A3x4")(factory)),
+          factory.scale(t, termLeaf("A3x4")(factory)),
+        ]),
   ),
 };
 
@@ -186,7 +266,9 @@ describe("the constructors", () => {
     expect(factory.sum([a, factory.sum([w, s])])).toBe(factory.sum([factory.sum([s, w]), a]));
     expect(childrenOf(factory.sum([a, factory.sum([w, s])]))).toHaveLength(3);
     expect(factory.sum([a])).toBe(a);
-    expect(factory.chain([factory.identity(number(3)), a])).toBe(factory.chain([factory.identity(number(3)), a]));
+    expect(factory.chain([factory.identity(number(3)), a])).toBe(
+      factory.chain([factory.identity(number(3)), a]),
+    );
     expect(factory.scale(symbol("alpha"), a)).not.toBe(factory.scale(symbol("beta"), a));
   });
 });

@@ -1,4 +1,5 @@
-/** Checked transforms built by hand, with sizes to try them at, and seeded integer values for their tensors. */
+/** Checked transforms built by hand, with sizes to try them at. */
+
 import type {
   CheckedArgument,
   CheckedPattern,
@@ -7,9 +8,8 @@ import type {
   PatternShape,
   WeightExpression,
 } from "../../compiler/check/checked-module.ts";
-import type { TensorValues, WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
-import { apply, evaluateNumber, number, symbol, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 
 type Size = NumberExpression | number | string;
@@ -20,13 +20,32 @@ export const size = (given: Size): NumberExpression =>
 export const times = (...factors: Size[]): NumberExpression => apply("*", ...factors.map(size));
 export const over = (a: Size, b: Size): NumberExpression => apply("/", size(a), size(b));
 
-export function tensor(name: string, role: CheckedTensor["role"], dimensions: readonly Size[], more: Partial<CheckedTensor> = {}): CheckedTensor {
+export function tensor(
+  name: string,
+  role: CheckedTensor["role"],
+  dimensions: readonly Size[],
+  more: Partial<CheckedTensor> = {},
+): CheckedTensor {
   const sizes = dimensions.map(size);
-  const base = { name, role, dimensions: sizes, structure: "dense", support: null, blocks: null, span } as const;
+  const base = {
+    name,
+    role,
+    dimensions: sizes,
+    structure: "dense",
+    support: null,
+    blocks: null,
+    span,
+  } as const;
   return { ...base, count: times(...sizes), recipe: role === "param" ? nothing : null, ...more };
 }
 
-export const pattern = (name: string, shape: PatternShape, rows: Size, columns: Size, count: NumberExpression): CheckedPattern => ({
+export const pattern = (
+  name: string,
+  shape: PatternShape,
+  rows: Size,
+  columns: Size,
+  count: NumberExpression,
+): CheckedPattern => ({
   name,
   shape,
   rows: size(rows),
@@ -47,7 +66,9 @@ export const sum = (...terms: readonly [WeightExpression, ...WeightExpression[]]
   columns: terms[0].columns,
   span,
 });
-export const product = (...factors: readonly [WeightExpression, ...WeightExpression[]]): WeightExpression => ({
+export const product = (
+  ...factors: readonly [WeightExpression, ...WeightExpression[]]
+): WeightExpression => ({
   kind: "product",
   factors,
   rows: factors[0].rows,
@@ -77,7 +98,9 @@ export const kron = (...factors: readonly [WeightExpression, ...WeightExpression
   columns: times(...factors.map(({ columns }) => columns)),
   span,
 });
-export const blockdiag = (...blocks: readonly [WeightExpression, ...WeightExpression[]]): WeightExpression => ({
+export const blockdiag = (
+  ...blocks: readonly [WeightExpression, ...WeightExpression[]]
+): WeightExpression => ({
   kind: "blockdiag",
   blocks,
   rows: apply("+", ...blocks.map(({ rows }) => rows)),
@@ -95,7 +118,12 @@ export const diagonal = (given: CheckedTensor): WeightExpression => {
   const [rows = number(1)] = given.dimensions;
   return { kind: "diag", name: given.name, rows, columns: rows, span };
 };
-export const identity = (of: Size): WeightExpression => ({ kind: "identity", rows: size(of), columns: size(of), span });
+export const identity = (of: Size): WeightExpression => ({
+  kind: "identity",
+  rows: size(of),
+  columns: size(of),
+  span,
+});
 export const permutation = (of: Size, stride: Size): WeightExpression => ({
   kind: "stride-permutation",
   rows: size(of),
@@ -104,7 +132,11 @@ export const permutation = (of: Size, stride: Size): WeightExpression => ({
   span,
 });
 
-export const numberArgument = (name: string, type: "int" | "real" | "ratio", defaultValue: number): CheckedArgument => ({
+export const numberArgument = (
+  name: string,
+  type: "int" | "real" | "ratio",
+  defaultValue: number,
+): CheckedArgument => ({
   kind: "number",
   name,
   type,
@@ -159,22 +191,44 @@ const semi = nm("M", "input");
 const wide = nm("M", "input", 3, 32);
 const upright = nm("M", "output");
 const blocks = pattern("M", { kind: "block", height: 4, width: 1 }, "out", "in", over(times("out", "in"), 2));
-const grouped = [{ out: 8, in: 8, r: 2, alpha: 4 }, { out: 4, in: 12, r: 1, alpha: 3 }];
-const left = tensor("L", "param", ["n", "n"], { structure: "blockdiag", blocks: symbol("b"), count: times("n", over("n", "b")) });
-const right = tensor("R", "param", ["n", "n"], { structure: "blockdiag", blocks: over("n", "b"), count: times("n", "b") });
+const grouped = [
+  { out: 8, in: 8, r: 2, alpha: 4 },
+  { out: 4, in: 12, r: 1, alpha: 3 },
+];
+const left = tensor("L", "param", ["n", "n"], {
+  structure: "blockdiag",
+  blocks: symbol("b"),
+  count: times("n", over("n", "b")),
+});
+const right = tensor("R", "param", ["n", "n"], {
+  structure: "blockdiag",
+  blocks: over("n", "b"),
+  count: times("n", "b"),
+});
 const monarch = product(permutation("n", "b"), leaf(left), transpose(permutation("n", "b")), leaf(right));
 const base = tensor("W", "frozen", ["n", "n"]);
-const squares = [{ n: 12, b: 3 }, { n: 12, b: 2 }, { n: 6, b: 1 }, { n: 6, b: 6 }];
+const squares = [
+  { n: 12, b: 3 },
+  { n: 12, b: 2 },
+  { n: 6, b: 1 },
+  { n: 6, b: 6 },
+];
 const F = tensor("F", "param", ["p", "q"]);
 const G = tensor("G", "param", ["s", "t"]);
+const J = tensor("J", "param", ["u", "t"]);
 const H = tensor("H", "param", ["u", "v"]);
-const uneven = [{ p: 2, q: 3, s: 4, t: 5, u: 3, v: 2 }, { p: 3, q: 1, s: 1, t: 2, u: 2, v: 3 }, { p: 3, q: 2, s: 2, t: 7, u: 1, v: 1 }];
+const uneven = [
+  { p: 2, q: 3, s: 4, t: 5, u: 3, v: 2 },
+  { p: 3, q: 1, s: 1, t: 2, u: 2, v: 3 },
+  { p: 3, q: 2, s: 2, t: 7, u: 1, v: 1 },
+];
 const stackA = tensor("A", "param", [2, 2, 2]);
 const stackB = tensor("B", "param", [2, over("out", 2), over("in", 2)]);
 const d = tensor("d", "param", ["out"], { structure: "diag" });
 const c = tensor("c", "param", ["r"], { structure: "diag" });
 const frozenB = tensor("B", "frozen", ["out", "r"]);
 const frozenA = tensor("A", "frozen", ["r", "in"]);
+const D = tensor("D", "param", ["out", "r"]);
 const V = tensor("V", "frozen", ["out", "in"]);
 const E1 = tensor("E", "frozen", ["out", "in"]);
 const C = tensor("C", "frozen", ["in", "in"]);
@@ -189,7 +243,12 @@ export const samples: readonly Sample[] = [
       sum(masked(M, leaf(W)), scale(over("alpha", "r"), sum(product(leaf(B), leaf(A)), leaf(S)))),
       [W, B, A, S],
       [M, P],
-      [rank, numberArgument("nnz", "int", 64), numberArgument("alpha", "real", 32), numberArgument("keep", "ratio", 0.5)],
+      [
+        rank,
+        numberArgument("nnz", "int", 64),
+        numberArgument("alpha", "real", 32),
+        numberArgument("keep", "ratio", 0.5),
+      ],
     ),
     sizes: shapes,
   },
@@ -197,117 +256,171 @@ export const samples: readonly Sample[] = [
   { transform: transformOf("WideGroups", masked(wide, leaf(W)), [W], [wide]), sizes: [{ out: 3, in: 64 }] },
   { transform: transformOf("UprightGroups", masked(upright, leaf(W)), [W], [upright]), sizes: grouped },
   {
-    transform: transformOf("SemiStructuredLoRA", sum(masked(semi, leaf(W)), scale(over("alpha", "r"), product(leaf(B), leaf(A)))), [W, B, A], [semi], [rank]),
+    transform: transformOf(
+      "SemiStructuredLoRA",
+      sum(masked(semi, leaf(W)), scale(over("alpha", "r"), product(leaf(B), leaf(A)))),
+      [W, B, A],
+      [semi],
+      [rank],
+    ),
     sizes: grouped,
   },
-  { transform: transformOf("LoRA", sum(leaf(W), scale(over("alpha", "r"), product(leaf(B), leaf(A)))), [W, B, A], [], [rank]), sizes: shapes },
-  { transform: transformOf("SLTrain", sum(scale(over("alpha", "r"), product(leaf(B), leaf(A))), leaf(S)), [B, A, S], [P], [rank]), sizes: shapes },
+  {
+    transform: transformOf(
+      "LoRA",
+      sum(leaf(W), scale(over("alpha", "r"), product(leaf(B), leaf(A)))),
+      [W, B, A],
+      [],
+      [rank],
+    ),
+    sizes: shapes,
+  },
+  {
+    transform: transformOf(
+      "SLTrain",
+      sum(scale(over("alpha", "r"), product(leaf(B), leaf(A))), leaf(S)),
+      [B, A, S],
+      [P],
+      [rank],
+    ),
+    sizes: shapes,
+  },
   { transform: transformOf("SparseDelta", sum(leaf(W), leaf(S)), [W, S], [P]), sizes: shapes },
   { transform: transformOf("BlockSparse", masked(blocks, leaf(W)), [W], [blocks]), sizes: grouped },
-  { transform: transformOf("BlockSparseTransposed", transpose(masked(blocks, leaf(W))), [W], [blocks]), sizes: grouped },
+  {
+    transform: transformOf("BlockSparseTransposed", transpose(masked(blocks, leaf(W))), [W], [blocks]),
+    sizes: grouped,
+  },
   { transform: transformOf("Monarch", monarch, [left, right]), sizes: squares },
   { transform: transformOf("MonarchTransposed", transpose(monarch), [left, right]), sizes: squares },
-  { transform: transformOf("MonarchDelta", sum(leaf(base), scale(3, monarch)), [base, left, right]), sizes: squares },
-  { transform: transformOf("Kronecker", kron(leaf(F), leaf(G)), [F, G]), sizes: uneven },
-  { transform: transformOf("KroneckerThree", scale(2, kron(leaf(F), leaf(G), leaf(H))), [F, G, H]), sizes: uneven },
-  { transform: transformOf("KroneckerIdentity", sum(kron(identity("s"), leaf(F)), kron(leaf(F), identity("s"))), [F]), sizes: uneven },
   {
-    transform: transformOf("PHM", sum(kron(leaf(stackA, 0), leaf(stackB, 0)), kron(leaf(stackA, 1), leaf(stackB, 1))), [stackA, stackB]),
-    sizes: [{ out: 6, in: 10 }, { out: 2, in: 2 }],
+    transform: transformOf("MonarchDelta", sum(leaf(base), scale(3, monarch)), [base, left, right]),
+    sizes: squares,
+  },
+  { transform: transformOf("Kronecker", kron(leaf(F), leaf(G)), [F, G]), sizes: uneven },
+  {
+    transform: transformOf("KroneckerThree", scale(2, kron(leaf(F), leaf(G), leaf(H))), [F, G, H]),
+    sizes: uneven,
+  },
+  {
+    transform: transformOf(
+      "KroneckerIdentity",
+      sum(kron(identity("s"), leaf(F)), kron(leaf(F), identity("s"))),
+      [F],
+    ),
+    sizes: uneven,
+  },
+  {
+    transform: transformOf(
+      "PHM",
+      sum(kron(leaf(stackA, 0), leaf(stackB, 0)), kron(leaf(stackA, 1), leaf(stackB, 1))),
+      [stackA, stackB],
+    ),
+    sizes: [
+      { out: 6, in: 10 },
+      { out: 2, in: 2 },
+    ],
+  },
+  {
+    transform: transformOf("KroneckerLowRank", kron(leaf(F), product(leaf(G), transpose(leaf(J)))), [
+      F,
+      G,
+      J,
+    ]),
+    sizes: uneven,
   },
   { transform: transformOf("DiagonalScale", product(diagonal(d), leaf(W)), [W, d]), sizes: shapes },
   {
-    transform: transformOf("VectorBank", sum(leaf(W), product(diagonal(d), leaf(frozenB), diagonal(c), leaf(frozenA))), [W, d, frozenB, c, frozenA]),
-    sizes: shapes,
-  },
-  { transform: transformOf("FrozenSum", sum(leaf(V), leaf(E1), product(leaf(frozenB), leaf(frozenA)), leaf(S)), [V, E1, frozenB, frozenA, S], [P]), sizes: shapes },
-  { transform: transformOf("FrozenChain", product(leaf(frozenB), leaf(frozenA), leaf(C)), [frozenB, frozenA, C]), sizes: shapes },
-  {
-    transform: transformOf("SumInChain", product(sum(leaf(V), product(leaf(B), leaf(A))), leaf(C)), [V, B, A, C]),
+    transform: transformOf(
+      "VectorBank",
+      sum(leaf(W), product(diagonal(d), leaf(frozenB), diagonal(c), leaf(frozenA))),
+      [W, d, frozenB, c, frozenA],
+    ),
     sizes: shapes,
   },
   {
-    transform: transformOf("StructuredSumInChain", product(leaf(base), sum(monarch, identity("n"))), [base, left, right]),
+    transform: transformOf(
+      "FrozenSum",
+      sum(leaf(V), leaf(E1), product(leaf(frozenB), leaf(frozenA)), leaf(S)),
+      [V, E1, frozenB, frozenA, S],
+      [P],
+    ),
+    sizes: shapes,
+  },
+  {
+    transform: transformOf("FrozenChain", product(leaf(frozenB), leaf(frozenA), leaf(C)), [
+      frozenB,
+      frozenA,
+      C,
+    ]),
+    sizes: shapes,
+  },
+  {
+    transform: transformOf("SumInChain", product(sum(leaf(V), product(leaf(B), leaf(A))), leaf(C)), [
+      V,
+      B,
+      A,
+      C,
+    ]),
+    sizes: shapes,
+  },
+  {
+    transform: transformOf("StructuredSumInChain", product(leaf(base), sum(monarch, identity("n"))), [
+      base,
+      left,
+      right,
+    ]),
     sizes: squares,
   },
-  { transform: transformOf("PermutedDense", product(permutation("n", "b"), leaf(base), permutation("n", "b"), permutation("n", "b")), [base]), sizes: [{ n: 12, b: 2 }, { n: 12, b: 3 }] },
+  {
+    transform: transformOf(
+      "PermutedDense",
+      product(permutation("n", "b"), leaf(base), permutation("n", "b"), permutation("n", "b")),
+      [base],
+    ),
+    sizes: [
+      { n: 12, b: 2 },
+      { n: 12, b: 3 },
+    ],
+  },
   { transform: transformOf("OnlyPermutation", scale(5, permutation("n", "b")), []), sizes: squares },
-  { transform: transformOf("ResidualPermutation", sum(identity("n"), permutation("n", "b"), leaf(left)), [left]), sizes: squares },
+  {
+    transform: transformOf("ResidualPermutation", sum(identity("n"), permutation("n", "b"), leaf(left)), [
+      left,
+    ]),
+    sizes: squares,
+  },
   {
     transform: transformOf("EqualBlocks", blockdiag(leaf(X), leaf(Z)), [X, Z]),
-    sizes: [{ a: 2, c: 3 }, { a: 1, c: 4 }],
+    sizes: [
+      { a: 2, c: 3 },
+      { a: 1, c: 4 },
+    ],
   },
-  { transform: transformOf("RepeatedBlocks", blockdiag(leaf(X), leaf(X), leaf(X)), [X]), sizes: [{ a: 2, c: 3 }] },
-  { transform: transformOf("UnequalBlocks", blockdiag(leaf(X), leaf(Y)), [X, Y]), sizes: [{ a: 2, c: 3, b: 1, d: 5 }] },
-  { transform: transformOf("MaskedProduct", sum(masked(M, sum(leaf(W), product(leaf(B), leaf(A))))), [W, B, A], [M]), sizes: shapes },
-  { transform: transformOf("SharedFactor", sum(leaf(W), product(leaf(B), leaf(A)), product(leaf(S), leaf(C)), product(leaf(frozenB2()), leaf(A))), [W, B, A, S, C, frozenB2()], [P]), sizes: shapes },
+  {
+    transform: transformOf("RepeatedBlocks", blockdiag(leaf(X), leaf(X), leaf(X)), [X]),
+    sizes: [{ a: 2, c: 3 }],
+  },
+  {
+    transform: transformOf("UnequalBlocks", blockdiag(leaf(X), leaf(Y)), [X, Y]),
+    sizes: [{ a: 2, c: 3, b: 1, d: 5 }],
+  },
+  {
+    transform: transformOf(
+      "MaskedProduct",
+      sum(masked(M, sum(leaf(W), product(leaf(B), leaf(A))))),
+      [W, B, A],
+      [M],
+    ),
+    sizes: shapes,
+  },
+  {
+    transform: transformOf(
+      "SharedFactor",
+      sum(leaf(W), product(leaf(B), leaf(A)), product(leaf(S), leaf(C)), product(leaf(D), leaf(A))),
+      [W, B, A, S, C, D],
+      [P],
+    ),
+    sizes: shapes,
+  },
 ];
-
-function frozenB2(): CheckedTensor {
-  return tensor("D", "param", ["out", "r"]);
-}
-
-/** A generator of small integers, -3 to 3, the same for the same seed. */
-export function smallIntegers(seed: number): () => number {
-  let state = (seed * 2654435761 + 12345) >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return ((state >>> 16) % 7) - 3;
-  };
-}
-
-function keptPositions(given: CheckedPattern, rows: number, columns: number, count: number, next: () => number): Set<number> {
-  const order = (length: number): number[] => {
-    const indices = Array.from({ length }, (_, index) => index);
-    for (let index = length - 1; index > 0; index--) {
-      const other = Math.abs(next() * 31 + next() * 7 + next()) % (index + 1);
-      [indices[index], indices[other]] = [indices[other] ?? 0, indices[index] ?? 0];
-    }
-    return indices;
-  };
-  const kept = new Set<number>();
-  const { shape } = given;
-  if (shape.kind === "unstructured") order(rows * columns).slice(0, count).forEach((position) => kept.add(position));
-  if (shape.kind === "nm") {
-    const [lines, length] = shape.axis === "input" ? [rows, columns] : [columns, rows];
-    for (let line = 0; line < lines; line++) {
-      for (let group = 0; group < length; group += shape.m) {
-        for (const index of order(shape.m).slice(0, shape.n)) {
-          kept.add(shape.axis === "input" ? line * columns + group + index : (group + index) * columns + line);
-        }
-      }
-    }
-  }
-  if (shape.kind === "block") {
-    const [down, across] = [rows / shape.height, columns / shape.width];
-    for (const block of order(down * across).slice(0, count / (shape.height * shape.width))) {
-      for (let row = 0; row < shape.height; row++) {
-        for (let column = 0; column < shape.width; column++) {
-          kept.add((Math.floor(block / across) * shape.height + row) * columns + (block % across) * shape.width + column);
-        }
-      }
-    }
-  }
-  return kept;
-}
-
-/** Seeded integer values for every tensor, and positions for every pattern. */
-export function valuesFor(transform: CheckedTransform, sizes: Readonly<Record<string, number>>, seed: number): WeightValues {
-  const numbers = new Map(Object.entries(sizes));
-  const next = smallIntegers(seed);
-  const known = (expression: NumberExpression): number => evaluateNumber(expression, numbers);
-  const kept = new Map<string, { positions: Set<number>; columns: number }>();
-  for (const given of transform.patterns) {
-    const [rows, columns] = [known(given.rows), known(given.columns)];
-    kept.set(given.name, { positions: keptPositions(given, rows, columns, Math.min(known(given.count), rows * columns), next), columns });
-  }
-  const tensors = new Map<string, TensorValues>();
-  for (const given of transform.tensors) {
-    const support = given.support === null ? undefined : kept.get(given.support);
-    const positions = support === undefined ? null : [...support.positions].sort((a, b) => a - b);
-    const values = Float64Array.from({ length: positions?.length ?? known(given.count) }, next);
-    tensors.set(given.name, { values, positions });
-  }
-  const patterns = new Map([...kept].map(([name, { positions, columns }]) => [name, (row: number, column: number) => positions.has(row * columns + column)] as const));
-  return { tensors, patterns, numbers };
-}

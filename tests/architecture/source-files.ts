@@ -1,12 +1,14 @@
 // The project's TypeScript sources as the architecture tests see them: paths, lines, and what each file imports.
 // Read as text on purpose: a rule about text needs no type checker, and the whole tree is read in a few milliseconds.
 
-import { readdirSync, readFileSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export const root = fileURLToPath(new URL("../..", import.meta.url));
-export const sourceFolders = ["grammar", "runtime", "compiler"] as const;
+export const sourceFolders = ["grammar", "runtime", "compiler", "bench"].filter((folder) =>
+  existsSync(join(root, folder)),
+);
 
 export interface ImportLine {
   /** As written: a package name, `node:…`, or a relative path. */

@@ -60,7 +60,10 @@ model M {
   });
 
   it("are never lost", () => {
-    const words = "transform T ( W : frozen [ n , n ] , r : int = 4 ) { require r < n mask M : nm ( 2 , 4 ) along n = f ( W , s : 1 ) weight = M .* W }".split(" ");
+    const words =
+      "transform T ( W : frozen [ n , n ] , r : int = 4 ) { require r < n mask M : nm ( 2 , 4 ) along n = f ( W , s : 1 ) weight = M .* W }".split(
+        " ",
+      );
     for (let index = 0; index <= words.length; index += 1) {
       const text = [...words.slice(0, index), "// kept\n", ...words.slice(index)].join(" ");
       const printed = format(text);
@@ -69,12 +72,16 @@ model M {
     }
   });
 
-  it("that stand alone make a file", () => expect(format("// only this\n\n\n\n// and this")).toBe("// only this\n\n// and this\n"));
+  it("that stand alone make a file", () =>
+    expect(format("// only this\n\n\n\n// and this")).toBe("// only this\n\n// and this\n"));
 
-  it("may hold anything", () => expect(format("// { ( [ \" transform ⊙ ;\n")).toBe("// { ( [ \" transform ⊙ ;\n"));
+  it("may hold anything", () =>
+    expect(format('// { ( [ " transform ⊙ ;\n')).toBe('// { ( [ " transform ⊙ ;\n'));
 
   it("of Windows files read the same", () => {
-    expect(format("// a\r\n\r\n// b\r\nfunction f() = 1 // c\r\n")).toBe("// a\n\n// b\nfunction f() = 1  // c\n");
+    expect(format("// a\r\n\r\n// b\r\nfunction f() = 1 // c\r\n")).toBe(
+      "// a\n\n// b\nfunction f() = 1  // c\n",
+    );
   });
 });
 
@@ -103,7 +110,7 @@ describe("the printed form", () => {
   it("aligns neighbouring masks and params, and leaves wide ones out", () => {
     expect(
       format(
-        'transform T(W: [n, n]) { mask M: nm(2, 4) along n = f(W) param A: [n, n] = 0 support S = g(W)\nparam B: sparse [n, n] on topk(abs(W), count_of_entries) = 0\nparam C: [n, n]\n\nparam D: [n, n] = 0 weight = W }',
+        "transform T(W: [n, n]) { mask M: nm(2, 4) along n = f(W) param A: [n, n] = 0 support S = g(W)\nparam B: sparse [n, n] on topk(abs(W), count_of_entries) = 0\nparam C: [n, n]\n\nparam D: [n, n] = 0 weight = W }",
       ),
     ).toBe(`transform T(W: [n, n]) {
   mask    M: nm(2, 4) along n = f(W)

@@ -5,7 +5,7 @@ import { keywords } from "../../grammar/parser/keywords.ts";
 import { operatorLevels } from "../../grammar/syntax/operators.ts";
 
 const folder = new URL("../../grammar/editor/", import.meta.url);
-const file = JSON.parse(readFileSync(new URL("spx.tmLanguage.json", folder), "utf8"));
+const made = editorGrammar();
 
 interface Pattern {
   readonly name?: string;
@@ -14,11 +14,15 @@ interface Pattern {
 
 /** Scope of the pattern that colours the beginning of `text`, the earliest in the list. */
 const scopeOf = (text: string): string | undefined =>
-  (file.patterns as Pattern[]).find(({ match }) => match !== undefined && new RegExp(`^(?:${match})$`).test(text))?.name;
+  (made.patterns as readonly Pattern[]).find(
+    ({ match }) => match !== undefined && new RegExp(`^(?:${match})$`).test(text),
+  )?.name;
 
 describe("the editor grammar", () => {
   it("is the printed form of the tables", async () => {
-    await expect(`${JSON.stringify(editorGrammar(), null, 2)}\n`).toMatchFileSnapshot("../../grammar/editor/spx.tmLanguage.json");
+    await expect(`${JSON.stringify(made, null, 2)}\n`).toMatchFileSnapshot(
+      "../../grammar/editor/spx.tmLanguage.json",
+    );
   });
 
   it.each(keywords.map(({ word }) => word))("colours the word `%s`", (word) => {
@@ -26,7 +30,9 @@ describe("the editor grammar", () => {
   });
 
   it("colours every operator", () => {
-    const signs = operatorLevels.flatMap(({ operators }): readonly string[] => operators).filter((sign) => sign !== "[i]");
+    const signs = operatorLevels
+      .flatMap(({ operators }): readonly string[] => operators)
+      .filter((sign) => sign !== "[i]");
     for (const sign of signs) expect(scopeOf(sign), sign).toMatch(/^keyword\.operator/);
   });
 

@@ -20,8 +20,26 @@ const span = { file: "generated.spx", start: 0, end: 0 };
 const contextualWords = keywords.filter(({ reserved }) => !reserved).map(({ word }) => word);
 
 const word = fc.oneof(
-  { weight: 5, arbitrary: fc.constantFrom("W", "A", "B", "M", "in", "out", "r", "alpha", "nnz", "T", "long_name_of_a_factor") },
-  { weight: 2, arbitrary: fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,12}$/).filter((name) => !isReservedWord(name)) },
+  {
+    weight: 5,
+    arbitrary: fc.constantFrom(
+      "W",
+      "A",
+      "B",
+      "M",
+      "in",
+      "out",
+      "r",
+      "alpha",
+      "nnz",
+      "T",
+      "long_name_of_a_factor",
+    ),
+  },
+  {
+    weight: 2,
+    arbitrary: fc.stringMatching(/^[A-Za-z_][A-Za-z0-9_]{0,12}$/).filter((name) => !isReservedWord(name)),
+  },
   // Words that mean something elsewhere are names too.
   { weight: 1, arbitrary: fc.constantFrom(...contextualWords) },
 );
@@ -29,7 +47,21 @@ const identifier = word.map((name): Identifier => ({ name, span }));
 const numberText = fc.constantFrom("0", "1", "4", "16", "0.5", "0.02", "1e-4", "2.5e+3", "1024");
 
 const operators: readonly BinarySyntaxOperator[] = [
-  "or", "and", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "%", "@", ".*",
+  "or",
+  "and",
+  "==",
+  "!=",
+  "<",
+  "<=",
+  ">",
+  ">=",
+  "+",
+  "-",
+  "*",
+  "/",
+  "%",
+  "@",
+  ".*",
 ];
 
 const expressions = fc.letrec<{ expression: ExpressionSyntax }>((tie) => {
@@ -43,13 +75,34 @@ const expressions = fc.letrec<{ expression: ExpressionSyntax }>((tie) => {
       numberText.map((text): ExpressionSyntax => ({ kind: "number", value: Number(text), text, span })),
       word.map((name): ExpressionSyntax => ({ kind: "name", name, span })),
       fc.record({
-        kind: fc.constant("binary" as const), operator: fc.constantFrom(...operators), operatorSpan, left: inner, right: inner, span: at,
+        kind: fc.constant("binary" as const),
+        operator: fc.constantFrom(...operators),
+        operatorSpan,
+        left: inner,
+        right: inner,
+        span: at,
       }),
-      fc.record({ kind: fc.constant("call" as const), callee: identifier, arguments: fc.array(argument, { maxLength: 4 }), span: at }),
-      fc.record({ kind: fc.constant("unary" as const), operator: fc.constantFrom("-" as const, "not" as const), operand: inner, span: at }),
+      fc.record({
+        kind: fc.constant("call" as const),
+        callee: identifier,
+        arguments: fc.array(argument, { maxLength: 4 }),
+        span: at,
+      }),
+      fc.record({
+        kind: fc.constant("unary" as const),
+        operator: fc.constantFrom("-" as const, "not" as const),
+        operand: inner,
+        span: at,
+      }),
       fc.record({ kind: fc.constant("transpose" as const), operand: inner, span: at }),
       fc.record({ kind: fc.constant("index" as const), target: inner, index: inner, span: at }),
-      fc.record({ kind: fc.constant("sum" as const), variable: identifier, count: inner, term: inner, span: at }),
+      fc.record({
+        kind: fc.constant("sum" as const),
+        variable: identifier,
+        count: inner,
+        term: inner,
+        span: at,
+      }),
     ),
   };
 });
@@ -59,12 +112,17 @@ export const expression: fc.Arbitrary<ExpressionSyntax> = expressions.expression
 const commentText = fc.constantFrom("", "note", "  indented", "α · β", "/ odd", '"quoted" { ( [');
 /** Blank lines never come first or twice in a row. */
 const commentLines = fc
-  .array(fc.oneof({ weight: 3, arbitrary: commentText }, { weight: 1, arbitrary: fc.constant("\n") }), { maxLength: 4 })
+  .array(fc.oneof({ weight: 3, arbitrary: commentText }, { weight: 1, arbitrary: fc.constant("\n") }), {
+    maxLength: 4,
+  })
   .map((lines) => lines.filter((line, index) => line !== "\n" || (index > 0 && lines[index - 1] !== "\n")));
 
 const trivia = (blankBefore: fc.Arbitrary<boolean>): fc.Arbitrary<Trivia> =>
   fc.record({
-    documentation: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: fc.array(commentText, { maxLength: 2 }) }),
+    documentation: fc.oneof(
+      { weight: 3, arbitrary: fc.constant([]) },
+      { weight: 1, arbitrary: fc.array(commentText, { maxLength: 2 }) },
+    ),
     comments: fc.oneof({ weight: 3, arbitrary: fc.constant([]) }, { weight: 1, arbitrary: commentLines }),
     blankBefore,
     after: fc.oneof({ weight: 4, arbitrary: fc.constant(null) }, { weight: 1, arbitrary: commentText }),
@@ -72,7 +130,12 @@ const trivia = (blankBefore: fc.Arbitrary<boolean>): fc.Arbitrary<Trivia> =>
 
 const trailingComments = fc.oneof(
   { weight: 4, arbitrary: fc.constant([]) },
-  { weight: 1, arbitrary: commentLines.map((lines) => lines.filter((line, index) => line !== "\n" || index < lines.length - 1)) },
+  {
+    weight: 1,
+    arbitrary: commentLines.map((lines) =>
+      lines.filter((line, index) => line !== "\n" || index < lines.length - 1),
+    ),
+  },
 );
 
 const sizes = fc.array(expression, { minLength: 1, maxLength: 3 });
@@ -104,7 +167,12 @@ const maskPattern = fc
     span,
   }));
 const supportPattern = { kind: "pattern-type", name: "support", arguments: [], along: null, span } as const;
-const type: fc.Arbitrary<TypeSyntax> = fc.oneof(numberType, tensorType, maskPattern, fc.constant(supportPattern));
+const type: fc.Arbitrary<TypeSyntax> = fc.oneof(
+  numberType,
+  tensorType,
+  maskPattern,
+  fc.constant(supportPattern),
+);
 
 const parameter: fc.Arbitrary<ParameterSyntax> = fc.record({
   name: identifier,
@@ -118,8 +186,19 @@ const parameters = fc.array(parameter, { maxLength: 5 });
 const statementTrivia = trivia(fc.boolean());
 const at = fc.constant(span);
 const statement: fc.Arbitrary<StatementSyntax> = fc.oneof(
-  fc.record({ kind: fc.constant("require" as const), condition: expression, trivia: statementTrivia, span: at }),
-  fc.record({ kind: fc.constant("let" as const), name: identifier, value: expression, trivia: statementTrivia, span: at }),
+  fc.record({
+    kind: fc.constant("require" as const),
+    condition: expression,
+    trivia: statementTrivia,
+    span: at,
+  }),
+  fc.record({
+    kind: fc.constant("let" as const),
+    name: identifier,
+    value: expression,
+    trivia: statementTrivia,
+    span: at,
+  }),
   fc.record({
     kind: fc.constant("mask" as const),
     name: identifier,
@@ -128,7 +207,14 @@ const statement: fc.Arbitrary<StatementSyntax> = fc.oneof(
     trivia: statementTrivia,
     span: at,
   }),
-  fc.record({ kind: fc.constant("param" as const), name: identifier, type: tensorType, value: fc.option(expression), trivia: statementTrivia, span: at }),
+  fc.record({
+    kind: fc.constant("param" as const),
+    name: identifier,
+    type: tensorType,
+    value: fc.option(expression),
+    trivia: statementTrivia,
+    span: at,
+  }),
   fc.record({
     kind: fc.constant("init" as const),
     names: fc.array(identifier, { minLength: 1, maxLength: 3 }),
@@ -142,7 +228,11 @@ const statement: fc.Arbitrary<StatementSyntax> = fc.oneof(
 const glob = fc
   .constantFrom("**", "a.*.weight", "encoder.layer.*.{query,value}.weight", "lm_head", "layers.[0-9].w?")
   .map((text) => ({ text, span }));
-const argument: fc.Arbitrary<ArgumentSyntax> = fc.record({ name: fc.option(identifier), value: expression, span: at });
+const argument: fc.Arbitrary<ArgumentSyntax> = fc.record({
+  name: fc.option(identifier),
+  value: expression,
+  span: at,
+});
 const rule: fc.Arbitrary<RuleSyntax> = fc.oneof(
   fc.record({
     kind: fc.constant("use" as const),
@@ -158,7 +248,9 @@ const rule: fc.Arbitrary<RuleSyntax> = fc.oneof(
 
 /** The first entry of a block has no blank line before it. */
 const firstInBlock = <Node extends { readonly trivia: Trivia }>(nodes: readonly Node[]): Node[] =>
-  nodes.map((node, index) => (index === 0 ? { ...node, trivia: { ...node.trivia, blankBefore: false } } : node));
+  nodes.map((node, index) =>
+    index === 0 ? { ...node, trivia: { ...node.trivia, blankBefore: false } } : node,
+  );
 
 const declaration: fc.Arbitrary<DeclarationSyntax> = fc.oneof(
   fc.record({
@@ -170,8 +262,22 @@ const declaration: fc.Arbitrary<DeclarationSyntax> = fc.oneof(
     trivia: statementTrivia,
     span: at,
   }),
-  fc.record({ kind: fc.constant("function" as const), name: identifier, parameters, body: expression, trivia: statementTrivia, span: at }),
-  fc.record({ kind: fc.constant("intrinsic" as const), name: identifier, parameters, result: type, trivia: statementTrivia, span: at }),
+  fc.record({
+    kind: fc.constant("function" as const),
+    name: identifier,
+    parameters,
+    body: expression,
+    trivia: statementTrivia,
+    span: at,
+  }),
+  fc.record({
+    kind: fc.constant("intrinsic" as const),
+    name: identifier,
+    parameters,
+    result: type,
+    trivia: statementTrivia,
+    span: at,
+  }),
   fc.record({
     kind: fc.constant("model" as const),
     name: identifier,

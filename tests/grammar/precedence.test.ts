@@ -60,12 +60,7 @@ describe("operators", () => {
     expect(grouped(bodyOf(text))).toBe(expected);
   });
 
-  it.each([
-    "M .* A @ B",
-    "A @ B .* M",
-    "M .* s * A @ B",
-    "A @ B / s .* M",
-  ])("%s is refused", (text) => {
+  it.each(["M .* A @ B", "A @ B .* M", "M .* s * A @ B", "A @ B / s .* M"])("%s is refused", (text) => {
     const { diagnostics } = parse({ file: "p.spx", text: `function f() = ${text}` });
     expect(diagnostics.map(({ code }) => code)).toEqual(["SPX1303"]);
   });

@@ -45,7 +45,8 @@ describe("printing and reading", () => {
   });
 
   it("keep blank lines between statements", () => {
-    const text = "transform T() {\n  let a = 1\n\n  let b = 2\n  let c = 3\n\n  // note\n\n  // on d\n  let d = 4\n}\n";
+    const text =
+      "transform T() {\n  let a = 1\n\n  let b = 2\n  let c = 3\n\n  // note\n\n  // on d\n  let d = 4\n}\n";
     expect(printSyntax(read(text).tree)).toBe(text);
   });
 
@@ -56,10 +57,13 @@ describe("printing and reading", () => {
         const whole = (inner: string) => withoutSpans(read(`function f() = ${inner}`).tree.declarations);
         const expected = whole(text);
         for (const [open, close] of groupingParentheses(text)) {
-          const without = text.slice(0, open) + " " + text.slice(open + 1, close) + " " + text.slice(close + 1);
+          const without =
+            text.slice(0, open) + " " + text.slice(open + 1, close) + " " + text.slice(close + 1);
           const result = read(`function f() = ${without}`);
-          const isQuotientBeforeProduct = /^\s*(\*|@|\.\*|%)/.test(text.slice(close + 1)) && text.slice(open, close).includes("/");
-          const isNeeded = result.diagnostics.length > 0 || JSON.stringify(whole(without)) !== JSON.stringify(expected);
+          const isQuotientBeforeProduct =
+            /^\s*(\*|@|\.\*|%)/.test(text.slice(close + 1)) && text.slice(open, close).includes("/");
+          const isNeeded =
+            result.diagnostics.length > 0 || JSON.stringify(whole(without)) !== JSON.stringify(expected);
           expect(isNeeded || isQuotientBeforeProduct, `${text}\n${without}`).toBe(true);
         }
       }),

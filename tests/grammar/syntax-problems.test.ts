@@ -9,27 +9,34 @@ const problemsOf = (text: string): readonly Diagnostic[] => parse({ file: "wrong
 
 /** Bad files that need more than one line or show more than one mistake; the name says what is wrong. */
 const badFiles: Readonly<Record<string, string>> = {
-  "a missing `:`": "transform T(W: frozen [n, n]) {\n  mask M unstructured = magnitude(W)\n  weight = M .* W\n}\n",
+  "a missing `:`":
+    "transform T(W: frozen [n, n]) {\n  mask M unstructured = magnitude(W)\n  weight = M .* W\n}\n",
   "a missing `=`": "transform T(W: frozen [n, n]) {\n  mask M: unstructured\n  weight = M .* W\n}\n",
   "`:` for `=`": "transform T(W: frozen [n, n]) {\n  let s: 2\n  weight: s * W\n}\n",
   "`=` for `:`": "transform T(W = frozen [n, n]) {\n  weight = W\n}\n",
-  "a `{` that is never closed": "transform A(W: frozen [n, n]) {\n  weight = W\n\ntransform B(W: frozen [n, n]) {\n  weight = W\n}\n",
+  "a `{` that is never closed":
+    "transform A(W: frozen [n, n]) {\n  weight = W\n\ntransform B(W: frozen [n, n]) {\n  weight = W\n}\n",
   "a `{` that is never opened": "transform A(W: frozen [n, n])\n  require n > 1\n  weight = W\n}\n",
-  "two brackets never closed": "transform A(W: frozen [n, n]) {\n  weight = f(g(W, W\n  init L, R = h(W)\n}\n",
+  "two brackets never closed":
+    "transform A(W: frozen [n, n]) {\n  weight = f(g(W, W\n  init L, R = h(W)\n}\n",
   "a `(` closed by `]`": "transform A(W: frozen [n, n]) {\n  weight = (W + W]\n}\n",
   "a parameter list never closed": "transform A(W: frozen [n, n], r: int = 4 {\n  weight = W\n}\n",
-  "words of other languages": "def T(W: frozen [n, n]) {\n  assert n > 2\n  parameter B: [n, n] = 0\n  return = W + B\n}\n",
+  "words of other languages":
+    "def T(W: frozen [n, n]) {\n  assert n > 2\n  parameter B: [n, n] = 0\n  return = W + B\n}\n",
   "a word that nothing resembles": "transform T(W: frozen [n, n]) {\n  quux zork = 3\n  weight = W\n}\n",
   "a misspelt `use` and `except`": 'model M {\n  for "a.*" exept "b.*" ues T(r: 8)\n  freez "**"\n}\n',
   "a reserved word as a parameter": "transform T(weight: frozen [n, n]) {\n  weight = weight + 1\n}\n",
   "a reserved word as a function": "function mask(A: [m, n]) = A\n",
   "no type": "transform T(W, r: int) {\n  weight = W\n}\n",
   "an unknown type": "transform T(W: frozen [n, n], r: integer) {\n  weight = W\n}\n",
-  "a mask without a pattern": "transform T(W: frozen [n, n]) {\n  mask M = magnitude(W)\n  weight = M .* W\n}\n",
+  "a mask without a pattern":
+    "transform T(W: frozen [n, n]) {\n  mask M = magnitude(W)\n  weight = M .* W\n}\n",
   "a let with a type": "transform T(W: frozen [n, n]) {\n  let s: real = 2\n  weight = s * W\n}\n",
   "a percentage": "transform T(W: frozen [n, n], keep: ratio = 50%) {\n  weight = W\n}\n",
-  "hexadecimal and open numbers": "transform T(W: frozen [n, n]) {\n  let a = 0x1F\n  let b = 1e\n  let c = .5\n  let d = 1.2.3\n  let e = 1e999\n  weight = W\n}\n",
-  "signs of mathematics": "transform T(W: frozen [n, n]) {\n  require n ≥ 1 && n ≠ 3\n  weight = W ⊙ W − W·Wᵀ + 2 × W ∗ W\n}\n",
+  "hexadecimal and open numbers":
+    "transform T(W: frozen [n, n]) {\n  let a = 0x1F\n  let b = 1e\n  let c = .5\n  let d = 1.2.3\n  let e = 1e999\n  weight = W\n}\n",
+  "signs of mathematics":
+    "transform T(W: frozen [n, n]) {\n  require n ≥ 1 && n ≠ 3\n  weight = W ⊙ W − W·Wᵀ + 2 × W ∗ W\n}\n",
   "a transposing quote": "transform T(A: [n, r]) {\n  weight = A @ A'\n}\n",
   "a member": "transform T(A: [n, r]) {\n  weight = A @ A.transpose + A.shape\n}\n",
   "two values side by side": "transform T(W: frozen [n, n]) {\n  weight = 2 W\n}\n",
@@ -46,10 +53,13 @@ const badFiles: Readonly<Record<string, string>> = {
 };
 
 describe("the table of syntax problems", () => {
-  it.each(Object.values(syntaxProblems).map((row) => [row.code, row] as const))("%s is what its example shows", (code, row) => {
-    expect(problemsOf(row.wrong).map((diagnostic) => diagnostic.code)).toEqual([code]);
-    expect(problemsOf(row.right)).toEqual([]);
-  });
+  it.each(Object.values(syntaxProblems).map((row) => [row.code, row] as const))(
+    "%s is what its example shows",
+    (code, row) => {
+      expect(problemsOf(row.wrong).map((diagnostic) => diagnostic.code)).toEqual([code]);
+      expect(problemsOf(row.right)).toEqual([]);
+    },
+  );
 
   it("has unique codes of the front end", () => {
     const codes = Object.values(syntaxProblems).map(({ code }) => code);
@@ -59,14 +69,21 @@ describe("the table of syntax problems", () => {
 });
 
 const wholeText = Object.entries(badFiles)
-  .map(([name, text]) => `══ ${name}\n${text}──\n${problemsOf(text).map((problem) => describeDiagnostic(text, problem)).join("\n")}\n`)
+  .map(
+    ([name, text]) =>
+      `══ ${name}\n${text}──\n${problemsOf(text)
+        .map((problem) => describeDiagnostic(text, problem))
+        .join("\n")}\n`,
+  )
   .join("\n");
 
 describe("diagnostics of bad files", () => {
-  it("read as written", () => expect(wholeText).toMatchFileSnapshot("golden/syntax-mistakes.txt"));
+  it("read as written", () => expect(wholeText).toMatchFileSnapshot("golden/syntax-mistakes.expected.txt"));
 
   it("are reported one for each mistake", () => {
-    const counts = Object.fromEntries(Object.entries(badFiles).map(([name, text]) => [name, problemsOf(text).length]));
+    const counts = Object.fromEntries(
+      Object.entries(badFiles).map(([name, text]) => [name, problemsOf(text).length]),
+    );
     const several = {
       "`:` for `=`": 2,
       "words of other languages": 4,
@@ -76,7 +93,11 @@ describe("diagnostics of bad files", () => {
       "a member": 2,
       "four mistakes in four statements": 4,
     };
-    expect(counts).toEqual(Object.fromEntries(Object.keys(badFiles).map((name) => [name, several[name as keyof typeof several] ?? 1])));
+    expect(counts).toEqual(
+      Object.fromEntries(
+        Object.keys(badFiles).map((name) => [name, several[name as keyof typeof several] ?? 1]),
+      ),
+    );
   });
 
   const everyFile = [...Object.values(badFiles), ...Object.values(syntaxProblems).map(({ wrong }) => wrong)];
@@ -104,7 +125,9 @@ describe("diagnostics of bad files", () => {
       expect(problemsOf(mended).filter(same).length, `${text}\n${problem.message}\n${mended}`).toBeLessThan(
         problemsOf(text).filter(same).length,
       );
-      expect(problemsOf(mended).length, `${text}\n${problem.message}\n${mended}`).toBeLessThan(problemsOf(text).length);
+      expect(problemsOf(mended).length, `${text}\n${problem.message}\n${mended}`).toBeLessThan(
+        problemsOf(text).length,
+      );
     }
     expect(tried).toBeGreaterThan(30);
   });
@@ -112,19 +135,27 @@ describe("diagnostics of bad files", () => {
 
 describe("one mistake", () => {
   const example = readFileSync(new URL("golden/dsee.spx", import.meta.url), "utf8");
-  const words = [...example.matchAll(/\/\/.*|"[^"]*"|\w+|\.\*|\.T|<=|==|[^\s\w]/g)].filter(([word]) => !word.startsWith("//"));
+  const words = [...example.matchAll(/\/\/.*|"[^"]*"|\w+|\.\*|\.T|<=|==|[^\s\w]/g)].filter(
+    ([word]) => !word.startsWith("//"),
+  );
 
   it("gives at most one message: any word left out", () => {
     for (const { 0: word, index } of words) {
       const problems = problemsOf(example.slice(0, index) + example.slice(index + word.length));
-      expect(problems.length, `without ${word} at ${index}: ${problems.map(({ message }) => message).join("; ")}`).toBeLessThanOrEqual(1);
+      expect(
+        problems.length,
+        `without ${word} at ${index}: ${problems.map(({ message }) => message).join("; ")}`,
+      ).toBeLessThanOrEqual(1);
     }
   });
 
   it("gives at most one message: any sign written twice", () => {
     for (const { 0: word, index } of words.filter(([sign]) => /^[^\w".]|^\.[*T]/.test(sign))) {
       const problems = problemsOf(`${example.slice(0, index)}${word} ${example.slice(index)}`);
-      expect(problems.length, `${word} twice at ${index}: ${problems.map(({ message }) => message).join("; ")}`).toBeLessThanOrEqual(1);
+      expect(
+        problems.length,
+        `${word} twice at ${index}: ${problems.map(({ message }) => message).join("; ")}`,
+      ).toBeLessThanOrEqual(1);
     }
   });
 });

@@ -24,7 +24,11 @@ export function spansIn(value: unknown): Span[] {
 export function applyEdits(text: string, edits: readonly TextEdit[]): string {
   return [...edits]
     .sort((first, second) => second.span.start - first.span.start || second.span.end - first.span.end)
-    .reduce((written, { span, replacement }) => written.slice(0, span.start) + replacement + written.slice(span.end), text);
+    .reduce(
+      (written, { span, replacement }) =>
+        written.slice(0, span.start) + replacement + written.slice(span.end),
+      text,
+    );
 }
 
 const place = (text: string, span: Span): string => {
@@ -44,7 +48,9 @@ export function describeDiagnostic(text: string, diagnostic: Diagnostic): string
     lines.push(`  help: ${advice}`);
     if (edits.length === 0) continue;
     const before = text.split("\n");
-    const fixed = applyEdits(text, edits).split("\n").filter((line) => !before.includes(line));
+    const fixed = applyEdits(text, edits)
+      .split("\n")
+      .filter((line) => !before.includes(line));
     for (const line of fixed) lines.push(`    | ${line.trimEnd()}`);
   }
   return lines.join("\n");

@@ -181,7 +181,13 @@ const diagFamilies: readonly AtomFamily[] = layouts.flatMap((layout) =>
       return weightCase({
         layout,
         operands: [
-          { name: "d", format: { name: "vector" }, matrix: diagonal, rows: symbol("out"), columns: symbol("in") },
+          {
+            name: "d",
+            format: { name: "vector" },
+            matrix: diagonal,
+            rows: symbol("out"),
+            columns: symbol("in"),
+          },
         ],
         steps: [
           {

@@ -26,7 +26,9 @@ describe.each(x86Targets)("$name", (target) => {
 });
 
 describe("matrices without rows or columns", () => {
-  const families = atomFamilies.filter(({ name }) => ["dense", "2:4", "sparse 5%", "blocks 4x1"].includes(name));
+  const families = atomFamilies.filter(({ name }) =>
+    ["dense", "2:4", "sparse 5%", "blocks 4x1"].includes(name),
+  );
   it.each(families)("$name, $layout", (family) => {
     for (const target of x86Targets) {
       for (const batch of [0, 1, 17]) {

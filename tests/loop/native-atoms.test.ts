@@ -18,7 +18,13 @@ function runsOf(target: (typeof x86Targets)[number]): NativeRun[] {
       const weight = family.make(any(interestingSizes), any(interestingSizes), run);
       const batch = interestingBatches[run % interestingBatches.length] ?? 1;
       const sizes = `${weight.weight.rows} x ${weight.weight.columns}, batch ${batch}`;
-      return { label: `${family.name}, ${family.layout}: ${sizes}, run ${run}`, weight, target, batch, seed: run };
+      return {
+        label: `${family.name}, ${family.layout}: ${sizes}, run ${run}`,
+        weight,
+        target,
+        batch,
+        seed: run,
+      };
     });
   });
 }
@@ -28,7 +34,10 @@ describe.each(targets)("$name", (target) => {
   let prepared: readonly PreparedRun[];
   beforeAll(async () => {
     ({ kernels, prepared } = await prepareRuns(runsOf(target)));
-    console.log(`${target.suffix}: ${kernels.library.symbols.length} kernels, ${kernels.library.bytes.length} bytes`, kernels.library.timings);
+    console.log(
+      `${target.suffix}: ${kernels.library.symbols.length} kernels, ${kernels.library.bytes.length} bytes`,
+      kernels.library.timings,
+    );
   }, 120_000);
   afterAll(() => kernels?.remove());
 

@@ -32,7 +32,10 @@ export async function prepareRuns(
     const options = { name: "kernel", constants: run.constants ?? {} };
     const kernel = lowerVariant(run.weight.plan, run.weight.variant, run.target, options);
     const text = printLoop(kernel.program);
-    const program = programs.get(text) ?? { ...kernel.program, name: `kernel_${programs.size}_${run.target.suffix}` };
+    const program = programs.get(text) ?? {
+      ...kernel.program,
+      name: `kernel_${programs.size}_${run.target.suffix}`,
+    };
     programs.set(text, program);
     return { ...run, kernel: { ...kernel, program } };
   });
@@ -83,6 +86,12 @@ export function checkNativeRun(kernels: NativeKernels, run: PreparedRun): void {
     throw new Error(`${run.label}: y[${wrong}] of ${y.length} is ${y[wrong]}, not ${expected[wrong]}`);
   }
   const around = [...memory.subarray(0, guard), ...memory.subarray(memory.length - guard)];
-  expect(around.every((value) => value === 1234.5), `${run.label}: wrote around y`).toBe(true);
-  expect(workspaceEnd.every((byte) => byte === 0xff), `${run.label}: wrote beyond the workspace`).toBe(true);
+  expect(
+    around.every((value) => value === 1234.5),
+    `${run.label}: wrote around y`,
+  ).toBe(true);
+  expect(
+    workspaceEnd.every((byte) => byte === 0xff),
+    `${run.label}: wrote beyond the workspace`,
+  ).toBe(true);
 }

@@ -22,7 +22,10 @@ export function constantBuffers(weight: WeightCase, kernel: LoweredKernel): Buff
   for (const operand of weight.operands) {
     const { format } = operand;
     const blocks = format.name === "blockdiag16" ? evaluateNumber(format.blocks, weight.symbols) : 1;
-    packed.set(operand.name, packOperand(format, matrixValue(operand, blocks), weight.symbols, memory.allocate));
+    packed.set(
+      operand.name,
+      packOperand(format, matrixValue(operand, blocks), weight.symbols, memory.allocate),
+    );
   }
   return kernel.buffers.map(({ operand, buffer }) => {
     const found = packed.get(operand);
@@ -37,12 +40,18 @@ export const inputOf = (weight: WeightCase, batch: number, seed: number): Float3
 };
 
 /** y = x Wᵀ, plus `before` where the variant accumulates. */
-export function expectedOutput({ weight }: WeightCase, x: Float32Array, batch: number, before: number): Float32Array {
+export function expectedOutput(
+  { weight }: WeightCase,
+  x: Float32Array,
+  batch: number,
+  before: number,
+): Float32Array {
   const y = new Float32Array(batch * weight.rows);
   for (let token = 0; token < batch; token++) {
     for (let row = 0; row < weight.rows; row++) {
       let sum = before;
-      for (let k = 0; k < weight.columns; k++) sum += entry(weight, row, k) * (x[token * weight.columns + k] ?? 0);
+      for (let k = 0; k < weight.columns; k++)
+        sum += entry(weight, row, k) * (x[token * weight.columns + k] ?? 0);
       y[token * weight.rows + row] = sum;
     }
   }

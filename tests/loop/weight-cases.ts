@@ -190,11 +190,18 @@ export function weightCase(request: CaseRequest): WeightCase {
 }
 
 /** The matrix as the packers want it. */
-export function matrixValue({ format, matrix: { rows, columns, values } }: CaseOperand, blocks: number): MatrixValue {
+export function matrixValue(
+  { format, matrix: { rows, columns, values } }: CaseOperand,
+  blocks: number,
+): MatrixValue {
   if (format.name === "vector") {
-    return { kind: "diag", values: Float32Array.from({ length: rows }, (_, row) => values[row * columns + row] ?? 0) };
+    return {
+      kind: "diag",
+      values: Float32Array.from({ length: rows }, (_, row) => values[row * columns + row] ?? 0),
+    };
   }
-  if (format.name !== "blockdiag16") return { kind: "dense", rows, columns, values: Float32Array.from(values) };
+  if (format.name !== "blockdiag16")
+    return { kind: "dense", rows, columns, values: Float32Array.from(values) };
   const [blockRows, blockColumns] = [rows / blocks, columns / blocks];
   if (format.repeated) {
     const one = matrix(blockRows, blockColumns, (row, column) => values[row * columns + column] ?? 0);

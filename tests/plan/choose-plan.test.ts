@@ -1,32 +1,24 @@
 import { describe, expect, it } from "vitest";
-import { createTermFactory } from "../../compiler/algebra/algebra-graph.ts";
 import { buildAlgebra } from "../../compiler/algebra/build-algebra.ts";
 import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
-import { normalise } from "../../compiler/algebra/normalise.ts";
-import { verifyAlgebra } from "../../compiler/algebra/verify-algebra.ts";
-import { choosePlan } from "../../compiler/plan/choose-plan.ts";
 import { interpretMerge, interpretVariant } from "../../compiler/plan/interpret-plan.ts";
-import type { Plan } from "../../compiler/plan/plan.ts";
 import { verifyPlan } from "../../compiler/plan/verify-plan.ts";
-import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
-import { samples, smallIntegers, valuesFor } from "../algebra/sample-transforms.ts";
+import { samples } from "../algebra/sample-transforms.ts";
+import { smallIntegers, valuesFor } from "../algebra/sample-values.ts";
+import { planOf, sampleNamed } from "./sample-plans.ts";
 
-function plan(transform: CheckedTransform): Plan {
-  const factory = createTermFactory(transform.tensors);
-  const graph = normalise(buildAlgebra(transform, factory), factory);
-  expect(verifyAlgebra(graph, "normal")).toEqual([]);
-  const result = choosePlan(graph, transform);
-  if (result.plan === null) throw new Error(JSON.stringify(result.diagnostics));
-  return result.plan;
-}
+/** -0 becomes 0, so that equality means equal numbers. */
+const plain = (values: Float64Array): readonly number[] => [...values].map((value) => value + 0);
 
 describe.each(samples)("plan of $transform.name", ({ transform, sizes }) => {
-  const chosen = plan(transform);
+  const plan = planOf(transform);
 
-  it("keeps every law", () => {
-    expect(verifyPlan(chosen)).toEqual([]);
-    expect(chosen.variants.length).toBeLessThanOrEqual(6);
-    expect(new Set(chosen.variants.map(({ layout }) => layout))).toEqual(new Set(["lane-output", "lane-token"]));
+  it("keeps every law, in both layouts, with at most six variants", () => {
+    expect(verifyPlan(plan)).toEqual([]);
+    expect(plan.variants.length).toBeLessThanOrEqual(6);
+    expect(new Set(plan.variants.map(({ layout }) => layout))).toEqual(
+      new Set(["lane-output", "lane-token"]),
+    );
   });
 
   it.each(sizes)("applies and merges the weight exactly at %o", (given) => {
@@ -34,11 +26,109 @@ describe.each(samples)("plan of $transform.name", ({ transform, sizes }) => {
     const weight = densify(buildAlgebra(transform).root, values);
     const batch = 3;
     const x = Float64Array.from({ length: batch * weight.columns }, smallIntegers(5));
-    const expected = applyDense(weight, x);
+    const expected = plain(applyDense(weight, x));
     expect(expected.some((value) => value !== 0)).toBe(true);
-    for (const variant of chosen.variants) {
-      expect(interpretVariant(chosen, variant, transform.tensors, values, x, batch), variant.name).toEqual(expected.map((v) => v + 0));
+    for (const variant of plan.variants) {
+      const y = interpretVariant(plan, variant, transform.tensors, values, x, batch);
+      expect(plain(y), variant.name).toEqual(expected);
     }
-    expect(interpretMerge(chosen, transform.tensors, values).values.map((v) => v + 0)).toEqual(weight.values.map((v) => v + 0));
+    expect(plain(interpretMerge(plan, transform.tensors, values).values)).toEqual(plain(weight.values));
+  });
+});
+
+describe("choices", () => {
+  const formats = (name: string, variant: string): readonly string[] => {
+    const plan = planOf(sampleNamed(name));
+    const found = plan.variants.find((candidate) => candidate.name === variant);
+    const used = found?.steps.flatMap(({ terms }) => terms.map(({ operand }) => operand)) ?? [];
+    return used.map(
+      (operand) => plan.operands.find(({ name: known }) => known === operand)?.format.name ?? "",
+    );
+  };
+
+  it("pack a pattern in the format of its layout", () => {
+    expect(formats("SemiStructured", "separate/lane-output")).toEqual(["nm-lanes"]);
+    expect(formats("SemiStructured", "separate/lane-token")).toEqual(["nm-rows"]);
+    expect(formats("SemiStructured", "unpacked/lane-token")).toEqual(["panel16"]);
+    expect(formats("WideGroups", "separate/lane-output")).toEqual(["window-ell"]);
+    expect(formats("UprightGroups", "separate/lane-token")).toEqual(["csr"]);
+    expect(formats("BlockSparse", "separate/lane-token")).toEqual(["block-strips"]);
+    expect(formats("BlockSparse", "separate/lane-output")).toEqual(["window-ell"]);
+    expect(formats("DSEE", "sparse/lane-token")).toEqual(["panel16", "csr", "panel16", "csr"]);
+  });
+
+  it("turn the pattern with its matrix under a transpose", () => {
+    const plan = planOf(sampleNamed("BlockSparseTransposed"));
+    expect(plan.operands.map(({ format }) => format)).toContainEqual({
+      name: "block-strips",
+      height: 1,
+      width: 4,
+    });
+  });
+
+  it("form frozen sums once at load and keep what is trained apart", () => {
+    const [separate] = planOf(sampleNamed("FrozenSum")).variants;
+    expect(separate?.form).toBe("y = (V + E + B @ A) x + S x");
+    expect(
+      planOf(sampleNamed("FrozenSum")).operands.find(({ name }) => name === "weight_panels")?.stage,
+    ).toBe("load");
+  });
+
+  it("fuse a low-rank product into its base and fold the scale into its left factor", () => {
+    const plan = planOf(sampleNamed("DSEE"));
+    const [separate] = plan.variants;
+    expect(separate?.steps.map(({ terms }) => terms.map(({ atom, input }) => `${atom} ${input}`))).toEqual([
+      ["dense x"],
+      ["dense x", "dense t1", "sparse x"],
+    ]);
+    expect(
+      plan.operands.filter(({ stage }) => stage === "load").map(({ description }) => description),
+    ).toEqual(["M .* W", "M .* W", "M .* W"]);
+    expect(plan.operands.map(({ description }) => description)).toContain("(alpha / r) * B");
+    expect(plan.merge).toEqual({
+      method: "kernel",
+      terms: [
+        { kind: "operand", atom: "dense", operand: "W_panels" },
+        { kind: "product", left: "B_panels", right: "A_panels" },
+        { kind: "operand", atom: "sparse", operand: "S_windows" },
+      ],
+    });
+    expect(plan.specializations).toEqual([{ symbol: "r", value: 16 }]);
+  });
+
+  it("compute a factor that several terms share once", () => {
+    const [separate] = planOf(sampleNamed("SharedFactor")).variants;
+    expect(separate?.steps.filter(({ output }) => output !== "y")).toHaveLength(2);
+    expect(separate?.rules).toContain("common-factor");
+  });
+
+  it("write y first from what is structured and add the rest", () => {
+    const [separate] = planOf(sampleNamed("MonarchDelta")).variants;
+    expect(separate?.steps.map(({ output, accumulate }) => [output, accumulate])).toEqual([
+      ["t1", false],
+      ["y", false],
+      ["y", true],
+    ]);
+  });
+
+  it("try every product of a frozen chain and say what is left out", () => {
+    const plan = planOf(sampleNamed("FrozenChain"));
+    const forms = [
+      ...plan.variants.map(({ form }) => form),
+      ...plan.rejected.map(({ form }) => form.split(": ")[1]),
+    ];
+    expect(new Set(forms)).toEqual(
+      new Set(["y = B (A (C x))", "y = (B @ A) (C x)", "y = B ((A @ C) x)", "y = (B @ A @ C) x"]),
+    );
+  });
+
+  it("say when a structure has no packed form of its own", () => {
+    expect(planOf(sampleNamed("UnequalBlocks")).notes).toEqual([
+      "blockdiag(X, Y) has blocks of different sizes and is stored dense",
+    ]);
+    expect(planOf(sampleNamed("StructuredSumInChain")).notes.join()).toContain("is formed as a dense matrix");
+    expect(planOf(sampleNamed("UprightGroups")).notes.join()).toContain(
+      "2:4 along the output runs as unstructured entries",
+    );
   });
 });

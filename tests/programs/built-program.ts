@@ -29,7 +29,7 @@ export async function buildProgram(program: { file: string } | { text: string })
   writeArtefact(folder, artefact.files, artefact.replaces);
   return {
     folder,
-    artefact: openArtefact(pathToFileURL(join(folder, "program.manifest.json"))),
+    artefact: openArtefact(pathToFileURL(join(folder, artefact.manifestFile))),
     stages: new Map(compilation.transforms.map((stages) => [stages.checked.name, stages])),
     remove: () => rmSync(folder, { recursive: true, force: true }),
   };

@@ -21,7 +21,8 @@ export function createTestMemory(): TestMemory {
     },
     find(address) {
       const block = blocks.find(
-        (candidate) => address >= candidate.address && address < candidate.address + BigInt(candidate.view.byteLength),
+        (candidate) =>
+          address >= candidate.address && address < candidate.address + BigInt(candidate.view.byteLength),
       );
       if (block === undefined) throw new RangeError(`no block at ${address}`);
       return { view: block.view, offset: Number(address - block.address) };

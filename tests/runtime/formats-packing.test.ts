@@ -2,7 +2,12 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { number } from "../../runtime/contract/number-expression.ts";
 import { formatBuffers, type OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { type MatrixValue, type SparseMatrix, toDense, toSparse } from "../../runtime/formats/matrix-value.ts";
+import {
+  type MatrixValue,
+  type SparseMatrix,
+  toDense,
+  toSparse,
+} from "../../runtime/formats/matrix-value.ts";
 import { packOperand, unpackOperand } from "../../runtime/formats/pack-operand.ts";
 import { floatsOf, integersOf } from "../../runtime/formats/packed-operand.ts";
 import { createTestMemory } from "./formats-memory.ts";
@@ -19,14 +24,27 @@ function stream(seed: number): () => number {
   };
 }
 
-function randomDense(rows: number, columns: number, density: number, seed: number): MatrixValue & { kind: "dense" } {
+function randomDense(
+  rows: number,
+  columns: number,
+  density: number,
+  seed: number,
+): MatrixValue & { kind: "dense" } {
   const next = stream(seed);
-  const values = Float32Array.from({ length: rows * columns }, () => (next() < density ? 1 + Math.floor(next() * 99) : 0));
+  const values = Float32Array.from({ length: rows * columns }, () =>
+    next() < density ? 1 + Math.floor(next() * 99) : 0,
+  );
   return { kind: "dense", rows, columns, values };
 }
 
 /** At most n entries in every m columns of a row. */
-function randomNm(rows: number, columns: number, n: number, m: number, seed: number): MatrixValue & { kind: "dense" } {
+function randomNm(
+  rows: number,
+  columns: number,
+  n: number,
+  m: number,
+  seed: number,
+): MatrixValue & { kind: "dense" } {
   const next = stream(seed);
   const values = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++) {
@@ -116,7 +134,9 @@ describe("unstructured formats", () => {
       values: new Float32Array(0),
     };
     expect(() => packOperand({ name: "csr" }, wide, none, allocate)).toThrow(/65537 columns/);
-    expect(() => packOperand({ name: "window-ell" }, { ...wide, columns: 1048577 }, none, allocate)).toThrow(/1048577/);
+    expect(() => packOperand({ name: "window-ell" }, { ...wide, columns: 1048577 }, none, allocate)).toThrow(
+      /1048577/,
+    );
     expect(roundTrip({ name: "window-ell" }, wide).dense.length).toBe(65537);
   });
 });
@@ -212,7 +232,9 @@ describe("block formats", () => {
         }
       }
     }
-    expect(() => roundTrip({ name: "block-strips", height: 2, width: 2 }, randomDense(3, 4, 1, 1))).toThrow(/3 x 4/);
+    expect(() => roundTrip({ name: "block-strips", height: 2, width: 2 }, randomDense(3, 4, 1, 1))).toThrow(
+      /3 x 4/,
+    );
   });
 
   it("blockdiag16 packs blocks, repeated blocks, and refuses entries outside", () => {
@@ -224,7 +246,10 @@ describe("block formats", () => {
       [5, 1, 1],
     ] as const) {
       const next = stream(blocks);
-      const values = Float32Array.from({ length: blocks * blockRows * blockColumns }, () => 1 + Math.floor(next() * 9));
+      const values = Float32Array.from(
+        { length: blocks * blockRows * blockColumns },
+        () => 1 + Math.floor(next() * 9),
+      );
       const matrix: MatrixValue = { kind: "blockdiag", blocks, blockRows, blockColumns, values };
       const format: OperandFormat = { name: "blockdiag16", blocks: number(blocks), repeated: false };
       const panels = Math.ceil(blockRows / 16);
@@ -238,18 +263,28 @@ describe("block formats", () => {
         values: values.subarray(0, blockRows * blockColumns),
       };
       const repeated = roundTrip({ ...format, repeated: true }, one);
-      const copies = Float32Array.from({ length: values.length }, (_, index) => values[index % one.values.length] ?? 0);
+      const copies = Float32Array.from(
+        { length: values.length },
+        (_, index) => values[index % one.values.length] ?? 0,
+      );
       expect(repeated.dense).toEqual(denseOf({ ...matrix, values: copies }));
       expect(repeated.bytes).toBe(64 * panels * blockColumns);
     }
     const outside = randomDense(4, 4, 1, 1);
-    expect(() => roundTrip({ name: "blockdiag16", blocks: number(2), repeated: false }, outside)).toThrow(/outside the blocks/);
-    expect(() => roundTrip({ name: "blockdiag16", blocks: number(3), repeated: false }, outside)).toThrow(/equal blocks/);
+    expect(() => roundTrip({ name: "blockdiag16", blocks: number(2), repeated: false }, outside)).toThrow(
+      /outside the blocks/,
+    );
+    expect(() => roundTrip({ name: "blockdiag16", blocks: number(3), repeated: false }, outside)).toThrow(
+      /equal blocks/,
+    );
   });
 
   it("vector holds a diagonal and nothing else", () => {
     for (const size of sizes) {
-      const matrix: MatrixValue = { kind: "diag", values: Float32Array.from({ length: size }, (_, index) => index + 1) };
+      const matrix: MatrixValue = {
+        kind: "diag",
+        values: Float32Array.from({ length: size }, (_, index) => index + 1),
+      };
       const expected = { dense: denseOf(matrix), bytes: 4 * size };
       expect(roundTrip({ name: "vector" }, matrix)).toEqual(expected);
       expect(roundTrip({ name: "vector" }, toDense(matrix))).toEqual(expected);
@@ -261,7 +296,12 @@ describe("block formats", () => {
 
 describe("conversions", () => {
   it("dense to sparse and back is the identity", () => {
-    const arbitrary = fc.record({ rows: fc.nat(20), columns: fc.nat(20), seed: fc.nat(), density: fc.double({ min: 0, max: 1, noNaN: true }) });
+    const arbitrary = fc.record({
+      rows: fc.nat(20),
+      columns: fc.nat(20),
+      seed: fc.nat(),
+      density: fc.double({ min: 0, max: 1, noNaN: true }),
+    });
     fc.assert(
       fc.property(arbitrary, ({ rows, columns, seed, density }) => {
         const matrix = randomDense(rows, columns, density, seed);

@@ -111,5 +111,10 @@ test("the largest entry of each left vector is positive, whichever sign the matr
     expect(largest).toBeGreaterThan(0);
   }
   expect(distance(plus.u, minus.u)).toBeLessThan(1e-13);
-  expect(distance(plus.v, minus.v.map((value) => -value))).toBeLessThan(1e-13);
+  expect(
+    distance(
+      plus.v,
+      minus.v.map((value) => -value),
+    ),
+  ).toBeLessThan(1e-13);
 });

@@ -7,7 +7,13 @@ export function noise(rows: number, columns: number, seed: number): Float64Array
   return Float64Array.from(fillNormal(randomStream(seed, "noise"), new Float32Array(rows * columns)));
 }
 
-export function product(a: Float64Array, b: Float64Array, rows: number, inner: number, columns: number): Float64Array {
+export function product(
+  a: Float64Array,
+  b: Float64Array,
+  rows: number,
+  inner: number,
+  columns: number,
+): Float64Array {
   const result = new Float64Array(rows * columns);
   for (let i = 0; i < rows; i += 1) {
     for (let k = 0; k < inner; k += 1) {
@@ -21,12 +27,17 @@ export function product(a: Float64Array, b: Float64Array, rows: number, inner: n
 }
 
 export function transpose(matrix: Float64Array, rows: number, columns: number): Float64Array {
-  return Float64Array.from(matrix, (_, index) => matrix[(index % rows) * columns + Math.floor(index / rows)] ?? 0);
+  return Float64Array.from(
+    matrix,
+    (_, index) => matrix[(index % rows) * columns + Math.floor(index / rows)] ?? 0,
+  );
 }
 
 export function diagonal(values: Float64Array): Float64Array {
   const size = values.length;
-  return new Float64Array(size * size).map((_, index) => (index % (size + 1) === 0 ? (values[index / (size + 1)] ?? 0) : 0));
+  return new Float64Array(size * size).map((_, index) =>
+    index % (size + 1) === 0 ? (values[index / (size + 1)] ?? 0) : 0,
+  );
 }
 
 export function frobenius(values: Float64Array): number {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { SpxError } from "../../runtime/errors.ts";
 import { householderQr } from "../../runtime/linalg/householder-qr.ts";
-import { type SingularValues, jacobiSvd } from "../../runtime/linalg/jacobi-svd.ts";
+import { jacobiSvd, type SingularValues } from "../../runtime/linalg/jacobi-svd.ts";
 import { truncatedSvd } from "../../runtime/linalg/truncated-svd.ts";
 import { columnsDefect, diagonal, distance, frobenius, noise, product, transpose } from "./linalg-oracle.ts";
 
@@ -26,14 +26,22 @@ const spectra = [
     name: "slowly falling",
     rows: 190,
     columns: 150,
-    matrix: withSingularValues(190, 150, Float64Array.from({ length: 150 }, (_, k) => 1 / Math.sqrt(1 + k))),
+    matrix: withSingularValues(
+      190,
+      150,
+      Float64Array.from({ length: 150 }, (_, k) => 1 / Math.sqrt(1 + k)),
+    ),
     excess: 1e-6,
   },
   {
     name: "quickly falling",
     rows: 130,
     columns: 200,
-    matrix: withSingularValues(130, 200, Float64Array.from({ length: 130 }, (_, k) => 0.7 ** k)),
+    matrix: withSingularValues(
+      130,
+      200,
+      Float64Array.from({ length: 130 }, (_, k) => 0.7 ** k),
+    ),
     excess: 1e-10,
   },
 ];
@@ -112,7 +120,8 @@ test("rank 0 and empty matrices", () => {
 
 test("a rank that cannot be and values that are not finite are refused", () => {
   const matrix = single(noise(70, 80, 1));
-  for (const rank of [-1, 71, 1.5, Number.NaN]) expect(() => truncatedSvd(matrix, 70, 80, rank)).toThrow(SpxError);
+  for (const rank of [-1, 71, 1.5, Number.NaN])
+    expect(() => truncatedSvd(matrix, 70, 80, rank)).toThrow(SpxError);
   matrix[2 * 80 + 3] = Number.NaN;
   expect(() => truncatedSvd(matrix, 70, 80, 2)).toThrow(/SPX8408.*NaN at \[2, 3\]/);
 });

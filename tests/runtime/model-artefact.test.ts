@@ -1,5 +1,5 @@
-import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -34,26 +34,34 @@ describe("manifest", () => {
     expect(openArtefact(url, hash).manifest()).toEqual(sampleManifest());
     expect(() => openArtefact(url, "00").manifest()).toThrow(/SPX8103/);
     expect(() => openArtefact(store("text.json", "{").url).manifest()).toThrow(/SPX8102.*no JSON/);
-    expect(() => openArtefact(store("kind.json", { ...sampleManifest(), kind: "x" }).url).manifest()).toThrow(/SPX8102/);
-    expect(() => openArtefact(store("abi.json", { ...sampleManifest(), abi: 99 }).url).manifest()).toThrow(/SPX8201.*99/);
+    expect(() => openArtefact(store("kind.json", { ...sampleManifest(), kind: "x" }).url).manifest()).toThrow(
+      /SPX8102/,
+    );
+    expect(() => openArtefact(store("abi.json", { ...sampleManifest(), abi: 99 }).url).manifest()).toThrow(
+      /SPX8201.*99/,
+    );
   });
 
   it("is refused when any field of its outline is missing", () => {
     for (const field of ["compiler", "sources", "kernels", "transforms", "models"]) {
-      expect(() => checkManifest({ ...sampleManifest(), [field]: undefined }, "m")).toThrow(new RegExp(`SPX8102.*\`${field}\``));
+      expect(() => checkManifest({ ...sampleManifest(), [field]: undefined }, "m")).toThrow(
+        new RegExp(`SPX8102.*\`${field}\``),
+      );
     }
     for (const field of Object.keys(sampleTransform)) {
       if (field === "documentation") continue;
       const broken = { ...sampleManifest(), transforms: [{ ...sampleTransform, [field]: 7 }] };
-      expect(() => checkManifest(broken, "m"), field).toThrow(/SPX8102.*`transforms`|SPX8102/);
+      expect(() => checkManifest(broken, "m"), field).toThrow(/SPX8102.*`transforms`/);
     }
   });
 
   it("names the transforms that there are", async () => {
     const { url } = store("names.json", sampleManifest());
     const artefact = openArtefact(url);
-    await expect(artefact.transform("Sampel").load({})).rejects.toThrow(/SPX8104[^]*did you mean `Sample`/);
-    expect(() => artefact.model("Encodr").match([])).toThrow(/SPX8104[^]*did you mean `Encoder`/);
+    await expect(artefact.transform("Sampel").load({})).rejects.toThrow(
+      /SPX8104[\s\S]*did you mean `Sample`/,
+    );
+    expect(() => artefact.model("Encodr").match([])).toThrow(/SPX8104[\s\S]*did you mean `Encoder`/);
   });
 });
 
@@ -65,7 +73,9 @@ describe("level", () => {
     expect(chooseLevel(levels, new Set(["avx512f", "avx2", "fma"]), "v3").name).toBe("x86-64-v3");
   });
   it("is an error that lists what is missing", () => {
-    expect(() => chooseLevel(levels, new Set(["avx2"]), null)).toThrow(/SPX8307.*x86-64-v4 needs avx512f; x86-64-v3 needs fma/);
+    expect(() => chooseLevel(levels, new Set(["avx2"]), null)).toThrow(
+      /SPX8307.*x86-64-v4 needs avx512f; x86-64-v3 needs fma/,
+    );
     expect(() => chooseLevel(levels, new Set(["avx2", "fma"]), "v4")).toThrow(/SPX8308.*avx512f/);
     expect(() => chooseLevel(levels, new Set(["avx2", "fma"]), "v5")).toThrow(/SPX8308.*no level `v5`/);
   });
@@ -77,7 +87,11 @@ describe("variants", () => {
     form: name,
     layout: "lane-output",
     kernels: [],
-    cost: apply("+", number(fixed), apply("*", number(each), apply("ceil", apply("/", symbol("batch"), number(3))))),
+    cost: apply(
+      "+",
+      number(fixed),
+      apply("*", number(each), apply("ceil", apply("/", symbol("batch"), number(3)))),
+    ),
     merged: false,
     rules: [],
     steps: [],
@@ -92,7 +106,10 @@ describe("variants", () => {
     ]) {
       const intervals = chooseVariants(variants, symbols);
       expect(intervals[0]?.from).toBe(1);
-      intervals.forEach(({ to }, index) => expect(to).toBe(intervals[index + 1] === undefined ? null : (intervals[index + 1]?.from ?? 0) - 1));
+      intervals.forEach(({ to }, index) => {
+        const next = intervals[index + 1];
+        expect(to).toBe(next === undefined ? null : next.from - 1);
+      });
       for (let batch = 1; batch <= 4096; batch++) {
         const best = Math.min(...variants.map((candidate) => predictCost(candidate, symbols, batch)));
         expect(predictCost(intervalAt(intervals, batch).variant, symbols, batch)).toBe(best);
@@ -174,11 +191,25 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
       ],
       workspace: apply("*", number(64), symbol("batch")),
     };
-    const variant = { name: "dense", form: "W x", layout: "lane-output", kernels: [kernel], cost: number(1), merged: false, rules: [], steps: [] } as const;
+    const variant = {
+      name: "dense",
+      form: "W x",
+      layout: "lane-output",
+      kernels: [kernel],
+      cost: number(1),
+      merged: false,
+      rules: [],
+      steps: [],
+    } as const;
     const sample = sampleManifest();
     return {
       ...sample,
-      kernels: { file: library.file, sha256: sha256(library.bytes), bytes: library.bytes.length, levels: [{ name: "any", suffix: "", needs: [] }] },
+      kernels: {
+        file: library.file,
+        sha256: sha256(library.bytes),
+        bytes: library.bytes.length,
+        levels: [{ name: "any", suffix: "", needs: [] }],
+      },
       transforms: [
         {
           ...sampleTransform,
@@ -191,7 +222,15 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
           trainable: number(0),
           plan: {
             operands: [
-              { name: "weight", format: { name: "panel16" }, rows: out, columns: inputs, source: { kind: "leaf", name: "W", slice: null }, stage: "load", bytes: number(0) },
+              {
+                name: "weight",
+                format: { name: "panel16" },
+                rows: out,
+                columns: inputs,
+                source: { kind: "leaf", name: "W", slice: null },
+                stage: "load",
+                bytes: number(0),
+              },
             ],
             variants: [variant],
             merge: { method: "identity", variant: "dense" },
@@ -203,17 +242,23 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
 
   it("run from a file, synchronously and in parallel, and merge", async () => {
     const { url, hash } = store("native.json", denseManifest(buildLibrary("native", 1)));
-    const W = { data: Float32Array.from({ length: 33 * 20 }, (_, index) => (index % 23) - 11), shape: [33, 20] };
+    const W = {
+      data: Float32Array.from({ length: 33 * 20 }, (_, index) => (index % 23) - 11),
+      shape: [33, 20],
+    };
     const layer = await openArtefact(url, hash).transform<{ W: typeof W }, object>("Dense").load({ W });
     expect(layer.merge().data).toEqual(W.data);
     const x = Float32Array.from({ length: 5 * 20 }, (_, index) => (index % 7) - 3);
     const expected = Float32Array.from({ length: 5 * 33 }, (_, at) => {
       let sum = 0;
-      for (let k = 0; k < 20; k++) sum += (W.data[(at % 33) * 20 + k] ?? 0) * (x[Math.floor(at / 33) * 20 + k] ?? 0);
+      for (let k = 0; k < 20; k++)
+        sum += (W.data[(at % 33) * 20 + k] ?? 0) * (x[Math.floor(at / 33) * 20 + k] ?? 0);
       return sum;
     });
     expect(layer.forward(x).data).toEqual(expected);
-    const results = await Promise.all(Array.from({ length: 16 }, () => layer.forwardAsync(x, { threads: 1 })));
+    const results = await Promise.all(
+      Array.from({ length: 16 }, () => layer.forwardAsync(x, { threads: 1 })),
+    );
     for (const { data } of results) expect(data).toEqual(expected);
     layer.dispose();
   });
@@ -221,11 +266,24 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
   it("are refused when the file is another one, or follows another contract", async () => {
     const library = buildLibrary("changed", 1);
     const load = (name: string, manifest: Manifest) =>
-      openArtefact(store(name, manifest).url).transform<{ W: unknown }, object>("Dense").load({ W: { data: new Float32Array(4), shape: [2, 2] } });
+      openArtefact(store(name, manifest).url)
+        .transform<{ W: unknown }, object>("Dense")
+        .load({ W: { data: new Float32Array(4), shape: [2, 2] } });
     const manifest = denseManifest(library);
-    await expect(load("lost.json", { ...manifest, kernels: { ...manifest.kernels, file: "lost.so" } })).rejects.toThrow(/SPX8301/);
-    await expect(load("other.json", denseManifest(buildLibrary("abi2", 2)))).rejects.toThrow(/SPX8201.*contract version 2/);
-    writeFileSync(join(folder, library.file), "not a library");
+    await expect(
+      load("lost.json", { ...manifest, kernels: { ...manifest.kernels, file: "lost.so" } }),
+    ).rejects.toThrow(/SPX8301/);
+    await expect(load("other.json", denseManifest(buildLibrary("abi2", 2)))).rejects.toThrow(
+      /SPX8201.*contract version 2/,
+    );
+    const old = join(folder, library.file);
+    writeFileSync(old, "not a library");
     await expect(load("changed.json", manifest)).rejects.toThrow(/SPX8103/);
+    writeFileSync(old, library.bytes);
+    await expect(load("right.json", manifest)).resolves.toMatchObject({ out: 2 });
+    const rebuilt = { ...manifest.kernels, sha256: "00" };
+    await expect(load("again.json", { ...manifest, kernels: rebuilt })).rejects.toThrow(
+      /SPX8302.*another version/,
+    );
   });
 });

@@ -2,9 +2,9 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
+import { openCheckpoint } from "../../runtime/checkpoint/read-safetensors.ts";
 import type { Manifest, TransformManifest } from "../../runtime/contract/manifest.ts";
 import { symbol } from "../../runtime/contract/number-expression.ts";
-import { openCheckpoint } from "../../runtime/checkpoint/read-safetensors.ts";
 import type { DenseParameter, Layer, SparseParameter } from "../../runtime/model/layer.ts";
 import { artefactOver } from "../../runtime/model/open-artefact.ts";
 import type { LoadOptions } from "../../runtime/model/transform.ts";
@@ -39,19 +39,34 @@ function open(manifest: Manifest = sampleManifest()) {
   return { device, artefact, transform: artefact.transform<SampleArguments, SampleParameters>("Sample") };
 }
 
-const noise = (name: string, count: number): Float32Array => fillNormal(randomStream(9, name), new Float32Array(count));
-const weightOf = (rows: number, columns: number) => ({ data: noise("W", rows * columns), shape: [rows, columns] });
+const noise = (name: string, count: number): Float32Array =>
+  fillNormal(randomStream(9, name), new Float32Array(count));
+const weightOf = (rows: number, columns: number) => ({
+  data: noise("W", rows * columns),
+  shape: [rows, columns],
+});
 
 /** W ⊙ M + (alpha / r) (B A + S), in double precision with plain loops. */
-function oracle(layer: Layer<SampleParameters>, W: { data: Float32Array }, keep: number, alpha: number, r: number): Float64Array {
+function oracle(
+  layer: Layer<SampleParameters>,
+  W: { data: Float32Array },
+  keep: number,
+  alpha: number,
+  r: number,
+): Float64Array {
   const { B, A, S } = layer.parameters();
   const [rows, columns] = [layer.out, layer.in];
-  const order = [...W.data.keys()].toSorted((a, b) => Math.abs(W.data[b] ?? 0) - Math.abs(W.data[a] ?? 0) || a - b);
+  const order = [...W.data.keys()].toSorted(
+    (a, b) => Math.abs(W.data[b] ?? 0) - Math.abs(W.data[a] ?? 0) || a - b,
+  );
   const mask = new Set(order.slice(0, Math.round(keep * rows * columns)));
   const dense = new Float64Array(rows * columns);
   for (let place = 0; place < dense.length; place++) {
     let sum = 0;
-    for (let k = 0; k < r; k++) sum += (B.values[Math.floor(place / columns) * r + k] ?? 0) * (A.values[k * columns + (place % columns)] ?? 0);
+    for (let k = 0; k < r; k++)
+      sum +=
+        (B.values[Math.floor(place / columns) * r + k] ?? 0) *
+        (A.values[k * columns + (place % columns)] ?? 0);
     dense[place] = (alpha / r) * sum + (mask.has(place) ? (W.data[place] ?? 0) : 0);
   }
   S.positions.forEach((place, entry) => {
@@ -60,7 +75,13 @@ function oracle(layer: Layer<SampleParameters>, W: { data: Float32Array }, keep:
   return dense;
 }
 
-function expectProduct(y: Float32Array, dense: Float64Array, x: Float32Array, batch: number, layer: { out: number; in: number }) {
+function expectProduct(
+  y: Float32Array,
+  dense: Float64Array,
+  x: Float32Array,
+  batch: number,
+  layer: { out: number; in: number },
+) {
   let error = 0;
   let norm = 0;
   for (let b = 0; b < batch; b++) {
@@ -164,7 +185,9 @@ describe("layer", () => {
     const { transform } = open(sampleManifest([{ ...sampleTransform, plan }]));
     const W = weightOf(5, 300);
     const layer = await transform.load({ W });
-    expect([...layer.merge().data]).toEqual([...oracle(layer, W, 0.5, 8, 4)].map((value) => expect.closeTo(value, 4)));
+    expect([...layer.merge().data]).toEqual(
+      [...oracle(layer, W, 0.5, 8, 4)].map((value) => expect.closeTo(value, 4)),
+    );
   });
 
   it("gives memory back", async () => {
@@ -181,9 +204,17 @@ describe("layer", () => {
     const { B, A, S } = layer.parameters();
     expect(layer.trainable).toBe(4 * 16 + 11);
     expect(layer.trainable).toBe(B.values.length + A.values.length + S.values.length);
-    expect([B.shape, A.shape, S.shape]).toEqual([[10, 4], [4, 6], [10, 6]]);
+    expect([B.shape, A.shape, S.shape]).toEqual([
+      [10, 4],
+      [4, 6],
+      [10, 6],
+    ]);
     expect(S.positions.length).toBe(11);
     expect(layer.parameters().B.values).toBe(B.values);
+    const { M, Omega } = layer.patterns();
+    expect(M).toMatchObject({ rows: 10, columns: 6 });
+    expect(M?.positions.length).toBe(30);
+    expect(Omega?.positions).toEqual(S.positions);
   });
 });
 
@@ -191,17 +222,29 @@ describe("arguments", () => {
   const { transform } = open();
   const W = weightOf(6, 8);
   it("are checked, each with its own message", async () => {
-    await expect(transform.load({ W: undefined })).rejects.toThrow(/SPX8401.*needs the tensor `W` \[out, in\]/);
-    await expect(transform.load({ W, kepp: 1 } as SampleArguments)).rejects.toThrow(/SPX8402.*no argument `kepp`\n.*did you mean `keep`/);
-    await expect(transform.load({ W, keep: 1.5 })).rejects.toThrow(/SPX8407.*`keep` of `Sample` is 1.5, expected a number from 0 to 1/);
+    await expect(transform.load({ W: undefined })).rejects.toThrow(
+      /SPX8401.*needs the tensor `W` \[out, in\]/,
+    );
+    await expect(transform.load({ W, kepp: 1 } as SampleArguments)).rejects.toThrow(
+      /SPX8402.*no argument `kepp`\n.*did you mean `keep`/,
+    );
+    await expect(transform.load({ W, keep: 1.5 })).rejects.toThrow(
+      /SPX8407.*`keep` of `Sample` is 1.5, expected a number from 0 to 1/,
+    );
     await expect(transform.load({ W, r: 2.5 })).rejects.toThrow(/SPX8407.*whole number/);
     await expect(transform.load({ W, r: "4" })).rejects.toThrow(/SPX8403/);
     await expect(transform.load({ W: 3 })).rejects.toThrow(/SPX8403/);
-    await expect(transform.load({ W, r: 7 })).rejects.toThrow(/SPX8406.*requires `r <= min\(out, in\)`.*r = 7, out = 6, in = 8[^]*sample.spx:4:3/);
+    await expect(transform.load({ W, r: 7 })).rejects.toThrow(
+      /SPX8406.*requires `r <= min\(out, in\)`.*r = 7, out = 6, in = 8[\s\S]*sample.spx:4:3/,
+    );
     await expect(transform.load({ W, nnz: 49 })).rejects.toThrow(/SPX8407.*49 of 48/);
-    await expect(transform.load({ W: { data: W.data, shape: [48] } })).rejects.toThrow(/SPX8405.*`W` is \[48\], expected \[out, in\]/);
+    await expect(transform.load({ W: { data: W.data, shape: [48] } })).rejects.toThrow(
+      /SPX8405.*`W` is \[48\], expected \[out, in\]/,
+    );
     await expect(transform.load({ W: { data: W.data, shape: [6, 9] } })).rejects.toThrow(/SPX8409/);
-    await expect(transform.load({ W: tensor("i32", [2, 2], new Int32Array(4)) })).rejects.toThrow(/SPX8404.*i32/);
+    await expect(transform.load({ W: tensor("i32", [2, 2], new Int32Array(4)) })).rejects.toThrow(
+      /SPX8404.*i32/,
+    );
     await expect(transform.load({ W, seed: 0.5 })).rejects.toThrow(/SPX8407/);
     const broken = { data: W.data.slice(), shape: [6, 8] };
     broken.data[11] = Number.NaN;
@@ -214,7 +257,12 @@ describe("arguments", () => {
       arguments: [
         ...sampleTransform.arguments,
         { kind: "tensor", name: "C", dimensions: [symbol("in")], frozen: false },
-        { kind: "tensor", name: "D", dimensions: [{ kind: "apply", operator: "*", operands: [symbol("r"), symbol("out")] }], frozen: false },
+        {
+          kind: "tensor",
+          name: "D",
+          dimensions: [{ kind: "apply", operator: "*", operands: [symbol("r"), symbol("out")] }],
+          frozen: false,
+        },
       ],
     };
     const load = (c: number, d: number) =>
@@ -224,7 +272,9 @@ describe("arguments", () => {
         D: { data: new Float32Array(d), shape: [d] },
       } as SampleArguments);
     await expect(load(7, 24)).rejects.toThrow(/SPX8405.*`in` is 8 by `W` \[6, 8\] and 7 by `C` \[7\]/);
-    await expect(load(8, 25)).rejects.toThrow(/SPX8405.*`D` is \[25\], its dimension `r \* out` should be 24[^]*r = 4, out = 6/);
+    await expect(load(8, 25)).rejects.toThrow(
+      /SPX8405.*`D` is \[25\], its dimension `r \* out` should be 24[\s\S]*r = 4, out = 6/,
+    );
     await expect(load(8, 24)).resolves.toMatchObject({ out: 6, in: 8 });
   });
 
@@ -234,7 +284,10 @@ describe("arguments", () => {
     layer.parameters().S.values.fill(0);
     layer.updated();
     const dense = layer.merge().data;
-    dense.forEach((value, place) => expect(Math.abs(value - (W.data[place] ?? 0))).toBeLessThanOrEqual(Math.abs(W.data[place] ?? 0) / 256));
+    dense.forEach((value, place) => {
+      const exact = W.data[place] ?? 0;
+      expect(Math.abs(value - exact)).toBeLessThanOrEqual(Math.abs(exact) / 256);
+    });
   });
 
   it("depend on the seed and the name for what is random", async () => {
@@ -262,10 +315,19 @@ describe("saved parameters", () => {
     const file = await openCheckpoint(path);
     expect(file.names.toSorted()).toEqual(["A", "B", "S", "S.positions"]);
     expect(file.describe("S.positions")).toMatchObject({ elementType: "i32", shape: [10] });
-    expect(file.metadata).toMatchObject({ format: "pt", "spx.transform": "Sample", "spx.seed": "5", "spx.name": "encoder.0" });
+    expect(file.metadata).toMatchObject({
+      format: "pt",
+      "spx.transform": "Sample",
+      "spx.seed": "5",
+      "spx.name": "encoder.0",
+    });
     await file.close();
     const restored = await transform.load({ W, parameters: path });
-    expect(restored).toMatchObject({ seed: 5, name: "encoder.0", arguments: { r: 3, nnz: 10, alpha: 8, keep: 0.5 } });
+    expect(restored).toMatchObject({
+      seed: 5,
+      name: "encoder.0",
+      arguments: { r: 3, nnz: 10, alpha: 8, keep: 0.5 },
+    });
     expect(restored.parameters()).toEqual(layer.parameters());
     const again = join(folder, "again.safetensors");
     await restored.save(again);
@@ -281,18 +343,35 @@ describe("saved parameters", () => {
     const layer = await transform.load({ W });
     const path = join(folder, "fit.safetensors");
     await layer.save(path);
-    await expect(transform.load({ W, r: 2, parameters: path })).rejects.toThrow(/SPX8407.*`r` is 2 as given and 4 in the saved/);
-    await expect(transform.load({ W: weightOf(9, 8), parameters: path })).rejects.toThrow(/SPX8405.*`A` has 28 values, expected 32/);
+    await expect(transform.load({ W, r: 2, parameters: path })).rejects.toThrow(
+      /SPX8407.*`r` is 2 as given and 4 in the saved/,
+    );
+    await expect(transform.load({ W: weightOf(9, 8), parameters: path })).rejects.toThrow(
+      /SPX8405.*`A` has 28 values, expected 32/,
+    );
     const { B, A, S } = layer.parameters();
-    await expect(transform.load({ W, parameters: { B, A } })).rejects.toThrow(/SPX8014.*`S` of `Sample` is missing/);
+    await expect(transform.load({ W, parameters: { B, A } })).rejects.toThrow(
+      /SPX8014.*`S` of `Sample` is missing/,
+    );
     await expect(transform.load({ W, parameters: { B, A, S, C: B } })).rejects.toThrow(/SPX8410.*`C`/);
     const twice = { ...S, positions: S.positions.slice().fill(3) };
-    await expect(transform.load({ W, parameters: { B, A, S: twice } })).rejects.toThrow(/SPX8407.*position 1 of `S` is 3, after 3/);
+    await expect(transform.load({ W, parameters: { B, A, S: twice } })).rejects.toThrow(
+      /SPX8407.*position 1 of `S` is 3, after 3/,
+    );
     const fewer = { values: S.values.slice(1), positions: S.positions.slice(1) };
-    await expect(transform.load({ W, parameters: { B, A, S: fewer } })).rejects.toThrow(/SPX8405.*7 positions were saved, it keeps 8/);
-    const other = open(sampleManifest([{ ...sampleTransform, name: "Other" }])).artefact.transform<SampleArguments, SampleParameters>("Other");
-    await expect(other.load({ W, parameters: path })).rejects.toThrow(/SPX8403.*saved from `Sample`, expected `Other`/);
-    await expect(transform.load({ W, parameters: join(folder, "none.safetensors") })).rejects.toThrow(/SPX8001/);
+    await expect(transform.load({ W, parameters: { B, A, S: fewer } })).rejects.toThrow(
+      /SPX8405.*7 positions were saved, it keeps 8/,
+    );
+    const other = open(sampleManifest([{ ...sampleTransform, name: "Other" }])).artefact.transform<
+      SampleArguments,
+      SampleParameters
+    >("Other");
+    await expect(other.load({ W, parameters: path })).rejects.toThrow(
+      /SPX8403.*saved from `Sample`, expected `Other`/,
+    );
+    await expect(transform.load({ W, parameters: join(folder, "none.safetensors") })).rejects.toThrow(
+      /SPX8001/,
+    );
     await expect(layer.save(join(folder, "no", "where.safetensors"))).rejects.toThrow(/SPX8020/);
   });
 });

@@ -2,7 +2,13 @@
  * A small transform with its manifest written by hand and its kernels in JavaScript, so that layers can be tested
  * without a compiler: W ⊙ M + (alpha / r) (B A + S), M by magnitude, S on a random support.
  */
-import { abiVersion, type KernelManifest, type Manifest, type ModelRule, type TransformManifest } from "../../runtime/contract/manifest.ts";
+import {
+  abiVersion,
+  type KernelManifest,
+  type Manifest,
+  type ModelRule,
+  type TransformManifest,
+} from "../../runtime/contract/manifest.ts";
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import { apply, number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { CpuDevice } from "../../runtime/device/cpu/cpu-device.ts";
@@ -22,7 +28,13 @@ const dimensions = [
 ];
 
 function kernelsOf(symbolName: string, buffers: KernelManifest["buffers"]): KernelManifest[] {
-  const general = { level: "x86-64-v3", guard: null, buffers, symbols: dimensions, workspace: apply("*", number(4), r, symbol("batch")) };
+  const general = {
+    level: "x86-64-v3",
+    guard: null,
+    buffers,
+    symbols: dimensions,
+    workspace: apply("*", number(4), r, symbol("batch")),
+  };
   const guard = apply("==", r, number(4));
   return [
     { ...general, symbol: `${symbolName}_wide`, level: "x86-64-v4" },
@@ -80,7 +92,11 @@ export const sampleTransform: TransformManifest = {
       rows: out,
       columns: inputs,
       count: symbol("nnz"),
-      recipe: { kind: "call", intrinsic: "random_support", operands: { count: { kind: "number", value: symbol("nnz") } } },
+      recipe: {
+        kind: "call",
+        intrinsic: "random_support",
+        operands: { count: { kind: "number", value: symbol("nnz") } },
+      },
     },
   ],
   parameters: [
@@ -122,7 +138,15 @@ export const sampleTransform: TransformManifest = {
   trainable: apply("+", apply("*", r, apply("+", out, inputs)), symbol("nnz")),
   plan: {
     operands: [
-      { name: "base", format: { name: "csr" }, rows: out, columns: inputs, source: base, stage: "load", bytes: number(0) },
+      {
+        name: "base",
+        format: { name: "csr" },
+        rows: out,
+        columns: inputs,
+        source: base,
+        stage: "load",
+        bytes: number(0),
+      },
       {
         name: "up",
         format: { name: "panel16" },
@@ -132,7 +156,15 @@ export const sampleTransform: TransformManifest = {
         stage: "step",
         bytes: number(0),
       },
-      { name: "down", format: { name: "panel16" }, rows: r, columns: inputs, source: leaf("A"), stage: "step", bytes: number(0) },
+      {
+        name: "down",
+        format: { name: "panel16" },
+        rows: r,
+        columns: inputs,
+        source: leaf("A"),
+        stage: "step",
+        bytes: number(0),
+      },
       {
         name: "delta",
         format: { name: "csr" },
@@ -182,7 +214,10 @@ export const sampleTransform: TransformManifest = {
 };
 
 /** A manifest around `transforms`, with one model of the given rules. */
-export function sampleManifest(transforms: readonly TransformManifest[] = [sampleTransform], rules: readonly ModelRule[] = []): Manifest {
+export function sampleManifest(
+  transforms: readonly TransformManifest[] = [sampleTransform],
+  rules: readonly ModelRule[] = [],
+): Manifest {
   return {
     kind: "spx-manifest",
     abi: abiVersion,
@@ -254,7 +289,8 @@ function sampleKernel(name: string, device: SampleDevice): Kernel {
           continue;
         }
         let sum = 0;
-        for (let k = 0; k < rank; k++) sum += panel(floats(3), rank, row, k) * panel(floats(4), columns, k, column);
+        for (let k = 0; k < rank; k++)
+          sum += panel(floats(3), rank, row, k) * panel(floats(4), columns, k, column);
         weight[row * columns + column] = sum;
       }
     }

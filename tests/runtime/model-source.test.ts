@@ -9,13 +9,16 @@ import { patternOfPositions } from "../../runtime/select/pattern.ts";
 /** A matrix as nested lists of doubles: the oracle's own world. */
 type Lists = number[][];
 
-const zeros = (rows: number, columns: number): Lists => Array.from({ length: rows }, () => new Array<number>(columns).fill(0));
+const zeros = (rows: number, columns: number): Lists =>
+  Array.from({ length: rows }, () => new Array<number>(columns).fill(0));
 const cell = (matrix: Lists, row: number, column: number): number => matrix[row]?.[column] ?? Number.NaN;
 const build = (rows: number, columns: number, f: (row: number, column: number) => number): Lists =>
   zeros(rows, columns).map((line, row) => line.map((_, column) => f(row, column)));
 const width = (matrix: Lists): number => matrix[0]?.length ?? 0;
 const product = (a: Lists, b: Lists): Lists =>
-  build(a.length, width(b), (row, column) => b.reduce((sum, _, k) => sum + cell(a, row, k) * cell(b, k, column), 0));
+  build(a.length, width(b), (row, column) =>
+    b.reduce((sum, _, k) => sum + cell(a, row, k) * cell(b, k, column), 0),
+  );
 const listsOf = (matrix: MatrixValue): Lists => {
   const { rows, columns, values } = toDense(matrix);
   return build(rows, columns, (row, column) => values[row * columns + column] ?? Number.NaN);
@@ -47,7 +50,9 @@ function leafOf(matrix: MatrixValue): Sample {
 /** A leaf of every kind that has the shape, small whole numbers inside. */
 function leafSample(rows: number, columns: number): fc.Arbitrary<Sample> {
   const values = fc.array(small, { minLength: rows * columns, maxLength: rows * columns });
-  const dense = values.map((list): MatrixValue => ({ kind: "dense", rows, columns, values: Float32Array.from(list) }));
+  const dense = values.map(
+    (list): MatrixValue => ({ kind: "dense", rows, columns, values: Float32Array.from(list) }),
+  );
   const kinds = [dense.map(leafOf), dense.map((matrix) => leafOf(toSparse(matrix)))];
   if (rows === columns) {
     const diagonal = fc.array(small, { minLength: rows, maxLength: rows });
@@ -55,23 +60,43 @@ function leafSample(rows: number, columns: number): fc.Arbitrary<Sample> {
     kinds.push(
       diagonal.map((list) => {
         const vector = leafOf({ kind: "dense", rows, columns: 1, values: Float32Array.from(list) });
-        return { source: { kind: "diag", of: vector.source }, expected: build(rows, rows, (a, b) => (a === b ? (list[a] ?? 0) : 0)) };
+        return {
+          source: { kind: "diag", of: vector.source },
+          expected: build(rows, rows, (a, b) => (a === b ? (list[a] ?? 0) : 0)),
+        };
       }),
     );
-    kinds.push(fc.constant({ source: { kind: "identity", size: number(rows) }, expected: build(rows, rows, (a, b) => Number(a === b)) }));
+    kinds.push(
+      fc.constant({
+        source: { kind: "identity", size: number(rows) },
+        expected: build(rows, rows, (a, b) => Number(a === b)),
+      }),
+    );
   }
   if (rows === columns && rows % 2 === 0) {
     const length = rows / 2;
     // (P v)[k * 2 + j] = v[j * length + k]
     const expected = zeros(rows, rows);
-    for (let j = 0; j < 2; j++) for (let k = 0; k < length; k++) (expected[k * 2 + j] ?? [])[j * length + k] = 1;
-    kinds.push(fc.constant({ source: { kind: "stride-permutation", size: number(rows), stride: number(2) }, expected }));
+    for (let j = 0; j < 2; j++)
+      for (let k = 0; k < length; k++) (expected[k * 2 + j] ?? [])[j * length + k] = 1;
+    kinds.push(
+      fc.constant({
+        source: { kind: "stride-permutation", size: number(rows), stride: number(2) },
+        expected,
+      }),
+    );
   }
   if (rows % 2 === 0 && columns % 2 === 0) {
     const size = { minLength: (rows * columns) / 2, maxLength: (rows * columns) / 2 };
     kinds.push(
       fc.array(small, size).map((list) =>
-        leafOf({ kind: "blockdiag", blocks: 2, blockRows: rows / 2, blockColumns: columns / 2, values: Float32Array.from(list) }),
+        leafOf({
+          kind: "blockdiag",
+          blocks: 2,
+          blockRows: rows / 2,
+          blockColumns: columns / 2,
+          values: Float32Array.from(list),
+        }),
       ),
     );
   }
@@ -86,7 +111,9 @@ function sampleOf(rows: number, columns: number, depth: number): fc.Arbitrary<Sa
     leafSample(rows, columns),
     fc.array(same, { minLength: 1, maxLength: 3 }).map((terms) => ({
       source: { kind: "sum", terms: terms.map(({ source }) => source) },
-      expected: build(rows, columns, (a, b) => terms.reduce((sum, { expected }) => sum + cell(expected, a, b), 0)),
+      expected: build(rows, columns, (a, b) =>
+        terms.reduce((sum, { expected }) => sum + cell(expected, a, b), 0),
+      ),
     })),
     fc.tuple(same, small).map(([{ source, expected }, factor]) => ({
       source: { kind: "scale", factor: number(factor), of: source },
@@ -100,20 +127,28 @@ function sampleOf(rows: number, columns: number, depth: number): fc.Arbitrary<Sa
       source: { kind: "hadamard", factors: [left.source, right.source] },
       expected: build(rows, columns, (a, b) => cell(left.expected, a, b) * cell(right.expected, a, b)),
     })),
-    fc.tuple(same, fc.subarray([...new Array<number>(rows * columns).keys()])).map(([{ source, expected }, positions]) => {
-      const pattern = `pattern${names++}`;
-      patterns.set(pattern, patternOfPositions(rows, columns, positions));
-      const kept = new Set(positions);
-      return {
-        source: { kind: "mask", pattern, of: source },
-        expected: build(rows, columns, (a, b) => (kept.has(a * columns + b) ? cell(expected, a, b) : 0)),
-      };
-    }),
+    fc
+      .tuple(same, fc.subarray([...new Array<number>(rows * columns).keys()]))
+      .map(([{ source, expected }, positions]) => {
+        const pattern = `pattern${names++}`;
+        patterns.set(pattern, patternOfPositions(rows, columns, positions));
+        const kept = new Set(positions);
+        return {
+          source: { kind: "mask", pattern, of: source },
+          expected: build(rows, columns, (a, b) => (kept.has(a * columns + b) ? cell(expected, a, b) : 0)),
+        };
+      }),
     fc.constantFrom(1, 2, 4).chain((inner) =>
-      fc.tuple(sampleOf(rows, inner, depth - 1), sampleOf(inner, 2, depth - 1), sampleOf(2, columns, depth - 1)).map(([a, b, c]) => ({
-        source: { kind: "product", factors: [a.source, b.source, c.source] },
-        expected: product(product(a.expected, b.expected), c.expected),
-      })),
+      fc
+        .tuple(
+          sampleOf(rows, inner, depth - 1),
+          sampleOf(inner, 2, depth - 1),
+          sampleOf(2, columns, depth - 1),
+        )
+        .map(([a, b, c]) => ({
+          source: { kind: "product", factors: [a.source, b.source, c.source] },
+          expected: product(product(a.expected, b.expected), c.expected),
+        })),
     ),
   ];
   if (rows % 2 === 0 && columns % 2 === 0) {
@@ -121,17 +156,23 @@ function sampleOf(rows: number, columns: number, depth: number): fc.Arbitrary<Sa
     options.push(
       fc.tuple(sampleOf(2, 2, depth - 1), sampleOf(halfRows, halfColumns, depth - 1)).map(([a, b]) => ({
         source: { kind: "kron", factors: [a.source, b.source] },
-        expected: build(rows, columns, (i, j) =>
-          cell(a.expected, Math.floor(i / halfRows), Math.floor(j / halfColumns)) * cell(b.expected, i % halfRows, j % halfColumns),
+        expected: build(
+          rows,
+          columns,
+          (i, j) =>
+            cell(a.expected, Math.floor(i / halfRows), Math.floor(j / halfColumns)) *
+            cell(b.expected, i % halfRows, j % halfColumns),
         ),
       })),
-      fc.tuple(sampleOf(halfRows, halfColumns, depth - 1), sampleOf(halfRows, halfColumns, depth - 1)).map(([a, b]) => ({
-        source: { kind: "blockdiag", blocks: [a.source, b.source] },
-        expected: build(rows, columns, (i, j) => {
-          if (Math.floor(i / halfRows) !== Math.floor(j / halfColumns)) return 0;
-          return cell(i < halfRows ? a.expected : b.expected, i % halfRows, j % halfColumns);
-        }),
-      })),
+      fc
+        .tuple(sampleOf(halfRows, halfColumns, depth - 1), sampleOf(halfRows, halfColumns, depth - 1))
+        .map(([a, b]) => ({
+          source: { kind: "blockdiag", blocks: [a.source, b.source] },
+          expected: build(rows, columns, (i, j) => {
+            if (Math.floor(i / halfRows) !== Math.floor(j / halfColumns)) return 0;
+            return cell(i < halfRows ? a.expected : b.expected, i % halfRows, j % halfColumns);
+          }),
+        })),
     );
   }
   return fc.oneof(...options);
@@ -139,7 +180,9 @@ function sampleOf(rows: number, columns: number, depth: number): fc.Arbitrary<Sa
 
 describe("matrix sources", () => {
   it("equal the plain computation in doubles, whatever kinds the leaves have", () => {
-    const shapes = fc.constantFrom([1, 1], [2, 2], [4, 4], [4, 2], [3, 5], [6, 4]) as fc.Arbitrary<[number, number]>;
+    const shapes = fc.constantFrom([1, 1], [2, 2], [4, 4], [4, 2], [3, 5], [6, 4]) as fc.Arbitrary<
+      [number, number]
+    >;
     const sample = shapes.chain(([rows, columns]) => sampleOf(rows, columns, 2));
     fc.assert(
       fc.property(sample, ({ source, expected }) => {
@@ -154,18 +197,26 @@ describe("matrix sources", () => {
   it("keep structure: masked, scaled, permuted sparse leaves and blocks are not written out", () => {
     const dense = leafOf({ kind: "dense", rows: 4, columns: 4, values: new Float32Array(16) });
     patterns.set("kept", patternOfPositions(4, 4, [1, 6]));
-    const masked: MatrixSource = { kind: "scale", factor: number(2), of: { kind: "mask", pattern: "kept", of: dense.source } };
+    const masked: MatrixSource = {
+      kind: "scale",
+      factor: number(2),
+      of: { kind: "mask", pattern: "kept", of: dense.source },
+    };
     const value = evaluate(masked);
     expect(value).toMatchObject({ kind: "sparse" });
     expect(value.values.length).toBe(2);
-    expect(evaluate({ kind: "kron", factors: [{ kind: "identity", size: number(3) }, dense.source] }).kind).toBe("blockdiag");
+    expect(
+      evaluate({ kind: "kron", factors: [{ kind: "identity", size: number(3) }, dense.source] }).kind,
+    ).toBe("blockdiag");
     const permutation: MatrixSource = { kind: "stride-permutation", size: number(4), stride: number(2) };
     expect(evaluate({ kind: "product", factors: [permutation, masked] }).kind).toBe("sparse");
   });
 
   it("refuse shapes that do not fit", () => {
     const a = leafOf({ kind: "dense", rows: 2, columns: 3, values: new Float32Array(6) }).source;
-    expect(() => evaluate({ kind: "product", factors: [a, a] })).toThrow(/SPX8405.*product of matrices \[2, 3\] and \[2, 3\]/);
+    expect(() => evaluate({ kind: "product", factors: [a, a] })).toThrow(
+      /SPX8405.*product of matrices \[2, 3\] and \[2, 3\]/,
+    );
     expect(() => evaluate({ kind: "sum", terms: [a, { kind: "transpose", of: a }] })).toThrow(/SPX8405/);
   });
 });

@@ -7,7 +7,11 @@ const twoProcessors = (first: string, second: string): string =>
   `processor\t: 1\nmodel name\t: Example CPU @ 2.00GHz\nflags\t\t: ${second}\n`;
 
 test("model and flags of x86", () => {
-  const cpu = detectCpu({ text: twoProcessors("fpu AVX2 fma", "fpu AVX2 fma"), architecture: "x64", cores: 2 });
+  const cpu = detectCpu({
+    text: twoProcessors("fpu AVX2 fma", "fpu AVX2 fma"),
+    architecture: "x64",
+    cores: 2,
+  });
   expect(cpu).toEqual({
     architecture: "x64",
     model: "Example CPU @ 2.00GHz",
@@ -17,7 +21,11 @@ test("model and flags of x86", () => {
 });
 
 test("only what every processor has counts", () => {
-  const cpu = detectCpu({ text: twoProcessors("fpu avx2 avx512f", "fpu avx2"), architecture: "x64", cores: 2 });
+  const cpu = detectCpu({
+    text: twoProcessors("fpu avx2 avx512f", "fpu avx2"),
+    architecture: "x64",
+    cores: 2,
+  });
   expect([...cpu.features]).toEqual(["fpu", "avx2"]);
 });
 

@@ -4,9 +4,15 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { SpxError } from "../../runtime/errors.ts";
-import { type ForeignLibrary, addressOf, openLibrary, readString, viewMemory } from "../../runtime/native/foreign-library.ts";
+import {
+  addressOf,
+  type ForeignLibrary,
+  openLibrary,
+  readString,
+  viewMemory,
+} from "../../runtime/native/foreign-library.ts";
 import { allocate } from "../../runtime/native/native-memory.ts";
 
 const source = `
@@ -96,7 +102,14 @@ test("the memory of an asynchronous call outlives a garbage collection", async (
   const kernel = library.declareKernel("twice_slowly");
   const y = new Float32Array(100_000);
   const calls = [1, 2].map((threads) =>
-    kernel.runAsync(null, null, new Float32Array(100_000).fill(21), y.subarray((threads - 1) * 50_000), 50_000, threads),
+    kernel.runAsync(
+      null,
+      null,
+      new Float32Array(100_000).fill(21),
+      y.subarray((threads - 1) * 50_000),
+      50_000,
+      threads,
+    ),
   );
   for (let round = 0; round < 5; round += 1) {
     collect();
@@ -121,15 +134,31 @@ test("a kernel may use a megabyte of stack, on a worker thread too", async () =>
   expect(await kernel.runAsync(null, null, null, null, 0, 1)).toBe(1);
 });
 
+test("two copies of the runtime live in one process, both with large stacks", async () => {
+  vi.resetModules();
+  const copy: typeof import("../../runtime/native/foreign-library.ts") = await import(
+    "../../runtime/native/foreign-library.ts"
+  );
+  expect(copy.openLibrary).not.toBe(openLibrary);
+  const kernel = copy.openLibrary(libraryPath).declareKernel("deep_stack");
+  expect(await kernel.runAsync(null, null, null, null, 0, 1)).toBe(1);
+});
+
 test("other signatures: texts, doubles, sizes, large results", async () => {
-  const half = library.declare({ name: "half", result: "float64", parameters: ["float64", "string", "size"] });
+  const half = library.declare({
+    name: "half",
+    result: "float64",
+    parameters: ["float64", "string", "size"],
+  });
   expect(half(3, "été", 5)).toBe(1.5);
   expect(await half.async(5, "abc", 3)).toBe(2.5);
   expect(library.declare({ name: "large", result: "uint64", parameters: [] })()).toBe(0xfedcba9876543210n);
   expect(library.declare({ name: "greeting", result: "string", parameters: [] })()).toBe("grüß");
   const address = library.declare({ name: "greeting", result: "pointer", parameters: [] })();
   expect(typeof address === "bigint" && readString(address)).toBe("grüß");
-  expect(typeof address === "bigint" && new Uint8Array(viewMemory(address, 2))).toEqual(Uint8Array.of(0x67, 0x72));
+  expect(typeof address === "bigint" && new Uint8Array(viewMemory(address, 2))).toEqual(
+    Uint8Array.of(0x67, 0x72),
+  );
 });
 
 test("what is missing or damaged is said", () => {

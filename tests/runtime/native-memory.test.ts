@@ -22,24 +22,32 @@ function codeOf(action: () => unknown): string {
   return "nothing was thrown";
 }
 
-test.each([0, 1, 63, 64, 65, 4096, pageThreshold - 1, pageThreshold, pageThreshold + 1, 3 * pageThreshold + 4097])(
-  "%i bytes: aligned, zero even where memory was used before, whole",
-  (bytes) => {
-    const before = nativeBytesInUse();
-    for (let round = 0; round < 3; round += 1) {
-      const block = allocate(bytes);
-      expect(block.address % (bytes >= pageThreshold ? 2n << 20n : 64n)).toBe(0n);
-      expect(nativeBytesInUse()).toBe(before + bytes);
-      const view = new Uint8Array(block.view);
-      expect(view).toHaveLength(bytes);
-      expect(Buffer.from(block.view).equals(Buffer.alloc(bytes))).toBe(true);
-      view.fill(0xa5);
-      block.free();
-      block.free();
-    }
-    expect(nativeBytesInUse()).toBe(before);
-  },
-);
+test.each([
+  0,
+  1,
+  63,
+  64,
+  65,
+  4096,
+  pageThreshold - 1,
+  pageThreshold,
+  pageThreshold + 1,
+  3 * pageThreshold + 4097,
+])("%i bytes: aligned, zero even where memory was used before, whole", (bytes) => {
+  const before = nativeBytesInUse();
+  for (let round = 0; round < 3; round += 1) {
+    const block = allocate(bytes);
+    expect(block.address % (bytes >= pageThreshold ? 2n << 20n : 64n)).toBe(0n);
+    expect(nativeBytesInUse()).toBe(before + bytes);
+    const view = new Uint8Array(block.view);
+    expect(view).toHaveLength(bytes);
+    expect(Buffer.from(block.view).equals(Buffer.alloc(bytes))).toBe(true);
+    view.fill(0xa5);
+    block.free();
+    block.free();
+  }
+  expect(nativeBytesInUse()).toBe(before);
+});
 
 test("pages around a large block are given back", () => {
   const mapped = (): number => Number(readFileSync("/proc/self/statm", "utf8").split(" ")[0]) * 4096;
@@ -91,7 +99,11 @@ test.each([2 ** 60, 2 ** 53 - 1, totalmem() + 4096, -1, 1.5, Number.NaN, Number.
 
 test("when the system has no memory left the process lives and is told", () => {
   const library = openLibrary(null);
-  const limit = library.declare({ name: "prlimit64", result: "int32", parameters: ["int32", "int32", "pointer", "pointer"] });
+  const limit = library.declare({
+    name: "prlimit64",
+    result: "int32",
+    parameters: ["int32", "int32", "pointer", "pointer"],
+  });
   const addressSpace = 9;
   const old = new BigUint64Array(2);
   expect(limit(0, addressSpace, null, old)).toBe(0);
@@ -113,8 +125,14 @@ test("when the system has no memory left the process lives and is told", () => {
 test("blocks that nobody can reach are freed, those under an array are not", async () => {
   const before = nativeBytesInUse();
   const keep = ((): Float32Array => {
-    for (let round = 0; round < 20; round += 1) allocate(1 << 20).float32().fill(1);
-    return allocate(1 << 20).float32(0, 100).fill(3).subarray(10, 20);
+    for (let round = 0; round < 20; round += 1)
+      allocate(1 << 20)
+        .float32()
+        .fill(1);
+    return allocate(1 << 20)
+      .float32(0, 100)
+      .fill(3)
+      .subarray(10, 20);
   })();
   for (let round = 0; round < 20 && nativeBytesInUse() > before + (1 << 20); round += 1) {
     collect();

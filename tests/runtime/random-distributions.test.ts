@@ -20,7 +20,9 @@ test("any range, in any order and size, gives the same numbers", () => {
   expect(pieces).toEqual(whole);
   expect(Float32Array.from({ length: 1000 }, (_, i) => 0.5 + 2 * normalAt(stream, i))).toEqual(whole);
   const far = 2 ** 40 + 1;
-  expect(fillUniform(stream, new Float32Array(1), -1, 1, far)[0]).toBe(Math.fround(-1 + 2 * uniformAt(stream, far)));
+  expect(fillUniform(stream, new Float32Array(1), -1, 1, far)[0]).toBe(
+    Math.fround(-1 + 2 * uniformAt(stream, far)),
+  );
 });
 
 test("the numbers are these on every machine", () => {

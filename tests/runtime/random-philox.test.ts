@@ -1,8 +1,8 @@
 import { expect, test } from "vitest";
 import { SpxError } from "../../runtime/errors.ts";
+import { wordAt } from "../../runtime/random/distributions.ts";
 import { hashName } from "../../runtime/random/name-hash.ts";
 import { philox4x32, philoxBlock, randomStream } from "../../runtime/random/philox.ts";
-import { wordAt } from "../../runtime/random/distributions.ts";
 
 /** Counter, key, output: the vectors that the authors publish with Random123. */
 const knownAnswers = [

@@ -49,6 +49,15 @@ test("every subset of three of six is equally likely", () => {
   expect(chiSquare).toBeLessThan(43.8);
 });
 
+test("a population that does not divide 2^32 gives no position twice the chance", () => {
+  const rounds = 6000;
+  const third = 2 ** 30;
+  let low = 0;
+  for (let round = 0; round < rounds; round += 1) if ((sample(1, 3 * third, round)[0] ?? 0) < third) low += 1;
+  // The remainder of a 32-bit word alone would put one half of the draws there.
+  expect(Math.abs(low / rounds - 1 / 3)).toBeLessThan(4 * Math.sqrt(2 / 9 / rounds));
+});
+
 test("positions of a sparse sample are spread evenly", () => {
   const cells = new Float64Array(50);
   for (const position of sample(10_000, 1_000_000)) {

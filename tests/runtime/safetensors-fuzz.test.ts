@@ -1,5 +1,5 @@
-import { join } from "node:path";
 import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import { openCheckpoint } from "../../runtime/checkpoint/read-safetensors.ts";
@@ -44,10 +44,11 @@ test("a damaged file is read or refused with a code, nothing else", async () => 
   await fc.assert(
     fc.asyncProperty(changes, fc.option(fc.nat({ max: 962 })), async (edits, cut) => {
       const bytes = [...referenceFile];
-      for (const { at, byte, action } of edits) bytes.splice(at, action === "insert" ? 0 : 1, ...(action === "remove" ? [] : [byte]));
+      for (const { at, byte, action } of edits)
+        bytes.splice(at, action === "insert" ? 0 : 1, ...(action === "remove" ? [] : [byte]));
       await openWhole(Uint8Array.from(cut === null ? bytes : bytes.slice(0, cut)));
     }),
-    { seed: 1, numRuns: 1500 },
+    { seed: 1, numRuns: 1000 },
   );
 });
 
@@ -61,46 +62,79 @@ const field = fc.record({
 test("a header of any values is read or refused with a code, nothing else", async () => {
   const codes = new Set<string>();
   await fc.assert(
-    fc.asyncProperty(fc.dictionary(fc.string({ maxLength: 3 }), field, { maxKeys: 3 }), fc.nat({ max: 40 }), async (entries, data) => {
-      codes.add(await openWhole(fileOf(JSON.stringify(entries), data)));
-    }),
-    { seed: 2, numRuns: 1500 },
+    fc.asyncProperty(
+      fc.dictionary(fc.string({ maxLength: 3 }), field, { maxKeys: 3 }),
+      fc.nat({ max: 40 }),
+      async (entries, data) => {
+        codes.add(await openWhole(fileOf(JSON.stringify(entries), data)));
+      },
+    ),
+    { seed: 2, numRuns: 1000 },
   );
   expect(codes.size).toBeGreaterThan(4);
 });
 
-const placed = fc.record({ begin: fc.nat({ max: 6 }), length: fc.nat({ max: 6 }) });
+/** Tensors side by side, a few of them moved by a byte or two, and data that may end a little off. */
+const placed = fc
+  .record({
+    tensors: fc.array(
+      fc.record({ length: fc.nat({ max: 4 }), move: fc.constantFrom(0, 0, 0, 0, -2, -1, 1) }),
+      { maxLength: 4 },
+    ),
+    more: fc.constantFrom(0, 0, 0, -1, 1),
+  })
+  .map(({ tensors, more }) => {
+    let at = 0;
+    const spans = tensors.map(({ length, move }) => {
+      const begin = Math.max(0, at + move);
+      at = begin + length;
+      return { begin, end: at };
+    });
+    return { spans, data: Math.max(0, at + more) };
+  });
 
 test("offsets are accepted exactly when the tensors tile the data", async () => {
   let accepted = 0;
   await fc.assert(
-    fc.asyncProperty(fc.array(placed, { maxLength: 4 }), fc.nat({ max: 12 }), async (tensors, data) => {
-      const entries = tensors.map(({ begin, length }, index) => [`t${index}`, entry("U8", [length], begin, begin + length)]);
+    fc.asyncProperty(placed, async ({ spans, data }) => {
+      const entries = spans.map(({ begin, end }, index) => [
+        `t${index}`,
+        entry("U8", [end - begin], begin, end),
+      ]);
       // Counted byte by byte: each belongs to one tensor; and an empty tensor lies at a border of others.
-      const owners = Array.from({ length: data }, (_, byte) => tensors.filter((t) => t.begin <= byte && byte < t.begin + t.length));
-      const inside = tensors.every(({ begin, length }) => begin + length <= data);
-      const split = tensors.some((empty) => empty.length === 0 && tensors.some((t) => t.begin < empty.begin && empty.begin < t.begin + t.length));
-      const right = inside && !split && owners.every((owner) => owner.length === 1);
+      const inside = (byte: number): number =>
+        spans.filter(({ begin, end }) => begin <= byte && byte < end).length;
+      const split = spans.some(
+        (empty) =>
+          empty.begin === empty.end &&
+          spans.some(({ begin, end }) => begin < empty.begin && empty.begin < end),
+      );
+      const covered = Array.from({ length: data }, (_, byte) => inside(byte) === 1).every(Boolean);
+      const right = covered && !split && spans.every(({ end }) => end <= data);
       const result = await openWhole(fileOf(JSON.stringify(Object.fromEntries(entries)), data));
       if (right) accepted += 1;
       expect(result === "read").toBe(right);
     }),
-    {
-      seed: 3,
-      numRuns: 1500,
-      examples: [
-        [[{ begin: 0, length: 2 }, { begin: 2, length: 0 }, { begin: 2, length: 3 }], 5],
-        [[{ begin: 0, length: 4 }, { begin: 2, length: 0 }], 4],
-      ],
-    },
+    { seed: 3, numRuns: 1200 },
   );
-  expect(accepted).toBeGreaterThan(20);
+  expect(accepted).toBeGreaterThan(100);
 });
 
 const someTensor = fc
   .record({
     name: fc.string({ unit: "grapheme", maxLength: 12 }).filter((name) => name !== "__metadata__"),
-    elementType: fc.constantFrom<ElementType>("f32", "f16", "bf16", "u8", "bool", "i64", "f64", "i16", "f8_e4m3", "u32"),
+    elementType: fc.constantFrom<ElementType>(
+      "f32",
+      "f16",
+      "bf16",
+      "u8",
+      "bool",
+      "i64",
+      "f64",
+      "i16",
+      "f8_e4m3",
+      "u32",
+    ),
     shape: fc.array(fc.nat({ max: 5 }), { maxLength: 3 }),
     byte: fc.nat({ max: 255 }),
   })
@@ -116,10 +150,18 @@ const someTensor = fc
 
 test("what is written comes back, whatever the names, types and shapes", async () => {
   const tensors = fc.uniqueArray(someTensor, { selector: ({ name }) => name, maxLength: 6 });
-  const metadata = fc.dictionary(fc.string({ unit: "grapheme", maxLength: 6 }), fc.string({ unit: "grapheme", maxLength: 9 }), { maxKeys: 3 });
+  const metadata = fc.dictionary(
+    fc.string({ unit: "grapheme", maxLength: 6 }),
+    fc.string({ unit: "grapheme", maxLength: 9 }),
+    { maxKeys: 3 },
+  );
   await fc.assert(
     fc.asyncProperty(tensors, metadata, async (written, extra) => {
-      await writeSafetensors(path, written.map(({ name, value }) => namedTensor(name, value)), extra);
+      await writeSafetensors(
+        path,
+        written.map(({ name, value }) => namedTensor(name, value)),
+        extra,
+      );
       const checkpoint = await openCheckpoint(path);
       expect({ ...checkpoint.metadata }).toEqual({ format: "pt", ...extra });
       expect([...checkpoint.names].sort()).toEqual(written.map(({ name }) => name).sort());

@@ -1,9 +1,13 @@
-import { existsSync, mkdirSync, readFileSync, readdirSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { type FileHandle, open } from "node:fs/promises";
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { openCheckpoint } from "../../runtime/checkpoint/read-safetensors.ts";
-import { type TensorToWrite, namedTensor, writeSafetensors } from "../../runtime/checkpoint/write-safetensors.ts";
+import {
+  namedTensor,
+  type TensorToWrite,
+  writeSafetensors,
+} from "../../runtime/checkpoint/write-safetensors.ts";
 import { elementTypeOrder } from "../../runtime/tensor/element-type.ts";
 import { tensor, zeros } from "../../runtime/tensor/tensor.ts";
 import { errorOf, referenceFile, scratchFolder } from "./safetensors-bytes.ts";
@@ -56,7 +60,10 @@ test("every element type comes back, and the data begin at a multiple of 8", asy
 test("names are sorted by their UTF-8 bytes, not by UTF-16 units", async () => {
   const path = join(freshFolder("names"), "n.safetensors");
   const names = ["\u{1f600}", "\uff5e", "b", "a.10", "a.2", "", "__proto__"];
-  await writeSafetensors(path, names.map((name) => namedTensor(name, zeros("u8", [1]))));
+  await writeSafetensors(
+    path,
+    names.map((name) => namedTensor(name, zeros("u8", [1]))),
+  );
   const checkpoint = await openCheckpoint(path);
   expect(checkpoint.names).toEqual(["", "__proto__", "a.10", "a.2", "b", "\uff5e", "\u{1f600}"]);
   await checkpoint.close();
@@ -133,7 +140,9 @@ test.each<[string, TensorToWrite[], Record<string, string>, string, string]>([
 
 test("what the source of the data throws comes through, and nothing is left behind", async () => {
   const folder = freshFolder("source");
-  await expect(writeSafetensors(join(folder, "m.safetensors"), [failing])).rejects.toThrow(new RangeError("the source broke"));
+  await expect(writeSafetensors(join(folder, "m.safetensors"), [failing])).rejects.toThrow(
+    new RangeError("the source broke"),
+  );
   expect(readdirSync(folder)).toEqual([]);
 });
 
@@ -144,7 +153,10 @@ async function withFileMethod(
   action: (original: (...values: unknown[]) => Promise<unknown>) => Promise<void>,
 ): Promise<void> {
   const handle = await open("/dev/null");
-  const prototype = Object.getPrototypeOf(handle) as Record<string, (...values: unknown[]) => Promise<unknown>>;
+  const prototype = Object.getPrototypeOf(handle) as Record<
+    string,
+    (...values: unknown[]) => Promise<unknown>
+  >;
   await handle.close();
   const original = prototype[method];
   if (original === undefined) throw new Error(`file handles have no ${method}`);
@@ -156,22 +168,29 @@ async function withFileMethod(
   }
 }
 
-test.each(["write", "sync"] as const)("a disk that is full at %s: said, and the old file stays", async (method) => {
-  const folder = freshFolder(`full-${method}`);
-  const path = join(folder, "model.safetensors");
-  writeFileSync(path, "old");
-  const full = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
-  await withFileMethod(
-    method,
-    () => Promise.reject(full),
-    async () => {
-      const error = await errorOf(() => writeSafetensors(path, [one]));
-      expect([error.code, error.help, error.cause]).toEqual(["SPX8020", "free space on that disk, or write to another one", full]);
-    },
-  );
-  expect(readdirSync(folder)).toEqual(["model.safetensors"]);
-  expect(readFileSync(path, "utf8")).toBe("old");
-});
+test.each(["write", "sync"] as const)(
+  "a disk that is full at %s: said, and the old file stays",
+  async (method) => {
+    const folder = freshFolder(`full-${method}`);
+    const path = join(folder, "model.safetensors");
+    writeFileSync(path, "old");
+    const full = Object.assign(new Error("ENOSPC: no space left on device"), { code: "ENOSPC" });
+    await withFileMethod(
+      method,
+      () => Promise.reject(full),
+      async () => {
+        const error = await errorOf(() => writeSafetensors(path, [one]));
+        expect([error.code, error.help, error.cause]).toEqual([
+          "SPX8020",
+          "free space on that disk, or write to another one",
+          full,
+        ]);
+      },
+    );
+    expect(readdirSync(folder)).toEqual(["model.safetensors"]);
+    expect(readFileSync(path, "utf8")).toBe("old");
+  },
+);
 
 test("a system that writes a few bytes at a time", async () => {
   const path = join(freshFolder("few"), "m.safetensors");
@@ -181,7 +200,10 @@ test("a system that writes a few bytes at a time", async () => {
   await withFileMethod(
     "write",
     function (bytes, offset, length, position) {
-      return original?.call(this, bytes, offset, Math.min(Number(length), 5), position) ?? Promise.reject(new Error("early"));
+      return (
+        original?.call(this, bytes, offset, Math.min(Number(length), 5), position) ??
+        Promise.reject(new Error("early"))
+      );
     },
     async (found) => {
       original = found;

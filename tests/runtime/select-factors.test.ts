@@ -7,7 +7,8 @@ import { projectMonarch } from "../../runtime/select/monarch-projection.ts";
 import { sparsePart } from "../../runtime/select/sparse-part.ts";
 import { svdFactors } from "../../runtime/select/svd-factors.ts";
 
-const noise = (name: string, count: number): Float32Array => fillNormal(randomStream(5, name), new Float32Array(count));
+const noise = (name: string, count: number): Float32Array =>
+  fillNormal(randomStream(5, name), new Float32Array(count));
 const at = (values: ArrayLike<number>, index: number): number => values[index] ?? Number.NaN;
 
 /** W[l b + j, k b + i] = L_j[l, k] R_k[j, i], written as P(b) L P(b)ᵀ R with explicit permutations. */
@@ -28,7 +29,8 @@ function monarchDense(left: DenseTensor, right: DenseTensor, b: number, n: numbe
         mixed[j * q + l] = sum;
       }
     }
-    for (let k = 0; k < q; k++) for (let j = 0; j < b; j++) dense[(k * b + j) * n + column] = at(mixed, j * q + k);
+    for (let k = 0; k < q; k++)
+      for (let j = 0; j < b; j++) dense[(k * b + j) * n + column] = at(mixed, j * q + k);
   }
   return dense;
 }
@@ -65,11 +67,15 @@ describe("monarch projection", () => {
       const factors = projectMonarch({ name: "W", rows: n, columns: n, values }, b);
       const rebuilt = monarchDense(factors.left, factors.right, b, n);
       let residual = 0;
-      values.forEach((value, index) => (residual += (value - at(rebuilt, index)) ** 2));
+      values.forEach((value, index) => {
+        residual += (value - at(rebuilt, index)) ** 2;
+      });
       let certificate = 0;
       for (let j = 0; j < b; j++) {
         for (let k = 0; k < q; k++) {
-          const slice = Float64Array.from({ length: q * b }, (_, p) => at(values, (Math.floor(p / b) * b + j) * n + k * b + (p % b)));
+          const slice = Float64Array.from({ length: q * b }, (_, p) =>
+            at(values, (Math.floor(p / b) * b + j) * n + k * b + (p % b)),
+          );
           const { s } = jacobiSvd(slice, q, b);
           certificate += s.slice(1).reduce((sum, sigma) => sum + sigma * sigma, 0);
         }
@@ -91,7 +97,9 @@ describe("monarch projection", () => {
     const factors = projectMonarch({ name: "I", rows: 4, columns: 4, values }, 2);
     const rebuilt = monarchDense(factors.left, factors.right, 2, 4);
     let residual = 0;
-    values.forEach((value, index) => (residual += (value - at(rebuilt, index)) ** 2));
+    values.forEach((value, index) => {
+      residual += (value - at(rebuilt, index)) ** 2;
+    });
     expect(residual).toBeCloseTo(0, 10);
   });
 });
@@ -106,7 +114,8 @@ describe("svd factors", () => {
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         let sum = 0;
-        for (let k = 0; k < rank; k++) sum += at(left.values, row * rank + k) * at(right.values, k * columns + column);
+        for (let k = 0; k < rank; k++)
+          sum += at(left.values, row * rank + k) * at(right.values, k * columns + column);
         residual += (at(values, row * columns + column) - sum) ** 2;
       }
     }
@@ -116,7 +125,8 @@ describe("svd factors", () => {
       let leftNorm = 0;
       let rightNorm = 0;
       for (let row = 0; row < rows; row++) leftNorm += at(left.values, row * rank + k) ** 2;
-      for (let column = 0; column < columns; column++) rightNorm += at(right.values, k * columns + column) ** 2;
+      for (let column = 0; column < columns; column++)
+        rightNorm += at(right.values, k * columns + column) ** 2;
       expect(leftNorm).toBeCloseTo(at(s, k), 4);
       expect(rightNorm).toBeCloseTo(at(s, k), 4);
     }
@@ -130,10 +140,13 @@ describe("sparse part", () => {
     const v = noise("v", rank * columns);
     const values = new Float32Array(rows * columns);
     for (let p = 0; p < values.length; p++) {
-      for (let k = 0; k < rank; k++) values[p] = at(values, p) + at(u, Math.floor(p / columns) * rank + k) * at(v, k * columns + (p % columns));
+      for (let k = 0; k < rank; k++)
+        values[p] =
+          at(values, p) + at(u, Math.floor(p / columns) * rank + k) * at(v, k * columns + (p % columns));
     }
     const planted = new Map<number, number>();
-    for (let spike = 0; spike < count; spike++) planted.set((spike * 947) % values.length, spike % 2 === 0 ? 4 : -4);
+    for (let spike = 0; spike < count; spike++)
+      planted.set((spike * 947) % values.length, spike % 2 === 0 ? 4 : -4);
     for (const [p, height] of planted) values[p] = at(values, p) + height;
     const sparse = sparsePart({ name: "W", rows, columns, values }, { rank, count, rounds: 60 });
     expect(sparse.filter((value) => value !== 0).length).toBe(count);

@@ -1,8 +1,20 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { randomStream } from "../../runtime/random/philox.ts";
-import { type NamedMatrix, selectMagnitude, selectMagnitudeBlocks, selectMagnitudeGroups } from "../../runtime/select/magnitude.ts";
-import { hasBit, indicatorOf, type Pattern, patternOfPositions, positionsOf, rowsOfPattern } from "../../runtime/select/pattern.ts";
+import {
+  type NamedMatrix,
+  selectMagnitude,
+  selectMagnitudeBlocks,
+  selectMagnitudeGroups,
+} from "../../runtime/select/magnitude.ts";
+import {
+  hasBit,
+  indicatorOf,
+  type Pattern,
+  patternOfPositions,
+  positionsOf,
+  rowsOfPattern,
+} from "../../runtime/select/pattern.ts";
 import { selectRandom } from "../../runtime/select/random-support.ts";
 import { selectTopk } from "../../runtime/select/topk.ts";
 
@@ -19,7 +31,9 @@ const arbitrary = fc
   .record({ rows: fc.integer({ min: 0, max: 9 }), columns: fc.integer({ min: 0, max: 9 }) })
   .chain(({ rows, columns }) =>
     fc.record({
-      source: fc.array(entry, { minLength: rows * columns, maxLength: rows * columns }).map((values) => matrix(rows, columns, values)),
+      source: fc
+        .array(entry, { minLength: rows * columns, maxLength: rows * columns })
+        .map((values) => matrix(rows, columns, values)),
       count: fc.integer({ min: 0, max: rows * columns }),
     }),
   );
@@ -40,7 +54,9 @@ describe("selection", () => {
   it("magnitude and topk equal a stable sort, ties to the lowest index", () => {
     fc.assert(
       fc.property(arbitrary, ({ source, count }) => {
-        expect(kept(selectMagnitude(source, count))).toEqual(bruteForce([...source.values].map(Math.abs), count));
+        expect(kept(selectMagnitude(source, count))).toEqual(
+          bruteForce([...source.values].map(Math.abs), count),
+        );
         expect(kept(selectTopk(source, count))).toEqual(bruteForce([...source.values], count));
       }),
       { numRuns: 200 },
@@ -50,7 +66,14 @@ describe("selection", () => {
   it("takes n of each m along either axis", () => {
     fc.assert(
       fc.property(
-        fc.record({ m: fc.integer({ min: 1, max: 7 }), share: fc.double({ min: 0, max: 0.99, noNaN: true }), groups: fc.integer({ min: 0, max: 3 }), other: fc.integer({ min: 0, max: 4 }), axis: fc.constantFrom("input" as const, "output" as const), seed: fc.array(entry, { minLength: 84, maxLength: 84 }) }),
+        fc.record({
+          m: fc.integer({ min: 1, max: 7 }),
+          share: fc.double({ min: 0, max: 0.99, noNaN: true }),
+          groups: fc.integer({ min: 0, max: 3 }),
+          other: fc.integer({ min: 0, max: 4 }),
+          axis: fc.constantFrom("input" as const, "output" as const),
+          seed: fc.array(entry, { minLength: 84, maxLength: 84 }),
+        }),
         ({ m, share, groups, other, axis, seed }) => {
           const n = 1 + Math.floor(share * m);
           const length = groups * m;
@@ -73,14 +96,25 @@ describe("selection", () => {
       ),
       { numRuns: 150 },
     );
-    expect(() => selectMagnitudeGroups(matrix(2, 6, new Array(12).fill(1)), { n: 2, m: 4, axis: "input" })).toThrow(/SPX8405.*not a multiple of 4/);
-    expect(() => selectMagnitudeGroups(matrix(6, 2, new Array(12).fill(1)), { n: 2, m: 4, axis: "output" })).toThrow(/6 entries along output/);
+    expect(() =>
+      selectMagnitudeGroups(matrix(2, 6, new Array(12).fill(1)), { n: 2, m: 4, axis: "input" }),
+    ).toThrow(/SPX8405.*not a multiple of 4/);
+    expect(() =>
+      selectMagnitudeGroups(matrix(6, 2, new Array(12).fill(1)), { n: 2, m: 4, axis: "output" }),
+    ).toThrow(/6 entries along output/);
   });
 
   it("keeps the blocks of largest Frobenius norm", () => {
     fc.assert(
       fc.property(
-        fc.record({ height: fc.integer({ min: 1, max: 4 }), width: fc.integer({ min: 1, max: 3 }), down: fc.integer({ min: 1, max: 3 }), across: fc.integer({ min: 1, max: 3 }), values: fc.array(fc.integer({ min: -2, max: 2 }), { minLength: 108, maxLength: 108 }), share: fc.double({ min: 0, max: 1, noNaN: true }) }),
+        fc.record({
+          height: fc.integer({ min: 1, max: 4 }),
+          width: fc.integer({ min: 1, max: 3 }),
+          down: fc.integer({ min: 1, max: 3 }),
+          across: fc.integer({ min: 1, max: 3 }),
+          values: fc.array(fc.integer({ min: -2, max: 2 }), { minLength: 108, maxLength: 108 }),
+          share: fc.double({ min: 0, max: 1, noNaN: true }),
+        }),
         ({ height, width, down, across, values, share }) => {
           const [rows, columns] = [height * down, width * across];
           const source = matrix(rows, columns, values.slice(0, rows * columns));
@@ -89,7 +123,10 @@ describe("selection", () => {
             let sum = 0;
             for (let r = 0; r < height; r++) {
               for (let c = 0; c < width; c++) {
-                sum += (source.values[(Math.floor(block / across) * height + r) * columns + (block % across) * width + c] ?? 0) ** 2;
+                sum +=
+                  (source.values[
+                    (Math.floor(block / across) * height + r) * columns + (block % across) * width + c
+                  ] ?? 0) ** 2;
               }
             }
             return sum;
@@ -97,7 +134,9 @@ describe("selection", () => {
           const pattern = selectMagnitudeBlocks(source, height, width, count * height * width);
           const blocks = new Set(bruteForce(norms, count));
           for (let position = 0; position < rows * columns; position++) {
-            const block = Math.floor(Math.floor(position / columns) / height) * across + Math.floor((position % columns) / width);
+            const block =
+              Math.floor(Math.floor(position / columns) / height) * across +
+              Math.floor((position % columns) / width);
             expect(hasBit(pattern.bits, position)).toBe(blocks.has(block));
           }
         },
@@ -125,7 +164,14 @@ describe("selection", () => {
   });
 
   it("draws distinct positions that depend on the seed alone", () => {
-    const target = { kind: "pattern", name: "O", shape: { kind: "unstructured" }, rows: 13, columns: 7, count: 20 } as const;
+    const target = {
+      kind: "pattern",
+      name: "O",
+      shape: { kind: "unstructured" },
+      rows: 13,
+      columns: 7,
+      count: 20,
+    } as const;
     const first = selectRandom(target, 20, randomStream(3, "a"));
     expect(new Set(kept(first)).size).toBe(20);
     expect(kept(selectRandom(target, 20, randomStream(3, "a")))).toEqual(kept(first));
@@ -149,7 +195,10 @@ describe("pattern", () => {
         const pattern = patternOfPositions(7, 37, positions);
         expect(kept(pattern)).toEqual(ascending);
         const { rowStarts } = rowsOfPattern(pattern);
-        const expected = Array.from({ length: 8 }, (_, row) => ascending.filter((position) => position < row * 37).length);
+        const expected = Array.from(
+          { length: 8 },
+          (_, row) => ascending.filter((position) => position < row * 37).length,
+        );
         expect([...rowStarts]).toEqual(expected);
       }),
       { numRuns: 100 },

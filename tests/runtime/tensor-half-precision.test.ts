@@ -9,12 +9,13 @@ import {
 const patterns = Uint16Array.from({ length: 65536 }, (_, index) => index);
 
 /** A format's value by its definition, in exact double arithmetic. */
-function valueOf(bits: number, exponentBits: number, fractionBits: number): number {
+function valueByDefinition(bits: number, exponentBits: number, fractionBits: number): number {
   const bias = 2 ** (exponentBits - 1) - 1;
   const sign = bits >> (exponentBits + fractionBits) === 0 ? 1 : -1;
   const exponent = (bits >> fractionBits) & (2 ** exponentBits - 1);
   const fraction = (bits & (2 ** fractionBits - 1)) / 2 ** fractionBits;
-  if (exponent === 2 ** exponentBits - 1) return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
+  if (exponent === 2 ** exponentBits - 1)
+    return fraction === 0 ? sign * Number.POSITIVE_INFINITY : Number.NaN;
   if (exponent === 0) return sign * fraction * 2 ** (1 - bias);
   return sign * (1 + fraction) * 2 ** (exponent - bias);
 }
@@ -25,7 +26,7 @@ const formats = [
 ];
 
 describe.each(formats)("$name", ({ widen, narrow, exponentBits, fractionBits }) => {
-  const values = Float64Array.from(patterns, (bits) => valueOf(bits, exponentBits, fractionBits));
+  const values = Float64Array.from(patterns, (bits) => valueByDefinition(bits, exponentBits, fractionBits));
   /** Bits of positive infinity; the finite patterns ascend below it. */
   const infinity = (2 ** exponentBits - 1) * 2 ** fractionBits;
 

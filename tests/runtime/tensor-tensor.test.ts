@@ -1,7 +1,13 @@
 import { expect, test } from "vitest";
-import { SpxError, runtimeErrorCodes } from "../../runtime/errors.ts";
+import { runtimeErrorCodes, SpxError } from "../../runtime/errors.ts";
 import { fromFloat32, toFloat32 } from "../../runtime/tensor/convert.ts";
-import { elementBytes, elementTypeOf, elementTypeOrder, elementTypes, storageWidth } from "../../runtime/tensor/element-type.ts";
+import {
+  elementBytes,
+  elementTypeOf,
+  elementTypeOrder,
+  elementTypes,
+  storageWidth,
+} from "../../runtime/tensor/element-type.ts";
 import { elementCount, hasElementType, tensor, zeros } from "../../runtime/tensor/tensor.ts";
 
 function caught(action: () => unknown): SpxError {
@@ -45,7 +51,9 @@ test("a tensor is frozen, and its data must have the length and the array of its
   expect(error.code).toBe("SPX8409");
   expect(error.message).toContain("takes 24 bytes in a Float32Array, found 20 bytes");
   // Same bytes, other entries: only a caller without types can do this.
-  expect(caught(() => tensor("f32", [2], new Uint16Array(4) as unknown as Float32Array)).code).toBe("SPX8409");
+  expect(caught(() => tensor("f32", [2], new Uint16Array(4) as unknown as Float32Array)).code).toBe(
+    "SPX8409",
+  );
 });
 
 test.each([[[-1]], [[1.5]], [[Number.NaN]], [[2 ** 53]], [[2 ** 27, 2 ** 27]], [[2 ** 40, 2 ** 40, 0]]])(
@@ -74,14 +82,20 @@ test("element types: names lead back, sizes of whole and of packed elements", ()
     expect(zeros(type, [8]).data.BYTES_PER_ELEMENT).toBe(storageWidth(type));
   }
   expect(elementTypeOf("f32")).toBeNull();
-  expect([elementBytes("f4", 3), elementBytes("f6_e2m3", 4), elementBytes("f64", 2 ** 51)]).toEqual([null, 3, null]);
+  expect([elementBytes("f4", 3), elementBytes("f6_e2m3", 4), elementBytes("f64", 2 ** 51)]).toEqual([
+    null,
+    3,
+    null,
+  ]);
 });
 
 test("numbers of every readable type become float32", () => {
   expect(toFloat32(tensor("bool", [2], Uint8Array.of(0, 1)))).toEqual(Float32Array.of(0, 1));
   expect(toFloat32(tensor("i8", [2], Int8Array.of(-128, 127)))).toEqual(Float32Array.of(-128, 127));
   expect(toFloat32(tensor("u16", [1], Uint16Array.of(65535)))).toEqual(Float32Array.of(65535));
-  expect(toFloat32(tensor("i64", [2], BigInt64Array.of(-3n, 2n ** 40n)))).toEqual(Float32Array.of(-3, 2 ** 40));
+  expect(toFloat32(tensor("i64", [2], BigInt64Array.of(-3n, 2n ** 40n)))).toEqual(
+    Float32Array.of(-3, 2 ** 40),
+  );
   expect(toFloat32(tensor("f64", [1], Float64Array.of(0.1)))).toEqual(Float32Array.of(Math.fround(0.1)));
   expect(toFloat32(tensor("f16", [2], Uint16Array.of(0x3c00, 0xc000)))).toEqual(Float32Array.of(1, -2));
   expect(toFloat32(tensor("bf16", [1], Uint16Array.of(0x3fc0)))).toEqual(Float32Array.of(1.5));

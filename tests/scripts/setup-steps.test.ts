@@ -136,7 +136,9 @@ describe("the lock", () => {
   it("lets one set-up at a time work on a folder, and says so when it had to wait", async () => {
     const first = await takeSetupLock(folder, () => "testing");
     let second = "waiting";
-    const waiting = takeSetupLock(folder, () => "testing too").then((lock) => {
+    const said: string[] = [];
+    const tell = (text: string) => said.push(text);
+    const waiting = takeSetupLock(folder, () => "testing too", tell).then((lock) => {
       second = "holding";
       return lock;
     });
@@ -145,6 +147,7 @@ describe("the lock", () => {
     first.release();
     const lock = await waiting;
     expect(lock.waited).toBe(true);
+    expect(said.join("\n")).toContain(`process ${process.pid}: testing`);
     lock.release();
   });
 });

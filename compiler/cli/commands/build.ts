@@ -1,10 +1,10 @@
 /** `spxc build`: the artefact on disk, all of it or nothing. */
 import { basename, join, relative } from "node:path";
-import type { Artefact } from "../../driver/compilation.ts";
+import type { JsonDiagnostic } from "../../diagnostics/render-json.ts";
 import { compileFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
-import { writeArtefact } from "../../emit/artefact-writer.ts";
-import { hasErrors, jsonDiagnostics, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
+import { checkWritable, writeArtefact } from "../../emit/artefact-writer.ts";
+import { hasErrors, jsonDiagnostics, type PlainProblem, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
 import { exitCodes, say } from "../terminal.ts";
 
 export interface BuildOptions {
@@ -17,6 +17,9 @@ export interface BuildOptions {
 
 export async function build(file: string, options: BuildOptions): Promise<number> {
   const name = basename(file, ".spx");
+  // Asked first: nobody wants to wait for kernels that have nowhere to go.
+  const unwritable = whyNot(options.output, () => checkWritable(options.output));
+  if (unwritable !== null) return refuse([unwritable], options);
   const { compilation, artefact } = await compileFile(file, nodeHost(), {
     name,
     runtime: options.runtime,
@@ -25,18 +28,10 @@ export async function build(file: string, options: BuildOptions): Promise<number
   const { diagnostics, sources, clock } = compilation;
   if (options.json !== true) reportDiagnostics(diagnostics, sources);
   if (artefact === null || artefact.kind === "problem") {
-    const problems = artefact?.problems ?? [];
-    if (options.json === true) {
-      say(JSON.stringify({ ok: false, diagnostics: jsonDiagnostics(diagnostics, sources), problems }, null, 2));
-    } else problems.forEach(reportProblem);
-    return exitCodes.problems;
+    return refuse(artefact?.problems ?? [], options, jsonDiagnostics(diagnostics, sources));
   }
-  const unwritable = tryWriting(options.output, artefact);
-  if (unwritable !== null) {
-    if (options.json === true) say(JSON.stringify({ ok: false, problems: [unwritable] }, null, 2));
-    else reportProblem(unwritable);
-    return exitCodes.problems;
-  }
+  const unwritten = whyNot(options.output, () => writeArtefact(options.output, artefact.files, artefact.replaces));
+  if (unwritten !== null) return refuse([unwritten], options, jsonDiagnostics(diagnostics, sources));
   const files = artefact.files.map(({ name: written, bytes }) => ({
     file: join(options.output, written),
     bytes: bytes.length,
@@ -55,9 +50,19 @@ export async function build(file: string, options: BuildOptions): Promise<number
   return hasErrors(diagnostics) ? exitCodes.problems : exitCodes.done;
 }
 
-function tryWriting(folder: string, artefact: Artefact) {
+function refuse(
+  problems: readonly PlainProblem[],
+  { json }: BuildOptions,
+  diagnostics: readonly JsonDiagnostic[] = [],
+): number {
+  if (json === true) say(JSON.stringify({ ok: false, diagnostics, problems }, null, 2));
+  else problems.forEach(reportProblem);
+  return exitCodes.problems;
+}
+
+function whyNot(folder: string, act: () => void): PlainProblem | null {
   try {
-    writeArtefact(folder, artefact.files, artefact.replaces);
+    act();
     return null;
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);

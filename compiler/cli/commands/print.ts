@@ -3,11 +3,14 @@ import { basename } from "node:path";
 import { parse } from "../../../grammar/parser/parse.ts";
 import { printSyntax } from "../../../grammar/syntax/print-syntax.ts";
 import { printAlgebra } from "../../algebra/print-algebra.ts";
+import { generateLlvm } from "../../backend/llvm/generate-llvm.ts";
 import { printChecked } from "../../check/print-checked.ts";
-import type { Compilation } from "../../driver/compilation.ts";
+import type { CheckedModule } from "../../check/checked-module.ts";
+import type { TransformStages } from "../../driver/compilation.ts";
 import { compileFile, planFile } from "../../driver/compile.ts";
 import { lowerTransform } from "../../driver/lower-transform.ts";
 import { nodeHost } from "../../driver/node-host.ts";
+import type { LoopProgram } from "../../loop/loop-node.ts";
 import { printLoop } from "../../loop/print-loop.ts";
 import { printPlan } from "../../plan/print-plan.ts";
 import { x86Targets } from "../../targets/x86-targets.ts";
@@ -22,14 +25,23 @@ export interface PrintOptions {
 }
 
 export async function print(file: string, options: PrintOptions): Promise<number> {
-  if (options.stage === "syntax") return printSyntaxStage(file);
-  if (options.stage === "llvm" || options.stage === "module" || options.stage === "manifest") {
-    return printArtefactStage(file, options.stage);
+  const { stage, transform: wanted } = options;
+  if (stage === "syntax") return printSyntaxStage(file);
+  if (stage === "module" || stage === "manifest") return printArtefactStage(file, stage);
+  const { module, diagnostics, sources, transforms } = planFile(file, nodeHost());
+  reportDiagnostics(diagnostics, sources);
+  if (hasErrors(diagnostics) || module === null) return exitCodes.problems;
+  const chosen = transforms.filter(({ checked }) => wanted === undefined || checked.name === wanted);
+  if (wanted !== undefined && chosen.length === 0) {
+    return noSuch(
+      "transform",
+      wanted,
+      transforms.map(({ checked }) => checked.name),
+    );
   }
-  const compilation = planFile(file, nodeHost());
-  reportDiagnostics(compilation.diagnostics, compilation.sources);
-  if (hasErrors(compilation.diagnostics) || compilation.module === null) return exitCodes.problems;
-  return printPlannedStage(compilation, options);
+  if (stage === "loop" || stage === "llvm") return printCodeStage(stage, chosen, options);
+  for (const text of describe[stage](chosen, module)) say(text);
+  return exitCodes.done;
 }
 
 function printSyntaxStage(file: string): number {
@@ -40,54 +52,77 @@ function printSyntaxStage(file: string): number {
   }
   const { tree, diagnostics } = parse({ file, text });
   reportDiagnostics(diagnostics, [{ file, text }]);
+  if (hasErrors(diagnostics)) return exitCodes.problems;
   say(printSyntax(tree).trimEnd());
-  return hasErrors(diagnostics) ? exitCodes.problems : exitCodes.done;
+  return exitCodes.done;
 }
 
-function printPlannedStage({ module, transforms }: Compilation, options: PrintOptions): number {
-  const { stage, transform: wanted } = options;
-  const chosen = transforms.filter(({ checked }) => wanted === undefined || checked.name === wanted);
-  if (module === null || chosen.length === 0) return noSuch("transform", wanted ?? "", transforms.map((t) => t.checked.name));
-  if (stage === "checked") {
-    say(printChecked({ ...module, transforms: chosen.map(({ checked }) => checked) }));
-    return exitCodes.done;
+type Describe = (chosen: readonly TransformStages[], module: CheckedModule) => readonly string[];
+
+const describe: Readonly<Record<"checked" | "algebra" | "plan", Describe>> = {
+  checked: (chosen, module) => [
+    printChecked({ ...module, transforms: chosen.map(({ checked }) => checked) }),
+  ],
+  algebra: (chosen) =>
+    chosen.map(
+      ({ built, normal }) => `# as written\n${printAlgebra(built)}\n# in normal form\n${printAlgebra(normal)}`,
+    ),
+  plan: (chosen) => chosen.map(({ plan }) => printPlan(plan)),
+};
+
+function printCodeStage(
+  stage: "loop" | "llvm",
+  chosen: readonly TransformStages[],
+  { level, variant }: PrintOptions,
+): number {
+  const targets = x86Targets.filter((target) => target.suffix === level);
+  if (targets.length === 0) {
+    return noSuch(
+      "level",
+      level,
+      x86Targets.map((target) => target.suffix),
+    );
   }
-  if (stage === "algebra") {
-    for (const { built, normal } of chosen) say(`# as written\n${printAlgebra(built)}\n# in normal form\n${printAlgebra(normal)}`);
-    return exitCodes.done;
-  }
-  if (stage === "plan") {
-    for (const { plan } of chosen) say(printPlan(plan));
-    return exitCodes.done;
-  }
-  const targets = x86Targets.filter((target) => target.suffix === options.level);
-  if (targets.length === 0) return noSuch("level", options.level, x86Targets.map((target) => target.suffix));
-  const { variant } = options;
   const known = chosen.flatMap(({ plan }) => [...plan.variants.map(({ name }) => name), "merge"]);
   if (variant !== undefined && !known.includes(variant)) return noSuch("variant", variant, known);
-  for (const stages of chosen) {
-    const { checked, variantKernels, mergeKernels, programs } = lowerTransform(stages, targets);
-    const kernels = [...variantKernels, ["merge", mergeKernels] as const];
-    const shown = kernels.filter(([name]) => variant === undefined || name === variant);
-    const symbols = new Set(shown.flatMap(([, list]) => list.map(({ symbol }) => symbol)));
-    say(`# ${checked.name}, x86-64-${options.level}`);
-    for (const program of programs) if (symbols.has(program.name)) say(printLoop(program));
+  const lowered = chosen.map((stages) => ({
+    name: stages.checked.name,
+    programs: programsOf(lowerTransform(stages, targets), variant),
+  }));
+  if (stage === "llvm") say(generateLlvm(lowered.flatMap(({ programs }) => programs)).trimEnd());
+  else {
+    for (const { name, programs } of lowered) {
+      say(`# ${name}, x86-64-${level}`);
+      for (const program of programs) say(printLoop(program));
+    }
   }
   return exitCodes.done;
 }
 
-async function printArtefactStage(file: string, stage: "llvm" | "module" | "manifest"): Promise<number> {
+/** The programs of one variant, or of `merge`; all of them when none is named. */
+function programsOf(
+  { variantKernels, mergeKernels, programs }: ReturnType<typeof lowerTransform>,
+  variant: string | undefined,
+): readonly LoopProgram[] {
+  if (variant === undefined) return programs;
+  const kernels = variant === "merge" ? mergeKernels : (variantKernels.get(variant) ?? []);
+  const symbols = new Set(kernels.map(({ symbol }) => symbol));
+  return programs.filter(({ name }) => symbols.has(name));
+}
+
+/** These two name the hash of the kernels, so that the kernels have to be made. */
+async function printArtefactStage(file: string, stage: "module" | "manifest"): Promise<number> {
   const name = basename(file, ".spx");
-  const options = { name, runtime: "spx/runtime", keepIr: true };
+  const options = { name, runtime: "spx/runtime", keepIr: false };
   const { compilation, artefact } = await compileFile(file, nodeHost(), options);
   reportDiagnostics(compilation.diagnostics, compilation.sources);
   if (artefact === null || artefact.kind === "problem") {
     artefact?.problems.forEach(reportProblem);
     return exitCodes.problems;
   }
-  const endings = { llvm: [".ll"], module: [".d.ts", ".js"], manifest: [".manifest.json"] } as const;
-  for (const ending of endings[stage]) {
-    const found = artefact.files.find((written) => written.name === `${name}${ending}`);
+  const shown = stage === "manifest" ? [artefact.manifestFile] : [`${name}.d.ts`, `${name}.js`];
+  for (const wanted of shown) {
+    const found = artefact.files.find((written) => written.name === wanted);
     if (found !== undefined) say(String(found.bytes).trimEnd());
   }
   return exitCodes.done;

@@ -1,10 +1,24 @@
 /** Blocks of height x width, lane = token: the rows of a block share each activation that is loaded. */
 import { assign, type Block, define, loop, type Register } from "../loop-builder.ts";
-import { add, div, f32, f32x16, fma, int, load, loadIndex, mul, rem, splat } from "../loop-expression.ts";
+import {
+  add,
+  div,
+  f32,
+  f32x16,
+  fma,
+  int,
+  load,
+  loadIndex,
+  min,
+  mul,
+  rem,
+  splat,
+  sub,
+} from "../loop-expression.ts";
 import type { LoopExpression } from "../loop-node.ts";
 import type { ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
-import { type TokenTile, tokenBases } from "../tile-node.ts";
+import { type TokenTile, tileRows, tokenBases } from "../tile-node.ts";
 
 /** How the rows of a tile lie in the strips: in one strip, over whole strips, or anyhow. */
 export type StripFit = "inside" | "whole" | "any";
@@ -51,21 +65,25 @@ export function accumulateBlockTokens(
       });
     });
   };
-  const stripOf = (row: LoopExpression): LoopExpression => define(block, "strip", div(row, int(height)));
-  const rowInStrip = (row: LoopExpression): LoopExpression =>
-    define(block, "first_row", rem(row, int(height)));
-
+  // Strips and rows beyond the last ones repeat them: their sums are never stored.
+  const lastStrip = sub(div(term.rows, int(height)), int(1));
   if (fit === "inside") {
-    accumulateStrip(stripOf(tile.row), rowInStrip(tile.row), tile.sums);
+    const strip = define(block, "strip", div(tile.row, int(height)));
+    accumulateStrip(strip, define(block, "row_in_strip", rem(tile.row, int(height))), tile.sums);
   } else if (fit === "whole") {
-    const strip = stripOf(tile.row);
     for (let first = 0; first < tile.sums.length; first += height) {
-      accumulateStrip(add(strip, int(first / height)), int(0), tile.sums.slice(first, first + height));
+      const strip = add(div(tile.row, int(height)), int(first / height));
+      accumulateStrip(
+        define(block, "strip", min(strip, lastStrip)),
+        int(0),
+        tile.sums.slice(first, first + height),
+      );
     }
   } else {
+    const rows = tileRows(block, term.rows, tile);
     for (const [offset, sums] of tile.sums.entries()) {
-      const row = add(tile.row, int(offset));
-      accumulateStrip(stripOf(row), rowInStrip(row), [sums]);
+      const row = rows[offset] ?? tile.row;
+      accumulateStrip(define(block, "strip", div(row, int(height))), rem(row, int(height)), [sums]);
     }
   }
 }

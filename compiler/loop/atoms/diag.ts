@@ -5,7 +5,7 @@ import type { LoopExpression } from "../loop-node.ts";
 import type { ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
 import { stridedIndices } from "../stride-walk.ts";
-import { type OutputTile, rowBases, type TokenTile, tokenBases } from "../tile-node.ts";
+import { type OutputTile, rowBases, type TokenTile, tileRows, tokenBases } from "../tile-node.ts";
 
 const replacing = (lane: number): number[] =>
   Array.from({ length: 16 }, (_, at) => (at === lane ? 16 + at : at));
@@ -42,10 +42,12 @@ export function accumulateDiagLanes(
 /** acc[row][vector] += d[row] * x[map(row)], lane = token. */
 export function accumulateDiagTokens(block: Block, term: ResolvedTerm, tile: TokenTile): void {
   const bases = tokenBases(block, term.input, tile);
+  const last = define(block, "last", sub(term.columns, int(1)));
+  const rows = tileRows(block, term.rows, tile);
   const places = stridedIndices(block, term.inputMap, tile.row, tile.sums.length);
   for (const [row, vectors] of tile.sums.entries()) {
-    const d = define(block, "d", splat(load(bufferOf(term, "values"), add(tile.row, int(row)), f32)));
-    const offset = mul(places[row] ?? tile.row, int(16));
+    const d = define(block, "d", splat(load(bufferOf(term, "values"), rows[row] ?? tile.row, f32)));
+    const offset = mul(min(places[row] ?? tile.row, last), int(16));
     for (const [vector, sum] of vectors.entries()) {
       const x = load(term.input.buffer, add(bases[vector] ?? int(0), offset), f32x16);
       assign(block, sum, fma(x, d, sum.read));

@@ -28,7 +28,7 @@ import {
 import type { LoopExpression } from "../loop-node.ts";
 import type { ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
-import { type OutputTile, rowBases, type TokenTile, tokenBases } from "../tile-node.ts";
+import { type OutputTile, rowBases, type TokenTile, tileRows, tokenBases } from "../tile-node.ts";
 
 /** Static facts of the nm-lanes format. */
 export interface WindowShape {
@@ -161,22 +161,23 @@ export function accumulateNmTokens(block: Block, term: ResolvedTerm, tile: Token
   const indices = bufferOf(term, "indices");
   const bases = tokenBases(block, term.input, tile);
   const groups = div(term.columns, int(m));
-  const starts = tile.sums.map((_, row) =>
-    define(block, "entries", mul(add(tile.row, int(row)), mul(groups, int(n)))),
+  const starts = tileRows(block, term.rows, tile).map((row) =>
+    define(block, "entries", mul(row, mul(groups, int(n)))),
   );
   loop(block, "group", { from: int(0), to: groups }, (inner, group) => {
     const firstInput = define(inner, "first", mul(group, int(m)));
-    for (let entry = 0; entry < n; entry++) {
+    const one = (body: Block, entry: LoopExpression): void => {
       for (const [row, start] of starts.entries()) {
-        const at = define(inner, "at", add(add(start, mul(group, int(n))), int(entry)));
-        const input = define(inner, "input", mul(add(firstInput, loadIndex(indices, at)), int(16)));
-        const w = define(inner, "w", splat(load(values, at, f32)));
+        const at = define(body, "at", add(add(start, mul(group, int(n))), entry));
+        const input = define(body, "input", mul(add(firstInput, loadIndex(indices, at)), int(16)));
+        const w = define(body, "w", splat(load(values, at, f32)));
         for (const [vector, base] of bases.entries()) {
           const sum = tile.sums[row]?.[vector];
           if (sum === undefined) continue;
-          assign(inner, sum, fma(load(term.input.buffer, add(base, input), f32x16), w, sum.read));
+          assign(body, sum, fma(load(term.input.buffer, add(base, input), f32x16), w, sum.read));
         }
       }
-    }
+    };
+    loop(inner, "entry", { from: int(0), to: int(n) }, one);
   });
 }

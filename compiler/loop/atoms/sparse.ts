@@ -21,7 +21,7 @@ import {
 import type { LoopExpression } from "../loop-node.ts";
 import type { OperandTerm, ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
-import { type OutputTile, rowBases, type TokenTile, tokenBases } from "../tile-node.ts";
+import { type OutputTile, rowBases, type TokenTile, tileRows, tokenBases } from "../tile-node.ts";
 
 /** Visits the lines of a panel of a window-ell operand: `visit(block, first input of the window, element of the line)`. */
 export function forEachWindowLine(
@@ -102,8 +102,9 @@ export function accumulateSparseTokens(block: Block, term: ResolvedTerm, tile: T
   const values = bufferOf(term, "values");
   const bases = tokenBases(block, term.input, tile);
   const chains = chainsAlongRow(tile.vectors);
+  const rows = tileRows(block, term.rows, tile);
   for (const [row, sums] of tile.sums.entries()) {
-    const at = add(tile.row, int(row));
+    const at = rows[row] ?? tile.row;
     const from = define(block, "from", loadIndex(rowStarts, at));
     const to = define(block, "to", loadIndex(rowStarts, add(at, int(1))));
     const whole = define(block, "whole", sub(to, rem(sub(to, from), int(chains))));

@@ -14,8 +14,11 @@ export function chooseLevel(
   forced: string | null,
 ): KernelLevel {
   const names = levels.map(({ name }) => name);
-  const candidates = forced === null ? levels : levels.filter(({ name }) => name === forced || name.endsWith(`-${forced}`));
-  const missing = new Map(candidates.map((level) => [level.name, level.needs.filter((need) => !features.has(need))]));
+  const candidates =
+    forced === null ? levels : levels.filter(({ name }) => name === forced || name.endsWith(`-${forced}`));
+  const missing = new Map(
+    candidates.map((level) => [level.name, level.needs.filter((need) => !features.has(need))]),
+  );
   const chosen = candidates.find(({ name }) => missing.get(name)?.length === 0);
   if (chosen !== undefined) return chosen;
   if (forced !== null && candidates.length === 0) {

@@ -26,9 +26,13 @@ const mostThreads = 8;
  * The device for an artefact whose manifest is at `manifestPath`; `SPX_LEVEL` or `level` force a lower level.
  * @throws SpxError SPX8307, SPX8308 for the level, SPX8103, SPX8201, SPX8301, SPX8302 for the library.
  */
-export function openCpuDevice(manifestPath: string, manifest: Manifest, level: string | null = null): CpuDevice {
+export function openCpuDevice(
+  manifestPath: string,
+  manifest: Manifest,
+  level: string | null = null,
+): CpuDevice {
   const cpu = detectCpu();
-  const forced = level ?? (process.env["SPX_LEVEL"] || null);
+  const forced = level ?? (process.env.SPX_LEVEL || null);
   const chosen = chooseLevel(manifest.kernels.levels, cpu.features, forced);
   return {
     level: chosen.name,

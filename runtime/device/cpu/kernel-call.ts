@@ -2,7 +2,12 @@
 import type { KernelManifest } from "../../contract/manifest.ts";
 import { evaluateNumber, type SymbolValues } from "../../contract/number-expression.ts";
 import { SpxError } from "../../errors.ts";
-import { type Allocate, bufferOf, type MemoryBlock, type PackedOperand } from "../../formats/packed-operand.ts";
+import {
+  type Allocate,
+  bufferOf,
+  type MemoryBlock,
+  type PackedOperand,
+} from "../../formats/packed-operand.ts";
 import type { Kernel, Pointer } from "../../native/foreign-library.ts";
 import type { KernelSource } from "./kernel-source.ts";
 import type { WorkspacePool } from "./workspace-pool.ts";
@@ -75,13 +80,17 @@ function buildFrame(
   });
   slots.forEach(({ name, value }, index) => {
     const number = evaluateNumber(value, symbols);
-    if (!Number.isSafeInteger(number)) throw brokenFrame(symbol, `\`${name}\` is ${number}, not a whole number`);
+    if (!Number.isSafeInteger(number))
+      throw brokenFrame(symbol, `\`${name}\` is ${number}, not a whole number`);
     words[buffers.length + index] = BigInt(number);
   });
   return block;
 }
 
-function workspaceSize({ symbol, workspace }: KernelManifest, symbols: SymbolValues): (batch: number) => number {
+function workspaceSize(
+  { symbol, workspace }: KernelManifest,
+  symbols: SymbolValues,
+): (batch: number) => number {
   let lastBatch = -1;
   let lastBytes = 0;
   const values = new Map(symbols);

@@ -14,25 +14,30 @@ export interface KernelSource {
   kernel(symbol: string): Kernel;
 }
 
-const opened = new Map<string, KernelSource>();
+/** Path → what was loaded from it: the system's loader never reads a path a second time. */
+const opened = new Map<string, { readonly sha256: string; readonly source: KernelSource }>();
 
 /**
  * The kernels in the file at `path`.
  * @throws SpxError SPX8103 when the file is not the one of the manifest, SPX8201 for another contract version,
- *   SPX8301 and SPX8302 when it cannot be loaded.
+ *   SPX8301 and SPX8302 when it cannot be loaded, or an older build of the same path is.
  */
 export function openKernels(path: string, manifest: KernelLibrary, abi: number): KernelSource {
-  const key = `${path} ${manifest.sha256}`;
-  const known = opened.get(key);
-  if (known !== undefined) return known;
+  const known = opened.get(path);
+  if (known?.sha256 === manifest.sha256) return known.source;
+  if (known !== undefined) throw alreadyLoaded(path);
   checkFile(path, manifest);
   const library = openLibrary(path);
   const version = library.declare({ name: "spx_abi_version", result: "int32", parameters: [] })();
   if (version !== abi) {
-    throw new SpxError("SPX8201", `the kernels \`${path}\` follow contract version ${version}, this runtime ${abi}`, {
-      facts: { file: path, found: Number(version), expected: abi },
-      help: "build the artefact again with the spxc of this package",
-    });
+    throw new SpxError(
+      "SPX8201",
+      `the kernels \`${path}\` follow contract version ${version}, this runtime ${abi}`,
+      {
+        facts: { file: path, found: Number(version), expected: abi },
+        help: "build the artefact again with the spxc of this package",
+      },
+    );
   }
   const kernels = new Map<string, Kernel>();
   const source: KernelSource = {
@@ -42,8 +47,19 @@ export function openKernels(path: string, manifest: KernelLibrary, abi: number):
       return kernel;
     },
   };
-  opened.set(key, source);
+  opened.set(path, { sha256: manifest.sha256, source });
   return source;
+}
+
+function alreadyLoaded(path: string): SpxError {
+  return new SpxError(
+    "SPX8302",
+    `another version of the kernels \`${path}\` is loaded in this process already`,
+    {
+      facts: { file: path },
+      help: "start a new process to use the new build, or build into another folder",
+    },
+  );
 }
 
 function checkFile(path: string, { sha256, bytes }: KernelLibrary): void {
@@ -59,8 +75,12 @@ function checkFile(path: string, { sha256, bytes }: KernelLibrary): void {
   }
   const found = createHash("sha256").update(content).digest("hex");
   if (found === sha256) return;
-  throw new SpxError("SPX8103", `the kernels \`${path}\` are not the ones that the manifest was written for`, {
-    facts: { file: path, expected: sha256, found, bytes, foundBytes: content.length },
-    help: "build the artefact again; its files belong together",
-  });
+  throw new SpxError(
+    "SPX8103",
+    `the kernels \`${path}\` are not the ones that the manifest was written for`,
+    {
+      facts: { file: path, expected: sha256, found, bytes, foundBytes: content.length },
+      help: "build the artefact again; its files belong together",
+    },
+  );
 }

@@ -1,0 +1,34 @@
+/**
+ * Codes of what lies outside the checker: files, the planner, the tools of a build, the compiler's own faults. The
+ * places that raise them may not import this folder's tables or need no spans; a test finds a code without a row.
+ */
+
+export interface DriverDiagnostic {
+  readonly code: string;
+  readonly name: string;
+  readonly summary: string;
+  /** Whether `explanations/` has a page. */
+  readonly page: boolean;
+}
+
+const row = (code: string, name: string, summary: string, page: boolean): DriverDiagnostic => ({
+  code,
+  name,
+  summary,
+  page,
+});
+
+export const driverDiagnostics: readonly DriverDiagnostic[] = [
+  row("SPX0101", "file-unreadable", "a file that a command names cannot be read", true),
+  row("SPX0201", "output-unwritable", "a file or folder cannot be written; nothing was changed", true),
+  row("SPX6001", "weight-is-zero", "the weight of a transform is zero whatever its parameters hold", true),
+  row("SPX6201", "no-kernel", "no packed format holds a part of a weight, so that no kernel can apply it", true),
+  row("SPX7001", "bindings-missing", "the package llvm-bindings cannot be loaded, which a build needs", true),
+  row("SPX7002", "llvm-missing", "neither the library nor the programs of LLVM 14 were found", true),
+  row("SPX7003", "linker-missing", "no linker was found", true),
+  row("SPX7004", "module-malformed", "LLVM refuses the generated module: a fault of the compiler", false),
+  row("SPX7005", "code-not-generated", "LLVM cannot compile the generated module: a fault of the compiler", false),
+  row("SPX7006", "not-linked", "the linker could not make a shared object of the kernels", false),
+  row("SPX7007", "work-folder-unusable", "the folder for intermediate files cannot be used", true),
+  row("SPX9001", "verifier-refused", "a verifier refuses what a pass produced: a fault of the compiler", false),
+];

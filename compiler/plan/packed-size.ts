@@ -1,0 +1,107 @@
+/** Sizes of packed operands, as expressions: stored values, slots with padding, bytes. */
+import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { windowPadding } from "../targets/cpu-rates.ts";
+import { foldNumber } from "../types/dimension.ts";
+import type { MatrixPiece } from "./matrix-operand.ts";
+
+const fold = (
+  operator: "+" | "-" | "*" | "/" | "min" | "max" | "sqrt" | "ceil",
+  ...operands: NumberExpression[]
+): NumberExpression => foldNumber(apply(operator, ...operands));
+export const plus = (...terms: NumberExpression[]): NumberExpression =>
+  terms.length === 0 ? number(0) : fold("+", ...terms);
+export const times = (...factors: NumberExpression[]): NumberExpression => fold("*", ...factors);
+export const over = (a: NumberExpression, b: NumberExpression): NumberExpression => fold("/", a, b);
+/** ceil(a / b). */
+export const ceilOver = (a: NumberExpression, b: number): NumberExpression =>
+  fold("ceil", over(a, number(b)));
+
+/** Values stored for a matrix of this structure, without padding: the multiplies for one token. */
+export function storedValues(
+  piece: Pick<MatrixPiece, "rows" | "columns" | "structure">,
+  format: OperandFormat,
+): NumberExpression {
+  const { rows, columns, structure } = piece;
+  switch (format.name) {
+    case "vector":
+      return rows;
+    case "blockdiag16":
+      return over(times(rows, columns), format.blocks);
+    case "nm-lanes":
+    case "nm-rows":
+      return over(times(rows, columns, number(format.n)), number(format.m));
+    case "panel16":
+      return times(rows, columns);
+    default:
+      if (structure.kind === "nm")
+        return over(times(rows, columns, number(structure.n)), number(structure.m));
+      return structure.kind === "dense" ? times(rows, columns) : structure.count;
+  }
+}
+
+/** Slots of a window-ell operand: its nonzeros and the padding that random positions need. */
+export function windowSlots(
+  rows: NumberExpression,
+  columns: NumberExpression,
+  count: NumberExpression,
+): NumberExpression {
+  const area = fold("max", times(rows, columns), number(1));
+  const density = fold("max", over(count, area), number(1e-9));
+  const padding = plus(
+    number(windowPadding.constant),
+    over(number(windowPadding.inverseRoot), fold("sqrt", density)),
+  );
+  return times(count, fold("max", number(1), fold("min", number(windowPadding.most), padding)));
+}
+
+/** Bytes of the packed operand; for window-ell the expected ones. */
+export function packedBytes(
+  piece: Pick<MatrixPiece, "rows" | "columns">,
+  format: OperandFormat,
+  count: NumberExpression,
+): NumberExpression {
+  const { rows, columns } = piece;
+  const panels = ceilOver(rows, 16);
+  switch (format.name) {
+    case "panel16":
+      return times(panels, columns, number(64));
+    case "nm-lanes": {
+      const groups = Math.floor(16 / format.m);
+      const windows = ceilOver(columns, format.m * groups);
+      const lines = times(windows, number(format.n * groups));
+      return times(panels, plus(times(lines, number(64)), times(ceilOver(lines, 8), number(64))));
+    }
+    case "nm-rows":
+      return times(count, number(5));
+    case "window-ell": {
+      const entries = fold("min", times(panels, ceilOver(columns, 16)), count);
+      return plus(
+        times(windowSlots(rows, columns, count), number(5)),
+        times(entries, number(4)),
+        times(plus(panels, number(1)), number(8)),
+      );
+    }
+    case "csr":
+      return plus(times(count, number(6)), times(plus(rows, number(1)), number(4)));
+    case "block-strips": {
+      const blocks = over(count, number(format.height * format.width));
+      return plus(
+        times(count, number(4)),
+        times(blocks, number(2)),
+        times(plus(over(rows, number(format.height)), number(1)), number(4)),
+      );
+    }
+    case "blockdiag16": {
+      const stored = format.repeated ? number(1) : format.blocks;
+      return times(
+        stored,
+        fold("ceil", over(over(rows, format.blocks), number(16))),
+        over(columns, format.blocks),
+        number(64),
+      );
+    }
+    case "vector":
+      return times(rows, number(4));
+  }
+}

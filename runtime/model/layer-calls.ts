@@ -1,0 +1,122 @@
+/**
+ * The calls of a layer: which kernel serves a batch, bound to packed operands when first needed, bound anew after
+ * parameters changed, and given back at the end.
+ */
+import type { KernelManifest, TransformManifest, VariantManifest } from "../contract/manifest.ts";
+import type { CpuDevice } from "../device/cpu/cpu-device.ts";
+import { type KernelCall, prepareKernel, selectKernel } from "../device/cpu/kernel-call.ts";
+import { SpxError } from "../errors.ts";
+import type { PackedOperand } from "../formats/packed-operand.ts";
+import { chooseVariants, intervalAt, type VariantInterval } from "./choose-variant.ts";
+import type { LayerState } from "./initial-state.ts";
+import { createOperandLifetime } from "./operand-lifetime.ts";
+import { createPackedOperands } from "./packed-operands.ts";
+
+export interface LayerCalls {
+  readonly intervals: readonly VariantInterval[];
+  /** The kernel that is called in an interval. */
+  kernelOf(variant: VariantManifest): KernelManifest;
+  /** @throws SpxError SPX8306 after `dispose`. */
+  callFor(batch: number): KernelCall;
+  /** The call that the merge of the plan makes. @throws SpxError SPX8102, SPX8306. */
+  mergeCall(): KernelCall;
+  /** Runs an asynchronous call; what it reads stays until it has ended. */
+  during(call: () => Promise<void>): Promise<void>;
+  /** Bytes of the packed operands that a batch reads. */
+  bytes(batch: number): number;
+  updated(): void;
+  dispose(): void;
+}
+
+/** @throws SpxError SPX8102 when the plan has no kernel for this level and these arguments. */
+export function createLayerCalls(
+  transform: TransformManifest,
+  layer: string,
+  state: LayerState,
+  device: CpuDevice,
+): LayerCalls {
+  const { symbols } = state;
+  const kernels = runnableKernels(transform, device, symbols);
+  const intervals = chooseVariants([...kernels.keys()], symbols);
+  const operands = createPackedOperands(transform.plan, state, device.allocate);
+  const lifetime = createOperandLifetime();
+  const calls = new Map<KernelManifest, KernelCall>();
+  const kernelOf = (variant: VariantManifest) => required(kernels.get(variant), transform, variant.name);
+  const kernelFor = (batch: number) => kernelOf(intervalAt(intervals, batch).variant);
+  const operandsOf = (kernel: KernelManifest): ReadonlyMap<string, PackedOperand> => {
+    lifetime.checkAlive(layer);
+    return new Map(kernel.buffers.map(({ operand }) => [operand, operands.get(operand)]));
+  };
+  const callOf = (kernel: KernelManifest): KernelCall => {
+    const known = calls.get(kernel);
+    if (known !== undefined) return known;
+    const { kernels: source, allocate, workspaces } = device;
+    const call = prepareKernel(kernel, source, operandsOf(kernel), symbols, allocate, workspaces);
+    calls.set(kernel, call);
+    return call;
+  };
+  return {
+    intervals,
+    kernelOf,
+    callFor: (batch) => callOf(kernelFor(batch)),
+    mergeCall: () => callOf(mergeKernel(transform, device, symbols)),
+    during: lifetime.during,
+    bytes: (batch) => [...operandsOf(kernelFor(batch)).values()].reduce((sum, { bytes }) => sum + bytes, 0),
+    updated() {
+      for (const kernel of calls.keys()) {
+        if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) calls.delete(kernel);
+      }
+      lifetime.retire(operands.dropSteps());
+    },
+    dispose() {
+      calls.clear();
+      lifetime.retire(operands.dropAll());
+      lifetime.end();
+    },
+  };
+}
+
+/** The variants that have a kernel for this level and these arguments, each with the first that fits. */
+function runnableKernels(
+  transform: TransformManifest,
+  device: CpuDevice,
+  symbols: ReadonlyMap<string, number>,
+): ReadonlyMap<VariantManifest, KernelManifest> {
+  const runnable = new Map<VariantManifest, KernelManifest>();
+  for (const variant of transform.plan.variants) {
+    const kernel = selectKernel(variant.kernels, device.level, symbols);
+    if (kernel !== null) runnable.set(variant, kernel);
+  }
+  if (runnable.size === 0) throw noKernel(transform, "any variant");
+  return runnable;
+}
+
+function mergeKernel(
+  transform: TransformManifest,
+  device: CpuDevice,
+  symbols: ReadonlyMap<string, number>,
+): KernelManifest {
+  const { merge, variants } = transform.plan;
+  const kernels =
+    merge.method === "kernel"
+      ? merge.kernels
+      : (variants.find(({ name }) => name === merge.variant)?.kernels ?? []);
+  return required(selectKernel(kernels, device.level, symbols), transform, "the merge");
+}
+
+function required(
+  kernel: KernelManifest | null | undefined,
+  transform: TransformManifest,
+  what: string,
+): KernelManifest {
+  if (kernel !== null && kernel !== undefined) return kernel;
+  throw noKernel(transform, what);
+}
+
+function noKernel(transform: TransformManifest, what: string): SpxError {
+  const text = `\`${transform.name}\` has no kernel for ${what} with these dimensions on this level`;
+  return new SpxError("SPX8102", text, {
+    facts: { transform: transform.name, what },
+    help: "build the artefact again; if it stays, report it with the .spx file",
+  });
+}

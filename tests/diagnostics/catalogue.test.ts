@@ -1,0 +1,49 @@
+/** The catalogue holds every code once, and every explanation is true. */
+import { existsSync, readdirSync, readFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "vitest";
+import { checkModule } from "../../compiler/check/check-module.ts";
+import { catalogue } from "../../compiler/diagnostics/catalogue.ts";
+import { textHost } from "../check/text-host.ts";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const explanations = join(here, "../../compiler/diagnostics/explanations");
+const explained = catalogue.filter(({ explanation }) => explanation === "file");
+
+/** Examples of one part of an explanation; those after "with `name`" are files beside it. */
+function examplesOf(code: string, part: "Fails" | "Works"): Record<string, string> {
+  const text = readFileSync(join(explanations, `${code}.md`), "utf8");
+  const section = text.split(/^## /m).find((candidate) => candidate.startsWith(part)) ?? "";
+  const files: Record<string, string> = {};
+  for (const match of section.matchAll(/(?:with `([^`]+)`:\n\n)?```spx\n([\s\S]*?)```/g)) files[match[1] ?? "case.spx"] = match[2] ?? "";
+  return files;
+}
+
+const codesOf = (files: Record<string, string>): string[] => [
+  ...new Set(checkModule("case.spx", textHost(files)).diagnostics.map(({ code }) => code)),
+];
+
+describe("catalogue", () => {
+  test("codes and names are unique and well formed", () => {
+    expect(new Set(catalogue.map(({ code }) => code)).size).toBe(catalogue.length);
+    expect(new Set(catalogue.map(({ name }) => name)).size).toBe(catalogue.length);
+    for (const { code, name, summary } of catalogue) {
+      expect(code).toMatch(/^SPX\d{4}$/);
+      expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/);
+      expect(summary).not.toMatch(/\.$/);
+    }
+  });
+
+  test("no explanation is without a code, no fixture either", () => {
+    const codes = new Set(explained.map(({ code }) => code));
+    for (const file of readdirSync(explanations)) expect(codes).toContain(file.replace(/\.md$/, ""));
+    for (const folder of readdirSync(here).filter((name) => name.startsWith("SPX"))) expect(codes).toContain(folder.slice(0, 7));
+  });
+
+  test.each(explained)("$code is explained, and reached by a fixture", ({ code, name }) => {
+    expect(existsSync(join(here, `${code}-${name}`, "case.spx"))).toBe(true);
+    expect(codesOf(examplesOf(code, "Fails"))).toEqual([code]);
+    expect(codesOf(examplesOf(code, "Works"))).toEqual([]);
+  });
+});

@@ -1,0 +1,169 @@
+import { describe, expect, it } from "vitest";
+import { cheapestAt, costAt, lowerEnvelope, sampledBatches } from "../../compiler/plan/envelope.ts";
+import { explainPlan, printExplanation } from "../../compiler/plan/explain-plan.ts";
+import { printPlan } from "../../compiler/plan/print-plan.ts";
+import { evaluateNumber, number, symbolsOf } from "../../runtime/contract/number-expression.ts";
+import { samples, span } from "../algebra/sample-transforms.ts";
+import { planOf, sampleNamed } from "./sample-plans.ts";
+
+const square = (size: number) =>
+  new Map(
+    Object.entries({
+      out: size,
+      in: size,
+      n: size,
+      b: 16,
+      r: 16,
+      alpha: 32,
+      keep: 0.5,
+      nnz: Math.floor(size * size * 0.01),
+      p: 4,
+      q: 4,
+      s: size / 4,
+      t: size / 4,
+      u: 2,
+      v: 2,
+      a: size / 2,
+      c: size / 2,
+      d: size,
+    }),
+  );
+const sizes = [64, 384, 4096].map(square);
+
+describe.each(samples)("cost of $transform.name", ({ transform }) => {
+  const plan = planOf(transform);
+
+  it("is a positive number that grows with the batch", () => {
+    for (const values of sizes) checkPrices(values);
+  });
+
+  const checkPrices = (values: ReadonlyMap<string, number>): void => {
+    for (const { cost, name } of plan.variants) {
+      expect(symbolsOf(cost)).toContain("batch");
+      const prices = [1, 16, 32, 256, 4096].map((batch) => costAt(cost, values, batch));
+      expect(
+        prices.every((price) => Number.isFinite(price) && price > 0),
+        name,
+      ).toBe(true);
+      expect(prices, name).toEqual([...prices].sort((a, b) => a - b));
+    }
+    for (const { bytes, multiplies } of plan.operands) {
+      expect(evaluateNumber(bytes, values)).toBeGreaterThan(0);
+      expect(evaluateNumber(multiplies, values)).toBeGreaterThan(0);
+    }
+  };
+
+  it("has an envelope that no variant undercuts, over all batches without gaps", () => {
+    for (const values of sizes) {
+      const intervals = lowerEnvelope(plan.variants, values);
+      expect(intervals[0]?.from).toBe(1);
+      expect(intervals.at(-1)?.to).toBeNull();
+      for (const [index, { from }] of intervals.slice(1).entries())
+        expect(intervals[index]?.to).toBe(from - 1);
+      for (const batch of sampledBatches.filter((_, index) => index % 7 === 0)) {
+        const interval = intervals.find(({ from, to }) => from <= batch && (to === null || batch <= to));
+        if (interval === undefined) throw new Error(`no interval for batch ${batch}`);
+        const price = costAt(interval.variant.cost, values, batch);
+        for (const { cost } of plan.variants)
+          expect(price).toBeLessThanOrEqual(costAt(cost, values, batch) * (1 + 1e-12));
+        expect(price).toBeCloseTo(costAt(cheapestAt(plan.variants, values, batch).cost, values, batch), 3);
+      }
+    }
+  });
+});
+
+describe("costs", () => {
+  const winner = (name: string, size: number, batch: number, change: Record<string, number> = {}) =>
+    cheapestAt(
+      planOf(sampleNamed(name)).variants,
+      new Map([...square(size), ...Object.entries(change)]),
+      batch,
+    ).name;
+
+  it("prefer a lane an output for single tokens and a lane a token for many", () => {
+    expect(winner("LoRA", 4096, 1)).toBe("separate/lane-output");
+    expect(winner("LoRA", 4096, 64)).toBe("separate/lane-token");
+  });
+
+  it("store a mask densely or packed by how much it keeps", () => {
+    expect(winner("DSEE", 4096, 128, { keep: 0.9 })).toBe("separate/lane-token");
+    expect(winner("DSEE", 4096, 128, { keep: 0.05 })).toBe("sparse/lane-token");
+    expect(winner("DSEE", 4096, 1, { keep: 0.1 })).toBe("sparse/lane-output");
+  });
+
+  it("merge when many tokens share the merge", () => {
+    expect(winner("SLTrain", 1024, 1)).toBe("separate/lane-output");
+    expect(winner("LoRA", 1024, 8193, { r: 512 })).toBe("merged/lane-token");
+  });
+
+  it("exclude a format whose index is too narrow", () => {
+    expect(winner("SparseDelta", 4096, 64, { in: 65537 })).not.toBe("separate/lane-token");
+  });
+
+  it("pick the cheaper order of Kronecker factors", () => {
+    const sizes = { p: 64, q: 2, s: 2, t: 64 };
+    expect(winner("Kronecker", 64, 64, sizes)).toMatch(/^separate-reversed/);
+    expect(winner("Kronecker", 64, 64, { p: 2, q: 64, s: 64, t: 2 })).toMatch(/^separate\//);
+  });
+});
+
+describe("explain", () => {
+  const transform = {
+    ...sampleNamed("DSEE"),
+    requirements: [
+      { condition: number(1), text: "r <= min(out, in)", code: "SPX4201", span, reason: "written so" },
+    ],
+  };
+  const plan = planOf(transform);
+  const explanation = explainPlan(plan, transform, square(1024));
+
+  it("accounts for every interval, operand and rejected variant", () => {
+    expect(explanation.intervals.map(({ variant }) => variant)).toEqual(
+      lowerEnvelope(plan.variants, square(1024)).map(({ variant }) => variant.name),
+    );
+    for (const interval of explanation.intervals) {
+      expect(interval.rejected).toHaveLength(2);
+      expect(interval.rejected.every(({ ratio }) => ratio >= 1)).toBe(true);
+      expect(interval.bytes).toBe(interval.operands.reduce((sum, { bytes }) => sum + bytes, 0));
+      expect(interval.steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0)).toBeLessThan(
+        interval.nanoseconds,
+      );
+    }
+    const dense = explanation.intervals
+      .flatMap(({ operands }) => operands)
+      .find(({ name }) => name === "W_panels");
+    expect(dense).toMatchObject({
+      bytes: 1024 * 1024 * 4,
+      multiplies: 1024 * 1024,
+      stage: "load",
+      format: "panel16",
+    });
+    expect(explanation.obligations).toEqual([
+      { text: "r <= min(out, in)", reason: "written so", holds: true },
+    ]);
+  });
+
+  it("fits a screen and says the form, the merge and what is checked at load", () => {
+    const text = printExplanation(explanation);
+    expect(text).toContain("y = (M .* W) x + ((alpha / r) * B) (A x) + ((alpha / r) * S) x");
+    expect(text).toContain("merge: kernel W_panels + B_panels @ A_panels + S_windows");
+    expect(text).toContain("checked at load: r <= min(out, in)");
+    expect(text.split("\n").length).toBeLessThan(50);
+  });
+
+  it("prints the plan", () => {
+    const text = printPlan(planOf(sampleNamed("LoRA")));
+    expect(text.split("\n").slice(0, 9)).toEqual([
+      "plan LoRA [out, in]",
+      "  operand W_panels: panel16 [out, in] at load = W",
+      "  operand A_panels: panel16 [r, in] at step = A",
+      "  operand B_panels: panel16 [out, r] at step = (alpha / r) * B",
+      "  operand W_B_A_panels: panel16 [out, in] at step = W + (alpha / r) * (B @ A)",
+      "  variant separate/lane-output: y = W x + ((alpha / r) * B) (A x)",
+      "    activations x [in], y [out], t1 [r]",
+      "    t1 = dense A_panels · x",
+      "    y = dense W_panels · x + dense B_panels · t1",
+    ]);
+    expect(text).toContain("specialised kernels for r = 16");
+  });
+});

@@ -1,0 +1,22 @@
+/** Plans of the sample transforms. */
+import { createTermFactory } from "../../compiler/algebra/algebra-graph.ts";
+import { buildAlgebra } from "../../compiler/algebra/build-algebra.ts";
+import { normalise } from "../../compiler/algebra/normalise.ts";
+import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
+import { choosePlan } from "../../compiler/plan/choose-plan.ts";
+import type { Plan } from "../../compiler/plan/plan.ts";
+import { samples } from "../algebra/sample-transforms.ts";
+
+/** @throws Error with the diagnostics when there is no plan. */
+export function planOf(transform: CheckedTransform): Plan {
+  const factory = createTermFactory(transform.tensors);
+  const { plan, diagnostics } = choosePlan(normalise(buildAlgebra(transform, factory), factory), transform);
+  if (plan === null) throw new Error(JSON.stringify(diagnostics));
+  return plan;
+}
+
+export function sampleNamed(name: string): CheckedTransform {
+  const found = samples.find(({ transform }) => transform.name === name);
+  if (found === undefined) throw new ReferenceError(name);
+  return found.transform;
+}
