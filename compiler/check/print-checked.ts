@@ -1,6 +1,7 @@
-/** The printed form of a checked module: everything the later stages read, one fact a line. */
-import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
+/** The printed form of a checked module: every dimension, count, recipe and obligation in one reading. */
+import { printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
+import { printShape } from "../types/dimension.ts";
 import type {
   CheckedArgument,
   CheckedModel,
@@ -12,60 +13,46 @@ import type {
   WeightExpression,
 } from "./checked-module.ts";
 
-const list = (dimensions: readonly NumberExpression[]): string =>
-  `[${dimensions.map((dimension) => printNumber(dimension)).join(", ")}]`;
+/** Transforms, then models, one blank line between them. Spans are left out. */
+export const printChecked = (module: Pick<CheckedModule, "transforms" | "models">): string =>
+  [...module.transforms.map(printTransform), ...module.models.map(printModel)].join("\n");
 
-export function printChecked(module: CheckedModule): string {
-  return [...module.transforms.map(printTransform), ...module.models.map(printModel)].join("\n\n");
-}
-
-export function printTransform(transform: CheckedTransform): string {
+function printTransform(transform: CheckedTransform): string {
   const constants = Object.entries(transform.constants).map(([name, value]) => `  const ${name} = ${value}`);
   const lines = [
-    `transform ${transform.name} : ${list([transform.weight.rows, transform.weight.columns])}`,
-    ...transform.arguments.map(printArgument),
     ...constants,
-    ...transform.proven.map((requirement) => `  proven ${requirement.text}`),
-    ...transform.requirements.map((requirement) => `  at load ${requirement.text}    # ${requirement.reason}`),
-    ...transform.patterns.map(printPattern),
-    ...transform.tensors.filter((tensor) => tensor.role === "param").map(printParameter),
-    `  order ${transform.order.join(", ")}`,
-    `  weight = ${printWeight(transform.weight)}`,
+    ...transform.arguments.map((argument) => `  ${printArgument(argument)}`),
+    ...transform.requirements.map(({ text, code, reason }) => `  at load ${text}  // ${code}: ${reason}`),
+    ...transform.proven.map(({ text, reason }) => `  proven  ${text}  // ${reason}`),
+    ...transform.patterns.map((pattern) => `  ${printPattern(pattern)}`),
+    ...transform.tensors.filter(({ role }) => role === "param").map((tensor) => `  ${printParam(tensor)}`),
+    `  order ${transform.order.length === 0 ? "nothing" : transform.order.join(", ")}`,
+    `  weight ${printShape([transform.weight.rows, transform.weight.columns])} = ${printWeight(transform.weight)}`,
   ];
-  return lines.join("\n");
+  return `transform ${transform.name} {\n${lines.join("\n")}\n}\n`;
 }
 
 function printArgument(argument: CheckedArgument): string {
-  if (argument.kind === "tensor") {
-    return `  ${argument.frozen ? "frozen" : "source"} ${argument.name} : ${list(argument.dimensions)}`;
-  }
+  if (argument.kind === "tensor") return `${argument.frozen ? "frozen" : "source"} ${argument.name}: ${printShape(argument.dimensions)}`;
   const value = argument.defaultValue === null ? "" : ` = ${printNumber(argument.defaultValue)}`;
-  return `  number ${argument.name} : ${argument.type}${value}`;
+  return `${argument.type} ${argument.name}${value}`;
 }
 
-export function printShape(shape: PatternShape): string {
-  switch (shape.kind) {
-    case "unstructured":
-      return "unstructured";
-    case "nm":
-      return `nm(${shape.n}, ${shape.m}) along ${shape.axis}`;
-    case "block":
-      return `block(${shape.height}, ${shape.width})`;
-  }
-}
+const printPatternShape = (shape: PatternShape): string =>
+  shape.kind === "nm"
+    ? `nm(${shape.n}, ${shape.m}) along ${shape.axis}`
+    : shape.kind === "block"
+      ? `block(${shape.height}, ${shape.width})`
+      : "unstructured";
 
-function printPattern(pattern: CheckedPattern): string {
-  const size = list([pattern.rows, pattern.columns]);
-  const count = printNumber(pattern.count);
-  return `  pattern ${pattern.name} : ${printShape(pattern.shape)} ${size}, ${count} kept = ${printRecipe(pattern.recipe)}`;
-}
+const printPattern = ({ name, shape, rows, columns, count, recipe }: CheckedPattern): string =>
+  `pattern ${name}: ${printPatternShape(shape)} ${printShape([rows, columns])} count ${printNumber(count)} = ${printRecipe(recipe)}`;
 
-function printParameter(tensor: CheckedTensor): string {
-  const support = tensor.support === null ? "" : ` on ${tensor.support}`;
-  const blocks = tensor.blocks === null ? "" : ` blocks ${printNumber(tensor.blocks)}`;
-  const value = tensor.recipe === null ? "" : ` = ${printRecipe(tensor.recipe)}`;
-  const type = `${tensor.structure} ${list(tensor.dimensions)}${support}${blocks}`;
-  return `  param ${tensor.name} : ${type}, ${printNumber(tensor.count)} values${value}`;
+function printParam({ name, structure, dimensions, support, blocks, count, recipe }: CheckedTensor): string {
+  const kind = structure === "dense" ? "" : `${structure} `;
+  const place = support === null ? "" : ` on ${support}`;
+  const parts = blocks === null ? "" : ` blocks ${printNumber(blocks)}`;
+  return `param ${name}: ${kind}${printShape(dimensions)}${place}${parts} count ${printNumber(count)} = ${recipe === null ? "" : printRecipe(recipe)}`;
 }
 
 export function printRecipe(recipe: Recipe): string {
@@ -75,55 +62,57 @@ export function printRecipe(recipe: Recipe): string {
     case "tensor":
     case "pattern":
       return recipe.name;
+    case "call":
+      return `${recipe.intrinsic}(${Object.entries(recipe.operands)
+        .map(([name, operand]) => `${name}: ${printRecipe(operand)}`)
+        .join(", ")})`;
     case "output":
-      return `${printRecipe(recipe.of)}#${recipe.index}`;
-    case "call": {
-      const operands = Object.entries(recipe.operands).map(([name, operand]) => `${name}: ${printRecipe(operand)}`);
-      return `${recipe.intrinsic}(${operands.join(", ")})`;
-    }
+      return `output ${recipe.index} of ${printRecipe(recipe.of)}`;
   }
 }
 
-/** Fully parenthesised, so that the tree can be read off. */
-export function printWeight(weight: WeightExpression): string {
-  const joined = (parts: readonly WeightExpression[], operator: string): string =>
-    `(${parts.map(printWeight).join(` ${operator} `)})`;
+/** Binding strength: 1 sum, 2 product, 3 anything that needs no parentheses. */
+export function printWeight(weight: WeightExpression, outer = 0): string {
+  const wrap = (level: number, text: string): string => (level < outer ? `(${text})` : text);
+  const listed = (name: string, parts: readonly WeightExpression[]): string => `${name}(${parts.map((part) => printWeight(part)).join(", ")})`;
   switch (weight.kind) {
     case "leaf":
       return weight.slice === null ? weight.name : `${weight.name}[${weight.slice}]`;
     case "sum":
-      return joined(weight.terms, "+");
+      return wrap(1, weight.terms.map((term) => printWeight(term, 2)).join(" + "));
     case "product":
-      return joined(weight.factors, "@");
+      return wrap(2, weight.factors.map((factor) => printWeight(factor, 3)).join(" @ "));
     case "hadamard":
-      return joined(weight.factors, ".*");
+      return wrap(2, weight.factors.map((factor) => printWeight(factor, 3)).join(" .* "));
     case "scale":
-      return `(${printNumber(weight.factor, 7)} * ${printWeight(weight.operand)})`;
-    case "transpose":
-      return `${printWeight(weight.operand)}.T`;
+      return wrap(2, `${printFactor(weight.factor)} * ${printWeight(weight.operand, 3)}`);
     case "mask":
-      return `(${weight.pattern} .* ${printWeight(weight.operand)})`;
+      return wrap(2, `${weight.pattern} .* ${printWeight(weight.operand, 3)}`);
+    case "transpose":
+      return `${printWeight(weight.operand, 3)}.T`;
     case "kron":
-      return `kron(${weight.factors.map(printWeight).join(", ")})`;
+      return listed("kron", weight.factors);
     case "blockdiag":
-      return `blockdiag(${weight.blocks.map(printWeight).join(", ")})`;
+      return listed("blockdiag", weight.blocks);
     case "diag":
       return `diag(${weight.name})`;
     case "identity":
-      return `identity(${printNumber(weight.rows)})`;
+      return "identity";
     case "zero":
-      return "0";
+      return "zero";
     case "stride-permutation":
       return `P(${printNumber(weight.stride)})`;
   }
 }
 
-function printModel(model: CheckedModel): string {
-  const rules = model.rules.map((rule) => {
-    if (rule.kind === "freeze") return `  freeze ${JSON.stringify(rule.glob)}`;
-    const given = Object.entries(rule.arguments).map(([name, value]) => `${name}: ${printNumber(value)}`);
-    const exceptions = rule.exceptions.map((exception) => ` except ${JSON.stringify(exception.glob)}`).join("");
-    return `  for ${JSON.stringify(rule.glob)}${exceptions} use ${rule.transform}(${given.join(", ")})`;
+const printFactor = (factor: NumberExpression): string => (factor.kind === "apply" ? `(${printNumber(factor)})` : printNumber(factor));
+
+function printModel({ name, rules }: CheckedModel): string {
+  const lines = rules.map((rule) => {
+    const exceptions = rule.exceptions.map(({ glob }) => ` except "${glob}"`).join("");
+    if (rule.transform === null) return `  freeze "${rule.glob}"`;
+    const values = Object.entries(rule.arguments).map(([argument, value]) => `${argument}: ${printNumber(value)}`);
+    return `  for "${rule.glob}"${exceptions} use ${rule.transform}(${values.join(", ")})`;
   });
-  return [`model ${model.name}`, ...rules].join("\n");
+  return `model ${name} {\n${lines.join("\n")}\n}\n`;
 }

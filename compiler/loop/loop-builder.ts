@@ -128,6 +128,7 @@ export function when(
   block.statements.push({
     kind: "if",
     condition,
+    // biome-ignore lint/suspicious/noThenProperty: `then` is the field of the loop node, which nobody awaits.
     then: thenBlock.statements,
     otherwise: otherwiseBlock.statements,
   });

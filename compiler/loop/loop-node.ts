@@ -11,7 +11,7 @@ export type Scalar = "f32" | "i32" | "i64" | "bool";
 /** Elements a buffer can hold. Unsigned integers are zero-extended to `i32` by a load. */
 export type BufferElement = "f32" | "i32" | "u32" | "u16" | "u8";
 
-/** A register type: `lanes` copies of a scalar; `lanes` is 1 for plain scalars. */
+/** A register type: `lanes` copies of a scalar; `lanes` is 1 for plain scalars, 16 for vectors, 2, 4 or 8 for parts of them. */
 export interface ValueType {
   readonly scalar: Scalar;
   readonly lanes: number;
@@ -130,7 +130,10 @@ export interface BufferDeclaration {
   readonly name: string;
   readonly element: BufferElement;
   readonly space: BufferSpace;
-  /** Number of elements, from constants and symbols only (add, sub, mul, div, rem, min, max). */
+  /**
+   * Number of elements, from constants and symbols only (add, sub, mul, div, rem, min, max). For `constant`
+   * buffers at least that many: 0 where only the data tells, as for the entries of a sparse operand.
+   */
   readonly length: LoopExpression;
 }
 

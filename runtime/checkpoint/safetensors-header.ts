@@ -227,7 +227,7 @@ function checkLayout(
       at: offset,
       before,
     };
-    if (offset < covered - 1) {
+    if (offset < covered) {
       throw problem(
         "SPX8009",
         file,

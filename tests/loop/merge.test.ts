@@ -80,7 +80,9 @@ describe.each(x86Targets)("$name", (target) => {
       const data = constantBuffers(merged, kernel);
       kernel.program.buffers
         .filter(({ space }) => space === "constant")
-        .forEach(({ name }, index) => buffers.set(name, data[index] ?? new Float32Array(0)));
+        .forEach(({ name }, index) => {
+          buffers.set(name, data[index] ?? new Float32Array(0));
+        });
       const symbols = new Map(
         kernel.symbols.map(({ name, value }) => [name, evaluateNumber(value, merged.symbols)]),
       );

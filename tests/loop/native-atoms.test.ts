@@ -7,11 +7,14 @@ import { checkNativeRun, type NativeRun, type PreparedRun, prepareRuns } from ".
 import { createRandom } from "./weight-cases.ts";
 
 const runsPerTarget = 40;
+/** Compiling is what takes time here: patterns whose code has the same shape as that of a neighbour are interpreted only. */
+const leftOut = ["1:4", "1:2", "4:8", "8:16", "blocks 1x4", "blocks 6x1", "blocks 16x1", "sparse 5%"];
+const families = atomFamilies.filter(({ name }) => !leftOut.includes(name));
 const suffixes = runnableSuffixes();
 const targets = x86Targets.filter(({ suffix }) => suffixes.includes(suffix));
 
 function runsOf(target: (typeof x86Targets)[number]): NativeRun[] {
-  return atomFamilies.flatMap((family, number) => {
+  return families.flatMap((family, number) => {
     const random = createRandom(number * 17 + target.vectorBits);
     const any = (from: readonly number[]): number => from[random(from.length)] ?? 1;
     return Array.from({ length: runsPerTarget }, (_, run) => {
@@ -34,15 +37,11 @@ describe.each(targets)("$name", (target) => {
   let prepared: readonly PreparedRun[];
   beforeAll(async () => {
     ({ kernels, prepared } = await prepareRuns(runsOf(target)));
-    console.log(
-      `${target.suffix}: ${kernels.library.symbols.length} kernels, ${kernels.library.bytes.length} bytes`,
-      kernels.library.timings,
-    );
   }, 120_000);
   afterAll(() => kernels?.remove());
 
   it("agrees with plain loops", () => {
     for (const run of prepared) checkNativeRun(kernels, run);
-    expect(prepared).toHaveLength(atomFamilies.length * runsPerTarget);
+    expect(prepared).toHaveLength(families.length * runsPerTarget);
   });
 });

@@ -117,5 +117,10 @@ const tamperingRunner = `
     writeFileSync(library, bytes);
     const { Adapted } = await import(process.cwd() + "/tampered/adapted.js");
     const W = { data: new Float32Array(16), shape: [4, 4] };
-    return Adapted.load({ W, r: 1 }).then(() => "loaded", (error) => error.code);
+    try {
+      await Adapted.load({ W, r: 1 });
+      return "loaded";
+    } catch (error) {
+      return error.code ?? error.message;
+    }
   }`;

@@ -50,9 +50,10 @@ export function runAlone(
   script: string,
 ): { readonly result: unknown; readonly mapped: readonly string[] } {
   const ending = `
-    const { readFileSync } = await import("node:fs");
-    const mapped = [...new Set(readFileSync("/proc/self/maps", "utf8").match(/\\/\\S+\\.(?:so|node)\\S*/g))];
-    console.log(JSON.stringify({ result: await run(), mapped }));`;
+    const result = await run();
+    const { readFileSync: read } = await import("node:fs");
+    const mapped = [...new Set(read("/proc/self/maps", "utf8").match(/\\/\\S+\\.(?:so|node)\\S*/g))];
+    console.log(JSON.stringify({ result, mapped }));`;
   const output = execFileSync(process.execPath, ["--input-type=module", "--eval", script + ending], {
     cwd: folder,
     encoding: "utf8",

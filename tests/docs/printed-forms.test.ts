@@ -1,0 +1,99 @@
+/**
+ * The printed forms in docs/: a block under a comment `<!-- COMMAND | SELECTION -->` is what COMMAND prints. With
+ * UPDATE_DOCS=1 the blocks are written anew.
+ */
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, describe, expect, it } from "vitest";
+import { type MarkdownBlock, markdownBlocks, replaceBlocks } from "./markdown-blocks.ts";
+import { runSpxc } from "./run-in-process.ts";
+import { selectExcerpt } from "./select-excerpt.ts";
+
+const root = fileURLToPath(new URL("../..", import.meta.url));
+const page = join(root, "docs", "architecture.md");
+const updating = process.env["UPDATE_DOCS"] === "1";
+const built = mkdtempSync(join(tmpdir(), "spx-docs-"));
+afterAll(() => rmSync(built, { recursive: true, force: true }));
+
+const outputs = new Map<string, Promise<string>>();
+
+/** What `command` prints; each command runs once. */
+function output(command: string): Promise<string> {
+  const known = outputs.get(command);
+  if (known !== undefined) return known;
+  const running = run(command.split(/\s+/));
+  outputs.set(command, running);
+  return running;
+}
+
+async function run([program, ...parameters]: readonly string[]): Promise<string> {
+  if (program === "spxc") {
+    const { status, stdout, stderr } = await runSpxc(parameters);
+    if (status !== 0) throw new Error(`spxc ${parameters.join(" ")} ended with ${status}:\n${stderr}`);
+    return stdout;
+  }
+  const [file] = parameters;
+  if (program !== "cat" || file === undefined) throw new Error(`the documents do not run \`${program}\``);
+  if (!file.startsWith("build/")) return readFileSync(join(root, file), "utf8");
+  await output(`spxc build stdlib/dsee.spx -o ${built}`);
+  return readFileSync(join(built, builtFile(file.slice("build/".length))), "utf8");
+}
+
+/** A name in which `*` stands for the hash. */
+function builtFile(pattern: string): string {
+  const [before = "", after = ""] = pattern.split("*");
+  const names = readdirSync(built).filter((name) => name.startsWith(before) && name.endsWith(after));
+  const [name] = names;
+  if (name === undefined || names.length > 1) throw new Error(`\`${pattern}\` stands for ${names.length} files`);
+  return name;
+}
+
+async function contentOf({ comment }: MarkdownBlock): Promise<string> {
+  const [command = "", selection] = (comment ?? "").split(" | ");
+  const text = (await output(command)).trimEnd();
+  return selection === undefined ? text : selectExcerpt(text, selection);
+}
+
+const blocks = markdownBlocks(readFileSync(page, "utf8")).filter(({ comment }) => comment !== null);
+
+describe.runIf(updating)("docs/architecture.md, written anew", () => {
+  it("has what the commands print", { timeout: 120_000 }, async () => {
+    const contents = new Map<number, string>();
+    for (const block of blocks) contents.set(block.line, await contentOf(block));
+    writeFileSync(page, replaceBlocks(readFileSync(page, "utf8"), contents));
+  });
+});
+
+describe.skipIf(updating)("docs/architecture.md", () => {
+  it("shows every level", () => {
+    const shown = new Set(blocks.map(({ comment }) => /--stage (\w+)/.exec(comment ?? "")?.[1]));
+    for (const stage of ["syntax", "checked", "algebra", "plan", "loop", "llvm"]) expect(shown).toContain(stage);
+    expect(blocks.length).toBeGreaterThanOrEqual(10);
+  });
+
+  it.each(blocks.map((block) => [`line ${block.line}: ${block.comment}`, block] as const))(
+    "%s",
+    { timeout: 60_000 },
+    async (_name, block) => {
+      expect(block.text, "run `npm run docs:update`").toBe(await contentOf(block));
+    },
+  );
+});
+
+describe("links of docs/", () => {
+  it.each(readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")))("%s", (name) => {
+    const text = readFileSync(join(root, "docs", name), "utf8");
+    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)].map((match) => match[1] ?? "");
+    const missing = targets.filter((target) => {
+      try {
+        readdirSync(join(root, "docs", target));
+        return false;
+      } catch (cause) {
+        return !(cause instanceof Error && "code" in cause && cause.code === "ENOTDIR");
+      }
+    });
+    expect(missing).toEqual([]);
+  });
+});

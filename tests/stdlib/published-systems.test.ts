@@ -1,0 +1,85 @@
+/** The library checks without a word, and each published system trains as many values as its source says. */
+import { describe, expect, test } from "vitest";
+import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { checkModule } from "../../compiler/check/check-module.ts";
+import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
+import { printChecked } from "../../compiler/check/print-checked.ts";
+import { textHost } from "../check/text-host.ts";
+
+const host = textHost({});
+
+function transformOf(file: string, name: string): CheckedTransform {
+  const { module } = checkModule(`stdlib/${file}.spx`, host);
+  const found = module?.transforms.find((transform) => transform.name === name);
+  if (found === undefined) throw new Error(`stdlib/${file}.spx has no transform ${name}`);
+  return found;
+}
+
+/** Symbols of a transform: sizes, given values, then defaults. */
+function symbolsFor(transform: CheckedTransform, given: Readonly<Record<string, number>>): Map<string, number> {
+  const values = new Map(Object.entries(given));
+  for (const argument of transform.arguments) {
+    if (argument.kind !== "number" || values.has(argument.name) || argument.defaultValue === null) continue;
+    values.set(argument.name, evaluateNumber(argument.defaultValue, values));
+  }
+  return values;
+}
+
+function trained(transform: CheckedTransform, given: Readonly<Record<string, number>>): number {
+  const symbols = symbolsFor(transform, given);
+  const params = transform.tensors.filter(({ role }) => role === "param");
+  return params.reduce((sum, { count }) => sum + evaluateNumber(count, symbols), 0);
+}
+
+test.each(host.standardModules())("%s checks without a warning", (module) => {
+  expect(checkModule(`stdlib/${module}.spx`, host).diagnostics).toEqual([]);
+});
+
+describe("trained values", () => {
+  test.each([
+    ["LoRA: r (out + in)", "lora", "LoRA", { out: 768, in: 3072, r: 8 }, 8 * (768 + 3072)],
+    ["DSEE on one matrix of BERT-base: r (m + n) + N", "dsee", "DSEE", { out: 768, in: 768, r: 16, nnz: 16 }, 16 * 1536 + 16],
+    ["SLTrain: r (m + n) + floor(delta m n)", "sltrain", "SLTrain", { out: 513, in: 257, r: 128, delta: 0.03 }, 128 * 770 + Math.floor(0.03 * 513 * 257)],
+    ["N:M of a frozen weight trains nothing", "nm", "NM", { out: 64, in: 64 }, 0],
+    ["trained N:M", "nm", "TrainedNM", { out: 64, in: 32 }, 64 * 32],
+    ["sparse delta: nnz", "sparse_delta", "SparseDelta", { out: 64, in: 32, nnz: 77 }, 77],
+    ["random delta: nnz", "sparse_delta", "RandomDelta", { out: 64, in: 32, nnz: 78 }, 78],
+    ["Monarch: 2 n √n", "monarch", "Monarch", { n: 1024 }, 2 * 1024 * 32],
+    ["Monarch with 4 blocks: n² / 4 + 4 n", "monarch", "Monarch", { n: 64, b: 4 }, (64 * 64) / 4 + 4 * 64],
+    ["block sparse trains nothing", "block_sparse", "BlockSparse", { out: 64, in: 32 }, 0],
+    ["PHM: n³ + out in / n", "phm", "PHM", { out: 24, in: 768 }, 64 + (24 * 768) / 4],
+    ["Compacter, one projection of 768 to 24: 792, and 64 for the shared factors", "phm", "Compacter", { out: 24, in: 768 }, 792 + 64],
+  ] as const)("%s", (_title, file, name, given, expected) => {
+    expect(trained(transformOf(file, name), given)).toBe(expected);
+  });
+
+  test("24 matrices of BERT-base with r = 16 train 589 824 low-rank values", () => {
+    const dsee = transformOf("dsee", "DSEE");
+    expect(24 * (trained(dsee, { out: 768, in: 768, r: 16, nnz: 16 }) - 16)).toBe(589_824);
+  });
+});
+
+describe("kept positions", () => {
+  const count = (transform: CheckedTransform, name: string, given: Readonly<Record<string, number>>): number => {
+    const pattern = transform.patterns.find((candidate) => candidate.name === name);
+    if (pattern === undefined) throw new Error(`no pattern ${name}`);
+    return evaluateNumber(pattern.count, symbolsFor(transform, given));
+  };
+  test("half of every group of four", () => {
+    expect(count(transformOf("nm", "NM"), "M", { out: 10, in: 32 })).toBe(160);
+  });
+  test("whole blocks of 4 outputs", () => {
+    expect(count(transformOf("block_sparse", "BlockSparse"), "M", { out: 20, in: 7, keep: 0.2 })).toBe(Math.round(0.2 * 35) * 4);
+  });
+  test("magnitude keeps a rounded share", () => {
+    expect(count(transformOf("dsee", "DSEE"), "M", { out: 3, in: 5, keep: 0.5 })).toBe(8);
+  });
+});
+
+describe("checked forms", () => {
+  test.each(host.standardModules().filter((module) => !module.startsWith("std/")))("%s", async (module) => {
+    const checked = checkModule(`stdlib/${module}.spx`, host).module;
+    if (checked === null) throw new Error("it does not check");
+    await expect(printChecked(checked)).toMatchFileSnapshot(`checked/${module}.txt`);
+  });
+});
