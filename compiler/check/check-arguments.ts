@@ -7,7 +7,7 @@ import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
 import { constNeeded, constWithoutDefault, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { apply } from "../../runtime/contract/number-expression.ts";
 import { printShape, substitute } from "../types/dimension.ts";
-import { sizeRange, type SymbolRange } from "../types/prove.ts";
+import { sizeRange, type SymbolRange } from "../types/knowledge.ts";
 import { addProblem, addProblemOnce, oblige, type CheckContext, type Environment } from "./check-context.ts";
 import { asTyped, asWhole, numberValue } from "./check-numbers.ts";
 import { declareName, tensorValue, type TensorDraft, type TensorType, type TransformDraft } from "./transform-draft.ts";

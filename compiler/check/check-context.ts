@@ -17,6 +17,8 @@ export interface CheckContext {
   readonly calls: { readonly declaration: Callable; readonly span: Span }[];
   /** Code and name of mistakes that are reported once, however often the name is used. */
   readonly reportedNames: Set<string>;
+  /** Expressions looked at so far. */
+  readonly work: { steps: number };
   /** Checks a nested expression; a field, because calls and expressions contain each other. */
   readonly check: (environment: Environment, syntax: ExpressionSyntax) => Value;
 }

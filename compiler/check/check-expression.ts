@@ -6,7 +6,7 @@ import { unknownName } from "../diagnostics/name-diagnostics.ts";
 import { dimensionCount, indexOutOfRange } from "../diagnostics/shape-diagnostics.ts";
 import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
 import { sumTooLong } from "../diagnostics/training-diagnostics.ts";
-import { matrixTimesMatrix, notAValue, numberPlusMatrix, wrongKind } from "../diagnostics/type-diagnostics.ts";
+import { expressionTooLarge, matrixTimesMatrix, notAValue, numberPlusMatrix, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { foldNumber, printShape } from "../types/dimension.ts";
 import { findDeclaration, visibleNames } from "../modules/module-scope.ts";
 import { callOverloads, checkCall } from "./check-call.ts";
@@ -14,6 +14,7 @@ import { addProblem, addProblemOnce, extend, type CheckContext, type Environment
 import { asWholeConstant, combineNumbers, divisorMayStand, literalValue, numberValue } from "./check-numbers.ts";
 import { combineEntrywise, joinReadings, maskTensor, matrix, multiplyMatrices, obstacle, scaleTensor, transposeTensor } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
+import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
 import { describeValue, poison, type FlexibleValue, type TensorValue, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
@@ -25,6 +26,14 @@ const longestSum = 256;
 const isTensor = (value: Value): value is TensorLike => value.kind === "tensor" || value.kind === "flexible";
 
 export function checkExpression(context: CheckContext, environment: Environment, syntax: ExpressionSyntax): Value {
+  context.work.steps += 1;
+  const value = context.work.steps > mostSteps ? null : meaningOf(context, environment, syntax);
+  if (value !== null && sizeOfValue(value) <= largestExpression) return value;
+  addProblemOnce(context, "", report(expressionTooLarge, syntax.span, { limit: largestExpression }));
+  return poison;
+}
+
+function meaningOf(context: CheckContext, environment: Environment, syntax: ExpressionSyntax): Value {
   switch (syntax.kind) {
     case "number":
       return literalValue(syntax.value);

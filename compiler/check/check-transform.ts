@@ -36,6 +36,7 @@ export const newContext = (): CheckContext => ({
   patterns: new Map(),
   calls: [],
   reportedNames: new Set(),
+  work: { steps: 0 },
   check: function check(environment, syntax) {
     return checkExpression(this, environment, syntax);
   },

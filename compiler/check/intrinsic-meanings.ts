@@ -8,7 +8,7 @@ import { apply, number, printNumber, type NumberExpression, type NumberOperator 
 import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownIntrinsic } from "../diagnostics/name-diagnostics.ts";
-import { rankAboveBound, strideDoesNotDivide, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
+import { dimensionNotPositive, rankAboveBound, strideDoesNotDivide, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
 import { canonicalDimension, foldNumber, sameDimension } from "../types/dimension.ts";
 import type { BoundCall } from "./bind-arguments.ts";
 import { addProblem, oblige, type CheckContext } from "./check-context.ts";
@@ -102,6 +102,8 @@ const strideMeaning: Meaning = (context, _syntax, call, span) => {
   const stride = given === null ? null : asWhole(context, numberValue(given, "int"), span, "a stride");
   if (stride === null) return poison;
   const text = `P(${printNumber(stride)})`;
+  const positive = apply(">", stride, number(0));
+  oblige(context, { kind: dimensionNotPositive, condition: positive, text: printNumber(positive), span, reason: `\`${text}\` needs a stride` });
   const at = (size: NumberExpression): TensorValue => {
     const condition = divides(stride, size);
     oblige(context, { kind: strideDoesNotDivide, condition, text: printNumber(condition), span, reason: `\`${text}\` needs equal strides` });

@@ -20,7 +20,8 @@ import {
   tilesDoNotDivide,
 } from "../diagnostics/shape-diagnostics.ts";
 import { foldNumber, substitute } from "../types/dimension.ts";
-import { prove, type SymbolRange } from "../types/prove.ts";
+import type { SymbolRange } from "../types/knowledge.ts";
+import { prove } from "../types/prove.ts";
 import type { Requirement } from "./checked-module.ts";
 
 export type ConditionKind = DiagnosticKind<{ condition: string; values: string }>;

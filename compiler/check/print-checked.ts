@@ -112,7 +112,7 @@ function printModel({ name, rules }: CheckedModel): string {
     const exceptions = rule.exceptions.map(({ glob }) => ` except "${glob}"`).join("");
     if (rule.transform === null) return `  freeze "${rule.glob}"`;
     const values = Object.entries(rule.arguments).map(([argument, value]) => `${argument}: ${printNumber(value)}`);
-    return `  for "${rule.glob}"${exceptions} use ${rule.transform}(${values.join(", ")})`;
+    return `  for "${rule.glob}"${exceptions} use ${rule.transform}${values.length === 0 ? "" : `(${values.join(", ")})`}`;
   });
   return `model ${name} {\n${lines.join("\n")}\n}\n`;
 }

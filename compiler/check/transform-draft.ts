@@ -8,7 +8,7 @@ import { duplicateName, recursiveFunction } from "../diagnostics/name-diagnostic
 import { initialValueCycle } from "../diagnostics/training-diagnostics.ts";
 import type { Label } from "../../grammar/text/diagnostic.ts";
 import type { ModuleScope } from "../modules/module-scope.ts";
-import type { SymbolRange } from "../types/prove.ts";
+import type { SymbolRange } from "../types/knowledge.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
 import type { CheckedArgument, WeightExpression } from "./checked-module.ts";
 import { poison, type Obstacle, type Value } from "./value.ts";

@@ -28,7 +28,8 @@ export function isColoured(stream: Stream, environment: NodeJS.ProcessEnv = proc
 
 export function painterFor(stream: Stream, environment: NodeJS.ProcessEnv = process.env): Painter {
   if (!isColoured(stream, environment)) return plainPainter;
-  const paint = (style: Style) => (text: string) => styleText(style, text);
+  // Whether to colour has been decided above, for this stream; styleText would ask standard output again.
+  const paint = (style: Style) => (text: string) => styleText(style, text, { validateStream: false });
   return {
     gutter: paint(styles.gutter),
     primary: paint(styles.primary),

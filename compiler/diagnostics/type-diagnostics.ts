@@ -35,6 +35,15 @@ export const numberPlusMatrix = defineDiagnostic<{ operator: string }>({
   help: () => "write `c * identity` for c on the diagonal",
 });
 
+export const expressionTooLarge = defineDiagnostic<{ limit: number }>({
+  code: "SPX3005",
+  name: "expression-too-large",
+  severity: "error",
+  summary: "an expression grows beyond what the compiler writes out",
+  message: ({ limit }) => `written out, this expression has more than ${limit} parts`,
+  help: () => "`let`s and functions are written out at every use: use them fewer times",
+});
+
 export const notWhole = defineDiagnostic<{ expected: string; found: string }>({
   code: "SPX3101",
   name: "not-whole",

@@ -16,6 +16,7 @@ import { x86Targets } from "../targets/x86-targets.ts";
 import type { Compilation, CompileOptions, TransformStages } from "./compilation.ts";
 import { emitArtefact } from "./emit-artefact.ts";
 import { lowerTransform } from "./lower-transform.ts";
+import { shareKernels } from "./share-kernels.ts";
 import { StageClock } from "./stage-clock.ts";
 
 /** Source to plans: what `check`, `explain` and `print` need. */
@@ -59,10 +60,11 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
   const lowered = clock.time("lower", () =>
     compilation.transforms.map((stages) => lowerTransform(stages, x86Targets)),
   );
-  const programs = lowered.flatMap((transform) => transform.programs);
+  // Equal kernels once, because machine code is what a build waits for.
+  const { transforms, programs } = clock.time("share", () => shareKernels(lowered));
   for (const program of programs) demand(program.name, verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`));
   // LLVM text to one shared object, then the manifest that names its hash, then the module that names the manifest's.
-  return { compilation, artefact: await emitArtefact(module, lowered, programs, clock, options) };
+  return { compilation, artefact: await emitArtefact(module, transforms, programs, clock, options) };
 }
 
 /** A verifier's finding is a fault of the compiler, never of the user. */

@@ -126,6 +126,7 @@ function planManifest(transform: PlannedTransform, plan: Plan): PlanManifest {
       columns: operand.columns,
       source: operand.source,
       stage: operand.stage,
+      production: operand.production,
       bytes: operand.bytes,
     })),
     variants: plan.variants.map((variant) => ({

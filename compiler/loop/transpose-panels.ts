@@ -156,7 +156,7 @@ export function panelsPhase(names: Names, from: Place, to: Place): LoopPhase {
   return squaresPhase(names, `${from.buffer} to panels`, from.width, (block, { panel, feature }, left) => {
     const rows = laneNumbers.map((token) => {
       const count =
-        left === null ? null : select(compare("le", int(token), left.tokens), left.features, int(0));
+        left === null ? null : select(compare("lt", int(token), left.tokens), left.features, int(0));
       return define(block, "row", load(from.buffer, rowIndex(from, panel, token, feature), f32x16, count));
     });
     for (const { value, tokens } of transposeRows(block, rows)) {

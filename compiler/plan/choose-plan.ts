@@ -75,15 +75,18 @@ function planOf(graph: AlgebraGraph, transform: CheckedTransform): Plan {
   const merging = mergeCost(merge, reference, operands);
   const priced = drafts.map((draft) => priceVariant(draft, operands, merging));
   const { kept, dropped } = keepVariants(priced, reference.name, transform);
-  const used = new Set(
-    kept.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))),
-  );
+  const used = operandsOf(kept);
+  // What only a merged variant reads is the weight itself; the kernels that merge make it faster than packing could.
+  const merged = operandsOf(kept.filter((variant) => variant.merged));
   for (const name of mergeOperands(merge)) used.add(name);
   return {
     transform: graph.transform,
     rows: graph.root.rows,
     columns: graph.root.columns,
-    operands: operands.all().filter(({ name }) => used.has(name)),
+    operands: operands
+      .all()
+      .filter(({ name }) => used.has(name))
+      .map((operand) => (merged.has(operand.name) ? { ...operand, production: "merge" } : operand)),
     variants: kept,
     merge,
     rejected: [...rejected, ...dropped],
@@ -91,6 +94,11 @@ function planOf(graph: AlgebraGraph, transform: CheckedTransform): Plan {
     specializations: specializationsOf(graph.root, transform),
   };
 }
+
+const operandsOf = (variants: readonly Variant[]): Set<string> =>
+  new Set(
+    variants.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))),
+  );
 
 /** The lane = output variant that the dense weight is formed from, if possible one whose operands suffice. */
 function mergeSource(drafts: readonly VariantDraft[], operands: OperandTable): VariantDraft {

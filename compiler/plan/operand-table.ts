@@ -64,6 +64,7 @@ export function createOperandTable(): OperandTable {
         columns,
         source: piece.source,
         stage: piece.trainable ? "step" : "load",
+        production: "pack",
         bytes: packedBytes({ rows, columns }, format, multiplies),
         multiplies,
         description: piece.text,

@@ -32,6 +32,8 @@ export interface Operand {
   readonly source: MatrixSource;
   /** `load`: reads frozen tensors only. `step`: packed again after parameters changed. */
   readonly stage: "load" | "step";
+  /** `pack`: computed from `source` and packed. `merge`: the merge of the plan fills it; `source` says what it is. */
+  readonly production: "pack" | "merge";
   readonly bytes: NumberExpression;
   /** Stored values (multiplies per row of the batch). */
   readonly multiplies: NumberExpression;

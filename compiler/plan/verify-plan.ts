@@ -27,6 +27,18 @@ const operandIn = (plan: Plan, name: string): Operand | undefined =>
 const activationIn = (variant: Variant, name: string): Activation | undefined =>
   variant.activations.find((activation) => activation.name === name);
 
+/** Operands that the merge computes from. */
+function readByMerge({ merge, variants }: Plan): readonly string[] {
+  if (merge.method === "kernel") {
+    return merge.terms.flatMap((term) =>
+      term.kind === "operand" ? [term.operand] : [term.left, term.right],
+    );
+  }
+  return variants
+    .filter(({ name }) => name === merge.variant)
+    .flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand)));
+}
+
 const stepLaws: readonly { readonly sentence: string; readonly holds: (view: StepView) => boolean }[] = [
   { sentence: "has a term", holds: ({ step }) => step.terms.length > 0 },
   {
@@ -109,6 +121,14 @@ const variantLaws: readonly {
   readonly sentence: string;
   readonly holds: (variant: Variant, plan: Plan) => boolean;
 }[] = [
+  {
+    sentence: "reads nothing but the merged weight when it is merged",
+    holds: ({ merged, steps }, plan) =>
+      !merged ||
+      steps.every(({ terms }) =>
+        terms.every(({ operand }) => operandIn(plan, operand)?.production === "merge"),
+      ),
+  },
   { sentence: "ends by writing y", holds: ({ steps }) => steps.at(-1)?.output === "y" },
   {
     sentence: "writes y without adding exactly once",
@@ -156,6 +176,24 @@ const planLaws: readonly { readonly sentence: string; readonly holds: (plan: Pla
   {
     sentence: "names its operands apart",
     holds: ({ operands }) => new Set(operands.map(({ name }) => name)).size === operands.length,
+  },
+  {
+    sentence: "forms at most one operand by merging: the panels of the whole weight, which the merge does not read",
+    holds: (plan) => {
+      const formed = plan.operands.filter(({ production }) => production === "merge");
+      const read = readByMerge(plan);
+      return (
+        formed.length <= 1 &&
+        formed.every(
+          ({ name, format, stage, rows, columns }) =>
+            format.name === "panel16" &&
+            stage === "step" &&
+            sameDimension(rows, plan.rows) &&
+            sameDimension(columns, plan.columns) &&
+            !read.includes(name),
+        )
+      );
+    },
   },
   {
     sentence: "merges operands that exist, products of panels, or through a lane-output variant",

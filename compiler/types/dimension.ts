@@ -38,7 +38,7 @@ export type Polynomial = ReadonlyMap<string, Monomial>;
 const constantKey = "";
 const nothing: Polynomial = new Map();
 
-const keyOf = (powers: Monomial["powers"]): string =>
+export const keyOfPowers = (powers: Monomial["powers"]): string =>
   powers.map(({ key, exponent }) => `${key}^${exponent}`).join("*");
 
 export const constantPolynomial = (value: Rational): Polynomial =>
@@ -46,7 +46,7 @@ export const constantPolynomial = (value: Rational): Polynomial =>
 
 const atomPolynomial = (key: string, atom: Atom): Polynomial => {
   const powers = [{ key, atom, exponent: 1 }];
-  return new Map([[keyOf(powers), { coefficient: one, powers }]]);
+  return new Map([[keyOfPowers(powers), { coefficient: one, powers }]]);
 };
 
 const expressionAtom = (expression: NumberExpression): Polynomial =>
@@ -89,7 +89,7 @@ export function multiplyPolynomials(a: Polynomial, b: Polynomial): Polynomial {
   for (const left of a.values()) {
     for (const right of b.values()) {
       const monomial = multiplyMonomials(left, right);
-      product = addPolynomials(product, new Map([[keyOf(monomial.powers), monomial]]));
+      product = addPolynomials(product, new Map([[keyOfPowers(monomial.powers), monomial]]));
     }
   }
   return product;
@@ -97,11 +97,11 @@ export function multiplyPolynomials(a: Polynomial, b: Polynomial): Polynomial {
 
 /** 1 / a. @throws RangeError when a is zero. */
 function invertPolynomial(a: Polynomial): Polynomial {
-  const [first, ...rest] = [...a.values()].sort((left, right) => (keyOf(left.powers) < keyOf(right.powers) ? -1 : 1));
+  const [first, ...rest] = [...a.values()].sort((left, right) => (keyOfPowers(left.powers) < keyOfPowers(right.powers) ? -1 : 1));
   if (first === undefined) throw new RangeError("nothing divides by zero");
   if (rest.length === 0) {
     const powers = first.powers.map((power) => ({ ...power, exponent: -power.exponent }));
-    return new Map([[keyOf(powers), { coefficient: invertRational(first.coefficient), powers }]]);
+    return new Map([[keyOfPowers(powers), { coefficient: invertRational(first.coefficient), powers }]]);
   }
   const lead = invertRational(first.coefficient);
   const monic = scalePolynomial(a, lead);
@@ -221,7 +221,7 @@ function sumExpression(monomials: readonly Monomial[]): NumberExpression {
     (left, right) =>
       Number(left.coefficient.numerator < 0n) - Number(right.coefficient.numerator < 0n) ||
       degree(right) - degree(left) ||
-      (keyOf(left.powers) < keyOf(right.powers) ? -1 : 1),
+      (keyOfPowers(left.powers) < keyOfPowers(right.powers) ? -1 : 1),
   );
   return sorted.reduce<NumberExpression | null>((sum, monomial) => {
     const term = monomialExpression(monomial);

@@ -121,6 +121,8 @@ export interface OperandManifest {
   readonly source: MatrixSource;
   /** `load`: packed once. `step`: packed again after parameters changed. */
   readonly stage: "load" | "step";
+  /** `pack`: evaluated and packed. `merge`: the panel16 of the whole weight, filled by the plan's merge. */
+  readonly production: "pack" | "merge";
   /** Bytes of the packed operand (an estimate where the count of nonzeros is random). */
   readonly bytes: NumberExpression;
 }

@@ -24,6 +24,25 @@ export function writePanels(values: Float32Array, rows: number, columns: number,
   }
 }
 
+/**
+ * Writes `count` columns from `first` on, given as rows of the transposed matrix: `values` [count, rows]. A column
+ * is one line of each panel, so both sides are walked in order.
+ */
+export function writePanelRows(
+  values: Float32Array,
+  { first, count, rows, columns }: { first: number; count: number; rows: number; columns: number },
+  panels: Float32Array,
+): void {
+  for (let offset = 0; offset < count; offset++) {
+    const source = offset * rows;
+    for (let row = 0; row < rows; row += 16) {
+      const line = ((row >> 4) * columns + first + offset) * 16;
+      const lanes = Math.min(16, rows - row);
+      for (let lane = 0; lane < lanes; lane++) panels[line + lane] = values[source + row + lane] ?? 0;
+    }
+  }
+}
+
 function scatterPanels(
   { rows, columns, rowStarts, columnIndices, values }: SparseMatrix,
   panels: Float32Array,

@@ -3,12 +3,15 @@
  * parameters changed, and given back at the end.
  */
 import type { KernelManifest, TransformManifest, VariantManifest } from "../contract/manifest.ts";
+import { evaluateNumber } from "../contract/number-expression.ts";
 import type { CpuDevice } from "../device/cpu/cpu-device.ts";
 import { type KernelCall, prepareKernel, selectKernel } from "../device/cpu/kernel-call.ts";
 import { SpxError } from "../errors.ts";
 import type { PackedOperand } from "../formats/packed-operand.ts";
+import { unpackPanel16 } from "../formats/panel16.ts";
 import { chooseVariants, intervalAt, type VariantInterval } from "./choose-variant.ts";
 import type { LayerState } from "./initial-state.ts";
+import { mergeWeight } from "./merge-weight.ts";
 import { createOperandLifetime } from "./operand-lifetime.ts";
 import { createPackedOperands } from "./packed-operands.ts";
 
@@ -18,8 +21,8 @@ export interface LayerCalls {
   kernelOf(variant: VariantManifest): KernelManifest;
   /** @throws SpxError SPX8306 after `dispose`. */
   callFor(batch: number): KernelCall;
-  /** The call that the merge of the plan makes. @throws SpxError SPX8102, SPX8306. */
-  mergeCall(): KernelCall;
+  /** The dense weight [out, in] as it is now, row-major. @throws SpxError SPX8102, SPX8306, SPX8309. */
+  weight(): Float32Array;
   /** Runs an asynchronous call; what it reads stays until it has ended. */
   during(call: () => Promise<void>): Promise<void>;
   /** Bytes of the packed operands that a batch reads. */
@@ -28,17 +31,30 @@ export interface LayerCalls {
   dispose(): void;
 }
 
-/** @throws SpxError SPX8102 when the plan has no kernel for this level and these arguments. */
+/**
+ * `threads` is what the merge of the weight runs on.
+ * @throws SpxError SPX8102 when the plan has no kernel for this level and these arguments.
+ */
 export function createLayerCalls(
   transform: TransformManifest,
   layer: string,
   state: LayerState,
   device: CpuDevice,
+  threads: number,
 ): LayerCalls {
   const { symbols } = state;
   const kernels = runnableKernels(transform, device, symbols);
   const intervals = chooseVariants([...kernels.keys()], symbols);
-  const operands = createPackedOperands(transform.plan, state, device.allocate);
+  const mergeNow = (): PackedOperand => {
+    const size = {
+      out: evaluateNumber(transform.rows, symbols),
+      inputs: evaluateNumber(transform.columns, symbols),
+      threads,
+    };
+    const call = callOf(mergeKernel(transform, device, symbols));
+    return mergeWeight(transform.plan.merge.method, call, size, device.allocate);
+  };
+  const operands = createPackedOperands(transform.plan, state, device.allocate, mergeNow);
   const lifetime = createOperandLifetime();
   const calls = new Map<KernelManifest, KernelCall>();
   const kernelOf = (variant: VariantManifest) => required(kernels.get(variant), transform, variant.name);
@@ -59,7 +75,17 @@ export function createLayerCalls(
     intervals,
     kernelOf,
     callFor: (batch) => callOf(kernelFor(batch)),
-    mergeCall: () => callOf(mergeKernel(transform, device, symbols)),
+    weight() {
+      lifetime.checkAlive(layer);
+      const packed = operands.merged();
+      if (packed !== null) return unpackPanel16(packed);
+      const operand = mergeNow();
+      try {
+        return unpackPanel16(operand);
+      } finally {
+        operand.block.free();
+      }
+    },
     during: lifetime.during,
     bytes: (batch) => [...operandsOf(kernelFor(batch)).values()].reduce((sum, { bytes }) => sum + bytes, 0),
     updated() {

@@ -11,7 +11,6 @@ import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
 import { intervalAt, predictCost } from "./choose-variant.ts";
 import type { LayerState } from "./initial-state.ts";
 import { createLayerCalls, type LayerCalls } from "./layer-calls.ts";
-import { mergeByIdentity, mergeByKernel } from "./merge-weight.ts";
 import { type SavedIdentity, saveParameters } from "./saved-parameters.ts";
 
 /** A parameter with all its values. `values` is live: change it in place, then call `updated`. */
@@ -110,7 +109,7 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
   const { symbols } = state;
   const out = evaluateNumber(transform.rows, symbols);
   const inputs = evaluateNumber(transform.columns, symbols);
-  const calls = createLayerCalls(transform, identity.name, state, device);
+  const calls = createLayerCalls(transform, identity.name, state, device, threads);
   const start = (x: BatchInput, options: ForwardOptions | undefined) => {
     const input = batchOf(x, inputs, transform.name);
     const y = outputFor(options?.y, input, out);
@@ -136,14 +135,7 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
       return tensor("f32", [batch, out], y);
     },
     prepare: (batch) => void calls.callFor(batch),
-    merge() {
-      const merge = transform.plan.merge.method === "kernel" ? mergeByKernel : mergeByIdentity;
-      return tensor(
-        "f32",
-        [out, inputs],
-        merge(calls.mergeCall(), { out, inputs, threads }, device.allocate),
-      );
-    },
+    merge: () => tensor("f32", [out, inputs], calls.weight()),
     // The emitted declarations name the parameters of this very manifest.
     parameters: () => lentParameters(state) as P,
     patterns: () => lentPatterns(state),

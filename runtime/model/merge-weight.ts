@@ -1,7 +1,11 @@
-/** The dense weight [out, in] of a layer, row-major, computed by its kernels. */
+/**
+ * The dense weight [out, in] of a layer as its kernels compute it, in `panel16`: what merged variants read, and
+ * what `merge` unpacks. No value passes through JavaScript arithmetic.
+ */
+import type { MergeManifest } from "../contract/manifest.ts";
 import type { KernelCall } from "../device/cpu/kernel-call.ts";
-import type { Allocate } from "../formats/packed-operand.ts";
-import { readPanels } from "../formats/panel16.ts";
+import { type Allocate, allocateOperand, floatsOf, type PackedOperand } from "../formats/packed-operand.ts";
+import { writePanelRows } from "../formats/panel16.ts";
 
 export interface MergeSize {
   readonly out: number;
@@ -9,39 +13,49 @@ export interface MergeSize {
   readonly threads: number;
 }
 
-/** By a kernel whose result is a `panel16` buffer of the weight; it reads no input. */
-export function mergeByKernel(call: KernelCall, size: MergeSize, allocate: Allocate): Float32Array {
-  const { out, inputs, threads } = size;
+/** The weight as it is now, in memory of its own. `call` is that of the merge's kernel, or of its variant. */
+export function mergeWeight(
+  method: MergeManifest["method"],
+  call: KernelCall,
+  size: MergeSize,
+  allocate: Allocate,
+): PackedOperand {
+  const { out, inputs } = size;
   const length = Math.ceil(out / 16) * inputs * 16;
-  if (length === 0) return new Float32Array(0);
-  const block = allocate(length * 4);
+  const operand = allocateOperand("panel16", out, inputs, { values: length }, allocate);
+  if (length === 0) return operand;
   try {
-    const panels = new Float32Array(block.view, 0, length);
-    call.run(new Float32Array(0), panels, 1, threads);
-    return readPanels(panels, out, inputs);
-  } finally {
-    block.free();
+    const fill = method === "kernel" ? fillByKernel : fillByIdentity;
+    fill(call, size, floatsOf(operand, "values"));
+    return operand;
+  } catch (thrown) {
+    operand.block.free();
+    throw thrown;
   }
+}
+
+/** A kernel whose result is the `panel16` buffer; it reads no input. */
+function fillByKernel(call: KernelCall, { threads }: MergeSize, panels: Float32Array): void {
+  call.run(new Float32Array(0), panels, 1, threads);
 }
 
 /** Rows of the identity that go through at a time: enough to keep the kernel busy, little memory. */
 const chunk = 256;
 
 /** W e_i is column i: the forward kernel on the rows of the identity gives the transposed weight. */
-export function mergeByIdentity(call: KernelCall, { out, inputs, threads }: MergeSize): Float32Array {
-  const weight = new Float32Array(out * inputs);
-  const rows = out === 0 ? 0 : Math.min(chunk, inputs);
+function fillByIdentity(
+  call: KernelCall,
+  { out, inputs, threads }: MergeSize,
+  panels: Float32Array,
+): void {
+  const rows = Math.min(chunk, inputs);
   const x = new Float32Array(rows * inputs);
   const y = new Float32Array(rows * out);
-  for (let first = 0; first < inputs && rows > 0; first += rows) {
+  for (let first = 0; first < inputs; first += rows) {
     const count = Math.min(rows, inputs - first);
     x.fill(0);
     for (let row = 0; row < count; row++) x[row * inputs + first + row] = 1;
     call.run(x, y, count, threads);
-    for (let row = 0; row < count; row++) {
-      for (let output = 0; output < out; output++)
-        weight[output * inputs + first + row] = y[row * out + output] ?? 0;
-    }
+    writePanelRows(y, { first, count, rows: out, columns: inputs }, panels);
   }
-  return weight;
 }

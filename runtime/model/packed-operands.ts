@@ -1,6 +1,6 @@
 /**
- * The packed operands of a layer: each is evaluated and packed when the first kernel needs it, and again after
- * parameters changed, into new memory, because calls in flight still read the old.
+ * The packed operands of a layer: each is evaluated and packed, or merged by kernels, when the first call needs it,
+ * and again after parameters changed, into new memory, because calls in flight still read the old.
  */
 import type { OperandManifest, PlanManifest } from "../contract/manifest.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
@@ -16,16 +16,20 @@ export interface PackedOperands {
   /** @throws SpxError when the operand cannot be packed. */
   get(name: string): PackedOperand;
   isStep(name: string): boolean;
+  /** The merged weight, if a call has needed it since parameters last changed. */
+  merged(): PackedOperand | null;
   /** Forgets the operands that follow from parameters and gives back what was packed. */
   dropSteps(): PackedOperand[];
   /** Forgets all and gives back what was packed. */
   dropAll(): PackedOperand[];
 }
 
+/** `mergeWeight` gives the whole weight in `panel16`, computed by kernels from other operands. */
 export function createPackedOperands(
   plan: PlanManifest,
   state: LayerState,
   allocate: Allocate,
+  mergeWeight: () => PackedOperand,
 ): PackedOperands {
   const manifests = new Map(plan.operands.map((operand) => [operand.name, operand]));
   const packed = new Map<string, PackedOperand>();
@@ -38,19 +42,26 @@ export function createPackedOperands(
     for (const [name] of dropped) packed.delete(name);
     return dropped.map(([, operand]) => operand);
   };
+  const pack = (manifest: OperandManifest): PackedOperand => {
+    const matrix = evaluateSource(manifest.source, leaves);
+    checkShape(manifest, matrix, state);
+    return packOperand(manifest.format, matrix, state.symbols, allocate);
+  };
   return {
     get(name) {
       const known = packed.get(name);
       if (known !== undefined) return known;
       const manifest = manifests.get(name);
       if (manifest === undefined) throw broken(name, "the plan has no such operand");
-      const matrix = evaluateSource(manifest.source, leaves);
-      checkShape(manifest, matrix, state);
-      const operand = packOperand(manifest.format, matrix, state.symbols, allocate);
+      const operand = manifest.production === "merge" ? mergeWeight() : pack(manifest);
       packed.set(name, operand);
       return operand;
     },
     isStep: (name) => manifests.get(name)?.stage === "step",
+    merged() {
+      const merged = plan.operands.find(({ production }) => production === "merge");
+      return merged === undefined ? null : (packed.get(merged.name) ?? null);
+    },
     dropSteps: () => drop(({ stage }) => stage === "step"),
     dropAll: () => drop(() => true),
   };

@@ -70,7 +70,14 @@ const kernel = hasFields({
 
 const plan = hasFields({
   operands: isList(
-    hasFields({ name: isText, format: isRecord, source: isRecord, stage: isText, bytes: isRecord }),
+    hasFields({
+      name: isText,
+      format: isRecord,
+      source: isRecord,
+      stage: isText,
+      production: isText,
+      bytes: isRecord,
+    }),
   ),
   variants: isList(hasFields({ name: isText, form: isText, kernels: isList(kernel), cost: isRecord })),
   merge: isRecord,

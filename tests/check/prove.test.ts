@@ -2,7 +2,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { apply, evaluateNumber, number, symbol, type NumberExpression, type NumberOperator } from "../../runtime/contract/number-expression.ts";
-import { prove, sizeRange, type SymbolRange } from "../../compiler/types/prove.ts";
+import { sizeRange, type SymbolRange } from "../../compiler/types/knowledge.ts";
+import { prove } from "../../compiler/types/prove.ts";
 
 const names = ["n", "m", "r"] as const;
 const sizes = new Map<string, SymbolRange>(names.map((name) => [name, sizeRange]));
@@ -53,6 +54,13 @@ describe("prove", () => {
 
   const [n, m, r] = [symbol("n"), symbol("m"), symbol("r")];
   const divides = (divisor: NumberExpression, dividend: NumberExpression): NumberExpression => apply("==", apply("%", dividend, divisor), number(0));
+
+  test("a share of a matrix is no larger than the matrix", () => {
+    const ranges = new Map([...sizes, ["share", { low: 0, high: 1, whole: false }]]);
+    const count = apply("floor", apply("*", symbol("share"), n, m));
+    expect(prove(apply("<=", count, apply("*", n, m)), { ranges, facts: [] })).toBe("proven");
+    expect(prove(apply("<", count, apply("*", n, m)), { ranges, facts: [] })).toBe("open");
+  });
 
   test.each([
     ["n >= 1", apply(">=", n, number(1)), [], "proven"],

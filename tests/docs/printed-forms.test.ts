@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
 import { type MarkdownBlock, markdownBlocks, replaceBlocks } from "./markdown-blocks.ts";
-import { runSpxc } from "./run-in-process.ts";
+import { runSpxc } from "../cli/spxc-in-process.ts";
 import { selectExcerpt } from "./select-excerpt.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));

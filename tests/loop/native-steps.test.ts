@@ -27,8 +27,8 @@ function runsOf(target: (typeof x86Targets)[number]): NativeRun[] {
       const weight = make(layout, any(interestingSizes), any(interestingSizes), run);
       const batch = interestingBatches[run % interestingBatches.length] ?? 1;
       const rank = weight.symbols.get("r");
-      // One rank is specialised, so that one more program is compiled and not one for each run.
-      const constants: Record<string, number> = rank === 16 ? { r: rank } : {};
+      // One run is specialised, so that one more program is compiled for the family and not one for each rank.
+      const constants: Record<string, number> = run === 9 && rank !== undefined ? { r: rank } : {};
       const sizes = `${weight.weight.rows} x ${weight.weight.columns}, batch ${batch}`;
       return {
         label: `${name}, ${layout}: ${sizes}, run ${run}`,
@@ -53,6 +53,6 @@ describe.each(targets)("$name", (target) => {
   it("agrees with plain loops", () => {
     for (const run of prepared) checkNativeRun(kernels, run);
     expect(prepared.length).toBe(families.length * runsPerFamily);
-    expect(prepared.some(({ constants }) => constants?.r === 16)).toBe(true);
+    expect(prepared.some(({ constants }) => constants?.r !== undefined)).toBe(true);
   });
 });

@@ -165,6 +165,7 @@ export function weightCase(request: CaseRequest): WeightCase {
       columns: columns ?? number(values.columns),
       source: { kind: "leaf", name, slice: null },
       stage: "load",
+      production: "pack",
       bytes: number(0),
       multiplies: number(0),
       description: name,

@@ -229,6 +229,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
                 columns: inputs,
                 source: { kind: "leaf", name: "W", slice: null },
                 stage: "load",
+                production: "pack",
                 bytes: number(0),
               },
             ],

@@ -145,6 +145,7 @@ export const sampleTransform: TransformManifest = {
         columns: inputs,
         source: base,
         stage: "load",
+        production: "pack",
         bytes: number(0),
       },
       {
@@ -154,6 +155,7 @@ export const sampleTransform: TransformManifest = {
         columns: r,
         source: { kind: "scale", factor: scale, of: leaf("B") },
         stage: "step",
+        production: "pack",
         bytes: number(0),
       },
       {
@@ -163,6 +165,7 @@ export const sampleTransform: TransformManifest = {
         columns: inputs,
         source: leaf("A"),
         stage: "step",
+        production: "pack",
         bytes: number(0),
       },
       {
@@ -172,6 +175,7 @@ export const sampleTransform: TransformManifest = {
         columns: inputs,
         source: { kind: "scale", factor: scale, of: leaf("S") },
         stage: "step",
+        production: "pack",
         bytes: number(0),
       },
       {
@@ -184,6 +188,7 @@ export const sampleTransform: TransformManifest = {
           terms: [base, { kind: "scale", factor: scale, of: { kind: "sum", terms: [update, leaf("S")] } }],
         },
         stage: "step",
+        production: "merge",
         bytes: number(0),
       },
     ],

@@ -21,10 +21,11 @@ const preamble = `%spx.context = type { i64*, i8*, float*, float*, i64 }
 declare hidden void @spx_parallel(void (i8*, i64)*, i8*, i64, i32)
 `;
 
-export function generateLlvm(programs: readonly LoopProgram[]): string {
+/** One module; `withAbi` adds the function that returns the ABI version, which a library has once. */
+export function generateLlvm(programs: readonly LoopProgram[], withAbi = true): string {
   const module = createIrModule();
   for (const program of programs) generateProgram(module, program);
-  module.functions.push(`define i32 @${abiSymbol}() {\n  ret i32 ${abiVersion}\n}\n`);
+  if (withAbi) module.functions.push(`define i32 @${abiSymbol}() {\n  ret i32 ${abiVersion}\n}\n`);
   return printIrModule(module, preamble);
 }
 

@@ -27,7 +27,7 @@ const linkerFlags = [
 ] as const;
 
 export interface LinkRequest {
-  readonly object: string;
+  readonly objects: readonly string[];
   /** Where the linker reads which symbols to export; written here. */
   readonly versionScript: string;
   readonly output: string;
@@ -39,7 +39,7 @@ export function linkLibrary(linker: LinkerProgram, request: LinkRequest): string
   const exported = request.symbols.map((symbol) => `    ${symbol};`).join("\n");
   writeFileSync(request.versionScript, `{\n  global:\n${exported}\n  local:\n    *;\n};\n`);
   const flags = [...linkerFlags, `--version-script=${request.versionScript}`];
-  const files = ["-o", request.output, request.object];
+  const files = ["-o", request.output, ...request.objects];
   if (linker.kind === "ld") return run(linker.path, ["-shared", ...flags, ...files]);
   return run(linker.path, ["-shared", "-nostdlib", ...flags.flatMap((flag) => ["-Xlinker", flag]), ...files]);
 }

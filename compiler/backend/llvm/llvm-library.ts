@@ -7,7 +7,11 @@ import { baselineProcessor, type LlvmProvider, optimisationPipeline, targetTripl
 
 type ForeignType = "void" | "int32" | "pointer" | "string";
 type ForeignValue = bigint | number | string | BigUint64Array | null;
-type ForeignFunction = (...values: ForeignValue[]) => bigint | number | string | null | undefined;
+type ForeignResult = bigint | number | string | null | undefined;
+interface ForeignFunction {
+  (...values: ForeignValue[]): ForeignResult;
+  readonly async: (...values: ForeignValue[]) => Promise<ForeignResult>;
+}
 
 interface Prototype {
   readonly name: string;
@@ -91,6 +95,8 @@ type LlvmFunctions = Readonly<Record<keyof typeof prototypes, ForeignFunction>>;
 interface LlvmApi extends LlvmFunctions {
   /** Runs a call that ends with `message out` and returns nonzero on failure; LLVM's message then, else null. */
   readonly complaint: (call: (message: BigUint64Array) => unknown) => string | null;
+  /** What such a call said, given what it returned. */
+  readonly messageOf: (status: unknown, message: BigUint64Array) => string | null;
 }
 
 /** Values of LLVM's C enumerations. */
@@ -123,29 +129,36 @@ function declareApi(foreign: ForeignAccess, path: string): LlvmApi {
   const functions = Object.fromEntries(
     Object.entries(prototypes).map(([role, prototype]) => [role, library.declare(prototype)]),
   ) as LlvmFunctions;
-  const complaint: LlvmApi["complaint"] = (call) => {
-    const message = new BigUint64Array(1);
-    const failed = call(message) !== 0;
+  const messageOf: LlvmApi["messageOf"] = (status, message) => {
+    const failed = status !== 0;
     const address = message[0] ?? 0n;
     if (address === 0n) return failed ? "LLVM gave no reason" : null;
     const text = foreign.readString(address);
     functions.disposeMessage(address);
     return failed ? text : null;
   };
-  return { ...functions, complaint };
+  const complaint: LlvmApi["complaint"] = (call) => {
+    const message = new BigUint64Array(1);
+    return messageOf(call(message), message);
+  };
+  return { ...functions, complaint, messageOf };
 }
 
 function libraryProvider(api: LlvmApi, path: string): LlvmProvider {
   return {
     name: "libLLVM",
     paths: [path],
-    check: (file) => withModule(api, file, () => null),
+    check: (file) => withModule(api, file, () => Promise.resolve(null)),
     compile: (bitcode, object) => withModule(api, bitcode, (module) => compileModule(api, module, object)),
   };
 }
 
 /** Parses and verifies a file, hands the module on, and releases it. */
-function withModule(api: LlvmApi, file: string, use: (module: bigint) => string | null): string | null {
+async function withModule(
+  api: LlvmApi,
+  file: string,
+  use: (module: bigint) => Promise<string | null>,
+): Promise<string | null> {
   const context = addressResult(api.createContext());
   try {
     const buffer = new BigUint64Array(1);
@@ -156,7 +169,7 @@ function withModule(api: LlvmApi, file: string, use: (module: bigint) => string 
     if (unparsed !== null) return unparsed;
     const module = parsed[0] ?? 0n;
     try {
-      return api.complaint((message) => api.verify(module, returnStatusAction, message)) ?? use(module);
+      return api.complaint((message) => api.verify(module, returnStatusAction, message)) ?? (await use(module));
     } finally {
       api.disposeModule(module);
     }
@@ -165,7 +178,8 @@ function withModule(api: LlvmApi, file: string, use: (module: bigint) => string 
   }
 }
 
-function compileModule(api: LlvmApi, module: bigint, objectFile: string): string | null {
+/** The two long calls run on worker threads; a context belongs to one module, so that modules do not meet. */
+async function compileModule(api: LlvmApi, module: bigint, objectFile: string): Promise<string | null> {
   const target = new BigUint64Array(1);
   const unknown = api.complaint((message) => api.findTarget(targetTriple, target, message));
   if (unknown !== null) return unknown;
@@ -184,9 +198,11 @@ function compileModule(api: LlvmApi, module: bigint, objectFile: string): string
   try {
     api.vectorizeLoops(options, 0);
     api.vectorizeBlocks(options, 0);
-    const error = addressResult(api.runPasses(module, optimisationPipeline, machine, options));
+    const error = addressResult(await api.runPasses.async(module, optimisationPipeline, machine, options));
     if (error !== 0n) return String(api.errorMessage(error));
-    return api.complaint((message) => api.writeObject(machine, module, objectFile, objectFileKind, message));
+    const message = new BigUint64Array(1);
+    const failed = await api.writeObject.async(machine, module, objectFile, objectFileKind, message);
+    return api.messageOf(failed, message);
   } finally {
     api.disposeOptions(options);
     api.disposeMachine(machine);
@@ -194,6 +210,6 @@ function compileModule(api: LlvmApi, module: bigint, objectFile: string): string
 }
 
 /** An address that came back as a result; 0 for null. */
-function addressResult(result: ReturnType<ForeignFunction>): bigint {
+function addressResult(result: ForeignResult): bigint {
   return typeof result === "bigint" ? result : 0n;
 }

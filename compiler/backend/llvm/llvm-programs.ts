@@ -1,16 +1,16 @@
 /** Provider two: the programs opt-14 and llc-14, for machines where libLLVM cannot be opened. */
-import { spawnSync } from "node:child_process";
+import { execFile, spawnSync } from "node:child_process";
 import { baselineProcessor, type LlvmProvider, optimisationPipeline, targetTriple } from "./llvm-provider.ts";
 
 export function llvmPrograms(opt: string, llc: string): LlvmProvider {
   return {
     name: "opt and llc",
     paths: [opt, llc],
-    check: (file) => run(opt, ["-passes=verify", "-disable-output", file]),
-    compile: (bitcode, object) => {
+    check: (file) => runBeside(opt, ["-passes=verify", "-disable-output", file]),
+    compile: async (bitcode, object) => {
       const optimised = `${object}.bc`;
       return (
-        run(opt, [
+        (await runBeside(opt, [
           `-passes=${optimisationPipeline}`,
           "-vectorize-loops=false",
           "-vectorize-slp=false",
@@ -19,8 +19,8 @@ export function llvmPrograms(opt: string, llc: string): LlvmProvider {
           bitcode,
           "-o",
           optimised,
-        ]) ??
-        run(llc, [
+        ])) ??
+        runBeside(llc, [
           "-O3",
           "-filetype=obj",
           "-relocation-model=pic",
@@ -33,6 +33,16 @@ export function llvmPrograms(opt: string, llc: string): LlvmProvider {
       );
     },
   };
+}
+
+/** As `run`, beside other work. */
+function runBeside(program: string, parameters: readonly string[]): Promise<string | null> {
+  return new Promise((resolve) => {
+    execFile(program, parameters, { encoding: "utf8" }, (error, _output, complaint) => {
+      const reason = complaint.trim();
+      resolve(error === null ? null : reason === "" ? `${program}: ${error.message}` : reason);
+    });
+  });
 }
 
 /** What the program complained of, or null when it ended well. */

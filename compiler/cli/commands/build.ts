@@ -1,5 +1,5 @@
 /** `spxc build`: the artefact on disk, all of it or nothing. */
-import { basename, join, relative } from "node:path";
+import { basename, join } from "node:path";
 import type { JsonDiagnostic } from "../../diagnostics/render-json.ts";
 import { compileFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
@@ -42,7 +42,7 @@ export async function build(file: string, options: BuildOptions): Promise<number
     say(JSON.stringify({ ...report, diagnostics: jsonDiagnostics(diagnostics, sources) }, null, 2));
     return exitCodes.done;
   }
-  for (const { file: path, bytes } of files) say(`${relative(process.cwd(), path) || path}  ${bytes} bytes`);
+  for (const { file: path, bytes } of files) say(`${path}  ${bytes} bytes`);
   if (options.timings === true) {
     for (const { stage, milliseconds } of timings) say(`${stage.padEnd(12)} ${String(milliseconds).padStart(6)} ms`);
     say(`machine code by ${artefact.provider}`);

@@ -36,6 +36,10 @@ export async function explain(subject: string, options: ExplainOptions): Promise
 function explainTransforms({ transforms, diagnostics, sources }: Compilation, options: ExplainOptions): number {
   const { transform: wanted } = options;
   const chosen = transforms.filter(({ checked }) => wanted === undefined || checked.name === wanted);
+  if (chosen.length === 0 && wanted === undefined) {
+    complain("error: the file has no transform, so that there is no plan to explain");
+    return exitCodes.problems;
+  }
   if (chosen.length === 0) {
     const near = suggestNames(wanted ?? "", transforms.map(({ checked }) => checked.name));
     complain(`error: no transform \`${wanted}\`${near.length > 0 ? `; did you mean ${near.join(", ")}?` : ""}`);

@@ -44,7 +44,7 @@ export function accumulateDenseLanes(
   if (tile.chains > 1) loop(block, "k", { from: whole, to: panel.lines }, (inner, k) => one(inner, k, 0));
 }
 
-/** acc[row][vector] += w * x over the lines; `lane` is the first row's lane inside the panel. */
+/** acc[row][vector] += w * x over the lines; `rowStarts` are the elements of line 0 that belong to the rows of the tile. */
 export function accumulateDenseTokens(
   block: Block,
   term: ResolvedTerm,

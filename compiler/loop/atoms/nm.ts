@@ -75,7 +75,7 @@ const mostLinesPerTurn = 64;
 function groupTable(x: LoopExpression, shape: WindowShape, line: number, narrow: boolean): LoopExpression {
   const first = Math.floor(line / shape.n) * shape.m;
   const half = first >> 3;
-  if (!narrow || half !== (first) >> 3) return x;
+  if (!narrow || half !== (first + shape.m - 1) >> 3) return x;
   return shuffle(
     x,
     x,

@@ -1,0 +1,50 @@
+/** Every code that the sources can raise is in the catalogue, once, and has what the catalogue says it has. */
+import { globSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { syntaxProblems } from "../../grammar/parser/syntax-problems.ts";
+import { catalogue } from "../../compiler/diagnostics/catalogue.ts";
+import { runSpxc } from "./spxc-in-process.ts";
+import { repositoryRoot } from "./spxc-process.ts";
+
+const files = (pattern: string): string[] => globSync(pattern, { cwd: repositoryRoot });
+const textOf = (path: string): string => readFileSync(join(repositoryRoot, path), "utf8");
+
+describe("catalogue", () => {
+  it("has every code of the sources", () => {
+    const written = new Set(
+      ["compiler", "grammar", "runtime"].flatMap((folder) =>
+        files(`${folder}/**/*.ts`).flatMap((path) => textOf(path).match(/\bSPX\d{4}\b/g) ?? []),
+      ),
+    );
+    expect(written.size).toBeGreaterThan(100);
+    const known = new Set(catalogue.map(({ code }) => code));
+    expect([...written].filter((code) => !known.has(code))).toEqual([]);
+  });
+
+  it("has each code and each name once, in order, with a summary that stands alone", () => {
+    const codes = catalogue.map(({ code }) => code);
+    expect(codes).toEqual([...new Set(codes)].sort());
+    const names = catalogue.map(({ name }) => name);
+    expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
+    for (const { code, name, summary } of catalogue) {
+      expect(name, code).toMatch(/^[a-z0-9]+(?:-[a-z0-9]+)*$/);
+      expect(summary, code).toMatch(/^\S.*[^.\s]$/);
+    }
+  });
+
+  it("has a page for every code that promises one, and no other page", () => {
+    const promised = catalogue.filter(({ explanation }) => explanation === "file").map(({ code }) => code);
+    const pages = files("compiler/diagnostics/explanations/*.md").map((path) => path.slice(-"SPX0000.md".length, -".md".length));
+    expect(pages.sort()).toEqual(promised.sort());
+  });
+
+  it("opens a page for every code", async () => {
+    const syntax = new Set<string>(Object.values(syntaxProblems).map(({ code }) => code));
+    for (const { code } of catalogue) {
+      const { status, stdout } = await runSpxc(["explain", code]);
+      expect({ code, status, title: stdout.startsWith(`# ${code}: `) }).toEqual({ code, status: 0, title: true });
+      if (syntax.has(code)) expect(stdout).toMatch(/## Fails[^]*## Why[^]*## Works/);
+    }
+  });
+});
