@@ -1,13 +1,14 @@
 /** The names inside a function or an intrinsic: its arguments, checked against their types, and the dimensions that they bind. */
-import type { Span } from "../../grammar/text/source-text.ts";
+
 import type { Identifier, ParameterSyntax, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { printNumber } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { valueShape } from "../diagnostics/shape-diagnostics.ts";
 import { constNeeded, wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { printNumber } from "../../runtime/contract/number-expression.ts";
-import { printShape, sameDimension } from "../types/dimension.ts";
 import type { Callable, ModuleScope } from "../modules/module-scope.ts";
+import { printShape, sameDimension } from "../types/dimension.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
 import { asTyped, asWhole, numberValue } from "./check-numbers.ts";
 import { asTensor } from "./check-tensors.ts";
@@ -46,7 +47,10 @@ export function bindArguments(
   };
   const bound: { name: string; value: Value; span: Span }[] = [];
   // Numbers first: dimensions of tensors may be numbers that are arguments too.
-  const order = [...pairs].sort((a, b) => Number(a.parameter.type.kind === "tensor-type") - Number(b.parameter.type.kind === "tensor-type"));
+  const order = [...pairs].sort(
+    (a, b) =>
+      Number(a.parameter.type.kind === "tensor-type") - Number(b.parameter.type.kind === "tensor-type"),
+  );
   for (const { parameter, argument } of order) {
     const value = bindOne(context, environment, dimensions, parameter, argument);
     if (value === null) return null;
@@ -55,7 +59,11 @@ export function bindArguments(
   }
   for (const parameter of overload.parameters) {
     if (values.has(parameter.name.name) || parameter.defaultValue === null) continue;
-    const given = { name: null, value: context.check(environment, parameter.defaultValue), span: parameter.defaultValue.span };
+    const given = {
+      name: null,
+      value: context.check(environment, parameter.defaultValue),
+      span: parameter.defaultValue.span,
+    };
     const value = bindOne(context, environment, dimensions, parameter, given);
     if (value === null) return null;
     values.set(parameter.name.name, value);
@@ -78,17 +86,24 @@ function bindOne(
     const expression = asTyped(context, value, type.name, span, parameter.name.name);
     if (expression === null) return null;
     if (type.isConst && expression.kind !== "number") {
-      addProblem(context, report(constNeeded, span, { expected: `\`${parameter.name.name}\``, found: printNumber(expression) }));
+      addProblem(
+        context,
+        report(constNeeded, span, { expected: `\`${parameter.name.name}\``, found: printNumber(expression) }),
+      );
       return null;
     }
     return numberValue(expression, type.name);
   }
   if (type.kind === "tensor-type") {
     const tensor = asTensor(context, value, span);
-    return tensor !== null && bindShape(context, environment, dimensions, parameter.name.name, type, tensor, span) ? tensor : null;
+    return tensor !== null &&
+      bindShape(context, environment, dimensions, parameter.name.name, type, tensor, span)
+      ? tensor
+      : null;
   }
   if (value.kind === "pattern" || value.kind === "selection") return value;
-  if (value.kind !== "poison") addProblem(context, report(wrongKind, span, { expected: "a pattern", found: describeValue(value) }));
+  if (value.kind !== "poison")
+    addProblem(context, report(wrongKind, span, { expected: "a pattern", found: describeValue(value) }));
   return null;
 }
 
@@ -119,6 +134,9 @@ function bindShape(
       return found !== undefined && sameDimension(size, found);
     });
   if (fits) return true;
-  addProblem(context, report(valueShape, span, { name, expected: printShape(expected), found: printShape(tensor.dimensions) }));
+  addProblem(
+    context,
+    report(valueShape, span, { name, expected: printShape(expected), found: printShape(tensor.dimensions) }),
+  );
   return false;
 }

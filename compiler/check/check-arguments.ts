@@ -1,17 +1,28 @@
 /** The arguments of a transform: numbers, and tensors whose shapes bind the dimensions. */
 import type { ExpressionSyntax, ParameterSyntax, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
-import { number, printNumber, symbol, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  printNumber,
+  symbol,
+} from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { dimensionCount, dimensionNotPositive, unknownDimension } from "../diagnostics/shape-diagnostics.ts";
 import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
 import { constNeeded, constWithoutDefault, wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { apply } from "../../runtime/contract/number-expression.ts";
 import { printShape, substitute } from "../types/dimension.ts";
-import { sizeRange, type SymbolRange } from "../types/knowledge.ts";
-import { addProblem, addProblemOnce, oblige, type CheckContext, type Environment } from "./check-context.ts";
+import { type SymbolRange, sizeRange } from "../types/knowledge.ts";
+import { addProblem, addProblemOnce, type CheckContext, type Environment, oblige } from "./check-context.ts";
 import { asTyped, asWhole, numberValue } from "./check-numbers.ts";
-import { declareName, tensorValue, type TensorDraft, type TensorType, type TransformDraft } from "./transform-draft.ts";
-import { poison, type NumberType } from "./value.ts";
+import {
+  declareName,
+  type TensorDraft,
+  type TensorType,
+  type TransformDraft,
+  tensorValue,
+} from "./transform-draft.ts";
+import { type NumberType, poison } from "./value.ts";
 
 type NumberParameter = ParameterSyntax & { readonly type: TypeSyntax & { readonly kind: "number-type" } };
 
@@ -22,7 +33,8 @@ const ranges: Readonly<Record<NumberType, SymbolRange>> = {
   bool: { low: 0, high: 1, whole: true },
 };
 
-const isNumber = (parameter: ParameterSyntax): parameter is NumberParameter => parameter.type.kind === "number-type";
+const isNumber = (parameter: ParameterSyntax): parameter is NumberParameter =>
+  parameter.type.kind === "number-type";
 
 /**
  * Values of the const arguments: those given, else the defaults. Null after a report. A default may read const
@@ -39,7 +51,9 @@ export function constantsOf(
     ...environment,
     lookup: (name, span) => {
       const constant = constants.get(name);
-      return constant === undefined ? environment.lookup(name, span) : numberValue(number(constant), Number.isInteger(constant) ? "int" : "real");
+      return constant === undefined
+        ? environment.lookup(name, span)
+        : numberValue(number(constant), Number.isInteger(constant) ? "int" : "real");
     },
     names: () => [...constants.keys()],
   };
@@ -54,10 +68,19 @@ export function constantsOf(
       addProblem(context, report(constWithoutDefault, name.span, { name: name.name }));
       return null;
     }
-    const value = asTyped(context, context.check(scope, defaultValue), type.name, defaultValue.span, name.name);
+    const value = asTyped(
+      context,
+      context.check(scope, defaultValue),
+      type.name,
+      defaultValue.span,
+      name.name,
+    );
     if (value === null) return null;
     if (value.kind !== "number") {
-      addProblem(context, report(constNeeded, defaultValue.span, { expected: `\`${name.name}\``, found: printNumber(value) }));
+      addProblem(
+        context,
+        report(constNeeded, defaultValue.span, { expected: `\`${name.name}\``, found: printNumber(value) }),
+      );
       return null;
     }
     constants.set(name.name, value.value);
@@ -78,14 +101,22 @@ export function checkArguments(draft: TransformDraft): void {
     if (isNumber(parameter)) checkNumber(draft, parameter);
     else if (parameter.type.kind === "tensor-type") checkTensor(draft, parameter, parameter.type);
     else {
-      const facts = { expected: "a number type or a tensor type", found: `the pattern type \`${parameter.type.name}\`` };
+      const facts = {
+        expected: "a number type or a tensor type",
+        found: `the pattern type \`${parameter.type.name}\``,
+      };
       addProblem(draft.context, report(wrongKind, parameter.type.span, facts));
       draft.values.set(parameter.name.name, () => poison);
     }
   }
 }
 
-function declareNumber(draft: TransformDraft, name: string, span: NumberParameter["span"], type: NumberParameter["type"]): void {
+function declareNumber(
+  draft: TransformDraft,
+  name: string,
+  span: NumberParameter["span"],
+  type: NumberParameter["type"],
+): void {
   const constant = draft.constants.get(name);
   if (type.isConst) {
     if (constant !== undefined) draft.values.set(name, () => numberValue(number(constant), type.name));
@@ -121,7 +152,13 @@ function checkNumber(draft: TransformDraft, { name, type, defaultValue, span }: 
   const value =
     defaultValue === null
       ? null
-      : asTyped(draft.context, draft.context.check(draft.environment, defaultValue), type.name, defaultValue.span, name.name);
+      : asTyped(
+          draft.context,
+          draft.context.check(draft.environment, defaultValue),
+          type.name,
+          defaultValue.span,
+          name.name,
+        );
   if (value !== null) {
     draft.defaults.set(name.name, substitute(value, draft.defaults));
     draft.origins.set(name.name, { span, text: `\`${name.name}\` is ${printNumber(value)} by default` });
@@ -129,12 +166,25 @@ function checkNumber(draft: TransformDraft, { name, type, defaultValue, span }: 
   draft.arguments.push({ kind: "number", name: name.name, type: type.name, defaultValue: value, span });
 }
 
-const structureText = { sparse: "sparse", blockdiag: "block-diagonal", diag: "diagonal", dense: "dense" } as const;
+const structureText = {
+  sparse: "sparse",
+  blockdiag: "block-diagonal",
+  diag: "diagonal",
+  dense: "dense",
+} as const;
 
 function checkTensor(draft: TransformDraft, { name, span }: ParameterSyntax, type: TensorType): void {
   if (type.structure !== "dense") {
-    const facts = { expected: "the shape of a dense tensor", found: `a ${structureText[type.structure]} one` };
-    addProblem(draft.context, report(wrongKind, type.span, facts, { help: ["arguments come from a checkpoint and are dense; masks make them sparse"] }));
+    const facts = {
+      expected: "the shape of a dense tensor",
+      found: `a ${structureText[type.structure]} one`,
+    };
+    addProblem(
+      draft.context,
+      report(wrongKind, type.span, facts, {
+        help: ["arguments come from a checkpoint and are dense; masks make them sparse"],
+      }),
+    );
   }
   const dimensions = checkDimensions(draft, name.name, type.dimensions, type);
   const tensor: TensorDraft = {
@@ -149,7 +199,8 @@ function checkTensor(draft: TransformDraft, { name, span }: ParameterSyntax, typ
   };
   draft.tensors.set(name.name, tensor);
   draft.values.set(name.name, (use) => tensorValue(tensor, use));
-  if (dimensions !== null) draft.arguments.push({ kind: "tensor", name: name.name, frozen: type.frozen, dimensions, span });
+  if (dimensions !== null)
+    draft.arguments.push({ kind: "tensor", name: name.name, frozen: type.frozen, dimensions, span });
 }
 
 /** Sides in canonical form, each obliged to be positive; null after a report. */
@@ -165,7 +216,10 @@ export function checkDimensions(
   for (const side of syntax) {
     if (side.kind === "name" && isUnknown(draft, side.name, side.span)) {
       const near = suggestNames(side.name, environment.names());
-      const help = near.length > 0 ? [`did you mean ${listNames(near)}?`] : ["dimensions come from the shapes of argument tensors, or from `int` arguments"];
+      const help =
+        near.length > 0
+          ? [`did you mean ${listNames(near)}?`]
+          : ["dimensions come from the shapes of argument tensors, or from `int` arguments"];
       addProblemOnce(context, side.name, report(unknownDimension, side.span, { name: side.name }, { help }));
       return null;
     }
@@ -175,13 +229,24 @@ export function checkDimensions(
     const isBound = size.kind === "symbol" && draft.ranges.get(size.name) === sizeRange;
     if (isBound || (size.kind === "number" && size.value > 0)) continue;
     const condition = apply(">", size, number(0));
-    oblige(context, { kind: dimensionNotPositive, condition, text: printNumber(condition), span: side.span, reason: `\`${printNumber(size)}\` is a side of \`${name}\`` });
+    oblige(context, {
+      kind: dimensionNotPositive,
+      condition,
+      text: printNumber(condition),
+      span: side.span,
+      reason: `\`${printNumber(size)}\` is a side of \`${name}\``,
+    });
   }
   if (allowed.includes(dimensions.length)) return dimensions;
-  const expected = type.structure === "dense" ? "a shape of 1 to 3 sides" : `a shape of ${allowed[0]} side${allowed[0] === 1 ? "" : "s"}`;
+  const expected =
+    type.structure === "dense"
+      ? "a shape of 1 to 3 sides"
+      : `a shape of ${allowed[0]} side${allowed[0] === 1 ? "" : "s"}`;
   addProblem(context, report(dimensionCount, type.span, { expected, found: printShape(dimensions) }));
   return null;
 }
 
 const isUnknown = (draft: TransformDraft, name: string, span: ParameterSyntax["span"]): boolean =>
-  !draft.module.broken.has(name) && draft.environment.lookup(name, span) === null && !draft.module.names.has(name);
+  !draft.module.broken.has(name) &&
+  draft.environment.lookup(name, span) === null &&
+  !draft.module.names.has(name);

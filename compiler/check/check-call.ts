@@ -2,17 +2,30 @@
  * Calls: arguments are matched with the declaration, an overload is chosen by the kinds of the arguments, functions
  * are expanded in place, intrinsics get their meaning.
  */
+
+import type {
+  ArgumentSyntax,
+  ExpressionSyntax,
+  Identifier,
+  ParameterSyntax,
+} from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
-import type { ArgumentSyntax, ExpressionSyntax, Identifier, ParameterSyntax } from "../../grammar/syntax/syntax-tree.ts";
-import { report, replacing } from "../diagnostics/define-diagnostic.ts";
+import { replacing, report } from "../diagnostics/define-diagnostic.ts";
 import { recursiveFunction, unknownName } from "../diagnostics/name-diagnostics.ts";
 import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
-import { argumentTwice, missingArgument, notAValue, positionalAfterNamed, tooManyArguments, unknownArgument } from "../diagnostics/type-diagnostics.ts";
-import { findDeclaration, visibleNames, type Callable, type Declaration } from "../modules/module-scope.ts";
+import {
+  argumentTwice,
+  missingArgument,
+  notAValue,
+  positionalAfterNamed,
+  tooManyArguments,
+  unknownArgument,
+} from "../diagnostics/type-diagnostics.ts";
+import { type Callable, type Declaration, findDeclaration, visibleNames } from "../modules/module-scope.ts";
+import { bindArguments, type GivenArgument } from "./bind-arguments.ts";
 import { addProblem, addProblemOnce, type CheckContext, type Environment } from "./check-context.ts";
 import { isWholeExpression } from "./check-numbers.ts";
-import { bindArguments, type GivenArgument } from "./bind-arguments.ts";
 import { intrinsicValue, isVariadic } from "./intrinsic-meanings.ts";
 import { describeValue, poison, type Value } from "./value.ts";
 
@@ -24,19 +37,33 @@ export function checkCall(context: CheckContext, environment: Environment, synta
   if (callee.name === "") return poison;
   const local = environment.lookup(callee.name, callee.span);
   if (local !== null) {
-    if (local.kind !== "poison") addProblem(context, report(notAValue, callee.span, { name: callee.name, found: `${describeValue(local)}, not a function` }));
+    if (local.kind !== "poison")
+      addProblem(
+        context,
+        report(notAValue, callee.span, {
+          name: callee.name,
+          found: `${describeValue(local)}, not a function`,
+        }),
+      );
     return poison;
   }
   if (environment.module.broken.has(callee.name)) return poison;
   const declaration = findDeclaration(environment.module, callee.name);
-  if (declaration?.kind === "callable") return callOverloads(context, environment, declaration, callee, syntax.arguments, syntax.span);
+  if (declaration?.kind === "callable")
+    return callOverloads(context, environment, declaration, callee, syntax.arguments, syntax.span);
   if (declaration !== undefined) {
-    addProblem(context, report(notAValue, callee.span, { name: callee.name, found: `a ${declaration.kind}, not a function` }));
+    addProblem(
+      context,
+      report(notAValue, callee.span, { name: callee.name, found: `a ${declaration.kind}, not a function` }),
+    );
     return poison;
   }
   const near = suggestNames(callee.name, visibleNames(environment.module));
   const [nearest] = near;
-  const help = nearest === undefined ? importHelp(callee.name) : [replacing(callee.span, nearest, `did you mean ${listNames(near)}?`)];
+  const help =
+    nearest === undefined
+      ? importHelp(callee.name)
+      : [replacing(callee.span, nearest, `did you mean ${listNames(near)}?`)];
   addProblemOnce(context, callee.name, report(unknownName, callee.span, { name: callee.name }, { help }));
   return poison;
 }
@@ -73,8 +100,13 @@ export function callOverloads(
     value: context.check(environment, argument.value),
     span: argument.value.span,
   }));
-  const matches = declaration.overloads.map((overload) => ({ overload, match: matchArguments(overload, given, callee) }));
-  const fitting = matches.find(({ match }) => match.kind === "matched" && match.pairs.every((pair) => kindFits(context, pair)));
+  const matches = declaration.overloads.map((overload) => ({
+    overload,
+    match: matchArguments(overload, given, callee),
+  }));
+  const fitting = matches.find(
+    ({ match }) => match.kind === "matched" && match.pairs.every((pair) => kindFits(context, pair)),
+  );
   const chosen = fitting ?? matches.find(({ match }) => match.kind === "matched") ?? matches[0];
   if (chosen === undefined || given.some(({ value }) => value.kind === "poison")) return poison;
   const { overload, match } = chosen;
@@ -92,7 +124,13 @@ export function callOverloads(
   return value;
 }
 
-function expand(context: CheckContext, declaration: CallableDeclaration, overload: Callable, pairs: readonly Pair[], span: Span): Value {
+function expand(
+  context: CheckContext,
+  declaration: CallableDeclaration,
+  overload: Callable,
+  pairs: readonly Pair[],
+  span: Span,
+): Value {
   const bound = bindArguments(context, declaration.module, overload, pairs);
   if (bound === null) return poison;
   if (overload.kind === "function") return context.check(bound.environment, overload.body);
@@ -119,13 +157,20 @@ function matchArguments(overload: Callable, given: readonly GivenArgument[], cal
     if (argument.name === null && sawName) return fail(report(positionalAfterNamed, argument.span, { name }));
     const last = isVariadic(overload) ? parameters.at(-1) : undefined;
     const wanted = argument.name;
-    const parameter = wanted === null ? (parameters[position] ?? last) : parameters.find((candidate) => candidate.name.name === wanted.name);
+    const parameter =
+      wanted === null
+        ? (parameters[position] ?? last)
+        : parameters.find((candidate) => candidate.name.name === wanted.name);
     if (parameter === undefined) {
-      if (wanted === null) return fail(report(tooManyArguments, argument.span, { name, expected: parameters.length, found: given.length }));
+      if (wanted === null)
+        return fail(
+          report(tooManyArguments, argument.span, { name, expected: parameters.length, found: given.length }),
+        );
       return fail(unknownArgumentProblem(name, wanted, parameters));
     }
     const before = pairs.some((pair) => pair.parameter === parameter);
-    if (before && parameter !== last) return fail(report(argumentTwice, argument.span, { argument: parameter.name.name }));
+    if (before && parameter !== last)
+      return fail(report(argumentTwice, argument.span, { argument: parameter.name.name }));
     pairs.push({ parameter, argument });
   }
   for (const parameter of parameters) {
@@ -135,7 +180,11 @@ function matchArguments(overload: Callable, given: readonly GivenArgument[], cal
   return { kind: "matched", pairs };
 }
 
-export function unknownArgumentProblem(name: string, wanted: Identifier, parameters: readonly ParameterSyntax[]): Diagnostic {
+export function unknownArgumentProblem(
+  name: string,
+  wanted: Identifier,
+  parameters: readonly ParameterSyntax[],
+): Diagnostic {
   const names = parameters.map((parameter) => parameter.name.name);
   const near = suggestNames(wanted.name, names);
   const [nearest] = near;
@@ -151,7 +200,10 @@ function kindFits(context: CheckContext, { parameter, argument }: Pair): boolean
   const { value } = argument;
   if (value.kind === "poison") return true;
   if (type.kind === "tensor-type") {
-    return value.kind === "flexible" || (value.kind === "tensor" && value.dimensions.length === type.dimensions.length);
+    return (
+      value.kind === "flexible" ||
+      (value.kind === "tensor" && value.dimensions.length === type.dimensions.length)
+    );
   }
   if (type.kind === "pattern-type") return value.kind === "pattern" || value.kind === "selection";
   if (value.kind !== "number") return false;

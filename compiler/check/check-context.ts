@@ -1,7 +1,8 @@
 /** What the checks of one transform have in common: where problems go, what is being expanded, what names mean. */
+
+import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
-import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Callable, ModuleScope } from "../modules/module-scope.ts";
 import type { Obligation } from "./obligations.ts";
 import type { PatternDraft } from "./pattern-draft.ts";
@@ -42,7 +43,9 @@ export const extend = (environment: Environment, name: string, value: Value): En
 export function addProblem(context: CheckContext, diagnostic: Diagnostic): void {
   const [outer] = context.calls;
   const call: Label[] =
-    outer === undefined ? [] : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
+    outer === undefined
+      ? []
+      : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
   context.diagnostics.push({ ...diagnostic, secondary: [...diagnostic.secondary, ...call] });
 }
 
@@ -55,8 +58,18 @@ export function addProblemOnce(context: CheckContext, name: string, diagnostic: 
 }
 
 /** Adds a condition that has to hold, once for each place. */
-export const oblige = (context: CheckContext, obligation: Omit<Obligation, "related" | "isStated"> & Partial<Obligation>): void => {
+export const oblige = (
+  context: CheckContext,
+  obligation: Omit<Obligation, "related" | "isStated"> & Partial<Obligation>,
+): void => {
   const [outer] = context.calls;
-  const related: Label[] = outer === undefined ? [] : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
-  context.obligations.push({ isStated: false, ...obligation, related: [...(obligation.related ?? []), ...related] });
+  const related: Label[] =
+    outer === undefined
+      ? []
+      : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
+  context.obligations.push({
+    isStated: false,
+    ...obligation,
+    related: [...(obligation.related ?? []), ...related],
+  });
 };

@@ -1,21 +1,29 @@
 /** Gives every expression its meaning: a number, a tensor, a pattern, a selection or initial values. */
-import type { BinarySyntaxOperator, ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import { apply, number, printNumber } from "../../runtime/contract/number-expression.ts";
-import { report, replacing } from "../diagnostics/define-diagnostic.ts";
+import { replacing, report } from "../diagnostics/define-diagnostic.ts";
 import { unknownName } from "../diagnostics/name-diagnostics.ts";
 import { dimensionCount, indexOutOfRange } from "../diagnostics/shape-diagnostics.ts";
 import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
 import { sumTooLong } from "../diagnostics/training-diagnostics.ts";
-import { expressionTooLarge, matrixTimesMatrix, notAValue, numberPlusMatrix, wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { foldNumber, printShape } from "../types/dimension.ts";
+import { expressionTooLarge, notAValue, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { findDeclaration, visibleNames } from "../modules/module-scope.ts";
+import { foldNumber, printShape } from "../types/dimension.ts";
 import { callOverloads, checkCall } from "./check-call.ts";
-import { addProblem, addProblemOnce, extend, type CheckContext, type Environment } from "./check-context.ts";
-import { asWholeConstant, combineNumbers, divisorMayStand, literalValue, numberValue } from "./check-numbers.ts";
-import { combineEntrywise, joinReadings, maskTensor, matrix, multiplyMatrices, obstacle, scaleTensor, transposeTensor } from "./check-tensors.ts";
+import { addProblem, addProblemOnce, type CheckContext, type Environment, extend } from "./check-context.ts";
+import { asWholeConstant, combineNumbers, literalValue, numberValue } from "./check-numbers.ts";
+import { isTensor, refuse, tensorOperators } from "./check-operators.ts";
+import {
+  combineEntrywise,
+  joinReadings,
+  matrix,
+  obstacle,
+  scaleTensor,
+  transposeTensor,
+} from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
 import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
-import { describeValue, poison, type FlexibleValue, type TensorValue, type Value } from "./value.ts";
+import { type FlexibleValue, poison, type TensorValue, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
 type TensorLike = TensorValue | FlexibleValue;
@@ -23,9 +31,11 @@ type TensorLike = TensorValue | FlexibleValue;
 /** A sum is written out term by term; more terms than this would make kernels that nobody wants. */
 const longestSum = 256;
 
-const isTensor = (value: Value): value is TensorLike => value.kind === "tensor" || value.kind === "flexible";
-
-export function checkExpression(context: CheckContext, environment: Environment, syntax: ExpressionSyntax): Value {
+export function checkExpression(
+  context: CheckContext,
+  environment: Environment,
+  syntax: ExpressionSyntax,
+): Value {
   context.work.steps += 1;
   const value = context.work.steps > mostSteps ? null : meaningOf(context, environment, syntax);
   if (value !== null && sizeOfValue(value) <= largestExpression) return value;
@@ -60,14 +70,13 @@ function meaningOf(context: CheckContext, environment: Environment, syntax: Expr
 }
 
 /** Messages point at where a value is used, not into the function that made it. */
-const at = (value: Value, syntax: ExpressionSyntax): Value => ("span" in value ? { ...value, span: syntax.span } : value);
+const at = (value: Value, syntax: ExpressionSyntax): Value =>
+  "span" in value ? { ...value, span: syntax.span } : value;
 
-function refuse(context: CheckContext, expected: string, found: Value, syntax: ExpressionSyntax): Value {
-  if (found.kind !== "poison") addProblem(context, report(wrongKind, syntax.span, { expected, found: describeValue(found) }));
-  return poison;
-}
-
-const truths: ReadonlyMap<string, number> = new Map([["true", 1], ["false", 0]]);
+const truths: ReadonlyMap<string, number> = new Map([
+  ["true", 1],
+  ["false", 0],
+]);
 
 function checkName(context: CheckContext, environment: Environment, { name, span }: Syntax<"name">): Value {
   const local = environment.lookup(name, span);
@@ -96,31 +105,66 @@ function checkName(context: CheckContext, environment: Environment, { name, span
 
 function checkIndex(context: CheckContext, environment: Environment, syntax: Syntax<"index">): Value {
   const target = context.check(environment, syntax.target);
-  const index = asWholeConstant(context, context.check(environment, syntax.index), syntax.index.span, "an index");
-  if (target.kind !== "tensor") return refuse(context, "a stack of matrices [count, rows, columns]", target, syntax.target);
+  const index = asWholeConstant(
+    context,
+    context.check(environment, syntax.index),
+    syntax.index.span,
+    "an index",
+  );
+  if (target.kind !== "tensor")
+    return refuse(context, "a stack of matrices [count, rows, columns]", target, syntax.target);
   const [count, rows, columns] = target.dimensions;
   const { leaf } = target;
   if (count === undefined || rows === undefined || columns === undefined || leaf === null) {
-    const facts = { expected: "a stack of matrices [count, rows, columns]", found: printShape(target.dimensions) };
+    const facts = {
+      expected: "a stack of matrices [count, rows, columns]",
+      found: printShape(target.dimensions),
+    };
     addProblem(context, report(dimensionCount, syntax.target.span, facts));
     return poison;
   }
   if (index === null) return poison;
   if (index < 0 || (count.kind === "number" && index >= count.value)) {
-    addProblem(context, report(indexOutOfRange, syntax.index.span, { index, last: count.kind === "number" ? count.value - 1 : printNumber(count) }, { label: `first dimension is ${printNumber(count)}` }));
+    addProblem(
+      context,
+      report(
+        indexOutOfRange,
+        syntax.index.span,
+        { index, last: count.kind === "number" ? count.value - 1 : printNumber(count) },
+        { label: `first dimension is ${printNumber(count)}` },
+      ),
+    );
     return poison;
   }
   if (count.kind !== "number") {
     const facts = { expected: "the number of stacked matrices", found: printNumber(count) };
-    addProblem(context, report(wrongKind, syntax.target.span, { expected: "a stack whose first dimension is known at build time", found: `one of \`${facts.found}\`` }));
+    addProblem(
+      context,
+      report(wrongKind, syntax.target.span, {
+        expected: "a stack whose first dimension is known at build time",
+        found: `one of \`${facts.found}\``,
+      }),
+    );
     return poison;
   }
-  const weight = joinReadings<WeightExpression, WeightExpression>([target.weight], () => ({ kind: "leaf", name: leaf, slice: index, rows, columns, span: syntax.span }));
+  const weight = joinReadings<WeightExpression, WeightExpression>([target.weight], () => ({
+    kind: "leaf",
+    name: leaf,
+    slice: index,
+    rows,
+    columns,
+    span: syntax.span,
+  }));
   return matrix(rows, columns, syntax.span, weight, obstacle("one matrix of a stack", syntax.span));
 }
 
 function checkSum(context: CheckContext, environment: Environment, syntax: Syntax<"sum">): Value {
-  const count = asWholeConstant(context, context.check(environment, syntax.count), syntax.count.span, "the number of terms");
+  const count = asWholeConstant(
+    context,
+    context.check(environment, syntax.count),
+    syntax.count.span,
+    "the number of terms",
+  );
   if (count === null) return poison;
   if (count < 1 || count > longestSum) {
     addProblem(context, report(sumTooLong, syntax.count.span, { found: count, limit: longestSum }));
@@ -138,7 +182,11 @@ function checkSum(context: CheckContext, environment: Environment, syntax: Synta
 function add(context: CheckContext, left: Value, right: Value, syntax: Syntax<"sum">): Value {
   if (isTensor(left) && isTensor(right)) return combineEntrywise(context, "+", left, right, syntax.span);
   if (left.kind === "number" && right.kind === "number") {
-    return combineNumbers(context, "+", left, right, { left: syntax.term.span, right: syntax.term.span, whole: syntax.span });
+    return combineNumbers(context, "+", left, right, {
+      left: syntax.term.span,
+      right: syntax.term.span,
+      whole: syntax.span,
+    });
   }
   return refuse(context, "a matrix or a number", isTensor(left) ? right : left, syntax.term);
 }
@@ -149,11 +197,15 @@ function checkUnary(context: CheckContext, environment: Environment, syntax: Syn
   if (syntax.operator === "-") {
     if (isTensor(operand)) return scaleTensor(context, number(-1), operand, syntax.span);
     if (operand.kind === "number" && operand.type !== "bool") {
-      return numberValue(foldNumber(apply("neg", operand.expression)), operand.type === "int" ? "int" : "real");
+      return numberValue(
+        foldNumber(apply("neg", operand.expression)),
+        operand.type === "int" ? "int" : "real",
+      );
     }
     return refuse(context, "a number or a matrix", operand, syntax.operand);
   }
-  if (operand.kind === "number" && operand.type === "bool") return numberValue(apply("not", operand.expression), "bool");
+  if (operand.kind === "number" && operand.type === "bool")
+    return numberValue(apply("not", operand.expression), "bool");
   return refuse(context, "a condition", operand, syntax.operand);
 }
 
@@ -167,82 +219,3 @@ function checkBinary(context: CheckContext, environment: Environment, syntax: Sy
   }
   return tensorOperators[syntax.operator](context, left, right, syntax);
 }
-
-type TensorOperator = (context: CheckContext, left: Value, right: Value, syntax: Syntax<"binary">) => Value;
-
-const refuseSide = (context: CheckContext, expected: string, left: Value, right: Value, syntax: Syntax<"binary">): Value =>
-  isTensor(left) ? refuse(context, expected, right, syntax.right) : refuse(context, expected, left, syntax.left);
-
-const numbersOnly: TensorOperator = (context, left, right, syntax) =>
-  left.kind === "number" ? refuse(context, "a number", right, syntax.right) : refuse(context, "a number", left, syntax.left);
-
-const sumOperator =
-  (operator: "+" | "-"): TensorOperator =>
-  (context, left, right, syntax) => {
-    if (isTensor(left) && isTensor(right)) return combineEntrywise(context, operator, left, right, syntax.span);
-    if ((left.kind === "number" && isTensor(right)) || (isTensor(left) && right.kind === "number")) {
-      addProblem(context, report(numberPlusMatrix, syntax.operatorSpan, { operator }));
-      return poison;
-    }
-    return refuseSide(context, "a matrix", left, right, syntax);
-  };
-
-const scaleOperator: TensorOperator = (context, left, right, syntax) => {
-  if (isTensor(left) && isTensor(right)) {
-    addProblem(context, report(matrixTimesMatrix, syntax.operatorSpan, { left: textOf(left), right: textOf(right) }));
-    return poison;
-  }
-  if (left.kind === "number" && isTensor(right)) return scaleTensor(context, left.expression, right, syntax.span);
-  if (isTensor(left) && right.kind === "number") return scaleTensor(context, right.expression, left, syntax.span);
-  return refuseSide(context, "a number or a matrix", left, right, syntax);
-};
-
-const quotientOperator: TensorOperator = (context, left, right, syntax) => {
-  if (!isTensor(left) || right.kind !== "number") return numbersOnly(context, left.kind === "number" ? left : right, right, syntax);
-  if (!divisorMayStand(context, right, syntax.right.span)) return poison;
-  return scaleTensor(context, foldNumber(apply("/", number(1), right.expression)), left, syntax.span);
-};
-
-const productOperator: TensorOperator = (context, left, right, syntax) => {
-  if (isTensor(left) && isTensor(right)) return multiplyMatrices(context, left, right, syntax.span);
-  if (left.kind === "pattern" || right.kind === "pattern") {
-    const [pattern, place] = left.kind === "pattern" ? [left, syntax.left] : [right, syntax.right];
-    const help = ["a pattern masks a matrix: `M .* W`"];
-    addProblem(context, report(wrongKind, place.span, { expected: "a matrix", found: describeValue(pattern) }, { help }));
-    return poison;
-  }
-  return refuseSide(context, "a matrix", left, right, syntax);
-};
-
-const hadamardOperator: TensorOperator = (context, left, right, syntax) => {
-  if (left.kind === "pattern" && isTensor(right)) return maskTensor(context, left, syntax.left.span, right, syntax.span);
-  if (isTensor(left) && right.kind === "pattern") return maskTensor(context, right, syntax.right.span, left, syntax.span);
-  if (isTensor(left) && isTensor(right)) return combineEntrywise(context, ".*", left, right, syntax.span);
-  if (left.kind === "selection" || right.kind === "selection") {
-    const [selection, place] = left.kind === "selection" ? [left, syntax.left] : [right, syntax.right];
-    const help = ["declare it first: `mask M: unstructured = …`"];
-    addProblem(context, report(wrongKind, place.span, { expected: "a mask or a matrix", found: describeValue(selection) }, { help }));
-    return poison;
-  }
-  return refuseSide(context, "a matrix", left, right, syntax);
-};
-
-const textOf = (value: TensorLike): string => (value.kind === "flexible" ? `\`${value.text}\`` : printShape(value.dimensions));
-
-const tensorOperators: Readonly<Record<BinarySyntaxOperator, TensorOperator>> = {
-  "+": sumOperator("+"),
-  "-": sumOperator("-"),
-  "*": scaleOperator,
-  "/": quotientOperator,
-  "@": productOperator,
-  ".*": hadamardOperator,
-  "%": numbersOnly,
-  "==": numbersOnly,
-  "!=": numbersOnly,
-  "<": numbersOnly,
-  "<=": numbersOnly,
-  ">": numbersOnly,
-  ">=": numbersOnly,
-  and: numbersOnly,
-  or: numbersOnly,
-};

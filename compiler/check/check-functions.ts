@@ -2,8 +2,9 @@
  * Functions on their own: each is checked once with arguments of which only the types are known, so that a mistake
  * in one that nothing calls is found too.
  */
-import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+
 import type { FunctionSyntax, ParameterSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import { symbol } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { recursiveFunction } from "../diagnostics/name-diagnostics.ts";
@@ -16,32 +17,48 @@ import { poison, type Value } from "./value.ts";
 
 export function checkUncalledFunctions(module: ModuleScope): Diagnostic[] {
   const functions = [...module.own.values()].flatMap((declaration) =>
-    declaration.kind === "callable" ? declaration.overloads.filter((overload): overload is FunctionSyntax => overload.kind === "function") : [],
+    declaration.kind === "callable"
+      ? declaration.overloads.filter((overload): overload is FunctionSyntax => overload.kind === "function")
+      : [],
   );
-  return functions.flatMap((syntax) => checkFunction(module, syntax));
+  const work = { steps: 0 };
+  return functions.flatMap((syntax) => checkFunction(module, syntax, work));
 }
 
 /** Codes that depend on values, which stand in for themselves here: only a call can raise them rightly. */
 const needsValues: ReadonlySet<string> = new Set([constNeeded.code]);
 
-function checkFunction(module: ModuleScope, syntax: FunctionSyntax): Diagnostic[] {
-  const context = newContext();
+function checkFunction(
+  module: ModuleScope,
+  syntax: FunctionSyntax,
+  work: CheckContext["work"],
+): Diagnostic[] {
+  const context = newContext(work);
   const values = new Map<string, Value>();
-  const environment: Environment = { module, lookup: (name) => values.get(name) ?? null, names: () => [...values.keys()] };
+  const environment: Environment = {
+    module,
+    lookup: (name) => values.get(name) ?? null,
+    names: () => [...values.keys()],
+  };
   for (const { name, type } of syntax.parameters) {
     if (type.kind !== "number-type") continue;
     context.symbolTypes.set(name.name, type.name);
     values.set(name.name, numberValue(symbol(name.name), type.name));
   }
   for (const { name, type } of syntax.parameters) {
-    if (type.kind === "tensor-type") values.set(name.name, tensorOf(context, environment, values, name, type));
+    if (type.kind === "tensor-type")
+      values.set(name.name, tensorOf(context, environment, values, name, type));
     if (type.kind === "pattern-type") values.set(name.name, poison);
   }
   context.calls.push({ declaration: syntax, span: syntax.name.span });
   context.check(environment, syntax.body);
   return context.diagnostics
     .filter(({ code }) => !needsValues.has(code))
-    .map((diagnostic) => (diagnostic.code === recursiveFunction.code ? report(recursiveFunction, diagnostic.primary?.span ?? null, { name: syntax.name.name }) : withoutCall(diagnostic, syntax)));
+    .map((diagnostic) =>
+      diagnostic.code === recursiveFunction.code
+        ? report(recursiveFunction, diagnostic.primary?.span ?? null, { name: syntax.name.name })
+        : withoutCall(diagnostic, syntax),
+    );
 }
 
 /** The call shown is the declaration itself, which says nothing. */
@@ -65,7 +82,8 @@ function tensorOf(
     return asWhole(context, context.check(environment, side), side.span, "a dimension") ?? [];
   });
   const [rows, columns = rows] = dimensions;
-  if (rows === undefined || columns === undefined || dimensions.length !== type.dimensions.length) return poison;
+  if (rows === undefined || columns === undefined || dimensions.length !== type.dimensions.length)
+    return poison;
   return {
     kind: "tensor",
     dimensions,

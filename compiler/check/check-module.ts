@@ -23,7 +23,8 @@ export interface CheckResult {
   readonly sources: readonly SourceText[];
 }
 
-const hasErrors = (diagnostics: readonly Diagnostic[]): boolean => diagnostics.some(({ severity }) => severity === "error");
+const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
+  diagnostics.some(({ severity }) => severity === "error");
 
 /** Checks the file `entry`, a path as the user writes it. Never throws for a mistake in a program. */
 export function checkModule(entry: string, host: CompilerHost): CheckResult {
@@ -39,14 +40,19 @@ export function checkModule(entry: string, host: CompilerHost): CheckResult {
   return { module: hasErrors(sorted) ? null : module, diagnostics: sorted, sources: loaded.sources };
 }
 
-function checkLoaded(entry: ModuleScope, sources: readonly SourceText[], diagnostics: Diagnostic[]): CheckedModule {
+function checkLoaded(
+  entry: ModuleScope,
+  sources: readonly SourceText[],
+  diagnostics: Diagnostic[],
+): CheckedModule {
   const instances = makeInstances(diagnostics);
   const models: CheckedModel[] = [];
   for (const declaration of entry.own.values()) {
     if (declaration.kind === "transform") instances.instance(declaration, new Map());
   }
   for (const declaration of entry.own.values()) {
-    if (declaration.kind === "model") models.push(checkModel(declaration.syntax, entry, instances, diagnostics));
+    if (declaration.kind === "model")
+      models.push(checkModel(declaration.syntax, entry, instances, diagnostics));
   }
   // The library's own functions are held to their declarations by its tests; a user's file is checked whole.
   diagnostics.push(...checkUncalledFunctions(entry));

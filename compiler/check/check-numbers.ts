@@ -1,14 +1,28 @@
 /** Numbers: arithmetic on them, and the places that ask for a dimension, a constant or a number of some type. */
-import type { Span } from "../../grammar/text/source-text.ts";
+
 import type { BinarySyntaxOperator } from "../../grammar/syntax/syntax-tree.ts";
-import { apply, number, printNumber, type NumberExpression, type NumberOperator } from "../../runtime/contract/number-expression.ts";
+import type { Span } from "../../grammar/text/source-text.ts";
+import {
+  apply,
+  type NumberExpression,
+  type NumberOperator,
+  number,
+  printNumber,
+} from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { quotientNotWhole, requirementRefuted } from "../diagnostics/shape-diagnostics.ts";
 import { constNeeded, notWhole, outOfRange, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { canonicalDimension, foldNumber } from "../types/dimension.ts";
-import { addProblem, addProblemOnce, oblige, type CheckContext } from "./check-context.ts";
+import { addProblem, addProblemOnce, type CheckContext, oblige } from "./check-context.ts";
 import { divides } from "./obligations.ts";
-import { describeValue, poison, type NumberType, type NumberValue, type PoisonValue, type Value } from "./value.ts";
+import {
+  describeValue,
+  type NumberType,
+  type NumberValue,
+  type PoisonValue,
+  poison,
+  type Value,
+} from "./value.ts";
 
 export const numberValue = (expression: NumberExpression, type: NumberType): NumberValue => ({
   kind: "number",
@@ -16,7 +30,8 @@ export const numberValue = (expression: NumberExpression, type: NumberType): Num
   expression: foldNumber(expression),
 });
 
-export const literalValue = (value: number): NumberValue => numberValue(number(value), Number.isInteger(value) ? "int" : "real");
+export const literalValue = (value: number): NumberValue =>
+  numberValue(number(value), Number.isInteger(value) ? "int" : "real");
 
 const comparisons: ReadonlySet<string> = new Set(["==", "!=", "<", "<=", ">", ">="]);
 const connectives: ReadonlySet<string> = new Set(["and", "or"]);
@@ -30,12 +45,28 @@ export function combineNumbers(
   spans: { readonly left: Span; readonly right: Span; readonly whole: Span },
 ): NumberValue | PoisonValue {
   if (operator === "@" || operator === ".*") {
-    addProblem(context, report(wrongKind, spans.left, { expected: "a matrix", found: describeValue(left) }, { help: ["write `*` between numbers"] }));
+    addProblem(
+      context,
+      report(
+        wrongKind,
+        spans.left,
+        { expected: "a matrix", found: describeValue(left) },
+        { help: ["write `*` between numbers"] },
+      ),
+    );
     return poison;
   }
   const expectsConditions = connectives.has(operator);
-  for (const [side, span] of [[left, spans.left], [right, spans.right]] as const) {
-    if ((side.type === "bool") === expectsConditions || (operator === "==" && side.type === "bool") || (operator === "!=" && side.type === "bool")) continue;
+  for (const [side, span] of [
+    [left, spans.left],
+    [right, spans.right],
+  ] as const) {
+    if (
+      (side.type === "bool") === expectsConditions ||
+      (operator === "==" && side.type === "bool") ||
+      (operator === "!=" && side.type === "bool")
+    )
+      continue;
     const expected = expectsConditions ? "a condition" : "a number";
     addProblem(context, report(wrongKind, span, { expected, found: describeValue(side) }));
     return poison;
@@ -52,11 +83,20 @@ export function divisorMayStand(context: CheckContext, divisor: NumberValue, spa
   const { expression } = divisor;
   if (expression.kind === "number") {
     if (expression.value !== 0) return true;
-    addProblem(context, report(outOfRange, span, { name: "the divisor", expected: "away from 0", found: "0" }));
+    addProblem(
+      context,
+      report(outOfRange, span, { name: "the divisor", expected: "away from 0", found: "0" }),
+    );
     return false;
   }
   const condition = apply("!=", expression, number(0));
-  oblige(context, { kind: requirementRefuted, condition, text: printNumber(condition), span, reason: `\`${printNumber(expression)}\` divides` });
+  oblige(context, {
+    kind: requirementRefuted,
+    condition,
+    text: printNumber(condition),
+    span,
+    reason: `\`${printNumber(expression)}\` divides`,
+  });
   return true;
 }
 
@@ -65,12 +105,21 @@ export function isWholeExpression(context: CheckContext, expression: NumberExpre
   if (expression.kind === "number") return Number.isSafeInteger(expression.value);
   if (expression.kind === "symbol") return context.symbolTypes.get(expression.name) === "int";
   if (["floor", "ceil", "round", "isqrt"].includes(expression.operator)) return true;
-  return expression.operator !== "sqrt" && expression.operands.every((operand) => isWholeExpression(context, operand));
+  return (
+    expression.operator !== "sqrt" &&
+    expression.operands.every((operand) => isWholeExpression(context, operand))
+  );
 }
 
 /** Obliges every quotient in a whole expression to be exact. */
-function obligeQuotients(context: CheckContext, expression: NumberExpression, span: Span, what: string): void {
-  if (expression.kind !== "apply" || ["floor", "ceil", "round", "isqrt"].includes(expression.operator)) return;
+function obligeQuotients(
+  context: CheckContext,
+  expression: NumberExpression,
+  span: Span,
+  what: string,
+): void {
+  if (expression.kind !== "apply" || ["floor", "ceil", "round", "isqrt"].includes(expression.operator))
+    return;
   for (const operand of expression.operands) obligeQuotients(context, operand, span, what);
   if (expression.operator !== "/") return;
   const [dividend = number(0), divisor = number(1)] = expression.operands;
@@ -84,14 +133,25 @@ function obligeQuotients(context: CheckContext, expression: NumberExpression, sp
   });
 }
 
-export function asNumber(context: CheckContext, value: Value, span: Span, expected = "a number"): NumberValue | null {
+export function asNumber(
+  context: CheckContext,
+  value: Value,
+  span: Span,
+  expected = "a number",
+): NumberValue | null {
   if (value.kind === "number" && value.type !== "bool") return value;
-  if (value.kind !== "poison") addProblem(context, report(wrongKind, span, { expected, found: describeValue(value) }));
+  if (value.kind !== "poison")
+    addProblem(context, report(wrongKind, span, { expected, found: describeValue(value) }));
   return null;
 }
 
 /** A whole number in canonical form; `what` completes "`n / b` is …", e.g. "a dimension". */
-export function asWhole(context: CheckContext, value: Value, span: Span, what: string): NumberExpression | null {
+export function asWhole(
+  context: CheckContext,
+  value: Value,
+  span: Span,
+  what: string,
+): NumberExpression | null {
   const found = asNumber(context, value, span);
   if (found === null) return null;
   if (!isWholeExpression(context, found.expression)) {
@@ -104,7 +164,12 @@ export function asWhole(context: CheckContext, value: Value, span: Span, what: s
 }
 
 /** A whole number known at build time. */
-export function asWholeConstant(context: CheckContext, value: Value, span: Span, what: string): number | null {
+export function asWholeConstant(
+  context: CheckContext,
+  value: Value,
+  span: Span,
+  what: string,
+): number | null {
   const expression = asWhole(context, value, span, what);
   if (expression === null) return null;
   if (expression.kind === "number") return expression.value;
@@ -113,11 +178,21 @@ export function asWholeConstant(context: CheckContext, value: Value, span: Span,
 }
 
 /** Checks a number against a declared type; the expression that carries it, or null after a report. */
-export function asTyped(context: CheckContext, value: Value, type: NumberType, span: Span, name: string): NumberExpression | null {
+export function asTyped(
+  context: CheckContext,
+  value: Value,
+  type: NumberType,
+  span: Span,
+  name: string,
+): NumberExpression | null {
   if (type === "bool") {
-    const isTruth = value.kind === "number" && (value.type === "bool" || (value.expression.kind === "number" && [0, 1].includes(value.expression.value)));
+    const isTruth =
+      value.kind === "number" &&
+      (value.type === "bool" ||
+        (value.expression.kind === "number" && [0, 1].includes(value.expression.value)));
     if (isTruth) return value.expression;
-    if (value.kind !== "poison") addProblem(context, report(wrongKind, span, { expected: "a condition", found: describeValue(value) }));
+    if (value.kind !== "poison")
+      addProblem(context, report(wrongKind, span, { expected: "a condition", found: describeValue(value) }));
     return null;
   }
   if (type === "int") return asWhole(context, value, span, `\`${name}\``);
@@ -125,7 +200,10 @@ export function asTyped(context: CheckContext, value: Value, type: NumberType, s
   if (found === null) return null;
   const { expression } = found;
   if (type === "ratio" && expression.kind === "number" && (expression.value < 0 || expression.value > 1)) {
-    addProblem(context, report(outOfRange, span, { name, expected: "between 0 and 1", found: String(expression.value) }));
+    addProblem(
+      context,
+      report(outOfRange, span, { name, expected: "between 0 and 1", found: String(expression.value) }),
+    );
     return null;
   }
   return expression;

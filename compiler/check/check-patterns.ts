@@ -1,8 +1,21 @@
 /** Masks and supports: what chooses their positions, which pattern they follow, how many positions they keep. */
 import type { Span } from "../../grammar/text/source-text.ts";
-import { apply, number, printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  printNumber,
+} from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
-import { ambiguousAxis, groupsDoNotDivide, requirementRefuted, supportTooLarge, tilesDoNotDivide, unknownAxis, unknownSize } from "../diagnostics/shape-diagnostics.ts";
+import {
+  ambiguousAxis,
+  groupsDoNotDivide,
+  requirementRefuted,
+  supportTooLarge,
+  tilesDoNotDivide,
+  unknownAxis,
+  unknownSize,
+} from "../diagnostics/shape-diagnostics.ts";
 import { groupCounts, notInInitialValue, selectionForPattern } from "../diagnostics/training-diagnostics.ts";
 import { missingArgument, tooManyArguments, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { canonicalDimension, foldNumber, printShape, sameDimension } from "../types/dimension.ts";
@@ -19,7 +32,12 @@ type Shape = readonly [NumberExpression, NumberExpression];
 /** The value of `mask M: … = E`: its pattern, recorded under its name. */
 export function startPattern(draft: TransformDraft, statement: Statement<"mask">): Value {
   const value = draft.context.check(draft.environment, statement.value);
-  return recordPattern(draft, { name: statement.name.name, span: statement.name.span, syntax: statement.pattern }, value, statement.value.span);
+  return recordPattern(
+    draft,
+    { name: statement.name.name, span: statement.name.span, syntax: statement.pattern },
+    value,
+    statement.value.span,
+  );
 }
 
 /** Records a pattern; the value must be a selection. */
@@ -45,17 +63,26 @@ export function finishPattern(draft: TransformDraft, pattern: PatternDraft): Che
   if (selection.kind === "poison") return null;
   if (pattern.shape === null) {
     const help = ["use it on a matrix, or choose it from one"];
-    addProblem(draft.context, report(unknownSize, pattern.span, { name: `the pattern \`${name}\`` }, { help }));
+    addProblem(
+      draft.context,
+      report(unknownSize, pattern.span, { name: `the pattern \`${name}\`` }, { help }),
+    );
     return null;
   }
   const [rows, columns] = pattern.shape;
-  const shape = syntax === null ? ({ kind: "unstructured" } as const) : patternShape(draft, syntax, pattern.shape, selection.span);
+  const shape =
+    syntax === null
+      ? ({ kind: "unstructured" } as const)
+      : patternShape(draft, syntax, pattern.shape, selection.span);
   if (shape === null) return null;
   const count = countOf(draft, pattern, selection, shape, pattern.shape);
   if (count === null) return null;
   if (isObstacle(selection.recipe)) {
     if (selection.recipe.reason !== "broken") {
-      addProblem(draft.context, report(notInInitialValue, selection.recipe.span, { operation: selection.recipe.text }));
+      addProblem(
+        draft.context,
+        report(notInInitialValue, selection.recipe.span, { operation: selection.recipe.text }),
+      );
     }
     return null;
   }
@@ -64,25 +91,49 @@ export function finishPattern(draft: TransformDraft, pattern: PatternDraft): Che
 
 type PatternSyntax = NonNullable<PatternDraft["syntax"]>;
 
-function patternShape(draft: TransformDraft, syntax: PatternSyntax, [rows, columns]: Shape, selected: Span): PatternShape | null {
+function patternShape(
+  draft: TransformDraft,
+  syntax: PatternSyntax,
+  [rows, columns]: Shape,
+  selected: Span,
+): PatternShape | null {
   const { context, environment } = draft;
   if (syntax.name === "unstructured" || syntax.name === "support") {
     const [extra] = syntax.arguments;
     if (extra === undefined) return { kind: "unstructured" };
-    addProblem(context, report(tooManyArguments, extra.span, { name: syntax.name, expected: 0, found: syntax.arguments.length }));
+    addProblem(
+      context,
+      report(tooManyArguments, extra.span, {
+        name: syntax.name,
+        expected: 0,
+        found: syntax.arguments.length,
+      }),
+    );
     return null;
   }
   const names = syntax.name === "nm" ? ["n", "m"] : ["height", "width"];
   if (syntax.arguments.length !== 2) {
     const diagnostic =
       syntax.arguments.length > 2
-        ? report(tooManyArguments, syntax.span, { name: syntax.name, expected: 2, found: syntax.arguments.length })
-        : report(missingArgument, syntax.span, { name: syntax.name, argument: names[syntax.arguments.length] ?? "n" });
+        ? report(tooManyArguments, syntax.span, {
+            name: syntax.name,
+            expected: 2,
+            found: syntax.arguments.length,
+          })
+        : report(missingArgument, syntax.span, {
+            name: syntax.name,
+            argument: names[syntax.arguments.length] ?? "n",
+          });
     addProblem(context, diagnostic);
     return null;
   }
   const [first, second] = syntax.arguments.map((argument, index) =>
-    asWholeConstant(context, context.check(environment, argument), argument.span, `\`${names[index] ?? ""}\` of \`${syntax.name}\``),
+    asWholeConstant(
+      context,
+      context.check(environment, argument),
+      argument.span,
+      `\`${names[index] ?? ""}\` of \`${syntax.name}\``,
+    ),
   );
   if (typeof first !== "number" || typeof second !== "number") return null;
   if (syntax.name === "block") return blockShape(draft, syntax, [rows, columns], [first, second], selected);
@@ -95,7 +146,14 @@ function patternShape(draft: TransformDraft, syntax: PatternSyntax, [rows, colum
   const condition = divides(number(second), axis === "input" ? columns : rows);
   const reason = `${first}:${second} groups along the ${axis}`;
   const related = [{ span: selected, text: printShape([rows, columns]) }];
-  oblige(context, { kind: groupsDoNotDivide, condition, text: printNumber(condition), span: syntax.span, reason, related });
+  oblige(context, {
+    kind: groupsDoNotDivide,
+    condition,
+    text: printNumber(condition),
+    span: syntax.span,
+    reason,
+    related,
+  });
   return { kind: "nm", n: first, m: second, axis };
 }
 
@@ -106,9 +164,20 @@ function blockShape(
   [height, width]: readonly [number, number],
   selected: Span,
 ): PatternShape | null {
-  for (const [side, size] of [[rows, height], [columns, width]] as const) {
+  for (const [side, size] of [
+    [rows, height],
+    [columns, width],
+  ] as const) {
     if (size < 1) {
-      addProblem(draft.context, report(groupCounts, syntax.span, { n: height, m: width }, { help: ["`block(height, width)` needs positive sizes"] }));
+      addProblem(
+        draft.context,
+        report(
+          groupCounts,
+          syntax.span,
+          { n: height, m: width },
+          { help: ["`block(height, width)` needs positive sizes"] },
+        ),
+      );
       return null;
     }
     const condition = divides(number(size), side);
@@ -124,7 +193,11 @@ function blockShape(
   return { kind: "block", height, width };
 }
 
-function axisOf(draft: TransformDraft, { along, span }: PatternSyntax, [rows, columns]: Shape): "input" | "output" | null {
+function axisOf(
+  draft: TransformDraft,
+  { along, span }: PatternSyntax,
+  [rows, columns]: Shape,
+): "input" | "output" | null {
   if (along === null || along.name === "input") return "input";
   if (along.name === "output") return "output";
   const named = draft.environment.lookup(along.name, along.span);
@@ -136,11 +209,21 @@ function axisOf(draft: TransformDraft, { along, span }: PatternSyntax, [rows, co
   }
   const [isRow, isColumn] = [sameDimension(named.expression, rows), sameDimension(named.expression, columns)];
   if (isRow && isColumn) {
-    addProblem(draft.context, report(ambiguousAxis, along.span, { name: along.name }, { secondary: [{ span, text: "the mask of a square matrix" }] }));
+    addProblem(
+      draft.context,
+      report(
+        ambiguousAxis,
+        along.span,
+        { name: along.name },
+        { secondary: [{ span, text: "the mask of a square matrix" }] },
+      ),
+    );
     return null;
   }
   if (isRow || isColumn) return isRow ? "output" : "input";
-  const help = [`write \`along ${facts.columns}\` (within a row) or \`along ${facts.rows}\` (within a column)`];
+  const help = [
+    `write \`along ${facts.columns}\` (within a row) or \`along ${facts.rows}\` (within a column)`,
+  ];
   addProblem(draft.context, report(unknownAxis, along.span, facts, { help }));
   return null;
 }
@@ -151,7 +234,11 @@ const numberOperand = (selection: SelectionValue, name: string): NumberExpressio
 };
 
 const patternText = (shape: PatternShape): string =>
-  shape.kind === "nm" ? `${shape.n}:${shape.m}` : shape.kind === "block" ? `${shape.height}x${shape.width} block` : "unstructured";
+  shape.kind === "nm"
+    ? `${shape.n}:${shape.m}`
+    : shape.kind === "block"
+      ? `${shape.height}x${shape.width} block`
+      : "unstructured";
 
 /** Positions kept: what the selection says, in the pattern's own unit. */
 function countOf(
@@ -166,10 +253,15 @@ function countOf(
   if (shape.kind === "nm" && keep === null && count === null) {
     return canonicalDimension(apply("/", apply("*", number(shape.n), rows, columns), number(shape.m)));
   }
-  if (keep !== null && shape.kind === "unstructured") return foldNumber(apply("round", apply("*", keep, rows, columns)));
+  if (keep !== null && shape.kind === "unstructured")
+    return foldNumber(apply("round", apply("*", keep, rows, columns)));
   if (keep !== null && shape.kind === "block") {
-    const blocks = canonicalDimension(apply("/", apply("*", rows, columns), number(shape.height * shape.width)));
-    return foldNumber(apply("*", apply("round", apply("*", keep, blocks)), number(shape.height * shape.width)));
+    const blocks = canonicalDimension(
+      apply("/", apply("*", rows, columns), number(shape.height * shape.width)),
+    );
+    return foldNumber(
+      apply("*", apply("round", apply("*", keep, blocks)), number(shape.height * shape.width)),
+    );
   }
   if (count !== null && shape.kind === "unstructured") {
     obligeCount(draft, pattern, selection, count, [rows, columns]);
@@ -186,10 +278,28 @@ function countOf(
   return null;
 }
 
-function obligeCount(draft: TransformDraft, { name }: PatternDraft, selection: SelectionValue, count: NumberExpression, [rows, columns]: Shape): void {
+function obligeCount(
+  draft: TransformDraft,
+  { name }: PatternDraft,
+  selection: SelectionValue,
+  count: NumberExpression,
+  [rows, columns]: Shape,
+): void {
   const atMost = apply("<=", count, foldNumber(apply("*", rows, columns)));
   const reason = `\`${name}\` holds ${printNumber(count)} positions of a matrix [${printNumber(rows)}, ${printNumber(columns)}]`;
-  oblige(draft.context, { kind: supportTooLarge, condition: atMost, text: printNumber(atMost), span: selection.span, reason });
+  oblige(draft.context, {
+    kind: supportTooLarge,
+    condition: atMost,
+    text: printNumber(atMost),
+    span: selection.span,
+    reason,
+  });
   const atLeast = apply(">=", count, number(0));
-  oblige(draft.context, { kind: requirementRefuted, condition: atLeast, text: printNumber(atLeast), span: selection.span, reason });
+  oblige(draft.context, {
+    kind: requirementRefuted,
+    condition: atLeast,
+    text: printNumber(atLeast),
+    span: selection.span,
+    reason,
+  });
 }

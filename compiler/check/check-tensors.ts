@@ -1,22 +1,33 @@
 /** Operators on matrices: shapes are joined, and both readings of the operands become both readings of the result. */
 import type { Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
-import { apply, number, printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  printNumber,
+} from "../../runtime/contract/number-expression.ts";
 import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
-import { dimensionCount, innerDimensionsDiffer, shapesDiffer, unknownSize, valueShape } from "../diagnostics/shape-diagnostics.ts";
+import {
+  dimensionCount,
+  innerDimensionsDiffer,
+  shapesDiffer,
+  unknownSize,
+  valueShape,
+} from "../diagnostics/shape-diagnostics.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { foldNumber, printShape, sameDimension } from "../types/dimension.ts";
 import { addProblem, type CheckContext } from "./check-context.ts";
 import type { WeightExpression } from "./checked-module.ts";
 import {
   describeValue,
-  isObstacle,
-  poison,
   type FlexibleValue,
+  isObstacle,
   type Obstacle,
   type PatternValue,
   type PoisonValue,
+  poison,
   type TensorValue,
   type Value,
 } from "./value.ts";
@@ -24,7 +35,12 @@ import {
 type TensorLike = TensorValue | FlexibleValue;
 type TensorResult = TensorLike | PoisonValue;
 
-export const obstacle = (text: string, span: Span): Obstacle => ({ kind: "obstacle", reason: "operation", text, span });
+export const obstacle = (text: string, span: Span): Obstacle => ({
+  kind: "obstacle",
+  reason: "operation",
+  text,
+  span,
+});
 
 /** Builds a reading from readings, or passes on the first obstacle. */
 export function joinReadings<T extends { readonly kind: string }, R>(
@@ -47,7 +63,9 @@ export const callRecipe = (intrinsic: IntrinsicName, operands: Readonly<Record<s
 
 const binaryRecipe = (intrinsic: IntrinsicName, left: TensorValue, right: TensorValue): Recipe | Obstacle =>
   joinReadings<Recipe, Recipe>([left.recipe, right.recipe], ([first, second]) =>
-    first === undefined || second === undefined ? { kind: "number", value: number(0) } : callRecipe(intrinsic, { left: first, right: second }),
+    first === undefined || second === undefined
+      ? { kind: "number", value: number(0) }
+      : callRecipe(intrinsic, { left: first, right: second }),
   );
 
 export const matrix = (
@@ -59,27 +77,57 @@ export const matrix = (
 ): TensorValue => ({ kind: "tensor", dimensions: [rows, columns], weight, recipe, leaf: null, span });
 
 /** Rows and columns of a matrix; null after a report for vectors and stacks. */
-export function sides(context: CheckContext, value: TensorValue): readonly [NumberExpression, NumberExpression] | null {
+export function sides(
+  context: CheckContext,
+  value: TensorValue,
+): readonly [NumberExpression, NumberExpression] | null {
   const [rows, columns, more] = value.dimensions;
   if (rows !== undefined && columns !== undefined && more === undefined) return [rows, columns];
   const help =
-    value.dimensions.length === 1 ? ["`diag(d)` is the matrix with the vector d on its diagonal"] : ["`A[i]` is one matrix of a stack"];
-  addProblem(context, report(dimensionCount, value.span, { expected: "a matrix", found: printShape(value.dimensions) }, { help }));
+    value.dimensions.length === 1
+      ? ["`diag(d)` is the matrix with the vector d on its diagonal"]
+      : ["`A[i]` is one matrix of a stack"];
+  addProblem(
+    context,
+    report(
+      dimensionCount,
+      value.span,
+      { expected: "a matrix", found: printShape(value.dimensions) },
+      { help },
+    ),
+  );
   return null;
 }
 
 /** A matrix of a fixed size; flexible ones are refused. */
-export function asTensor(context: CheckContext, value: Value, span: Span, expected = "a matrix"): TensorValue | null {
+export function asTensor(
+  context: CheckContext,
+  value: Value,
+  span: Span,
+  expected = "a matrix",
+): TensorValue | null {
   if (value.kind === "tensor") return value;
   if (value.kind === "flexible") {
-    addProblem(context, report(unknownSize, span, { name: `\`${value.text}\`` }, { help: ["join it with a matrix of known size, or write `identity(n)`"] }));
+    addProblem(
+      context,
+      report(
+        unknownSize,
+        span,
+        { name: `\`${value.text}\`` },
+        { help: ["join it with a matrix of known size, or write `identity(n)`"] },
+      ),
+    );
   } else if (value.kind !== "poison") {
     addProblem(context, report(wrongKind, span, { expected, found: describeValue(value) }));
   }
   return null;
 }
 
-const mapFlexible = (value: FlexibleValue, span: Span, change: (fixed: TensorValue) => TensorValue): FlexibleValue => ({
+const mapFlexible = (
+  value: FlexibleValue,
+  span: Span,
+  change: (fixed: TensorValue) => TensorValue,
+): FlexibleValue => ({
   ...value,
   span,
   at: (size) => change(value.at(size)),
@@ -91,42 +139,83 @@ const shapeLabels = (left: TensorValue, right: TensorValue): { label: string; se
 });
 
 /** left + right, left - right, left .* right of one shape. */
-export function combineEntrywise(context: CheckContext, operator: "+" | "-" | ".*", left: TensorLike, right: TensorLike, span: Span): TensorResult {
+export function combineEntrywise(
+  context: CheckContext,
+  operator: "+" | "-" | ".*",
+  left: TensorLike,
+  right: TensorLike,
+  span: Span,
+): TensorResult {
   if (left.kind === "flexible" && right.kind === "flexible") {
-    return mapFlexible(left, span, (fixed) => entrywise(operator, fixed, right.at(fixed.dimensions[0] ?? number(1)), span));
+    return mapFlexible(left, span, (fixed) =>
+      entrywise(operator, fixed, right.at(fixed.dimensions[0] ?? number(1)), span),
+    );
   }
-  const fixedLeft = left.kind === "flexible" ? left.at((right as TensorValue).dimensions[0] ?? number(1)) : left;
+  const fixedLeft =
+    left.kind === "flexible" ? left.at((right as TensorValue).dimensions[0] ?? number(1)) : left;
   const fixedRight = right.kind === "flexible" ? right.at(fixedLeft.dimensions[0] ?? number(1)) : right;
   const [leftSides, rightSides] = [sides(context, fixedLeft), sides(context, fixedRight)];
   if (leftSides === null || rightSides === null) return poison;
   if (!sameDimension(leftSides[0], rightSides[0]) || !sameDimension(leftSides[1], rightSides[1])) {
     const [leftText, rightText] = [printShape(leftSides), printShape(rightSides)];
-    const isTransposed = sameDimension(leftSides[0], rightSides[1]) && sameDimension(leftSides[1], rightSides[0]);
-    const help = isTransposed ? ["transpose one of them: `.T`"] : ["nothing is repeated to fit: both sides need one shape"];
+    const isTransposed =
+      sameDimension(leftSides[0], rightSides[1]) && sameDimension(leftSides[1], rightSides[0]);
+    const help = isTransposed
+      ? ["transpose one of them: `.T`"]
+      : ["nothing is repeated to fit: both sides need one shape"];
     const parts = { ...shapeLabels(fixedLeft, fixedRight), help };
-    addProblem(context, report(shapesDiffer, fixedRight.span, { operator, left: leftText, right: rightText }, parts));
+    addProblem(
+      context,
+      report(shapesDiffer, fixedRight.span, { operator, left: leftText, right: rightText }, parts),
+    );
     return poison;
   }
   return entrywise(operator, fixedLeft, fixedRight, span);
 }
 
-function entrywise(operator: "+" | "-" | ".*", left: TensorValue, right: TensorValue, span: Span): TensorValue {
+function entrywise(
+  operator: "+" | "-" | ".*",
+  left: TensorValue,
+  right: TensorValue,
+  span: Span,
+): TensorValue {
   const [rows = number(1), columns = number(1)] = left.dimensions;
   const second = operator === "-" ? scale(number(-1), right, right.span) : right;
   const weight = joinReadings<WeightExpression, WeightExpression>([left.weight, second.weight], (parts) => {
-    if (operator !== ".*") return { kind: "sum", terms: parts.flatMap((part) => (part.kind === "sum" ? part.terms : [part])), rows, columns, span };
-    return { kind: "hadamard", factors: parts.flatMap((part) => (part.kind === "hadamard" ? part.factors : [part])), rows, columns, span };
+    if (operator !== ".*")
+      return {
+        kind: "sum",
+        terms: parts.flatMap((part) => (part.kind === "sum" ? part.terms : [part])),
+        rows,
+        columns,
+        span,
+      };
+    return {
+      kind: "hadamard",
+      factors: parts.flatMap((part) => (part.kind === "hadamard" ? part.factors : [part])),
+      rows,
+      columns,
+      span,
+    };
   });
   const names = { "+": "add", "-": "subtract", ".*": "multiply" } as const;
   return matrix(rows, columns, span, weight, binaryRecipe(names[operator], left, right));
 }
 
 /** left @ right. */
-export function multiplyMatrices(context: CheckContext, left: TensorLike, right: TensorLike, span: Span): TensorResult {
+export function multiplyMatrices(
+  context: CheckContext,
+  left: TensorLike,
+  right: TensorLike,
+  span: Span,
+): TensorResult {
   if (left.kind === "flexible" && right.kind === "flexible") {
-    return mapFlexible(left, span, (fixed) => product(fixed, right.at(fixed.dimensions[0] ?? number(1)), span));
+    return mapFlexible(left, span, (fixed) =>
+      product(fixed, right.at(fixed.dimensions[0] ?? number(1)), span),
+    );
   }
-  const fixedLeft = left.kind === "flexible" ? left.at((right as TensorValue).dimensions[0] ?? number(1)) : left;
+  const fixedLeft =
+    left.kind === "flexible" ? left.at((right as TensorValue).dimensions[0] ?? number(1)) : left;
   const leftSides = sides(context, fixedLeft);
   if (leftSides === null) return poison;
   const fixedRight = right.kind === "flexible" ? right.at(leftSides[1]) : right;
@@ -140,14 +229,20 @@ export function multiplyMatrices(context: CheckContext, left: TensorLike, right:
       rows: printNumber(rightSides[0]),
     };
     const help = productHelp(leftSides, rightSides);
-    addProblem(context, report(innerDimensionsDiffer, fixedRight.span, facts, { ...shapeLabels(fixedLeft, fixedRight), help }));
+    addProblem(
+      context,
+      report(innerDimensionsDiffer, fixedRight.span, facts, { ...shapeLabels(fixedLeft, fixedRight), help }),
+    );
     return poison;
   }
   return product(fixedLeft, fixedRight, span);
 }
 
 /** The first change that would make the product well formed. */
-function productHelp(left: readonly [NumberExpression, NumberExpression], right: readonly [NumberExpression, NumberExpression]): string[] {
+function productHelp(
+  left: readonly [NumberExpression, NumberExpression],
+  right: readonly [NumberExpression, NumberExpression],
+): string[] {
   if (sameDimension(left[0], right[1])) return ["change the order of the factors"];
   if (sameDimension(left[1], right[1])) return ["transpose the right factor: `.T`"];
   if (sameDimension(left[0], right[0])) return ["transpose the left factor: `.T`"];
@@ -172,22 +267,40 @@ function scale(factor: NumberExpression, value: TensorValue, span: Span): Tensor
     if (operand === undefined) throw new RangeError("a scale has one operand");
     const { rows, columns } = operand;
     if (operand.kind !== "scale") return { kind: "scale", factor, operand, rows, columns, span };
-    return { kind: "scale", factor: foldNumber(apply("*", factor, operand.factor)), operand: operand.operand, rows, columns, span };
+    return {
+      kind: "scale",
+      factor: foldNumber(apply("*", factor, operand.factor)),
+      operand: operand.operand,
+      rows,
+      columns,
+      span,
+    };
   });
   const recipe = joinReadings<Recipe, Recipe>([value.recipe], ([operand]) =>
-    callRecipe("scale", { factor: { kind: "number", value: factor }, value: operand ?? { kind: "number", value: number(0) } }),
+    callRecipe("scale", {
+      factor: { kind: "number", value: factor },
+      value: operand ?? { kind: "number", value: number(0) },
+    }),
   );
   return { ...value, weight, recipe, leaf: null, span };
 }
 
 /** factor · value. */
-export function scaleTensor(context: CheckContext, factor: NumberExpression, value: TensorLike, span: Span): TensorResult {
+export function scaleTensor(
+  context: CheckContext,
+  factor: NumberExpression,
+  value: TensorLike,
+  span: Span,
+): TensorResult {
   if (value.kind === "flexible") return mapFlexible(value, span, (fixed) => scale(factor, fixed, span));
   return sides(context, value) === null ? poison : scale(factor, value, span);
 }
 
 export function transposeTensor(context: CheckContext, value: TensorLike, span: Span): TensorResult {
-  const transpose = (fixed: TensorValue, [rows, columns]: readonly [NumberExpression, NumberExpression]): TensorValue => {
+  const transpose = (
+    fixed: TensorValue,
+    [rows, columns]: readonly [NumberExpression, NumberExpression],
+  ): TensorValue => {
     const weight = joinReadings<WeightExpression, WeightExpression>([fixed.weight], ([operand]) => {
       if (operand === undefined) throw new RangeError("a transpose has one operand");
       return { kind: "transpose", operand, rows: columns, columns: rows, span };
@@ -205,7 +318,13 @@ export function transposeTensor(context: CheckContext, value: TensorLike, span: 
 }
 
 /** pattern .* value: entries outside the pattern vanish. The pattern takes the size of the matrix if it has none. */
-export function maskTensor(context: CheckContext, pattern: PatternValue, patternSpan: Span, value: TensorLike, span: Span): TensorResult {
+export function maskTensor(
+  context: CheckContext,
+  pattern: PatternValue,
+  patternSpan: Span,
+  value: TensorLike,
+  span: Span,
+): TensorResult {
   const draft = context.patterns.get(pattern.name);
   if (draft === undefined) return poison;
   if (value.kind === "flexible" && draft.shape === null) {
@@ -221,7 +340,10 @@ export function maskTensor(context: CheckContext, pattern: PatternValue, pattern
     return { kind: "mask", pattern: pattern.name, operand, rows, columns, span };
   });
   const recipe = joinReadings<Recipe, Recipe>([fixed.recipe], ([operand]) =>
-    callRecipe("multiply", { left: { kind: "pattern", name: pattern.name }, right: operand ?? { kind: "number", value: number(0) } }),
+    callRecipe("multiply", {
+      left: { kind: "pattern", name: pattern.name },
+      right: operand ?? { kind: "number", value: number(0) },
+    }),
   );
   return matrix(rows, columns, span, weight, recipe);
 }
@@ -244,7 +366,12 @@ export function fitPattern(
   const [expected, found] = [printShape(draft.shape), printShape(shape)];
   addProblem(
     context,
-    report(valueShape, otherSpan, { name, expected: `a pattern ${expected}`, found }, { label: found, secondary: [{ span: patternSpan, text: expected }] }),
+    report(
+      valueShape,
+      otherSpan,
+      { name, expected: `a pattern ${expected}`, found },
+      { label: found, secondary: [{ span: patternSpan, text: expected }] },
+    ),
   );
   return false;
 }

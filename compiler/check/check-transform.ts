@@ -3,22 +3,24 @@
  * loaded. Shapes come first, then patterns, values and the weight, because each reads only what stands before it;
  * conditions are settled last, when all of them are known.
  */
-import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
+
 import type { ExpressionSyntax, StatementSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import type { Declaration, ModuleScope } from "../modules/module-scope.ts";
 import { checkArguments, constantsOf } from "./check-arguments.ts";
 import { addProblem, type CheckContext } from "./check-context.ts";
 import { checkExpression } from "./check-expression.ts";
-import { declareParam, finishTensor, giveValue, initialise, joinSupport } from "./check-params.ts";
+import { giveValue, initialise } from "./check-initial-values.ts";
+import { declareParam, finishTensor, joinSupport } from "./check-params.ts";
 import { finishPattern, startPattern } from "./check-patterns.ts";
 import { checkWeight, warnOfUnused } from "./check-weight.ts";
 import type { CheckedPattern, CheckedTensor, CheckedTransform } from "./checked-module.ts";
+import { namesInExpression } from "./names-in-expression.ts";
 import { kindOfCondition, settleObligations } from "./obligations.ts";
 import { orderInitialValues } from "./order-initial-values.ts";
-import { namesInExpression } from "./names-in-expression.ts";
-import { declareName, startDraft, type Statement, type TransformDraft } from "./transform-draft.ts";
+import { declareName, type Statement, startDraft, type TransformDraft } from "./transform-draft.ts";
 import { describeValue } from "./value.ts";
 
 export type TransformDeclaration = Declaration & { readonly kind: "transform" };
@@ -29,20 +31,24 @@ export interface TransformResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-export const newContext = (): CheckContext => ({
+export const newContext = (work: CheckContext["work"] = { steps: 0 }): CheckContext => ({
   diagnostics: [],
   obligations: [],
   symbolTypes: new Map(),
   patterns: new Map(),
   calls: [],
   reportedNames: new Set(),
-  work: { steps: 0 },
+  work,
   check: function check(environment, syntax) {
     return checkExpression(this, environment, syntax);
   },
 });
 
-export function checkTransform(declaration: TransformDeclaration, name: string, given: ReadonlyMap<string, number>): TransformResult {
+export function checkTransform(
+  declaration: TransformDeclaration,
+  name: string,
+  given: ReadonlyMap<string, number>,
+): TransformResult {
   const context = newContext();
   const { syntax, module } = declaration;
   const nowhere = { module, lookup: () => null, names: () => [] };
@@ -65,11 +71,20 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   giveValues(draft);
   const weight = checkWeight(draft);
   const { patterns, tensors } = finish(draft);
-  const settled = settleObligations(context.obligations, { ranges: draft.ranges, defaults: draft.defaults, origins: draft.origins });
+  const settled = settleObligations(context.obligations, {
+    ranges: draft.ranges,
+    defaults: draft.defaults,
+    origins: draft.origins,
+  });
   context.diagnostics.push(...settled.diagnostics);
   const ordered = orderInitialValues(tensors, patterns);
   if ("cycle" in ordered) addProblem(context, ordered.cycle);
-  if (weight === null || "cycle" in ordered || context.diagnostics.some(({ severity }) => severity === "error")) return null;
+  if (
+    weight === null ||
+    "cycle" in ordered ||
+    context.diagnostics.some(({ severity }) => severity === "error")
+  )
+    return null;
   warnOfUnused(draft, weight, tensors, patterns);
   return {
     name,
@@ -86,7 +101,10 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   };
 }
 
-const statementsOf = <Kind extends StatementSyntax["kind"]>(draft: TransformDraft, kind: Kind): Statement<Kind>[] =>
+const statementsOf = <Kind extends StatementSyntax["kind"]>(
+  draft: TransformDraft,
+  kind: Kind,
+): Statement<Kind>[] =>
   draft.syntax.statements.filter((statement): statement is Statement<Kind> => statement.kind === kind);
 
 function declareStatements(draft: TransformDraft): void {
@@ -96,9 +114,19 @@ function declareStatements(draft: TransformDraft): void {
     const { name, span } = statement.name;
     if (!declareName(draft, name, span)) continue;
     if (statement.kind === "mask") {
-      draft.lazy.set(name, { kind: "pattern", span, state: "new", find: () => startPattern(draft, statement) });
+      draft.lazy.set(name, {
+        kind: "pattern",
+        span,
+        state: "new",
+        find: () => startPattern(draft, statement),
+      });
     } else {
-      draft.lazy.set(name, { kind: "let", span, state: "new", find: () => context.check(environment, statement.value) });
+      draft.lazy.set(name, {
+        kind: "let",
+        span,
+        state: "new",
+        find: () => context.check(environment, statement.value),
+      });
     }
   }
   for (const statement of statementsOf(draft, "param")) declareParam(draft, statement);
@@ -114,7 +142,8 @@ function checkRequire(draft: TransformDraft, module: ModuleScope, condition: Exp
   const { span } = condition;
   const value = context.check(draft.environment, condition);
   if (value.kind !== "number" || value.type !== "bool") {
-    if (value.kind !== "poison") addProblem(context, report(wrongKind, span, { expected: "a condition", found: describeValue(value) }));
+    if (value.kind !== "poison")
+      addProblem(context, report(wrongKind, span, { expected: "a condition", found: describeValue(value) }));
     return;
   }
   context.obligations.push({
@@ -133,20 +162,25 @@ function constantsIn(draft: TransformDraft, condition: ExpressionSyntax): Label[
   return [...new Set(namesInExpression(condition))].flatMap((name) => {
     const value = draft.constants.get(name);
     const parameter = draft.syntax.parameters.find((candidate) => candidate.name.name === name);
-    return value === undefined || parameter === undefined ? [] : [{ span: parameter.span, text: `\`${name}\` is ${value}` }];
+    return value === undefined || parameter === undefined
+      ? []
+      : [{ span: parameter.span, text: `\`${name}\` is ${value}` }];
   });
 }
 
 function giveValues(draft: TransformDraft): void {
   for (const { name, value } of statementsOf(draft, "param")) {
     const isDeclared = draft.tensors.get(name.name)?.span === name.span;
-    if (value !== null && isDeclared) giveValue(draft, name, draft.context.check(draft.environment, value), value.span);
+    if (value !== null && isDeclared)
+      giveValue(draft, name, draft.context.check(draft.environment, value), value.span);
   }
   for (const statement of statementsOf(draft, "init")) initialise(draft, statement);
 }
 
 function finish(draft: TransformDraft): { patterns: CheckedPattern[]; tensors: CheckedTensor[] } {
-  const patterns = [...draft.context.patterns.values()].flatMap((pattern) => finishPattern(draft, pattern) ?? []);
+  const patterns = [...draft.context.patterns.values()].flatMap(
+    (pattern) => finishPattern(draft, pattern) ?? [],
+  );
   const byName = new Map(patterns.map((pattern) => [pattern.name, pattern]));
   const tensors = [...draft.tensors.values()].flatMap((tensor) => finishTensor(draft, tensor, byName) ?? []);
   return { patterns, tensors };

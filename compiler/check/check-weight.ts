@@ -1,6 +1,14 @@
 /** The weight of a transform: its one reading as mathematics, and what it leaves unread. */
 import { report } from "../diagnostics/define-diagnostic.ts";
-import { frozenUnused, maskUnused, notInWeight, paramUnused, sourceInWeight, weightMissing, weightTwice } from "../diagnostics/training-diagnostics.ts";
+import {
+  frozenUnused,
+  maskUnused,
+  notInWeight,
+  paramUnused,
+  sourceInWeight,
+  weightMissing,
+  weightTwice,
+} from "../diagnostics/training-diagnostics.ts";
 import { addProblem } from "./check-context.ts";
 import { asTensor, sides } from "./check-tensors.ts";
 import type { CheckedPattern, CheckedTensor, WeightExpression } from "./checked-module.ts";
@@ -10,7 +18,9 @@ import { isObstacle, type Obstacle } from "./value.ts";
 
 export function checkWeight(draft: TransformDraft): WeightExpression | null {
   const { context, syntax } = draft;
-  const weights = syntax.statements.filter((statement): statement is Statement<"weight"> => statement.kind === "weight");
+  const weights = syntax.statements.filter(
+    (statement): statement is Statement<"weight"> => statement.kind === "weight",
+  );
   const [first, second] = weights;
   if (first === undefined) {
     addProblem(context, report(weightMissing, syntax.name.span, { name: syntax.name.name }));
@@ -18,7 +28,15 @@ export function checkWeight(draft: TransformDraft): WeightExpression | null {
   }
   if (second !== undefined) {
     const secondary = [{ span: first.span, text: "the first is here" }];
-    addProblem(context, report(weightTwice, second.span, { name: syntax.name.name }, { secondary, help: ["add the two, or name parts with `let`"] }));
+    addProblem(
+      context,
+      report(
+        weightTwice,
+        second.span,
+        { name: syntax.name.name },
+        { secondary, help: ["add the two, or name parts with `let`"] },
+      ),
+    );
   }
   const value = context.check(draft.environment, first.value);
   const tensor = asTensor(context, value, first.value.span);
@@ -39,8 +57,12 @@ function reportObstacle(draft: TransformDraft, obstacle: Obstacle): void {
     text: `write \`${obstacle.text}: frozen […]\``,
     edits: type === undefined ? [] : [{ span: { ...type, end: type.start }, replacement: "frozen " }],
   };
-  const secondary = type === undefined ? [] : [{ span: type, text: "a source of selections and initial values" }];
-  addProblem(draft.context, report(sourceInWeight, obstacle.span, { name: obstacle.text }, { secondary, help: [help] }));
+  const secondary =
+    type === undefined ? [] : [{ span: type, text: "a source of selections and initial values" }];
+  addProblem(
+    draft.context,
+    report(sourceInWeight, obstacle.span, { name: obstacle.text }, { secondary, help: [help] }),
+  );
 }
 
 /** Names of tensors and patterns in a weight. */
@@ -70,11 +92,19 @@ export function namesInWeight(weight: WeightExpression): string[] {
 }
 
 /** Warns of what is declared and never read. */
-export function warnOfUnused(draft: TransformDraft, weight: WeightExpression, tensors: readonly CheckedTensor[], patterns: readonly CheckedPattern[]): void {
+export function warnOfUnused(
+  draft: TransformDraft,
+  weight: WeightExpression,
+  tensors: readonly CheckedTensor[],
+  patterns: readonly CheckedPattern[],
+): void {
   const inWeight = new Set(namesInWeight(weight));
   const read = new Set([
     ...inWeight,
-    ...tensors.flatMap(({ support, recipe }) => [...(support === null ? [] : [support]), ...(recipe === null ? [] : namesRead(recipe))]),
+    ...tensors.flatMap(({ support, recipe }) => [
+      ...(support === null ? [] : [support]),
+      ...(recipe === null ? [] : namesRead(recipe)),
+    ]),
     ...patterns.flatMap(({ recipe }) => namesRead(recipe)),
   ]);
   for (const { name, role, span } of tensors) {

@@ -106,7 +106,11 @@ export type WeightExpression =
   | (WeightNode & { readonly kind: "leaf"; readonly name: string; readonly slice: number | null })
   | (WeightNode & { readonly kind: "sum"; readonly terms: readonly WeightExpression[] })
   | (WeightNode & { readonly kind: "product"; readonly factors: readonly WeightExpression[] })
-  | (WeightNode & { readonly kind: "scale"; readonly factor: NumberExpression; readonly operand: WeightExpression })
+  | (WeightNode & {
+      readonly kind: "scale";
+      readonly factor: NumberExpression;
+      readonly operand: WeightExpression;
+    })
   | (WeightNode & { readonly kind: "transpose"; readonly operand: WeightExpression })
   /** `M .* A` with a pattern M. */
   | (WeightNode & { readonly kind: "mask"; readonly pattern: string; readonly operand: WeightExpression })

@@ -9,8 +9,8 @@ import { isObstacle, type Value } from "./value.ts";
 
 /** Nodes of one expression; far above anything written by hand. */
 export const largestExpression = 4096;
-/** Expressions looked at for one transform. */
-export const mostSteps = 200_000;
+/** Expressions looked at for one transform, and for all functions of a file together. */
+export const mostSteps = 50_000;
 
 const sizes = new WeakMap<object, number>();
 
@@ -21,7 +21,9 @@ function measured(node: object, parts: readonly number[]): number {
 }
 
 const sizeOfNumber = (expression: NumberExpression): number =>
-  expression.kind === "apply" ? (sizes.get(expression) ?? measured(expression, expression.operands.map(sizeOfNumber))) : 1;
+  expression.kind === "apply"
+    ? (sizes.get(expression) ?? measured(expression, expression.operands.map(sizeOfNumber)))
+    : 1;
 
 function sizeOfWeight(weight: WeightExpression): number {
   const known = sizes.get(weight);

@@ -2,36 +2,57 @@
  * What the intrinsics of the standard library mean. Numbers become number expressions, structure becomes terms of
  * the weight, everything else becomes a recipe with the operand names of its declaration.
  */
-import type { Span } from "../../grammar/text/source-text.ts";
+
 import type { IntrinsicSyntax, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
-import { apply, number, printNumber, type NumberExpression, type NumberOperator } from "../../runtime/contract/number-expression.ts";
+import type { Span } from "../../grammar/text/source-text.ts";
+import {
+  apply,
+  type NumberExpression,
+  type NumberOperator,
+  number,
+  printNumber,
+} from "../../runtime/contract/number-expression.ts";
 import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownIntrinsic } from "../diagnostics/name-diagnostics.ts";
-import { dimensionNotPositive, rankAboveBound, strideDoesNotDivide, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
+import {
+  dimensionNotPositive,
+  rankAboveBound,
+  strideDoesNotDivide,
+  supportTooLarge,
+} from "../diagnostics/shape-diagnostics.ts";
 import { canonicalDimension, foldNumber, sameDimension } from "../types/dimension.ts";
 import type { BoundCall } from "./bind-arguments.ts";
-import { addProblem, oblige, type CheckContext } from "./check-context.ts";
+import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import { asWhole, numberValue } from "./check-numbers.ts";
 import { callRecipe, joinReadings, matrix, obstacle, sides } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
 import { divides } from "./obligations.ts";
-import { poison, type FactorsValue, type Obstacle, type TensorValue, type Value } from "./value.ts";
+import { type FactorsValue, type Obstacle, poison, type TensorValue, type Value } from "./value.ts";
 
 type Meaning = (context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span) => Value;
 
-export const isVariadic = (callable: { readonly kind: string; readonly name: { readonly name: string } }): boolean =>
+export const isVariadic = (callable: {
+  readonly kind: string;
+  readonly name: { readonly name: string };
+}): boolean =>
   callable.kind === "intrinsic" && ["min", "max", "kron", "blockdiag"].includes(callable.name.name);
 
 /** The value of a call whose arguments fit the declaration. */
-export function intrinsicValue(context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span): Value {
+export function intrinsicValue(
+  context: CheckContext,
+  syntax: IntrinsicSyntax,
+  call: BoundCall,
+  span: Span,
+): Value {
   const meaning = meanings.get(syntax.name.name);
   if (meaning !== undefined) return meaning(context, syntax, call, span);
   addProblem(context, report(unknownIntrinsic, syntax.name.span, { name: syntax.name.name }));
   return poison;
 }
 
-const tensorsOf = (call: BoundCall): TensorValue[] => call.arguments.flatMap(({ value }) => (value.kind === "tensor" ? [value] : []));
+const tensorsOf = (call: BoundCall): TensorValue[] =>
+  call.arguments.flatMap(({ value }) => (value.kind === "tensor" ? [value] : []));
 
 const numberOf = (call: BoundCall, name: string): NumberExpression | null => {
   const found = call.arguments.find((argument) => argument.name === name)?.value;
@@ -42,7 +63,9 @@ const numericMeaning =
   (operator: NumberOperator): Meaning =>
   (context, syntax, call, span) => {
     if (syntax.result.kind !== "number-type") return recipeMeaning(context, syntax, call, span);
-    const operands = call.arguments.flatMap(({ value }) => (value.kind === "number" ? [value.expression] : []));
+    const operands = call.arguments.flatMap(({ value }) =>
+      value.kind === "number" ? [value.expression] : [],
+    );
     return numberValue(apply(operator, ...operands), syntax.result.name);
   };
 
@@ -54,13 +77,16 @@ const kronMeaning: Meaning = (context, _syntax, call, span) => {
   const multiply = (axis: 0 | 1): NumberExpression =>
     canonicalDimension(apply("*", ...shapes.filter((_, index) => index % 2 === axis)));
   const [rows, columns] = [multiply(0), multiply(1)];
-  const weight = joinReadings<WeightExpression, WeightExpression>(factors.map((factor) => factor.weight), (parts) => ({
-    kind: "kron",
-    factors: parts.flatMap((part) => (part.kind === "kron" ? part.factors : [part])),
-    rows,
-    columns,
-    span,
-  }));
+  const weight = joinReadings<WeightExpression, WeightExpression>(
+    factors.map((factor) => factor.weight),
+    (parts) => ({
+      kind: "kron",
+      factors: parts.flatMap((part) => (part.kind === "kron" ? part.factors : [part])),
+      rows,
+      columns,
+      span,
+    }),
+  );
   return matrix(rows, columns, span, weight, obstacle("`kron`", span));
 };
 
@@ -68,15 +94,19 @@ const blockdiagMeaning: Meaning = (context, _syntax, call, span) => {
   const blocks = tensorsOf(call);
   const shapes = blocks.flatMap((block) => sides(context, block) ?? []);
   if (shapes.length !== 2 * blocks.length) return poison;
-  const total = (axis: 0 | 1): NumberExpression => canonicalDimension(apply("+", ...shapes.filter((_, index) => index % 2 === axis)));
+  const total = (axis: 0 | 1): NumberExpression =>
+    canonicalDimension(apply("+", ...shapes.filter((_, index) => index % 2 === axis)));
   const [rows, columns] = [total(0), total(1)];
-  const weight = joinReadings<WeightExpression, WeightExpression>(blocks.map((block) => block.weight), (parts) => ({
-    kind: "blockdiag",
-    blocks: parts,
-    rows,
-    columns,
-    span,
-  }));
+  const weight = joinReadings<WeightExpression, WeightExpression>(
+    blocks.map((block) => block.weight),
+    (parts) => ({
+      kind: "blockdiag",
+      blocks: parts,
+      rows,
+      columns,
+      span,
+    }),
+  );
   return matrix(rows, columns, span, weight, obstacle("`blockdiag`", span));
 };
 
@@ -85,13 +115,25 @@ const diagMeaning: Meaning = (_context, _syntax, call, span) => {
   const size = vector?.dimensions[0];
   const name = vector?.leaf;
   if (vector === undefined || size === undefined || name === null || name === undefined) return poison;
-  const weight = joinReadings<WeightExpression, WeightExpression>([vector.weight], () => ({ kind: "diag", name, rows: size, columns: size, span }));
+  const weight = joinReadings<WeightExpression, WeightExpression>([vector.weight], () => ({
+    kind: "diag",
+    name,
+    rows: size,
+    columns: size,
+    span,
+  }));
   return matrix(size, size, span, weight, obstacle("`diag`", span));
 };
 
 const identityMeaning: Meaning = (_context, _syntax, call, span) => {
   const at = (size: NumberExpression): TensorValue =>
-    matrix(size, size, span, { kind: "identity", rows: size, columns: size, span }, obstacle("`identity`", span));
+    matrix(
+      size,
+      size,
+      span,
+      { kind: "identity", rows: size, columns: size, span },
+      obstacle("`identity`", span),
+    );
   const size = numberOf(call, "size");
   return size === null ? { kind: "flexible", text: "identity", at, span } : at(size);
 };
@@ -103,10 +145,22 @@ const strideMeaning: Meaning = (context, _syntax, call, span) => {
   if (stride === null) return poison;
   const text = `P(${printNumber(stride)})`;
   const positive = apply(">", stride, number(0));
-  oblige(context, { kind: dimensionNotPositive, condition: positive, text: printNumber(positive), span, reason: `\`${text}\` needs a stride` });
+  oblige(context, {
+    kind: dimensionNotPositive,
+    condition: positive,
+    text: printNumber(positive),
+    span,
+    reason: `\`${text}\` needs a stride`,
+  });
   const at = (size: NumberExpression): TensorValue => {
     const condition = divides(stride, size);
-    oblige(context, { kind: strideDoesNotDivide, condition, text: printNumber(condition), span, reason: `\`${text}\` needs equal strides` });
+    oblige(context, {
+      kind: strideDoesNotDivide,
+      condition,
+      text: printNumber(condition),
+      span,
+      reason: `\`${text}\` needs equal strides`,
+    });
     const weight: WeightExpression = { kind: "stride-permutation", stride, rows: size, columns: size, span };
     return matrix(size, size, span, weight, obstacle(`\`${text}\``, span));
   };
@@ -125,11 +179,15 @@ const operandName = (argument: string): string => (argument === "W" ? "weight" :
 
 function recipeOf(syntax: IntrinsicSyntax, call: BoundCall, span: Span): Recipe | Obstacle {
   const names = call.arguments.map(({ name }) => operandName(name));
-  return joinReadings<Recipe, Recipe>(call.arguments.map(({ value }) => operandRecipe(value, span)), (parts) =>
-    callRecipe(
-      syntax.name.name as IntrinsicName,
-      Object.fromEntries(parts.flatMap((part, index) => (names[index] === undefined ? [] : [[names[index], part]]))),
-    ),
+  return joinReadings<Recipe, Recipe>(
+    call.arguments.map(({ value }) => operandRecipe(value, span)),
+    (parts) =>
+      callRecipe(
+        syntax.name.name as IntrinsicName,
+        Object.fromEntries(
+          parts.flatMap((part, index) => (names[index] === undefined ? [] : [[names[index], part]])),
+        ),
+      ),
   );
 }
 
@@ -140,7 +198,11 @@ function recipeMeaning(context: CheckContext, syntax: IntrinsicSyntax, call: Bou
   if (syntax.result.kind === "pattern-type") {
     const [first] = tensorsOf(call);
     const shape = first === undefined ? null : sides(context, first);
-    const operands = new Map(call.arguments.flatMap(({ name, value }) => (value.kind === "number" || value.kind === "tensor" ? [[name, value] as const] : [])));
+    const operands = new Map(
+      call.arguments.flatMap(({ name, value }) =>
+        value.kind === "number" || value.kind === "tensor" ? [[name, value] as const] : [],
+      ),
+    );
     return { kind: "selection", intrinsic: syntax.name.name, operands, recipe, shape, span };
   }
   const dimensions = resultShape(context, syntax.result, call);
@@ -174,12 +236,24 @@ function obligeOperands(context: CheckContext, syntax: IntrinsicSyntax, call: Bo
   const rank = numberOf(call, "rank");
   if (rank !== null) {
     const condition = apply("<=", rank, smallerSide(rows, columns));
-    oblige(context, { kind: rankAboveBound, condition, text: printNumber(condition), span, reason: `\`${name}\` finds at most min(rows, columns) directions` });
+    oblige(context, {
+      kind: rankAboveBound,
+      condition,
+      text: printNumber(condition),
+      span,
+      reason: `\`${name}\` finds at most min(rows, columns) directions`,
+    });
   }
   const count = numberOf(call, "count");
   if (count !== null && name !== "topk") {
     const condition = apply("<=", count, foldNumber(apply("*", rows, columns)));
-    oblige(context, { kind: supportTooLarge, condition, text: printNumber(condition), span, reason: `\`${name}\` chooses among all positions` });
+    oblige(context, {
+      kind: supportTooLarge,
+      condition,
+      text: printNumber(condition),
+      span,
+      reason: `\`${name}\` chooses among all positions`,
+    });
   }
 }
 
@@ -191,7 +265,11 @@ const svdMeaning: Meaning = (context, syntax, call, span) => {
   if (shape === null || rank === null) return poison;
   obligeOperands(context, syntax, call, span);
   const recipe = recipeOf(syntax, call, span);
-  const dense = (dimensions: readonly [NumberExpression, NumberExpression]) => ({ structure: "dense" as const, dimensions, blocks: null });
+  const dense = (dimensions: readonly [NumberExpression, NumberExpression]) => ({
+    structure: "dense" as const,
+    dimensions,
+    blocks: null,
+  });
   const inner = canonicalDimension(rank);
   const value: FactorsValue = {
     kind: "factors",
@@ -210,7 +288,11 @@ const monarchMeaning: Meaning = (context, syntax, call, span) => {
   if (weight === undefined || shape === null) return poison;
   const [size] = shape;
   const stated = numberOf(call, "blocks");
-  const factor = (blocks: NumberExpression) => ({ structure: "blockdiag" as const, dimensions: [size, size] as const, blocks });
+  const factor = (blocks: NumberExpression) => ({
+    structure: "blockdiag" as const,
+    dimensions: [size, size] as const,
+    blocks,
+  });
   return {
     kind: "factors",
     intrinsic: syntax.name.name,
@@ -218,7 +300,10 @@ const monarchMeaning: Meaning = (context, syntax, call, span) => {
     resolve: (open) => {
       const blocks = canonicalDimension(stated ?? open ?? number(1));
       const recipe = joinReadings<Recipe, Recipe>([weight.recipe], ([of]) =>
-        callRecipe("monarch_projection", { weight: of ?? { kind: "number", value: number(0) }, blocks: { kind: "number", value: blocks } }),
+        callRecipe("monarch_projection", {
+          weight: of ?? { kind: "number", value: number(0) },
+          blocks: { kind: "number", value: blocks },
+        }),
       );
       return { recipe, outputs: [factor(blocks), factor(canonicalDimension(apply("/", size, blocks)))] };
     },
@@ -241,4 +326,3 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
     (name): [string, Meaning] => [name, recipeMeaning],
   ),
 ]);
-

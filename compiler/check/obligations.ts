@@ -2,11 +2,18 @@
  * Conditions that must hold: those the author wrote and those that a construct implies. Each ends as proven, as a
  * requirement checked at load, or as an error with the values that break it.
  */
+
+import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
-import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
-import { apply, number, printNumber, symbolsOf, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { report, type DiagnosticKind } from "../diagnostics/define-diagnostic.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  printNumber,
+  symbolsOf,
+} from "../../runtime/contract/number-expression.ts";
+import { type DiagnosticKind, report } from "../diagnostics/define-diagnostic.ts";
 import {
   blocksDoNotDivide,
   dimensionNotPositive,
@@ -53,22 +60,33 @@ export interface Settled {
 }
 
 /** Form of a stated condition → the code it fails with. The first row that fits counts. */
-const statedKinds: readonly { readonly fits: (condition: ExpressionSyntax) => boolean; readonly kind: ConditionKind }[] = [
+const statedKinds: readonly {
+  readonly fits: (condition: ExpressionSyntax) => boolean;
+  readonly kind: ConditionKind;
+}[] = [
   {
-    fits: (condition) => condition.kind === "binary" && condition.operator === "==" && [condition.left, condition.right].some(isRemainder),
+    fits: (condition) =>
+      condition.kind === "binary" &&
+      condition.operator === "==" &&
+      [condition.left, condition.right].some(isRemainder),
     kind: notDivisible,
   },
   {
     fits: (condition) => {
       if (condition.kind !== "binary") return false;
-      const bound = ["<=", "<"].includes(condition.operator) ? condition.right : [">=", ">"].includes(condition.operator) ? condition.left : null;
+      const bound = ["<=", "<"].includes(condition.operator)
+        ? condition.right
+        : [">=", ">"].includes(condition.operator)
+          ? condition.left
+          : null;
       return bound?.kind === "call" && bound.callee.name === "min";
     },
     kind: rankAboveBound,
   },
 ];
 
-const isRemainder = (syntax: ExpressionSyntax): boolean => syntax.kind === "binary" && syntax.operator === "%";
+const isRemainder = (syntax: ExpressionSyntax): boolean =>
+  syntax.kind === "binary" && syntax.operator === "%";
 
 /** Read from the syntax: folding may leave neither `%` nor `min` in the condition. */
 export const kindOfCondition = (condition: ExpressionSyntax): ConditionKind =>
@@ -83,7 +101,9 @@ const fold = (condition: NumberExpression): string => {
 
 /** `10 % 4` stays as it is, so that the message shows the division. */
 const foldSide = (side: NumberExpression): NumberExpression =>
-  side.kind === "apply" && side.operator === "%" ? apply("%", ...side.operands.map(foldNumber)) : foldNumber(side);
+  side.kind === "apply" && side.operator === "%"
+    ? apply("%", ...side.operands.map(foldNumber))
+    : foldNumber(side);
 
 /** Requires that the defaults of all arguments are known; ensures each obligation appears once. */
 export function settleObligations(obligations: readonly Obligation[], surroundings: Surroundings): Settled {
@@ -92,7 +112,10 @@ export function settleObligations(obligations: readonly Obligation[], surroundin
   const diagnostics: Diagnostic[] = [];
   const facts: NumberExpression[] = [];
   const seen = new Set<string>();
-  const ordered = [...obligations.filter(({ isStated }) => isStated), ...obligations.filter(({ isStated }) => !isStated)];
+  const ordered = [
+    ...obligations.filter(({ isStated }) => isStated),
+    ...obligations.filter(({ isStated }) => !isStated),
+  ];
   for (const obligation of ordered) {
     const key = printNumber(obligation.condition);
     if (seen.has(key)) continue;
@@ -111,7 +134,11 @@ export function settleObligations(obligations: readonly Obligation[], surroundin
   return { requirements, proven, diagnostics };
 }
 
-function refute(obligation: Obligation, { ranges, defaults, origins }: Surroundings, facts: readonly NumberExpression[]): Diagnostic | null {
+function refute(
+  obligation: Obligation,
+  { ranges, defaults, origins }: Surroundings,
+  facts: readonly NumberExpression[],
+): Diagnostic | null {
   const { condition, kind, span, text, reason, related, isStated } = obligation;
   const withDefaults = substitute(condition, defaults);
   const never = prove(condition, { ranges, facts }) === "refuted";
@@ -123,11 +150,18 @@ function refute(obligation: Obligation, { ranges, defaults, origins }: Surroundi
     const origin = origins.get(name);
     return origin === undefined ? [] : [origin];
   });
-  return report(kind, span, { condition: text, values: shown === text ? "" : `: \`${shown}\` is false` }, {
-    secondary: [...labels, ...related].filter((label) => label.span.start !== span.start || label.span.file !== span.file),
-    because: isStated ? [] : [reason],
-    help: never ? [] : [`with the default values \`${shown}\` would have to hold: choose another default`],
-  });
+  return report(
+    kind,
+    span,
+    { condition: text, values: shown === text ? "" : `: \`${shown}\` is false` },
+    {
+      secondary: [...labels, ...related].filter(
+        (label) => label.span.start !== span.start || label.span.file !== span.file,
+      ),
+      because: isStated ? [] : [reason],
+      help: never ? [] : [`with the default values \`${shown}\` would have to hold: choose another default`],
+    },
+  );
 }
 
 /** `dividend % divisor == 0` */
@@ -148,4 +182,5 @@ const conditionKinds: readonly ConditionKind[] = [
 ];
 
 /** The kind that a requirement's code belongs to. */
-export const kindByCode = (code: string): ConditionKind => conditionKinds.find((kind) => kind.code === code) ?? requirementRefuted;
+export const kindByCode = (code: string): ConditionKind =>
+  conditionKinds.find((kind) => kind.code === code) ?? requirementRefuted;

@@ -1,6 +1,7 @@
 /** A pattern while its transform is checked: its size may become known only where it is used. */
-import type { Span } from "../../grammar/text/source-text.ts";
+
 import type { TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { PoisonValue, SelectionValue } from "./value.ts";
 

@@ -1,5 +1,5 @@
 /** The printed form of a checked module: every dimension, count, recipe and obligation in one reading. */
-import { printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { printShape } from "../types/dimension.ts";
 import type {
@@ -33,7 +33,8 @@ function printTransform(transform: CheckedTransform): string {
 }
 
 function printArgument(argument: CheckedArgument): string {
-  if (argument.kind === "tensor") return `${argument.frozen ? "frozen" : "source"} ${argument.name}: ${printShape(argument.dimensions)}`;
+  if (argument.kind === "tensor")
+    return `${argument.frozen ? "frozen" : "source"} ${argument.name}: ${printShape(argument.dimensions)}`;
   const value = argument.defaultValue === null ? "" : ` = ${printNumber(argument.defaultValue)}`;
   return `${argument.type} ${argument.name}${value}`;
 }
@@ -74,7 +75,8 @@ export function printRecipe(recipe: Recipe): string {
 /** Binding strength: 1 sum, 2 product, 3 anything that needs no parentheses. */
 export function printWeight(weight: WeightExpression, outer = 0): string {
   const wrap = (level: number, text: string): string => (level < outer ? `(${text})` : text);
-  const listed = (name: string, parts: readonly WeightExpression[]): string => `${name}(${parts.map((part) => printWeight(part)).join(", ")})`;
+  const listed = (name: string, parts: readonly WeightExpression[]): string =>
+    `${name}(${parts.map((part) => printWeight(part)).join(", ")})`;
   switch (weight.kind) {
     case "leaf":
       return weight.slice === null ? weight.name : `${weight.name}[${weight.slice}]`;
@@ -105,13 +107,16 @@ export function printWeight(weight: WeightExpression, outer = 0): string {
   }
 }
 
-const printFactor = (factor: NumberExpression): string => (factor.kind === "apply" ? `(${printNumber(factor)})` : printNumber(factor));
+const printFactor = (factor: NumberExpression): string =>
+  factor.kind === "apply" ? `(${printNumber(factor)})` : printNumber(factor);
 
 function printModel({ name, rules }: CheckedModel): string {
   const lines = rules.map((rule) => {
     const exceptions = rule.exceptions.map(({ glob }) => ` except "${glob}"`).join("");
     if (rule.transform === null) return `  freeze "${rule.glob}"`;
-    const values = Object.entries(rule.arguments).map(([argument, value]) => `${argument}: ${printNumber(value)}`);
+    const values = Object.entries(rule.arguments).map(
+      ([argument, value]) => `${argument}: ${printNumber(value)}`,
+    );
     return `  for "${rule.glob}"${exceptions} use ${rule.transform}${values.length === 0 ? "" : `(${values.join(", ")})`}`;
   });
   return `model ${name} {\n${lines.join("\n")}\n}\n`;

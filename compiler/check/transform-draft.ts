@@ -1,17 +1,18 @@
 /** A transform while it is checked: its names with what is known of each so far. */
-import type { Span } from "../../grammar/text/source-text.ts";
+
 import type { StatementSyntax, TransformSyntax, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { Label } from "../../grammar/text/diagnostic.ts";
+import type { Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { duplicateName, recursiveFunction } from "../diagnostics/name-diagnostics.ts";
 import { initialValueCycle } from "../diagnostics/training-diagnostics.ts";
-import type { Label } from "../../grammar/text/diagnostic.ts";
 import type { ModuleScope } from "../modules/module-scope.ts";
 import type { SymbolRange } from "../types/knowledge.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
 import type { CheckedArgument, WeightExpression } from "./checked-module.ts";
-import { poison, type Obstacle, type Value } from "./value.ts";
+import { type Obstacle, poison, type Value } from "./value.ts";
 
 export type TensorType = TypeSyntax & { readonly kind: "tensor-type" };
 export type Statement<Kind extends StatementSyntax["kind"]> = StatementSyntax & { readonly kind: Kind };
@@ -87,7 +88,12 @@ export function startDraft(parts: DraftParts, context: CheckContext): TransformD
   };
 }
 
-function lookupLazy(context: CheckContext, lazy: TransformDraft["lazy"], name: string, span: Span): Value | null {
+function lookupLazy(
+  context: CheckContext,
+  lazy: TransformDraft["lazy"],
+  name: string,
+  span: Span,
+): Value | null {
   const found = lazy.get(name);
   if (found === undefined) return null;
   if (found.state === "running") {
@@ -117,7 +123,15 @@ export function declareName(draft: TransformDraft, name: string, span: Span): bo
     return true;
   }
   const where = draft.syntax.name.name;
-  addProblem(draft.context, report(duplicateName, span, { name, where }, { secondary: [{ span: before, text: "the first is here" }] }));
+  addProblem(
+    draft.context,
+    report(
+      duplicateName,
+      span,
+      { name, where },
+      { secondary: [{ span: before, text: "the first is here" }] },
+    ),
+  );
   return false;
 }
 
@@ -129,9 +143,18 @@ export function tensorValue(draft: TensorDraft, span: Span): Value {
   if (rows === undefined || columns === undefined) return poison;
   const source: Obstacle = { kind: "obstacle", reason: "source", text: name, span };
   if (type.structure === "diag") {
-    const weight: WeightExpression | Obstacle = role === "source" ? source : { kind: "diag", name, rows, columns: rows, span };
-    return { kind: "tensor", dimensions: [rows, rows], weight, recipe: { kind: "tensor", name }, leaf: name, span };
+    const weight: WeightExpression | Obstacle =
+      role === "source" ? source : { kind: "diag", name, rows, columns: rows, span };
+    return {
+      kind: "tensor",
+      dimensions: [rows, rows],
+      weight,
+      recipe: { kind: "tensor", name },
+      leaf: name,
+      span,
+    };
   }
-  const weight: WeightExpression | Obstacle = role === "source" ? source : { kind: "leaf", name, slice: null, rows, columns, span };
+  const weight: WeightExpression | Obstacle =
+    role === "source" ? source : { kind: "leaf", name, slice: null, rows, columns, span };
   return { kind: "tensor", dimensions, weight, recipe: { kind: "tensor", name }, leaf: name, span };
 }

@@ -1,12 +1,15 @@
 /** The transforms of a module, each built once for every set of values of its const arguments. */
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
-import type { CheckedTransform } from "./checked-module.ts";
-import { checkTransform, newContext, type TransformDeclaration } from "./check-transform.ts";
 import { constantsOf } from "./check-arguments.ts";
+import { checkTransform, newContext, type TransformDeclaration } from "./check-transform.ts";
+import type { CheckedTransform } from "./checked-module.ts";
 
 export interface TransformInstances {
   /** The instance with the given const values, others by default; null when it has errors. */
-  readonly instance: (declaration: TransformDeclaration, given: ReadonlyMap<string, number>) => CheckedTransform | null;
+  readonly instance: (
+    declaration: TransformDeclaration,
+    given: ReadonlyMap<string, number>,
+  ) => CheckedTransform | null;
   /** All instances without errors, in the order in which they were first asked for. */
   readonly all: () => CheckedTransform[];
 }

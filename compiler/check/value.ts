@@ -3,7 +3,7 @@
  * recipe computed at load; the place where it stands decides which one counts.
  */
 import type { Span } from "../../grammar/text/source-text.ts";
-import { printNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { printShape } from "../types/dimension.ts";
 import type { WeightExpression } from "./checked-module.ts";
@@ -104,7 +104,8 @@ export type Value =
 
 export const poison: PoisonValue = { kind: "poison" };
 
-export const isObstacle = (reading: { readonly kind: string }): reading is Obstacle => reading.kind === "obstacle";
+export const isObstacle = (reading: { readonly kind: string }): reading is Obstacle =>
+  reading.kind === "obstacle";
 
 /** A number is the name, the operation or the value: what a message calls it. */
 export function describeValue(value: Value): string {
@@ -112,7 +113,9 @@ export function describeValue(value: Value): string {
     case "number":
       return value.type === "bool" ? "a condition" : `the number \`${printNumber(value.expression)}\``;
     case "tensor":
-      return value.dimensions.length === 2 ? `a matrix ${printShape(value.dimensions)}` : `a tensor ${printShape(value.dimensions)}`;
+      return value.dimensions.length === 2
+        ? `a matrix ${printShape(value.dimensions)}`
+        : `a tensor ${printShape(value.dimensions)}`;
     case "flexible":
       return `the matrix \`${value.text}\``;
     case "pattern":

@@ -23,7 +23,13 @@ const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${l
 
 const checked = [names, types, shapes, training].flatMap((phase) =>
   Object.values(phase).map(
-    ({ code, name, severity, summary }): CatalogueEntry => ({ code, name, severity, summary, explanation: "file" }),
+    ({ code, name, severity, summary }): CatalogueEntry => ({
+      code,
+      name,
+      severity,
+      summary,
+      explanation: "file",
+    }),
   ),
 );
 
@@ -38,7 +44,13 @@ const syntax = Object.entries(syntaxProblems).map(
 );
 
 const runtime = Object.entries(runtimeErrorCodes).map(
-  ([code, [name, summary]]): CatalogueEntry => ({ code, name, severity: "error", summary, explanation: "summary" }),
+  ([code, [name, summary]]): CatalogueEntry => ({
+    code,
+    name,
+    severity: "error",
+    summary,
+    explanation: "summary",
+  }),
 );
 
 const driver = driverDiagnostics.map(
@@ -52,6 +64,6 @@ const driver = driverDiagnostics.map(
 );
 
 /** All codes in ascending order. */
-export const catalogue: readonly CatalogueEntry[] = [...syntax, ...checked, ...driver, ...runtime].sort((a, b) =>
-  a.code < b.code ? -1 : 1,
+export const catalogue: readonly CatalogueEntry[] = [...syntax, ...checked, ...driver, ...runtime].sort(
+  (a, b) => (a.code < b.code ? -1 : 1),
 );

@@ -31,7 +31,11 @@ function place(text: string, lines: readonly string[], label: FrameLabel): Place
 }
 
 /** Lines of one file's frame, from the location line on; all labels must lie in `source`. */
-export function drawFrame(source: SourceText, labels: readonly FrameLabel[], painter: FramePainter): string[] {
+export function drawFrame(
+  source: SourceText,
+  labels: readonly FrameLabel[],
+  painter: FramePainter,
+): string[] {
   const lines = source.text.split("\n").map((line) => line.replace(/\r$/, "").replaceAll("\t", " "));
   const placed = labels.map((label) => place(source.text, lines, label));
   const first = placed.find((label) => label.isPrimary) ?? placed[0];

@@ -28,7 +28,12 @@ export interface ReportParts {
 }
 
 /** One occurrence of `kind` at `span`; null for a problem outside any file. */
-export function report<F extends Facts>(kind: DiagnosticKind<F>, span: Span | null, facts: F, parts: ReportParts = {}): Diagnostic {
+export function report<F extends Facts>(
+  kind: DiagnosticKind<F>,
+  span: Span | null,
+  facts: F,
+  parts: ReportParts = {},
+): Diagnostic {
   const help = parts.help ?? (kind.help === undefined ? [] : [kind.help(facts)]);
   return {
     code: kind.code,

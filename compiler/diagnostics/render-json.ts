@@ -1,6 +1,6 @@
 /** Diagnostics for machines: one object a diagnostic, with line and column beside each span. */
 import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
-import { positionAt, type Position, type SourceText, type Span } from "../../grammar/text/source-text.ts";
+import { type Position, positionAt, type SourceText, type Span } from "../../grammar/text/source-text.ts";
 
 export interface JsonSpan extends Span {
   readonly from: Position;
@@ -12,11 +12,17 @@ export interface JsonDiagnostic extends Omit<Diagnostic, "primary" | "secondary"
   readonly secondary: readonly { readonly span: JsonSpan; readonly text: string }[];
 }
 
-export function diagnosticsToJson(diagnostics: readonly Diagnostic[], sources: readonly SourceText[]): JsonDiagnostic[] {
+export function diagnosticsToJson(
+  diagnostics: readonly Diagnostic[],
+  sources: readonly SourceText[],
+): JsonDiagnostic[] {
   const texts = new Map(sources.map(({ file, text }) => [file, text]));
   const locate = ({ span, text }: Label): { span: JsonSpan; text: string } => {
     const source = texts.get(span.file) ?? "";
-    return { span: { ...span, from: positionAt(source, span.start), to: positionAt(source, span.end) }, text };
+    return {
+      span: { ...span, from: positionAt(source, span.start), to: positionAt(source, span.end) },
+      text,
+    };
   };
   return diagnostics.map((diagnostic) => ({
     ...diagnostic,

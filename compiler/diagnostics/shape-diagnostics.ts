@@ -9,12 +9,18 @@ export const shapesDiffer = defineDiagnostic<{ operator: string; left: string; r
   message: ({ operator, left, right }) => `\`${operator}\` joins ${left} and ${right}`,
 });
 
-export const innerDimensionsDiffer = defineDiagnostic<{ left: string; right: string; columns: string; rows: string }>({
+export const innerDimensionsDiffer = defineDiagnostic<{
+  left: string;
+  right: string;
+  columns: string;
+  rows: string;
+}>({
   code: "SPX4002",
   name: "inner-dimensions-differ",
   severity: "error",
   summary: "the inner dimensions of a matrix product differ",
-  message: ({ left, right, columns, rows }) => `${left} @ ${right}: inner dimensions \`${columns}\` and \`${rows}\` differ`,
+  message: ({ left, right, columns, rows }) =>
+    `${left} @ ${right}: inner dimensions \`${columns}\` and \`${rows}\` differ`,
 });
 
 export const valueShape = defineDiagnostic<{ name: string; expected: string; found: string }>({
@@ -38,7 +44,8 @@ export const weightShape = defineDiagnostic<{ expected: string; found: string; t
   name: "weight-shape",
   severity: "error",
   summary: "a rule replaces a tensor by a weight of another shape",
-  message: ({ expected, found, transform }) => `\`${transform}\` would replace a tensor ${expected} by ${found}`,
+  message: ({ expected, found, transform }) =>
+    `\`${transform}\` would replace a tensor ${expected} by ${found}`,
 });
 
 export const unknownSize = defineDiagnostic<{ name: string }>({
@@ -78,7 +85,8 @@ export const groupsDoNotDivide = defineDiagnostic<{ condition: string; values: s
   name: "groups-do-not-divide",
   severity: "error",
   summary: "the groups of an N:M mask do not fill the axis",
-  message: ({ condition, values }) => `the groups of the mask do not fill the axis: \`${condition}\` cannot hold${values}`,
+  message: ({ condition, values }) =>
+    `the groups of the mask do not fill the axis: \`${condition}\` cannot hold${values}`,
 });
 
 export const blocksDoNotDivide = defineDiagnostic<{ condition: string; values: string }>({
@@ -86,7 +94,8 @@ export const blocksDoNotDivide = defineDiagnostic<{ condition: string; values: s
   name: "blocks-do-not-divide",
   severity: "error",
   summary: "the number of diagonal blocks does not divide a dimension",
-  message: ({ condition, values }) => `equal diagonal blocks do not fill the matrix: \`${condition}\` cannot hold${values}`,
+  message: ({ condition, values }) =>
+    `equal diagonal blocks do not fill the matrix: \`${condition}\` cannot hold${values}`,
 });
 
 export const strideDoesNotDivide = defineDiagnostic<{ condition: string; values: string }>({
@@ -94,7 +103,8 @@ export const strideDoesNotDivide = defineDiagnostic<{ condition: string; values:
   name: "stride-does-not-divide",
   severity: "error",
   summary: "the stride of a permutation does not divide its size",
-  message: ({ condition, values }) => `the stride does not divide the size: \`${condition}\` cannot hold${values}`,
+  message: ({ condition, values }) =>
+    `the stride does not divide the size: \`${condition}\` cannot hold${values}`,
 });
 
 export const tilesDoNotDivide = defineDiagnostic<{ condition: string; values: string }>({
@@ -102,7 +112,8 @@ export const tilesDoNotDivide = defineDiagnostic<{ condition: string; values: st
   name: "tiles-do-not-divide",
   severity: "error",
   summary: "the blocks of a block mask do not tile the matrix",
-  message: ({ condition, values }) => `the blocks of the mask do not tile the matrix: \`${condition}\` cannot hold${values}`,
+  message: ({ condition, values }) =>
+    `the blocks of the mask do not tile the matrix: \`${condition}\` cannot hold${values}`,
 });
 
 export const quotientNotWhole = defineDiagnostic<{ condition: string; values: string }>({
@@ -110,7 +121,8 @@ export const quotientNotWhole = defineDiagnostic<{ condition: string; values: st
   name: "quotient-not-whole",
   severity: "error",
   summary: "a quotient used as a dimension is not a whole number",
-  message: ({ condition, values }) => `a dimension must be a whole number: \`${condition}\` cannot hold${values}`,
+  message: ({ condition, values }) =>
+    `a dimension must be a whole number: \`${condition}\` cannot hold${values}`,
 });
 
 export const rankAboveBound = defineDiagnostic<{ condition: string; values: string }>({
@@ -118,7 +130,8 @@ export const rankAboveBound = defineDiagnostic<{ condition: string; values: stri
   name: "rank-above-bound",
   severity: "error",
   summary: "a rank is larger than the matrix allows",
-  message: ({ condition, values }) => `the rank is larger than the matrix: \`${condition}\` cannot hold${values}`,
+  message: ({ condition, values }) =>
+    `the rank is larger than the matrix: \`${condition}\` cannot hold${values}`,
 });
 
 export const unknownDimension = defineDiagnostic<{ name: string }>({
@@ -151,7 +164,8 @@ export const supportTooLarge = defineDiagnostic<{ condition: string; values: str
   name: "support-too-large",
   severity: "error",
   summary: "a selection asks for more positions than the matrix has",
-  message: ({ condition, values }) => `more positions than the matrix has: \`${condition}\` cannot hold${values}`,
+  message: ({ condition, values }) =>
+    `more positions than the matrix has: \`${condition}\` cannot hold${values}`,
 });
 
 export const requirementRefuted = defineDiagnostic<{ condition: string; values: string }>({

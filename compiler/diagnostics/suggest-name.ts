@@ -8,7 +8,11 @@ export function editDistance(a: string, b: string): number {
     const current = [row];
     for (let column = 1; column <= b.length; column += 1) {
       const cost = a[row - 1] === b[column - 1] ? 0 : 1;
-      let best = Math.min((last[column] ?? 0) + 1, (current[column - 1] ?? 0) + 1, (last[column - 1] ?? 0) + cost);
+      let best = Math.min(
+        (last[column] ?? 0) + 1,
+        (current[column - 1] ?? 0) + 1,
+        (last[column - 1] ?? 0) + cost,
+      );
       const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
       if (swapped) best = Math.min(best, (beforeLast[column - 2] ?? 0) + 1);
       current.push(best);
@@ -26,7 +30,10 @@ export function suggestNames(name: string, candidates: Iterable<string>, limit =
     distance: candidate.toLowerCase() === name.toLowerCase() ? 0 : editDistance(name, candidate),
   }));
   return scored
-    .filter(({ candidate, distance }) => candidate !== name && distance <= allowed && distance < Math.max(name.length, candidate.length))
+    .filter(
+      ({ candidate, distance }) =>
+        candidate !== name && distance <= allowed && distance < Math.max(name.length, candidate.length),
+    )
     .sort((a, b) => a.distance - b.distance || (a.candidate < b.candidate ? -1 : 1))
     .slice(0, limit)
     .map(({ candidate }) => candidate);

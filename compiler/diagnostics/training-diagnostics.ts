@@ -102,7 +102,8 @@ export const outputCount = defineDiagnostic<{ expected: number; found: number }>
   name: "output-count",
   severity: "error",
   summary: "`init` names another number of params than the value has parts",
-  message: ({ expected, found }) => `the value has ${expected} part${expected === 1 ? "" : "s"}, and \`init\` names ${found}`,
+  message: ({ expected, found }) =>
+    `the value has ${expected} part${expected === 1 ? "" : "s"}, and \`init\` names ${found}`,
 });
 
 export const valueStructure = defineDiagnostic<{ name: string; structure: string }>({

@@ -67,7 +67,8 @@ export const constNeeded = defineDiagnostic<{ expected: string; found: string }>
   severity: "error",
   summary: "a value is not known when the kernels are built",
   message: ({ expected, found }) => `${expected} must be known at build time, and \`${found}\` is not`,
-  help: ({ found }) => (/^\w+$/.test(found) ? `declare \`${found}: const int\`` : "use numbers and `const` arguments"),
+  help: ({ found }) =>
+    /^\w+$/.test(found) ? `declare \`${found}: const int\`` : "use numbers and `const` arguments",
 });
 
 export const tooManyArguments = defineDiagnostic<{ name: string; expected: number; found: number }>({
@@ -75,7 +76,8 @@ export const tooManyArguments = defineDiagnostic<{ name: string; expected: numbe
   name: "too-many-arguments",
   severity: "error",
   summary: "a call has more arguments than the declaration",
-  message: ({ name, expected, found }) => `\`${name}\` takes ${expected} argument${expected === 1 ? "" : "s"}, and gets ${found}`,
+  message: ({ name, expected, found }) =>
+    `\`${name}\` takes ${expected} argument${expected === 1 ? "" : "s"}, and gets ${found}`,
 });
 
 export const missingArgument = defineDiagnostic<{ name: string; argument: string }>({

@@ -11,13 +11,16 @@ const pairs: Readonly<Record<string, string>> = { "}": "{", "]": "[", ")": "(" }
 /** What is wrong with the text of a glob, or null. */
 function problemOf(glob: string): string | null {
   if (glob.trim() === "") return "is empty";
-  if (glob.includes("\\") || glob.includes("/")) return "holds a slash; parts of a tensor's name are joined by `.`";
-  if (glob.startsWith(".") || glob.endsWith(".") || glob.includes("..")) return "has an empty part between dots";
+  if (glob.includes("\\") || glob.includes("/"))
+    return "holds a slash; parts of a tensor's name are joined by `.`";
+  if (glob.startsWith(".") || glob.endsWith(".") || glob.includes(".."))
+    return "has an empty part between dots";
   const open: string[] = [];
   for (const character of glob) {
     if ("{[(".includes(character)) open.push(character);
     const opening = pairs[character];
-    if (opening !== undefined && open.pop() !== opening) return `has a \`${character}\` without \`${opening}\``;
+    if (opening !== undefined && open.pop() !== opening)
+      return `has a \`${character}\` without \`${opening}\``;
   }
   return open.length > 0 ? `has a \`${open.at(-1)}\` that is never closed` : null;
 }

@@ -2,11 +2,12 @@
  * Reads the entry file and everything it imports. Ensures: imports form no circle, every file is read and parsed
  * once, and each import of a module that exists is joined to its declarations.
  */
+
+import { parse } from "../../grammar/parser/parse.ts";
+import type { ImportSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
-import type { ImportSyntax } from "../../grammar/syntax/syntax-tree.ts";
-import { parse } from "../../grammar/parser/parse.ts";
-import { report, replacing } from "../diagnostics/define-diagnostic.ts";
+import { replacing, report } from "../diagnostics/define-diagnostic.ts";
 import { importCycle, moduleNotFound } from "../diagnostics/name-diagnostics.ts";
 import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
 import type { CompilerHost } from "../host/compiler-host.ts";
@@ -36,7 +37,14 @@ export function loadModules(entry: string, host: CompilerHost): LoadedModules {
   const loading: Loading = { host, modules: new Map(), sources: [], diagnostics: [], path: [] };
   const text = host.readFile(entry);
   if (text === null) {
-    loading.diagnostics.push(report(moduleNotFound, null, { module: entry }, { help: ["check the path, and that the file may be read"] }));
+    loading.diagnostics.push(
+      report(
+        moduleNotFound,
+        null,
+        { module: entry },
+        { help: ["check the path, and that the file may be read"] },
+      ),
+    );
     return { entry: null, sources: [], diagnostics: loading.diagnostics };
   }
   const scope = loadFile(loading, { file: entry, text }, entry, isStandardFile(host, entry));

@@ -1,8 +1,15 @@
 /** What the names at the top level of a file mean: its own declarations, its imports, then the prelude. */
+
+import type {
+  FunctionSyntax,
+  IntrinsicSyntax,
+  ModelSyntax,
+  ModuleSyntax,
+  TransformSyntax,
+} from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
-import type { FunctionSyntax, IntrinsicSyntax, ModelSyntax, ModuleSyntax, TransformSyntax } from "../../grammar/syntax/syntax-tree.ts";
-import { report, replacing } from "../diagnostics/define-diagnostic.ts";
+import { replacing, report } from "../diagnostics/define-diagnostic.ts";
 import { duplicateDeclaration, nameNotInModule } from "../diagnostics/name-diagnostics.ts";
 import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
 
@@ -34,7 +41,10 @@ export const findDeclaration = (scope: ModuleScope, name: string): Declaration |
   scope.names.get(name) ?? scope.prelude?.own.get(name);
 
 /** All names that have a meaning at the top level of a file. */
-export const visibleNames = (scope: ModuleScope): string[] => [...scope.names.keys(), ...(scope.prelude?.own.keys() ?? [])];
+export const visibleNames = (scope: ModuleScope): string[] => [
+  ...scope.names.keys(),
+  ...(scope.prelude?.own.keys() ?? []),
+];
 
 /** An import with the module it was loaded from; null when that failed and was reported. */
 export interface ResolvedImport {
@@ -72,7 +82,10 @@ export function buildModuleScope(parts: ScopeParts, diagnostics: Diagnostic[]): 
     const declared = declaration.name.name;
     if (declared === "") continue;
     const before = own.get(declared);
-    if (before?.kind === "callable" && (declaration.kind === "function" || declaration.kind === "intrinsic")) {
+    if (
+      before?.kind === "callable" &&
+      (declaration.kind === "function" || declaration.kind === "intrinsic")
+    ) {
       const overloads = [...before.overloads, declaration];
       if (overloads.some(({ kind }) => kind === "intrinsic")) {
         own.set(declared, { ...before, overloads });
@@ -105,7 +118,10 @@ export function buildModuleScope(parts: ScopeParts, diagnostics: Diagnostic[]): 
   return scope;
 }
 
-function missingName(imported: { readonly name: string; readonly span: Span }, module: ModuleScope): Diagnostic {
+function missingName(
+  imported: { readonly name: string; readonly span: Span },
+  module: ModuleScope,
+): Diagnostic {
   const near = suggestNames(imported.name, module.own.keys());
   const [nearest] = near;
   const help =

@@ -6,9 +6,9 @@
 import {
   apply,
   evaluateNumber,
+  type NumberExpression,
   number,
   printNumber,
-  type NumberExpression,
 } from "../../runtime/contract/number-expression.ts";
 import {
   addRational,
@@ -17,8 +17,8 @@ import {
   multiplyRational,
   negateRational,
   one,
-  rational,
   type Rational,
+  rational,
 } from "./rational.ts";
 
 export type Atom =
@@ -56,7 +56,8 @@ export function addPolynomials(a: Polynomial, b: Polynomial): Polynomial {
   const sum = new Map(a);
   for (const [key, monomial] of b) {
     const before = sum.get(key);
-    const coefficient = before === undefined ? monomial.coefficient : addRational(before.coefficient, monomial.coefficient);
+    const coefficient =
+      before === undefined ? monomial.coefficient : addRational(before.coefficient, monomial.coefficient);
     if (coefficient.numerator === 0n) sum.delete(key);
     else sum.set(key, { coefficient, powers: monomial.powers });
   }
@@ -66,7 +67,12 @@ export function addPolynomials(a: Polynomial, b: Polynomial): Polynomial {
 export const scalePolynomial = (a: Polynomial, factor: Rational): Polynomial =>
   factor.numerator === 0n
     ? nothing
-    : new Map([...a].map(([key, { coefficient, powers }]) => [key, { coefficient: multiplyRational(coefficient, factor), powers }]));
+    : new Map(
+        [...a].map(([key, { coefficient, powers }]) => [
+          key,
+          { coefficient: multiplyRational(coefficient, factor), powers },
+        ]),
+      );
 
 export const subtractPolynomials = (a: Polynomial, b: Polynomial): Polynomial =>
   addPolynomials(a, scalePolynomial(b, negateRational(one)));
@@ -97,7 +103,9 @@ export function multiplyPolynomials(a: Polynomial, b: Polynomial): Polynomial {
 
 /** 1 / a. @throws RangeError when a is zero. */
 function invertPolynomial(a: Polynomial): Polynomial {
-  const [first, ...rest] = [...a.values()].sort((left, right) => (keyOfPowers(left.powers) < keyOfPowers(right.powers) ? -1 : 1));
+  const [first, ...rest] = [...a.values()].sort((left, right) =>
+    keyOfPowers(left.powers) < keyOfPowers(right.powers) ? -1 : 1,
+  );
   if (first === undefined) throw new RangeError("nothing divides by zero");
   if (rest.length === 0) {
     const powers = first.powers.map((power) => ({ ...power, exponent: -power.exponent }));
@@ -138,10 +146,14 @@ function extremum(operator: "min" | "max", operands: readonly NumberExpression[]
   const others = new Map<string, NumberExpression>(
     flat.filter((operand) => operand.kind !== "number").map((operand) => [printNumber(operand), operand]),
   );
-  const kept: NumberExpression[] = [...others.entries()].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, operand]) => operand);
+  const kept: NumberExpression[] = [...others.entries()]
+    .sort(([left], [right]) => (left < right ? -1 : 1))
+    .map(([, operand]) => operand);
   if (numbers.length > 0) kept.push(number(operator === "min" ? Math.min(...numbers) : Math.max(...numbers)));
   const [first] = kept;
-  return first !== undefined && kept.length === 1 ? leafPolynomial(first) : expressionAtom(apply(operator, ...kept));
+  return first !== undefined && kept.length === 1
+    ? leafPolynomial(first)
+    : expressionAtom(apply(operator, ...kept));
 }
 
 function leafPolynomial(expression: NumberExpression): Polynomial {
@@ -193,7 +205,8 @@ function opaque(expression: NumberExpression & { readonly kind: "apply" }): Poly
 const atomExpression = (atom: Atom): NumberExpression =>
   atom.kind === "expression" ? atom.expression : apply("/", number(1), fromPolynomial(atom.of));
 
-const repeat = (atom: Atom, times: number): NumberExpression[] => Array.from({ length: times }, () => atomExpression(atom));
+const repeat = (atom: Atom, times: number): NumberExpression[] =>
+  Array.from({ length: times }, () => atomExpression(atom));
 
 const product = (factors: readonly NumberExpression[]): NumberExpression => {
   const [first, ...rest] = factors;
@@ -223,11 +236,14 @@ function sumExpression(monomials: readonly Monomial[]): NumberExpression {
       degree(right) - degree(left) ||
       (keyOfPowers(left.powers) < keyOfPowers(right.powers) ? -1 : 1),
   );
-  return sorted.reduce<NumberExpression | null>((sum, monomial) => {
-    const term = monomialExpression(monomial);
-    if (monomial.coefficient.numerator < 0n) return sum === null ? apply("neg", term) : apply("-", sum, term);
-    return sum === null ? term : apply("+", sum, term);
-  }, null) ?? number(0);
+  return (
+    sorted.reduce<NumberExpression | null>((sum, monomial) => {
+      const term = monomialExpression(monomial);
+      if (monomial.coefficient.numerator < 0n)
+        return sum === null ? apply("neg", term) : apply("-", sum, term);
+      return sum === null ? term : apply("+", sum, term);
+    }, null) ?? number(0)
+  );
 }
 
 /**
@@ -245,7 +261,8 @@ export function fromPolynomial(polynomial: Polynomial): NumberExpression {
   for (const monomial of broken) {
     denominator = leastCommonMultiple(denominator, monomial.coefficient.denominator);
     for (const power of monomial.powers) {
-      if (power.exponent < -(powers.get(power.key)?.exponent ?? 0)) powers.set(power.key, { ...power, exponent: -power.exponent });
+      if (power.exponent < -(powers.get(power.key)?.exponent ?? 0))
+        powers.set(power.key, { ...power, exponent: -power.exponent });
     }
   }
   const divisor: Monomial = {
@@ -270,14 +287,20 @@ export const printShape = (dimensions: readonly NumberExpression[]): string =>
   `[${dimensions.map((dimension) => printNumber(dimension)).join(", ")}]`;
 
 /** Replaces symbols; those without a replacement stay. */
-export function substitute(expression: NumberExpression, replacements: ReadonlyMap<string, NumberExpression>): NumberExpression {
+export function substitute(
+  expression: NumberExpression,
+  replacements: ReadonlyMap<string, NumberExpression>,
+): NumberExpression {
   switch (expression.kind) {
     case "number":
       return expression;
     case "symbol":
       return replacements.get(expression.name) ?? expression;
     case "apply":
-      return apply(expression.operator, ...expression.operands.map((operand) => substitute(operand, replacements)));
+      return apply(
+        expression.operator,
+        ...expression.operands.map((operand) => substitute(operand, replacements)),
+      );
   }
 }
 
@@ -286,11 +309,11 @@ export function foldNumber(expression: NumberExpression): NumberExpression {
   if (expression.kind !== "apply") return expression;
   const operands = expression.operands.map(foldNumber);
   const folded = apply(expression.operator, ...operands);
-  if (operands.every((operand) => operand.kind === "number")) return number(evaluateNumber(folded, new Map()));
+  if (operands.every((operand) => operand.kind === "number"))
+    return number(evaluateNumber(folded, new Map()));
   const neutral = expression.operator === "*" ? 1 : expression.operator === "+" ? 0 : null;
   if (neutral === null) return folded;
   const kept = operands.filter((operand) => operand.kind !== "number" || operand.value !== neutral);
   const [only] = kept;
   return kept.length === 1 && only !== undefined ? only : apply(expression.operator, ...kept);
 }
-

@@ -9,7 +9,10 @@ export const everything: Interval = { low: -Infinity, high: Infinity };
 
 export const point = (value: number): Interval => ({ low: value, high: value });
 
-export const addIntervals = (a: Interval, b: Interval): Interval => ({ low: a.low + b.low, high: a.high + b.high });
+export const addIntervals = (a: Interval, b: Interval): Interval => ({
+  low: a.low + b.low,
+  high: a.high + b.high,
+});
 
 /** 0 · ∞ counts as 0: an end is approached, never reached. */
 const times = (x: number, y: number): number => (x === 0 || y === 0 ? 0 : x * y);

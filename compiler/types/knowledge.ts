@@ -2,17 +2,25 @@
  * What is known of a polynomial from what is known of its symbols: whether it is whole, where it lies, what it is
  * modulo something.
  */
+
+import {
+  addCongruences,
+  anyWhole,
+  type Congruence,
+  congruence,
+  meetCongruences,
+  multiplyCongruences,
+} from "./congruence.ts";
+import { type Atom, type Polynomial, subtractPolynomials, toPolynomial } from "./dimension.ts";
 import {
   addIntervals,
   everything,
+  type Interval,
   invertInterval,
   multiplyIntervals,
   point,
   powerInterval,
-  type Interval,
 } from "./interval.ts";
-import { addCongruences, anyWhole, congruence, meetCongruences, multiplyCongruences, type Congruence } from "./congruence.ts";
-import { subtractPolynomials, toPolynomial, type Atom, type Polynomial } from "./dimension.ts";
 import { rationalToNumber } from "./rational.ts";
 
 export interface SymbolRange extends Interval {
@@ -35,7 +43,8 @@ export interface Knowledge {
 export const isWhole = (polynomial: Polynomial, knowledge: Knowledge): boolean =>
   [...polynomial.values()].every(
     ({ coefficient, powers }) =>
-      coefficient.denominator === 1n && powers.every(({ atom, exponent }) => exponent > 0 && isWholeAtom(atom, knowledge)),
+      coefficient.denominator === 1n &&
+      powers.every(({ atom, exponent }) => exponent > 0 && isWholeAtom(atom, knowledge)),
   );
 
 function isWholeAtom(atom: Atom, knowledge: Knowledge): boolean {
@@ -56,14 +65,17 @@ export function congruenceOf(polynomial: Polynomial, knowledge: Knowledge, useFa
     if (coefficient.denominator !== 1n) return anyWhole;
     let product = congruence(0n, coefficient.numerator);
     for (const { atom, exponent } of powers) {
-      for (let step = 0; step < exponent; step += 1) product = multiplyCongruences(product, congruenceOfAtom(atom, knowledge));
+      for (let step = 0; step < exponent; step += 1)
+        product = multiplyCongruences(product, congruenceOfAtom(atom, knowledge));
     }
     sum = addCongruences(sum, product);
   }
   if (!useFacts) return sum;
   return knowledge.residues.reduce((known, { of, is }) => {
     const rest = subtractPolynomials(polynomial, of);
-    return isWhole(rest, knowledge) ? meetCongruences(known, addCongruences(is, congruenceOf(rest, knowledge, false))) : known;
+    return isWhole(rest, knowledge)
+      ? meetCongruences(known, addCongruences(is, congruenceOf(rest, knowledge, false)))
+      : known;
   }, sum);
 }
 
@@ -72,8 +84,14 @@ function congruenceOfAtom(atom: Atom, knowledge: Knowledge): Congruence {
   const name = atom.expression.name;
   return knowledge.residues.reduce((known, { of, is }) => {
     const [only] = of.values();
-    const matches = of.size === 1 && only?.powers.length === 1 && only.powers[0]?.key === name && only.powers[0].exponent === 1;
-    return matches && only.coefficient.numerator === 1n && only.coefficient.denominator === 1n ? meetCongruences(known, is) : known;
+    const matches =
+      of.size === 1 &&
+      only?.powers.length === 1 &&
+      only.powers[0]?.key === name &&
+      only.powers[0].exponent === 1;
+    return matches && only.coefficient.numerator === 1n && only.coefficient.denominator === 1n
+      ? meetCongruences(known, is)
+      : known;
   }, anyWhole);
 }
 
@@ -99,9 +117,15 @@ function intervalOfAtom(atom: Atom, knowledge: Knowledge): Interval {
   const [first = everything, second = everything] = operands;
   switch (expression.operator) {
     case "min":
-      return { low: Math.min(...operands.map(({ low }) => low)), high: Math.min(...operands.map(({ high }) => high)) };
+      return {
+        low: Math.min(...operands.map(({ low }) => low)),
+        high: Math.min(...operands.map(({ high }) => high)),
+      };
     case "max":
-      return { low: Math.max(...operands.map(({ low }) => low)), high: Math.max(...operands.map(({ high }) => high)) };
+      return {
+        low: Math.max(...operands.map(({ low }) => low)),
+        high: Math.max(...operands.map(({ high }) => high)),
+      };
     case "%":
       return second.low > 0 ? { low: 0, high: second.high } : everything;
     case "isqrt":
@@ -115,7 +139,10 @@ function intervalOfAtom(atom: Atom, knowledge: Knowledge): Interval {
     case "round":
       return { low: Math[expression.operator](first.low), high: Math[expression.operator](first.high) };
     case "abs":
-      return { low: Math.max(0, first.low, -first.high), high: Math.max(Math.abs(first.low), Math.abs(first.high)) };
+      return {
+        low: Math.max(0, first.low, -first.high),
+        high: Math.max(Math.abs(first.low), Math.abs(first.high)),
+      };
     default:
       return everything;
   }
@@ -126,5 +153,6 @@ export const isPositive = (polynomial: Polynomial, knowledge: Knowledge): boolea
   intervalOf(polynomial, knowledge).low > 0 ||
   (polynomial.size > 0 &&
     [...polynomial.values()].every(
-      ({ coefficient, powers }) => coefficient.numerator > 0n && powers.every(({ atom }) => intervalOfAtom(atom, knowledge).low > 0),
+      ({ coefficient, powers }) =>
+        coefficient.numerator > 0n && powers.every(({ atom }) => intervalOfAtom(atom, knowledge).low > 0),
     ));

@@ -4,11 +4,11 @@ import {
   addPolynomials,
   constantPolynomial,
   keyOfPowers,
+  type Monomial,
   multiplyPolynomials,
+  type Polynomial,
   subtractPolynomials,
   toPolynomial,
-  type Monomial,
-  type Polynomial,
 } from "./dimension.ts";
 import { intervalOf, type Knowledge } from "./knowledge.ts";
 import { rational } from "./rational.ts";
@@ -16,7 +16,12 @@ import { rational } from "./rational.ts";
 /** polynomial >= 0 by its interval, by one fact, or by the cases of a min or max in it (at most `depth` deep). */
 export function isNonNegative(polynomial: Polynomial, knowledge: Knowledge, depth: number): boolean {
   if (intervalOf(polynomial, knowledge).low >= 0) return true;
-  if (knowledge.nonNegative.some((fact) => intervalOf(subtractPolynomials(polynomial, fact), knowledge).low >= 0)) return true;
+  if (
+    knowledge.nonNegative.some(
+      (fact) => intervalOf(subtractPolynomials(polynomial, fact), knowledge).low >= 0,
+    )
+  )
+    return true;
   if (depth === 0) return false;
   const smooth = withoutRounding(polynomial);
   if (smooth !== null) return isNonNegative(smooth, knowledge, depth - 1);
@@ -24,7 +29,9 @@ export function isNonNegative(polynomial: Polynomial, knowledge: Knowledge, dept
   if (ends !== null) return ends.every((end) => isNonNegative(end, knowledge, depth - 1));
   const found = findExtremum(polynomial);
   if (found === null) return false;
-  const cases = found.operands.map((operand) => isNonNegative(replace(polynomial, found.monomial, operand), knowledge, depth - 1));
+  const cases = found.operands.map((operand) =>
+    isNonNegative(replace(polynomial, found.monomial, operand), knowledge, depth - 1),
+  );
   // min(a, b) <= a, so a polynomial that falls with min is bounded below by any case; otherwise all cases must hold.
   const anyCase = found.operator === "max" ? found.positive : !found.positive;
   return anyCase ? cases.some(Boolean) : cases.every(Boolean);
@@ -34,12 +41,22 @@ export function isNonNegative(polynomial: Polynomial, knowledge: Knowledge, dept
 function withoutRounding(polynomial: Polynomial): Polynomial | null {
   for (const monomial of polynomial.values()) {
     const [only] = monomial.powers;
-    if (monomial.powers.length !== 1 || only === undefined || only.exponent !== 1 || only.atom.kind !== "expression") continue;
+    if (
+      monomial.powers.length !== 1 ||
+      only === undefined ||
+      only.exponent !== 1 ||
+      only.atom.kind !== "expression"
+    )
+      continue;
     const { expression } = only.atom;
-    if (expression.kind !== "apply" || (expression.operator !== "floor" && expression.operator !== "ceil")) continue;
+    if (expression.kind !== "apply" || (expression.operator !== "floor" && expression.operator !== "ceil"))
+      continue;
     const isPositive = monomial.coefficient.numerator > 0n;
     const slack = expression.operator === "floor" ? (isPositive ? -1n : 0n) : isPositive ? 0n : 1n;
-    const bound = addPolynomials(toPolynomial(expression.operands[0] ?? number(0)), constantPolynomial(rational(slack)));
+    const bound = addPolynomials(
+      toPolynomial(expression.operands[0] ?? number(0)),
+      constantPolynomial(rational(slack)),
+    );
     return replace(polynomial, monomial, bound);
   }
   return null;
@@ -51,8 +68,12 @@ function atEnds(polynomial: Polynomial, { ranges }: Knowledge): Polynomial[] | n
   for (const [name, { low, high }] of ranges) {
     if (!Number.isSafeInteger(low) || !Number.isSafeInteger(high)) continue;
     const holders = monomials.filter(({ powers }) => powers.some(({ key }) => key === name));
-    const isLinear = holders.every(({ powers }) => powers.every(({ key, exponent }) => key !== name || exponent === 1));
-    const isHidden = monomials.some(({ powers }) => powers.some(({ key }) => key !== name && new RegExp(`\\b${name}\\b`).test(key)));
+    const isLinear = holders.every(({ powers }) =>
+      powers.every(({ key, exponent }) => key !== name || exponent === 1),
+    );
+    const isHidden = monomials.some(({ powers }) =>
+      powers.some(({ key }) => key !== name && new RegExp(`\\b${name}\\b`).test(key)),
+    );
     if (holders.length === 0 || !isLinear || isHidden) continue;
     return [low, high].map((end) => {
       const value = constantPolynomial(rational(BigInt(end)));
@@ -80,9 +101,16 @@ export interface Extremum {
 export function findExtremum(polynomial: Polynomial): Extremum | null {
   for (const monomial of polynomial.values()) {
     const [only] = monomial.powers;
-    if (monomial.powers.length !== 1 || only === undefined || only.exponent !== 1 || only.atom.kind !== "expression") continue;
+    if (
+      monomial.powers.length !== 1 ||
+      only === undefined ||
+      only.exponent !== 1 ||
+      only.atom.kind !== "expression"
+    )
+      continue;
     const { expression } = only.atom;
-    if (expression.kind !== "apply" || (expression.operator !== "min" && expression.operator !== "max")) continue;
+    if (expression.kind !== "apply" || (expression.operator !== "min" && expression.operator !== "max"))
+      continue;
     return {
       operator: expression.operator,
       operands: expression.operands.map(toPolynomial),

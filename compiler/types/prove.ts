@@ -2,19 +2,31 @@
  * Decides conditions on dimensions: proven (true for all sizes that the assumptions allow), refuted (false for all
  * of them), or open. Never guesses: intervals, congruences and the facts of earlier conditions, nothing else.
  */
-import { apply, number, type NumberExpression, type NumberOperator } from "../../runtime/contract/number-expression.ts";
-import { intersectIntervals } from "./interval.ts";
-import { congruence, knownRemainder, type Congruence } from "./congruence.ts";
-import { congruenceOf, intervalOf, isPositive, isWhole, type Knowledge, type SymbolRange } from "./knowledge.ts";
+import {
+  apply,
+  type NumberExpression,
+  type NumberOperator,
+  number,
+} from "../../runtime/contract/number-expression.ts";
+import { type Congruence, congruence, knownRemainder } from "./congruence.ts";
 import {
   addPolynomials,
   constantPolynomial,
   constantValue,
   dividePolynomials,
+  type Polynomial,
   subtractPolynomials,
   toPolynomial,
-  type Polynomial,
 } from "./dimension.ts";
+import { intersectIntervals } from "./interval.ts";
+import {
+  congruenceOf,
+  intervalOf,
+  isPositive,
+  isWhole,
+  type Knowledge,
+  type SymbolRange,
+} from "./knowledge.ts";
 import { findExtremum, isNonNegative, replace } from "./lower-bounds.ts";
 import { rational, rationalToNumber } from "./rational.ts";
 
@@ -93,14 +105,16 @@ function holds(condition: NumberExpression, knowledge: Knowledge): boolean {
   }
 }
 
-const difference = (a: NumberExpression, b: NumberExpression): Polynomial => subtractPolynomials(toPolynomial(a), toPolynomial(b));
+const difference = (a: NumberExpression, b: NumberExpression): Polynomial =>
+  subtractPolynomials(toPolynomial(a), toPolynomial(b));
 
 const atLeastZero = (a: NumberExpression, b: NumberExpression, knowledge: Knowledge): boolean =>
   isNonNegative(difference(a, b), knowledge, 4);
 
 function aboveZero(a: NumberExpression, b: NumberExpression, knowledge: Knowledge): boolean {
   const gap = difference(a, b);
-  if (isWhole(gap, knowledge)) return isNonNegative(addPolynomials(gap, constantPolynomial(rational(-1n))), knowledge, 4);
+  if (isWhole(gap, knowledge))
+    return isNonNegative(addPolynomials(gap, constantPolynomial(rational(-1n))), knowledge, 4);
   return isPositive(gap, knowledge);
 }
 
@@ -120,7 +134,8 @@ function different(a: NumberExpression, b: NumberExpression, knowledge: Knowledg
 
 /** The value of `x % m` or of a number, when it is known. */
 function known(expression: NumberExpression, knowledge: Knowledge): bigint | null {
-  if (expression.kind === "number") return Number.isSafeInteger(expression.value) ? BigInt(expression.value) : null;
+  if (expression.kind === "number")
+    return Number.isSafeInteger(expression.value) ? BigInt(expression.value) : null;
   if (expression.kind !== "apply" || expression.operator !== "%") return null;
   const [dividend = number(0), divisor = number(1)] = expression.operands;
   const modulus = constantValue(toPolynomial(divisor));
@@ -168,7 +183,12 @@ const conjuncts = (fact: NumberExpression): readonly NumberExpression[] =>
   fact.kind === "apply" && fact.operator === "and" ? fact.operands.flatMap(conjuncts) : [fact];
 
 /** What a comparison says is at least 0. */
-function gapsOf(operator: NumberOperator, left: NumberExpression, right: NumberExpression, knowledge: Knowledge): Polynomial[] {
+function gapsOf(
+  operator: NumberOperator,
+  left: NumberExpression,
+  right: NumberExpression,
+  knowledge: Knowledge,
+): Polynomial[] {
   const strict = (gap: Polynomial): Polynomial =>
     isWhole(gap, knowledge) ? addPolynomials(gap, constantPolynomial(rational(-1n))) : gap;
   const rows: Partial<Record<NumberOperator, () => Polynomial[]>> = {
@@ -196,8 +216,10 @@ function tighten(bounds: Map<string, SymbolRange>, gap: Polynomial): void {
   if (monomials.length !== 1 || only?.powers.length !== 1 || power?.exponent !== 1) return;
   const range = bounds.get(power.key);
   if (range === undefined) return;
-  const bound = -rationalToNumber(gap.get("")?.coefficient ?? rational(0n)) / rationalToNumber(only.coefficient);
-  const limit = only.coefficient.numerator > 0n ? { low: bound, high: Infinity } : { low: -Infinity, high: bound };
+  const bound =
+    -rationalToNumber(gap.get("")?.coefficient ?? rational(0n)) / rationalToNumber(only.coefficient);
+  const limit =
+    only.coefficient.numerator > 0n ? { low: bound, high: Infinity } : { low: -Infinity, high: bound };
   bounds.set(power.key, { ...intersectIntervals(range, limit), whole: range.whole });
 }
 
@@ -208,7 +230,13 @@ function learnRemainder(
   wholeQuotients: Polynomial[],
   residues: { of: Polynomial; is: Congruence }[],
 ): void {
-  if (left.kind !== "apply" || left.operator !== "%" || right.kind !== "number" || !Number.isSafeInteger(right.value)) return;
+  if (
+    left.kind !== "apply" ||
+    left.operator !== "%" ||
+    right.kind !== "number" ||
+    !Number.isSafeInteger(right.value)
+  )
+    return;
   const [dividend = number(0), divisor = number(1)] = left.operands;
   const of = toPolynomial(dividend);
   const modulus = constantValue(toPolynomial(divisor));

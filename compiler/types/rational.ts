@@ -31,7 +31,10 @@ export const addRational = (a: Rational, b: Rational): Rational =>
 export const multiplyRational = (a: Rational, b: Rational): Rational =>
   rational(a.numerator * b.numerator, a.denominator * b.denominator);
 
-export const negateRational = (a: Rational): Rational => ({ numerator: -a.numerator, denominator: a.denominator });
+export const negateRational = (a: Rational): Rational => ({
+  numerator: -a.numerator,
+  denominator: a.denominator,
+});
 
 export const invertRational = (a: Rational): Rational => rational(a.denominator, a.numerator);
 

@@ -103,7 +103,7 @@ function foreignFunctions(): Koffi {
  * Callees run on stacks of these sizes. The package's 128 KiB for asynchronous calls is less than a kernel with
  * local tiles or a library like LLVM may use, and overrunning it kills the process.
  */
-const stackSizes = { sync_stack_size: 8 << 20, async_stack_size: 2 << 20 };
+const stackSizes = { sync_stack_size: 8 << 20, async_stack_size: 8 << 20 };
 
 function enlargeStacks(koffi: Koffi): void {
   if (workerStack(koffi) >= stackSizes.async_stack_size) return;

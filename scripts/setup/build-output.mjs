@@ -13,6 +13,7 @@ import {
   symlinkSync,
 } from "node:fs";
 import { dirname, join, relative } from "node:path";
+import { placeParserLibrary } from "./parser-library.mjs";
 import { runStep } from "./run-step.mjs";
 
 const outputEndings = [".d.ts", ".js"];
@@ -35,6 +36,7 @@ export async function buildOutput(root, logFolder) {
     tellWhenDone: false,
   });
   removeOrphans(root, output);
+  placeParserLibrary(root);
   linkCommands(root);
 }
 

@@ -32,7 +32,7 @@ test.each([
   ],
 ])("a module that %s is refused with LLVM's reason", async (_what, text, reason) => {
   for (const provider of ["libLLVM", "opt and llc"] as const) {
-    const result = await compileIr(text, {
+    const result = await compileIr([text], {
       folder,
       symbols: ["f"],
       toolchain,

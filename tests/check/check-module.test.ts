@@ -1,25 +1,29 @@
 /** Whole files through the checker: what comes out, and in which order. */
 import { describe, expect, test } from "vitest";
-import { evaluateNumber, printNumber } from "../../runtime/contract/number-expression.ts";
-import { checkModule, type CheckResult } from "../../compiler/check/check-module.ts";
+import { type CheckResult, checkModule } from "../../compiler/check/check-module.ts";
 import type { CheckedModule } from "../../compiler/check/checked-module.ts";
 import { printChecked, printWeight } from "../../compiler/check/print-checked.ts";
+import { evaluateNumber, printNumber } from "../../runtime/contract/number-expression.ts";
 import { textHost } from "./text-host.ts";
 
-const check = (text: string, files: Record<string, string> = {}): CheckResult => checkModule("main.spx", textHost({ "main.spx": text, ...files }));
+const check = (text: string, files: Record<string, string> = {}): CheckResult =>
+  checkModule("main.spx", textHost({ "main.spx": text, ...files }));
 
 function checked(text: string, files: Record<string, string> = {}): CheckedModule {
   const { module, diagnostics } = check(text, files);
-  if (module === null) throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));
+  if (module === null)
+    throw new Error(diagnostics.map(({ code, message }) => `${code} ${message}`).join("\n"));
   return module;
 }
 
-const codes = (text: string, files: Record<string, string> = {}): string[] => check(text, files).diagnostics.map(({ code }) => code);
+const codes = (text: string, files: Record<string, string> = {}): string[] =>
+  check(text, files).diagnostics.map(({ code }) => code);
 const weightOf = (text: string): string => {
   const [transform] = checked(text).transforms;
   return transform === undefined ? "" : printWeight(transform.weight);
 };
-const matrix = (body: string, parameters = "W: frozen [out, in]"): string => `transform T(${parameters}) {\n${body}\n}\n`;
+const matrix = (body: string, parameters = "W: frozen [out, in]"): string =>
+  `transform T(${parameters}) {\n${body}\n}\n`;
 
 test("the example of the language's introduction", async () => {
   const text = `
@@ -83,13 +87,18 @@ describe("expressions", () => {
   });
 
   test("shapes of kron, blockdiag and transposes", () => {
-    const [transform] = checked("transform T(A: frozen [a, b], B: frozen [c, d]) {\n  weight = blockdiag(kron(A, B), B.T)\n}\n").transforms;
+    const [transform] = checked(
+      "transform T(A: frozen [a, b], B: frozen [c, d]) {\n  weight = blockdiag(kron(A, B), B.T)\n}\n",
+    ).transforms;
     expect(printNumber(transform?.weight.rows ?? { kind: "number", value: 0 })).toBe("a * c + d");
     expect(printNumber(transform?.weight.columns ?? { kind: "number", value: 0 })).toBe("b * d + c");
   });
 
   test("functions are written out, also from a file beside", () => {
-    const files = { "lib/parts.spx": "function twice(W: [rows, columns]) = 2 * W\nfunction both(W: [rows, columns]) = twice(W) + columns * W\n" };
+    const files = {
+      "lib/parts.spx":
+        "function twice(W: [rows, columns]) = 2 * W\nfunction both(W: [rows, columns]) = twice(W) + columns * W\n",
+    };
     const text = `import { both as add } from "./lib/parts"\n${matrix("weight = add(W)")}`;
     const [transform] = checked(text, files).transforms;
     expect(transform && printWeight(transform.weight)).toBe("2 * W + in * W");
@@ -108,14 +117,33 @@ describe("conditions", () => {
     const text = `import { magnitude } from "std/select"\n${matrix("mask M: nm(3, 7) along out = magnitude(W)\nweight = M .* W")}`;
     const [transform] = checked(text).transforms;
     expect(transform?.patterns[0]?.shape).toEqual({ kind: "nm", n: 3, m: 7, axis: "output" });
-    expect(transform?.requirements).toMatchObject([{ text: "out % 7 == 0", code: "SPX4102", reason: "3:7 groups along the output" }]);
+    expect(transform?.requirements).toMatchObject([
+      { text: "out % 7 == 0", code: "SPX4102", reason: "3:7 groups along the output" },
+    ]);
   });
 
   test("requirements hold at good sizes and fail at bad ones", () => {
-    const [transform] = checked(`import { Monarch } from "monarch"\nmodel M {\n  for "a" use Monarch\n}\n`).transforms;
+    const [transform] = checked(
+      `import { Monarch } from "monarch"\nmodel M {\n  for "a" use Monarch\n}\n`,
+    ).transforms;
     const holds = (n: number, b: number): boolean =>
-      transform?.requirements.every(({ condition }) => evaluateNumber(condition, new Map([["n", n], ["b", b]])) === 1) ?? false;
-    expect([holds(64, 8), holds(64, 4), holds(64, 5), holds(64, 0), holds(64, 65)]).toEqual([true, true, false, false, false]);
+      transform?.requirements.every(
+        ({ condition }) =>
+          evaluateNumber(
+            condition,
+            new Map([
+              ["n", n],
+              ["b", b],
+            ]),
+          ) === 1,
+      ) ?? false;
+    expect([holds(64, 8), holds(64, 4), holds(64, 5), holds(64, 0), holds(64, 65)]).toEqual([
+      true,
+      true,
+      false,
+      false,
+      false,
+    ]);
   });
 
   test("the numbers of a rule are held against the conditions", () => {
@@ -135,14 +163,33 @@ model M {
 }
 `;
     const module = checked(text);
-    expect(module.transforms.map(({ name, constants }) => [name, constants["n"]])).toEqual([["PHM", 4], ["PHM_n2", 2]]);
-    expect(module.models[0]?.rules.map(({ transform }) => transform)).toEqual(["PHM", "PHM_n2", "PHM_n2", "PHM"]);
+    expect(module.transforms.map(({ name, constants }) => [name, constants.n])).toEqual([
+      ["PHM", 4],
+      ["PHM_n2", 2],
+    ]);
+    expect(module.models[0]?.rules.map(({ transform }) => transform)).toEqual([
+      "PHM",
+      "PHM_n2",
+      "PHM_n2",
+      "PHM",
+    ]);
   });
 
   test("rule arguments may read the sizes of the tensor", () => {
-    const [model] = checked('import { LoRA } from "lora"\nmodel M {\n  for "a" use LoRA(r: max(1, floor(min(out, in) / 8)))\n}\n').models;
-    const rank = model?.rules[0]?.arguments["r"];
-    expect(rank && evaluateNumber(rank, new Map([["out", 64], ["in", 100]]))).toBe(8);
+    const [model] = checked(
+      'import { LoRA } from "lora"\nmodel M {\n  for "a" use LoRA(r: max(1, floor(min(out, in) / 8)))\n}\n',
+    ).models;
+    const rank = model?.rules[0]?.arguments.r;
+    expect(
+      rank &&
+        evaluateNumber(
+          rank,
+          new Map([
+            ["out", 64],
+            ["in", 100],
+          ]),
+        ),
+    ).toBe(8);
   });
 });
 
@@ -174,28 +221,43 @@ transform T(W: frozen [out, in], r: int = 2, k: int = 8) {
   test("a support without a size of its own takes that of its first use", () => {
     const text = `import { random_support } from "std/select"\n${matrix("support omega = random_support(5)\nparam S: sparse [out, in] on omega = 0\nweight = W + S")}`;
     const [transform] = checked(text).transforms;
-    expect(transform?.patterns.map(({ name, rows }) => [name, printNumber(rows)])).toEqual([["omega", "out"]]);
+    expect(transform?.patterns.map(({ name, rows }) => [name, printNumber(rows)])).toEqual([
+      ["omega", "out"],
+    ]);
   });
 });
 
 describe("several mistakes", () => {
   test("each is reported once, in the order of the file", () => {
-    const text = matrix("let a = nope * 2\nlet b = a + nope\nparam B: [out, rank] = 0\nparam A: [rank, in] = norml(0.1)\nweight = W + b * (B @ A)");
+    const text = matrix(
+      "let a = nope * 2\nlet b = a + nope\nparam B: [out, rank] = 0\nparam A: [rank, in] = norml(0.1)\nweight = W + b * (B @ A)",
+    );
     expect(codes(text)).toEqual(["SPX2001", "SPX4301", "SPX2001"]);
   });
 
   test("a failed import silences the uses of its names", () => {
-    expect(codes(`import { nothing } from "std/select"\n${matrix("weight = nothing(W)")}`)).toEqual(["SPX2202"]);
-    expect(codes(`import { nothing } from "std/nowhere"\n${matrix("weight = nothing(W)")}`)).toEqual(["SPX2201"]);
+    expect(codes(`import { nothing } from "std/select"\n${matrix("weight = nothing(W)")}`)).toEqual([
+      "SPX2202",
+    ]);
+    expect(codes(`import { nothing } from "std/nowhere"\n${matrix("weight = nothing(W)")}`)).toEqual([
+      "SPX2201",
+    ]);
   });
 
   test("a file that does not parse is not checked further", () => {
-    expect(codes("transform T(W: frozen [out, in]) {\n  weight = nope +\n}\n").every((code) => code.startsWith("SPX1"))).toBe(true);
+    expect(
+      codes("transform T(W: frozen [out, in]) {\n  weight = nope +\n}\n").every((code) =>
+        code.startsWith("SPX1"),
+      ),
+    ).toBe(true);
   });
 
   test("an unreadable entry is one message without a place", () => {
     const { module, diagnostics } = checkModule("gone.spx", textHost({}));
-    expect([module, diagnostics.map(({ code, primary }) => [code, primary])]).toEqual([null, [["SPX2201", null]]]);
+    expect([module, diagnostics.map(({ code, primary }) => [code, primary])]).toEqual([
+      null,
+      [["SPX2201", null]],
+    ]);
   });
 });
 

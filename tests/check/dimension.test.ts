@@ -1,8 +1,15 @@
 /** Canonical dimensions: equal forms exactly for equal functions. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { apply, evaluateNumber, number, printNumber, symbol, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { canonicalDimension, foldNumber, sameDimension, substitute } from "../../compiler/types/dimension.ts";
+import {
+  apply,
+  evaluateNumber,
+  type NumberExpression,
+  number,
+  printNumber,
+  symbol,
+} from "../../runtime/contract/number-expression.ts";
 
 const names = ["n", "m", "b"] as const;
 
@@ -11,20 +18,33 @@ const { rational } = fc.letrec<{ rational: NumberExpression; monomial: NumberExp
   monomial: fc.oneof(
     fc.constantFrom(...names).map(symbol),
     fc.integer({ min: 1, max: 4 }).map(number),
-    fc.tuple(fc.constantFrom(...names).map(symbol), fc.integer({ min: 1, max: 3 }).map(number)).map(([a, c]) => apply("*", c, a)),
+    fc
+      .tuple(fc.constantFrom(...names).map(symbol), fc.integer({ min: 1, max: 3 }).map(number))
+      .map(([a, c]) => apply("*", c, a)),
   ),
   rational: fc.oneof(
     { maxDepth: 4, depthSize: "small" },
     fc.constantFrom(...names).map(symbol),
     fc.integer({ min: -4, max: 4 }).map(number),
-    fc.tuple(fc.constantFrom("+", "-", "*" as const), tie("rational"), tie("rational")).map(([operator, a, b]) => apply(operator as "+", a, b)),
+    fc
+      .tuple(fc.constantFrom("+", "-", "*" as const), tie("rational"), tie("rational"))
+      .map(([operator, a, b]) => apply(operator as "+", a, b)),
     fc.tuple(tie("rational"), tie("monomial")).map(([a, b]) => apply("/", a, b)),
     tie("rational").map((a) => apply("neg", a)),
   ),
 }));
 
 const primes = [101, 103, 107, 109, 113];
-const points = primes.flatMap((n) => primes.map((m) => new Map([["n", n], ["m", m], ["b", ((n * m) % 97) + 2]])));
+const points = primes.flatMap((n) =>
+  primes.map(
+    (m) =>
+      new Map([
+        ["n", n],
+        ["m", m],
+        ["b", ((n * m) % 97) + 2],
+      ]),
+  ),
+);
 const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-6 * (1 + Math.abs(a) + Math.abs(b));
 
 describe("canonical dimensions", () => {
@@ -32,7 +52,8 @@ describe("canonical dimensions", () => {
     fc.assert(
       fc.property(rational, (expression) => {
         const canonical = canonicalDimension(expression);
-        for (const point of points.slice(0, 5)) expect(close(evaluateNumber(canonical, point), evaluateNumber(expression, point))).toBe(true);
+        for (const point of points.slice(0, 5))
+          expect(close(evaluateNumber(canonical, point), evaluateNumber(expression, point))).toBe(true);
       }),
       { numRuns: 300 },
     );
@@ -61,7 +82,9 @@ describe("canonical dimensions", () => {
   test("rewriting by the laws of arithmetic changes nothing", () => {
     fc.assert(
       fc.property(rational, rational, rational, (a, b, c) => {
-        expect(sameDimension(apply("*", a, apply("+", b, c)), apply("+", apply("*", b, a), apply("*", c, a)))).toBe(true);
+        expect(
+          sameDimension(apply("*", a, apply("+", b, c)), apply("+", apply("*", b, a), apply("*", c, a))),
+        ).toBe(true);
         expect(sameDimension(apply("*", apply("/", a, symbol("n")), symbol("n")), a)).toBe(true);
         expect(sameDimension(apply("min", a, b), apply("min", b, a, a))).toBe(true);
       }),
@@ -86,7 +109,15 @@ describe("canonical dimensions", () => {
     const third = canonicalDimension(apply("/", apply("+", symbol("n"), symbol("m")), number(3)));
     for (let n = 1; n < 60; n += 1) {
       const m = 3 * n + ((3 - (n % 3)) % 3);
-      expect(evaluateNumber(third, new Map([["n", n], ["m", m]]))).toBe((n + m) / 3);
+      expect(
+        evaluateNumber(
+          third,
+          new Map([
+            ["n", n],
+            ["m", m],
+          ]),
+        ),
+      ).toBe((n + m) / 3);
     }
   });
 
@@ -94,7 +125,10 @@ describe("canonical dimensions", () => {
     fc.assert(
       fc.property(rational, (expression) => {
         const point = points[3] ?? new Map();
-        const replaced = substitute(expression, new Map([...point].map(([name, value]) => [name, number(value)])));
+        const replaced = substitute(
+          expression,
+          new Map([...point].map(([name, value]) => [name, number(value)])),
+        );
         const value = evaluateNumber(expression, point);
         expect(foldNumber(replaced)).toEqual({ kind: "number", value: expect.closeTo(value, 6) as number });
       }),

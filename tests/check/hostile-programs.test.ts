@@ -7,12 +7,17 @@ import { checkModule } from "../../compiler/check/check-module.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
 import { libraryFolder, textHost } from "./text-host.ts";
 
-const seeds = ["dsee", "monarch", "phm", "nm", "sltrain", "block_sparse"].map((name) => readFileSync(join(libraryFolder, `${name}.spx`), "utf8"));
+const seeds = ["dsee", "monarch", "phm", "nm", "sltrain", "block_sparse"].map((name) =>
+  readFileSync(join(libraryFolder, `${name}.spx`), "utf8"),
+);
 const words = seeds.join("\n").match(/[A-Za-z_]\w*|\d+(?:\.\d+)?|[^\s\w]/g) ?? [];
 
 /** A library file with a few of its words replaced by words of any other. */
 const mutated = fc
-  .tuple(fc.constantFrom(...seeds), fc.array(fc.tuple(fc.nat(), fc.constantFrom(...words)), { minLength: 1, maxLength: 4 }))
+  .tuple(
+    fc.constantFrom(...seeds),
+    fc.array(fc.tuple(fc.nat(), fc.constantFrom(...words)), { minLength: 1, maxLength: 4 }),
+  )
   .map(([text, changes]) => {
     const parts = text.split(/(\b\w+\b)/);
     for (const [place, word] of changes) parts[(place % Math.floor(parts.length / 2)) * 2 + 1] = word;
@@ -59,7 +64,10 @@ test.each([
 });
 
 test("functions that call each other twice sixty times are refused too", () => {
-  const functions = Array.from({ length: 60 }, (_, index) => `function f${index + 1}(x: real) = f${index}(x) - f${index}(x)`);
+  const functions = Array.from(
+    { length: 60 },
+    (_, index) => `function f${index + 1}(x: real) = f${index}(x) - f${index}(x)`,
+  );
   const text = `function f0(x: real) = x\n${functions.join("\n")}\ntransform T(W: frozen [n, n]) {\n  weight = f60(n) * W\n}\n`;
   const { diagnostics } = checkModule("main.spx", textHost({ "main.spx": text }));
   expect(diagnostics.map(({ code }) => code)).toContain("SPX3005");

@@ -18,7 +18,8 @@ function examplesOf(code: string, part: "Fails" | "Works"): Record<string, strin
   const text = readFileSync(join(explanations, `${code}.md`), "utf8");
   const section = text.split(/^## /m).find((candidate) => candidate.startsWith(part)) ?? "";
   const files: Record<string, string> = {};
-  for (const match of section.matchAll(/(?:with `([^`]+)`:\n\n)?```spx\n([\s\S]*?)```/g)) files[match[1] ?? "case.spx"] = match[2] ?? "";
+  for (const match of section.matchAll(/(?:with `([^`]+)`:\n\n)?```spx\n([\s\S]*?)```/g))
+    files[match[1] ?? "case.spx"] = match[2] ?? "";
   return files;
 }
 
@@ -41,7 +42,8 @@ describe("catalogue", () => {
     const codes = new Set(pages.map(({ code }) => code));
     for (const { code } of pages) expect(existsSync(join(explanations, `${code}.md`)), code).toBe(true);
     for (const file of readdirSync(explanations)) expect(codes).toContain(file.replace(/\.md$/, ""));
-    for (const folder of readdirSync(here).filter((name) => name.startsWith("SPX"))) expect(codes).toContain(folder.slice(0, 7));
+    for (const folder of readdirSync(here).filter((name) => name.startsWith("SPX")))
+      expect(codes).toContain(folder.slice(0, 7));
   });
 
   test.each(explained)("$code is explained, and reached by a fixture", ({ code, name }) => {

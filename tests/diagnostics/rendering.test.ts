@@ -1,11 +1,12 @@
 /** Frames, limits, order and the machine form, apart from any program. */
-import { expect, test } from "vitest";
+
 import fc from "fast-check";
-import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import { expect, test } from "vitest";
 import { diagnosticsToJson } from "../../compiler/diagnostics/render-json.ts";
 import { plainPainter, renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
 import { sortDiagnostics } from "../../compiler/diagnostics/sort-diagnostics.ts";
 import { editDistance, suggestNames } from "../../compiler/diagnostics/suggest-name.ts";
+import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 
 const at = (file: string, start: number, message: string, end = start + 1): Diagnostic => ({
   code: "SPX2001",
@@ -23,7 +24,10 @@ test("a label in another file gets a frame of its own", () => {
     { file: "a.spx", text: "first\nsecond line\n" },
     { file: "b.spx", text: "\tother" },
   ];
-  const diagnostic = { ...at("a.spx", 6, "message", 12), secondary: [{ span: { file: "b.spx", start: 1, end: 6 }, text: "from here" }] };
+  const diagnostic = {
+    ...at("a.spx", 6, "message", 12),
+    secondary: [{ span: { file: "b.spx", start: 1, end: 6 }, text: "from here" }],
+  };
   expect(renderDiagnostics([diagnostic], sources)).toBe(
     [
       "error[SPX2001]: message",
@@ -59,17 +63,34 @@ test("only the first 20 are shown, and all are counted", () => {
 
 test("the painter colours, and plain text has no escapes", () => {
   const painter = { ...plainPainter, error: (text: string) => `<${text}>` };
-  expect(renderDiagnostics([at("a.spx", 0, "m")], [{ file: "a.spx", text: "x" }], { painter })).toContain("<error[SPX2001]>: m");
+  expect(renderDiagnostics([at("a.spx", 0, "m")], [{ file: "a.spx", text: "x" }], { painter })).toContain(
+    "<error[SPX2001]>: m",
+  );
 });
 
 test("order is by file as read, then by offset; repeats go", () => {
-  const mixed = [at("b.spx", 0, "b"), at("a.spx", 9, "late"), at("a.spx", 1, "early"), at("a.spx", 1, "early")];
-  expect(sortDiagnostics(mixed, ["a.spx", "b.spx"]).map(({ message }) => message)).toEqual(["early", "late", "b"]);
+  const mixed = [
+    at("b.spx", 0, "b"),
+    at("a.spx", 9, "late"),
+    at("a.spx", 1, "early"),
+    at("a.spx", 1, "early"),
+  ];
+  expect(sortDiagnostics(mixed, ["a.spx", "b.spx"]).map(({ message }) => message)).toEqual([
+    "early",
+    "late",
+    "b",
+  ]);
 });
 
 test("the machine form has lines and columns", () => {
   const [diagnostic] = diagnosticsToJson([at("a.spx", 4, "m", 6)], [{ file: "a.spx", text: "abc\ndef" }]);
-  expect(diagnostic?.primary?.span).toEqual({ file: "a.spx", start: 4, end: 6, from: { line: 2, column: 1 }, to: { line: 2, column: 3 } });
+  expect(diagnostic?.primary?.span).toEqual({
+    file: "a.spx",
+    start: 4,
+    end: 6,
+    from: { line: 2, column: 1 },
+    to: { line: 2, column: 3 },
+  });
   expect(JSON.parse(JSON.stringify(diagnostic))).toEqual(diagnostic);
 });
 

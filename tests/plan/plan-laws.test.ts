@@ -5,7 +5,7 @@ import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts"
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import { choosePlan } from "../../compiler/plan/choose-plan.ts";
 import { interpretMerge, interpretVariant } from "../../compiler/plan/interpret-plan.ts";
-import type { Plan, Step, Variant } from "../../compiler/plan/plan.ts";
+import type { Operand, Plan, Step, Variant } from "../../compiler/plan/plan.ts";
 import { verifyPlan } from "../../compiler/plan/verify-plan.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
 import { anyTerm, generatedValues, newFactory, patterns, tensors } from "../algebra/generated-terms.ts";
@@ -111,6 +111,34 @@ describe("the verifier", () => {
       },
     ],
   ];
+
+  const [formed] = plan.operands.filter(({ production }) => production === "merge");
+  if (formed === undefined) throw new Error("a merged operand");
+  const withFormed = (...operands: readonly Operand[]): Plan => ({
+    ...plan,
+    operands: [...plan.operands.filter((operand) => operand !== formed), ...operands],
+  });
+  const { name } = formed;
+  const damagedForming: readonly (readonly [string, Plan])[] = [
+    ["formed twice", withFormed(formed, { ...formed, name: "again" })],
+    ["another format", withFormed({ ...formed, format: { name: "csr" } })],
+    ["a part of the weight", withFormed({ ...formed, rows: number(3) })],
+    ["once at load", withFormed({ ...formed, stage: "load" })],
+    [
+      "from itself",
+      { ...plan, merge: { method: "kernel", terms: [{ kind: "operand", atom: "dense", operand: name }] } },
+    ],
+  ];
+
+  it.each(damagedForming)("finds a merged operand that is formed wrongly: %s", (_, damaged) => {
+    expect(verifyPlan(damaged).join("\n")).toContain("forms at most one operand by merging");
+  });
+
+  it("finds a merged variant that reads a packed weight", () => {
+    expect(verifyPlan(withFormed({ ...formed, production: "pack" })).join("\n")).toContain(
+      "reads nothing but the merged weight when it is merged",
+    );
+  });
 
   it.each(broken)("finds a plan that does not keep: %s", (sentence, damaged) => {
     expect(verifyPlan(damaged).join("\n")).toContain(sentence);

@@ -133,7 +133,7 @@ describe("layer", () => {
     expect(layer.plan(40)).toMatchObject([{ variant: "merged", nanoseconds: 470, level: "x86-64-v3" }]);
     layer.forward(new Float32Array(34 * 8));
     layer.forward(new Float32Array(35 * 8));
-    expect(device.called).toEqual(["sample_split_r4:34", "sample_merged_r4:35"]);
+    expect(device.called).toEqual(["sample_split_r4:34", "sample_merge_r4:1", "sample_merged_r4:35"]);
     const other = await transform.load({ W: weightOf(8, 8), r: 3 });
     other.forward(new Float32Array(8));
     expect(device.called.at(-1)).toBe("sample_split_any:1");
@@ -189,6 +189,36 @@ describe("layer", () => {
       [...oracle(layer, W, 0.5, 8, 4)].map((value) => expect.closeTo(value, 4)),
     );
   });
+
+  for (const method of ["kernel", "identity"] as const) {
+    it(`forms the operand of a merged variant by the merge alone (${method})`, async () => {
+      const { plan } = sampleTransform;
+      // A source that names nothing: evaluating it would throw.
+      const operands = plan.operands.map((operand) =>
+        operand.production === "merge"
+          ? { ...operand, source: { kind: "leaf", name: "nothing", slice: null } as const }
+          : operand,
+      );
+      const merge = method === "kernel" ? plan.merge : ({ method, variant: "split" } as const);
+      const { transform, device } = open(
+        sampleManifest([{ ...sampleTransform, plan: { ...plan, operands, merge } }]),
+      );
+      const W = weightOf(18, 300);
+      const layer = await transform.load({ W });
+      for (let step = 0; step < 3; step++) {
+        layer.parameters().B.values.set(noise(`B${step}`, 18 * 4));
+        layer.updated();
+        const dense = oracle(layer, W, 0.5, 8, 4);
+        const x = noise(`x${step}`, 40 * 300);
+        expect(layer.plan(40)).toMatchObject([{ merged: true }]);
+        expectProduct(layer.forward(x).data, dense, x, 40, layer);
+        const called = device.called.length;
+        expect([...layer.merge().data]).toEqual([...dense].map((value) => expect.closeTo(value, 4)));
+        layer.forward(x);
+        expect(device.called.slice(called)).toEqual(["sample_merged_r4:40"]);
+      }
+    });
+  }
 
   it("gives memory back", async () => {
     const { transform } = open();

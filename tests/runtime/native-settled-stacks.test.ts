@@ -10,5 +10,5 @@ test("where other code has settled small stacks, asynchronous calls are refused,
   expect(processId()).toBe(process.pid);
   const error = await errorOf(() => processId.async());
   expect(error.code).toBe("SPX8311");
-  expect(error.facts).toMatchObject({ expected: 2 << 20, found: 128 << 10 });
+  expect(error.facts).toMatchObject({ expected: 8 << 20, found: 128 << 10 });
 });

@@ -1,9 +1,9 @@
 /** The library checks without a word, and each published system trains as many values as its source says. */
 import { describe, expect, test } from "vitest";
-import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { checkModule } from "../../compiler/check/check-module.ts";
 import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { printChecked } from "../../compiler/check/print-checked.ts";
+import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { textHost } from "../check/text-host.ts";
 
 const host = textHost({});
@@ -16,7 +16,10 @@ function transformOf(file: string, name: string): CheckedTransform {
 }
 
 /** Symbols of a transform: sizes, given values, then defaults. */
-function symbolsFor(transform: CheckedTransform, given: Readonly<Record<string, number>>): Map<string, number> {
+function symbolsFor(
+  transform: CheckedTransform,
+  given: Readonly<Record<string, number>>,
+): Map<string, number> {
   const values = new Map(Object.entries(given));
   for (const argument of transform.arguments) {
     if (argument.kind !== "number" || values.has(argument.name) || argument.defaultValue === null) continue;
@@ -38,8 +41,20 @@ test.each(host.standardModules())("%s checks without a warning", (module) => {
 describe("trained values", () => {
   test.each([
     ["LoRA: r (out + in)", "lora", "LoRA", { out: 768, in: 3072, r: 8 }, 8 * (768 + 3072)],
-    ["DSEE on one matrix of BERT-base: r (m + n) + N", "dsee", "DSEE", { out: 768, in: 768, r: 16, nnz: 16 }, 16 * 1536 + 16],
-    ["SLTrain: r (m + n) + floor(delta m n)", "sltrain", "SLTrain", { out: 513, in: 257, r: 128, delta: 0.03 }, 128 * 770 + Math.floor(0.03 * 513 * 257)],
+    [
+      "DSEE on one matrix of BERT-base: r (m + n) + N",
+      "dsee",
+      "DSEE",
+      { out: 768, in: 768, r: 16, nnz: 16 },
+      16 * 1536 + 16,
+    ],
+    [
+      "SLTrain: r (m + n) + floor(delta m n)",
+      "sltrain",
+      "SLTrain",
+      { out: 513, in: 257, r: 128, delta: 0.03 },
+      128 * 770 + Math.floor(0.03 * 513 * 257),
+    ],
     ["N:M of a frozen weight trains nothing", "nm", "NM", { out: 64, in: 64 }, 0],
     ["trained N:M", "nm", "TrainedNM", { out: 64, in: 32 }, 64 * 32],
     ["sparse delta: nnz", "sparse_delta", "SparseDelta", { out: 64, in: 32, nnz: 77 }, 77],
@@ -48,7 +63,13 @@ describe("trained values", () => {
     ["Monarch with 4 blocks: n² / 4 + 4 n", "monarch", "Monarch", { n: 64, b: 4 }, (64 * 64) / 4 + 4 * 64],
     ["block sparse trains nothing", "block_sparse", "BlockSparse", { out: 64, in: 32 }, 0],
     ["PHM: n³ + out in / n", "phm", "PHM", { out: 24, in: 768 }, 64 + (24 * 768) / 4],
-    ["Compacter, one projection of 768 to 24: 792, and 64 for the shared factors", "phm", "Compacter", { out: 24, in: 768 }, 792 + 64],
+    [
+      "Compacter, one projection of 768 to 24: 792, and 64 for the shared factors",
+      "phm",
+      "Compacter",
+      { out: 24, in: 768 },
+      792 + 64,
+    ],
   ] as const)("%s", (_title, file, name, given, expected) => {
     expect(trained(transformOf(file, name), given)).toBe(expected);
   });
@@ -60,7 +81,11 @@ describe("trained values", () => {
 });
 
 describe("kept positions", () => {
-  const count = (transform: CheckedTransform, name: string, given: Readonly<Record<string, number>>): number => {
+  const count = (
+    transform: CheckedTransform,
+    name: string,
+    given: Readonly<Record<string, number>>,
+  ): number => {
     const pattern = transform.patterns.find((candidate) => candidate.name === name);
     if (pattern === undefined) throw new Error(`no pattern ${name}`);
     return evaluateNumber(pattern.count, symbolsFor(transform, given));
@@ -69,7 +94,9 @@ describe("kept positions", () => {
     expect(count(transformOf("nm", "NM"), "M", { out: 10, in: 32 })).toBe(160);
   });
   test("whole blocks of 4 outputs", () => {
-    expect(count(transformOf("block_sparse", "BlockSparse"), "M", { out: 20, in: 7, keep: 0.2 })).toBe(Math.round(0.2 * 35) * 4);
+    expect(count(transformOf("block_sparse", "BlockSparse"), "M", { out: 20, in: 7, keep: 0.2 })).toBe(
+      Math.round(0.2 * 35) * 4,
+    );
   });
   test("magnitude keeps a rounded share", () => {
     expect(count(transformOf("dsee", "DSEE"), "M", { out: 3, in: 5, keep: 0.5 })).toBe(8);

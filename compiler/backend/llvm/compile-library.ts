@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { LoopProgram } from "../../loop/loop-node.ts";
 import { type BackendProblem, backendProblem, thrownText } from "./backend-problem.ts";
+import { compileUnits } from "./compile-units.ts";
 import { abiSymbol, generateLlvm } from "./generate-llvm.ts";
 import { linkLibrary } from "./link-library.ts";
 import { type ForeignAccess, openLlvmLibrary } from "./llvm-library.ts";
@@ -60,11 +61,11 @@ export async function compileLibrary(
   const toolchain = options.toolchain ?? (await findToolchain());
   if (toolchain.problems.length > 0) return { kind: "failure", problems: toolchain.problems };
   const started = performance.now();
-  const ir = generateLlvm(programs);
+  const texts = compileUnits(programs).map((unit, index) => generateLlvm(unit, index === 0));
   const generate = performance.now() - started;
   const symbols = [...programs.map((program) => program.name), abiSymbol];
   const compiled = await withWorkFolder(options.workFolder ?? tmpdir(), (folder) =>
-    compileIr(ir, { folder, symbols, toolchain, options }),
+    compileIr(texts, { folder, symbols, toolchain, options }),
   );
   if (compiled.kind === "failure") return compiled;
   const { bytes, provider, timings } = compiled;
@@ -74,7 +75,7 @@ export async function compileLibrary(
     symbols,
     provider,
     timings: { generate, ...timings },
-    ir: options.keepIr ? ir : "",
+    ir: options.keepIr ? generateLlvm(programs) : "",
   };
 }
 
@@ -92,38 +93,51 @@ interface CompiledIr {
   readonly timings: Omit<CompileTimings, "generate">;
 }
 
-/** A module's text to a shared object; the second half of `compileLibrary`. */
-export async function compileIr(ir: string, request: IrRequest): Promise<CompiledIr | CompileFailure> {
+/** The texts of the units, the first with the ABI's function, to a shared object; the second half of `compileLibrary`. */
+export async function compileIr(
+  units: readonly string[],
+  request: IrRequest,
+): Promise<CompiledIr | CompileFailure> {
   const chosen = chooseProvider(request.toolchain, request.options);
   if ("problem" in chosen) return failure(chosen.problem);
-  return compileWith(chosen.provider, ir, request);
+  return compileWith(chosen.provider, units, request);
 }
 
 async function compileWith(
   provider: LlvmProvider,
-  ir: string,
+  units: readonly string[],
   request: IrRequest,
 ): Promise<CompiledIr | CompileFailure> {
   const { folder, symbols, toolchain } = request;
   const file = (name: string): string => join(folder, name);
   const clock = createClock();
-  const texts = [file("kernels.ll"), file("parallel.ll")] as const;
-  writeFileSync(texts[0], ir);
-  writeFileSync(texts[1], parallelRuntimeIr());
-  const malformed = texts.map((text) => provider.check(text)).find((message) => message !== null);
-  if (malformed !== undefined) return failure(backendProblem("malformedModule", malformed ?? ""));
+  const pool = file("parallel.ll");
+  writeFileSync(pool, parallelRuntimeIr());
+  const names = units.map((_, index) => `kernels${index}`);
+  for (const [index, ir] of units.entries()) writeFileSync(file(`${names[index]}.ll`), ir);
+  for (const text of [pool, ...names.map((name) => file(`${name}.ll`))]) {
+    const malformed = await provider.check(text);
+    if (malformed !== null) return failure(backendProblem("malformedModule", malformed));
+  }
 
   const loaded = await loadBindings();
   if ("error" in loaded) return failure(backendProblem("bindingsMissing", loaded.error));
-  const unlinked = linkModules(loaded.bindings, { texts, bitcode: file("kernels.bc") });
-  if (unlinked !== null) return failure(backendProblem("malformedModule", unlinked));
+  for (const [index, name] of names.entries()) {
+    const texts = [file(`${name}.ll`), ...(index === 0 ? [pool] : [])];
+    const unlinked = linkModules(loaded.bindings, { texts, bitcode: file(`${name}.bc`) });
+    if (unlinked !== null) return failure(backendProblem("malformedModule", unlinked));
+  }
   const bitcode = clock();
 
-  const uncompiled = provider.compile(file("kernels.bc"), file("kernels.o"));
-  if (uncompiled !== null) return failure(backendProblem("codeGeneration", uncompiled));
+  const outcomes = await Promise.all(
+    names.map((name) => provider.compile(file(`${name}.bc`), file(`${name}.o`))),
+  );
+  const uncompiled = outcomes.find((message) => message !== null);
+  if (uncompiled !== undefined) return failure(backendProblem("codeGeneration", uncompiled ?? ""));
   const optimise = clock();
 
-  const linkProblem = linkObject(toolchain.linker, file, symbols);
+  const objects = names.map((name) => file(`${name}.o`));
+  const linkProblem = linkObject(toolchain.linker, objects, file, symbols);
   if (linkProblem !== null) return failure(linkProblem);
   const bytes = new Uint8Array(readFileSync(file("kernels.so")));
   const timings = { bitcode, optimise, link: clock() };
@@ -132,12 +146,13 @@ async function compileWith(
 
 function linkObject(
   linker: LinkerProgram | null,
+  objects: readonly string[],
   file: (name: string) => string,
   symbols: readonly string[],
 ): BackendProblem | null {
   if (linker === null) return backendProblem("linkerMissing");
   const request = {
-    object: file("kernels.o"),
+    objects,
     versionScript: file("exports"),
     output: file("kernels.so"),
     symbols,

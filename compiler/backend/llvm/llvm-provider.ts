@@ -16,7 +16,7 @@ export interface LlvmProvider {
  * turn registers into values, to share and hoist index arithmetic, and to copy bodies where a loop asks for it.
  */
 export const optimisationPipeline =
-  "function(sroa,early-cse<memssa>,simplifycfg,instcombine,loop-mssa(licm),loop-unroll,early-cse<memssa>,instcombine,simplifycfg,adce)";
+  "function(sroa,early-cse<memssa>,simplifycfg,instcombine,loop-mssa(licm,loop-rotate,licm),loop(indvars),loop-unroll,early-cse<memssa>,instcombine,simplifycfg,adce)";
 
 export const targetTriple = "x86_64-pc-linux-gnu";
 

@@ -7,7 +7,8 @@ import { hasErrors, reportDiagnostics, reportProblem } from "../report-diagnosti
 import { complain, exitCodes, say } from "../terminal.ts";
 
 export async function format(files: readonly string[], options: { check?: boolean }): Promise<number> {
-  const outcomes = files.map((file) => (file === "-" ? formatInput() : formatFile(file, options.check === true)));
+  const checkOnly = options.check === true;
+  const outcomes = files.map((file) => (file === "-" ? formatInput(checkOnly) : formatFile(file, checkOnly)));
   return outcomes.every((good) => good) ? exitCodes.done : exitCodes.problems;
 }
 
@@ -18,10 +19,14 @@ function formatted(file: string, text: string): string | null {
   return null;
 }
 
-function formatInput(): boolean {
-  const result = formatted("<standard input>", readFileSync(0, "utf8"));
-  if (result !== null) process.stdout.write(result);
-  return result !== null;
+function formatInput(checkOnly: boolean): boolean {
+  const file = "<standard input>";
+  const text = readFileSync(0, "utf8");
+  const result = formatted(file, text);
+  if (result === null || (checkOnly && result === text)) return result !== null;
+  if (checkOnly) complain(`${file}: not formatted`);
+  else process.stdout.write(result);
+  return !checkOnly;
 }
 
 function formatFile(file: string, checkOnly: boolean): boolean {
