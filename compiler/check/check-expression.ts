@@ -8,25 +8,19 @@ import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
 import { sumTooLong } from "../diagnostics/training-diagnostics.ts";
 import { expressionTooLarge, notAValue, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { findDeclaration, visibleNames } from "../modules/module-scope.ts";
-import { foldNumber, printShape } from "../types/dimension.ts";
+import { printShape } from "../types/dimension.ts";
+import { foldNumber } from "../types/fold-number.ts";
 import { callOverloads, checkCall } from "./check-call.ts";
 import { addProblem, addProblemOnce, type CheckContext, type Environment, extend } from "./check-context.ts";
 import { asWholeConstant, combineNumbers, literalValue, numberValue } from "./check-numbers.ts";
 import { isTensor, refuse, tensorOperators } from "./check-operators.ts";
-import {
-  combineEntrywise,
-  joinReadings,
-  matrix,
-  obstacle,
-  scaleTensor,
-  transposeTensor,
-} from "./check-tensors.ts";
+import { combineEntrywise, scaleTensor, transposeTensor } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
 import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
-import { type FlexibleValue, poison, type TensorValue, type Value } from "./value.ts";
+import { joinReadings, matrix, obstacle } from "./readings.ts";
+import { poison, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
-type TensorLike = TensorValue | FlexibleValue;
 
 /** A sum is written out term by term; more terms than this would make kernels that nobody wants. */
 const longestSum = 256;

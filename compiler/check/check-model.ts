@@ -1,49 +1,29 @@
 /** Models: which tensors of a checkpoint get which transform, with which arguments. */
 
-import type {
-  GlobSyntax,
-  ModelSyntax,
-  ParameterSyntax,
-  RuleSyntax,
-} from "../../grammar/syntax/syntax-tree.ts";
+import type { GlobSyntax, ModelSyntax, RuleSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
-import {
-  type NumberExpression,
-  printNumber,
-  symbol,
-  symbolsOf,
-} from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, printNumber, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import { replacing, report } from "../diagnostics/define-diagnostic.ts";
 import {
   malformedGlob,
-  ruleArgumentTensor,
   ruleTensorArguments,
   shadowedRule,
   unknownTransform,
 } from "../diagnostics/name-diagnostics.ts";
 import { weightShape } from "../diagnostics/shape-diagnostics.ts";
 import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
-import {
-  argumentTwice,
-  constNeeded,
-  missingArgument,
-  positionalAfterNamed,
-  tooManyArguments,
-} from "../diagnostics/type-diagnostics.ts";
+import { missingArgument } from "../diagnostics/type-diagnostics.ts";
 import { globPattern } from "../modules/glob-pattern.ts";
 import { findDeclaration, type ModuleScope, visibleNames } from "../modules/module-scope.ts";
-import { printShape, sameDimension, substitute } from "../types/dimension.ts";
+import { printShape, sameDimension } from "../types/dimension.ts";
+import { substitute } from "../types/fold-number.ts";
 import { type SymbolRange, sizeRange } from "../types/knowledge.ts";
 import { prove } from "../types/prove.ts";
-import { unknownArgumentProblem } from "./check-call.ts";
-import type { CheckContext, Environment } from "./check-context.ts";
-import { asTyped, numberValue } from "./check-numbers.ts";
-import { newContext, type TransformDeclaration } from "./check-transform.ts";
+import { newContext } from "./check-transform.ts";
 import type { CheckedModel, CheckedRule, CheckedTransform } from "./checked-module.ts";
 import { kindByCode } from "./obligations.ts";
+import { checkRuleArguments, matchRuleArguments, type UseRule } from "./rule-arguments.ts";
 import type { TransformInstances } from "./transform-instances.ts";
-
-type UseRule = RuleSyntax & { readonly kind: "use" };
 
 export function checkModel(
   syntax: ModelSyntax,
@@ -154,102 +134,6 @@ function checkUse(
   }
   if (!requirementsMayHold(rule, transform, values.numbers, diagnostics)) return null;
   return { transform: transform.name, arguments: Object.fromEntries(values.numbers) };
-}
-
-type Given = readonly {
-  readonly parameter: ParameterSyntax;
-  readonly argument: UseRule["arguments"][number];
-}[];
-
-function matchRuleArguments(
-  rule: UseRule,
-  { syntax }: TransformDeclaration,
-  diagnostics: Diagnostic[],
-): Given | null {
-  const numbers = syntax.parameters.filter(({ type }) => type.kind === "number-type");
-  const { name } = rule.transform;
-  const given: { parameter: ParameterSyntax; argument: UseRule["arguments"][number] }[] = [];
-  let sawName = false;
-  for (const [position, argument] of rule.arguments.entries()) {
-    const wanted = argument.name;
-    sawName ||= wanted !== null;
-    if (wanted === null && sawName) {
-      diagnostics.push(report(positionalAfterNamed, argument.span, { name }));
-      return null;
-    }
-    const parameter =
-      wanted === null ? numbers[position] : numbers.find((candidate) => candidate.name.name === wanted.name);
-    if (parameter === undefined) {
-      const isTensor =
-        wanted !== null && syntax.parameters.some((candidate) => candidate.name.name === wanted.name);
-      if (wanted === null)
-        diagnostics.push(
-          report(tooManyArguments, argument.span, {
-            name,
-            expected: numbers.length,
-            found: rule.arguments.length,
-          }),
-        );
-      else if (isTensor) diagnostics.push(report(ruleArgumentTensor, argument.span, { name: wanted.name }));
-      else diagnostics.push(unknownArgumentProblem(name, wanted, numbers));
-      return null;
-    }
-    if (given.some((other) => other.parameter === parameter)) {
-      diagnostics.push(report(argumentTwice, argument.span, { argument: parameter.name.name }));
-      return null;
-    }
-    given.push({ parameter, argument });
-  }
-  return given;
-}
-
-/** Values may read the dimensions of the tensor that the rule hands over. */
-function checkRuleArguments(
-  context: CheckContext,
-  rule: UseRule,
-  { syntax }: TransformDeclaration,
-  given: Given,
-  module: ModuleScope,
-): { readonly constants: Map<string, number>; readonly numbers: Map<string, NumberExpression> } | null {
-  const own = new Set(syntax.parameters.map(({ name }) => name.name));
-  const sides = syntax.parameters.flatMap(({ type }) => (type.kind === "tensor-type" ? type.dimensions : []));
-  const dimensions = new Set(
-    sides.flatMap((side) => (side.kind === "name" && !own.has(side.name) ? [side.name] : [])),
-  );
-  for (const name of dimensions) context.symbolTypes.set(name, "int");
-  const environment: Environment = {
-    module,
-    lookup: (name) => (dimensions.has(name) ? numberValue(symbol(name), "int") : null),
-    names: () => [...dimensions],
-  };
-  const constants = new Map<string, number>();
-  const numbers = new Map<string, NumberExpression>();
-  for (const { parameter, argument } of given) {
-    const { name, type } = parameter;
-    if (type.kind !== "number-type") continue;
-    const value = asTyped(
-      context,
-      context.check(environment, argument.value),
-      type.name,
-      argument.value.span,
-      name.name,
-    );
-    if (value === null) return null;
-    if (!type.isConst) numbers.set(name.name, value);
-    else if (value.kind === "number") constants.set(name.name, value.value);
-    else {
-      context.diagnostics.push(
-        report(
-          constNeeded,
-          argument.span,
-          { expected: `\`${name.name}\` of \`${rule.transform.name}\``, found: printNumber(value) },
-          { help: ["write a number"] },
-        ),
-      );
-      return null;
-    }
-  }
-  return { constants, numbers };
 }
 
 /** The tensor of a checkpoint is the one tensor argument, and the weight takes its place. */

@@ -12,7 +12,8 @@ import {
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { quotientNotWhole, requirementRefuted } from "../diagnostics/shape-diagnostics.ts";
 import { constNeeded, notWhole, outOfRange, wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { canonicalDimension, foldNumber } from "../types/dimension.ts";
+import { canonicalDimension } from "../types/dimension.ts";
+import { foldNumber } from "../types/fold-number.ts";
 import { addProblem, addProblemOnce, type CheckContext, oblige } from "./check-context.ts";
 import { divides } from "./obligations.ts";
 import {

@@ -1,12 +1,15 @@
 /** What operators mean where at least one side is no number: which kinds they join, and what to say of the others. */
+
 import type { BinarySyntaxOperator, ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import { apply, number } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { matrixTimesMatrix, numberPlusMatrix, wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { foldNumber, printShape } from "../types/dimension.ts";
+import { printShape } from "../types/dimension.ts";
+import { foldNumber } from "../types/fold-number.ts";
 import { addProblem, type CheckContext } from "./check-context.ts";
+import { maskTensor } from "./check-masks.ts";
 import { divisorMayStand } from "./check-numbers.ts";
-import { combineEntrywise, maskTensor, multiplyMatrices, scaleTensor } from "./check-tensors.ts";
+import { combineEntrywise, multiplyMatrices, scaleTensor } from "./check-tensors.ts";
 import { describeValue, type FlexibleValue, poison, type TensorValue, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };

@@ -1,3 +1,5 @@
+/** Trained tensors: their types, supports and blocks, and how many values they store. */
+
 import {
   apply,
   type NumberExpression,
@@ -11,9 +13,9 @@ import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { canonicalDimension } from "../types/dimension.ts";
 import { checkDimensions } from "./check-arguments.ts";
 import { addProblem, oblige } from "./check-context.ts";
+import { fitPattern } from "./check-masks.ts";
 import { asWhole } from "./check-numbers.ts";
 import { recordPattern } from "./check-patterns.ts";
-import { fitPattern } from "./check-tensors.ts";
 import type { CheckedPattern, CheckedTensor } from "./checked-module.ts";
 import { divides } from "./obligations.ts";
 import {

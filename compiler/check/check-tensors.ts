@@ -1,4 +1,5 @@
 /** Operators on matrices: shapes are joined, and both readings of the operands become both readings of the result. */
+
 import type { Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import {
@@ -14,18 +15,17 @@ import {
   innerDimensionsDiffer,
   shapesDiffer,
   unknownSize,
-  valueShape,
 } from "../diagnostics/shape-diagnostics.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { foldNumber, printShape, sameDimension } from "../types/dimension.ts";
+import { printShape, sameDimension } from "../types/dimension.ts";
+import { foldNumber } from "../types/fold-number.ts";
 import { addProblem, type CheckContext } from "./check-context.ts";
 import type { WeightExpression } from "./checked-module.ts";
+import { callRecipe, joinReadings, matrix } from "./readings.ts";
 import {
   describeValue,
   type FlexibleValue,
-  isObstacle,
   type Obstacle,
-  type PatternValue,
   type PoisonValue,
   poison,
   type TensorValue,
@@ -35,46 +35,12 @@ import {
 type TensorLike = TensorValue | FlexibleValue;
 type TensorResult = TensorLike | PoisonValue;
 
-export const obstacle = (text: string, span: Span): Obstacle => ({
-  kind: "obstacle",
-  reason: "operation",
-  text,
-  span,
-});
-
-/** Builds a reading from readings, or passes on the first obstacle. */
-export function joinReadings<T extends { readonly kind: string }, R>(
-  readings: readonly (T | Obstacle)[],
-  build: (parts: readonly T[]) => R,
-): R | Obstacle {
-  const parts: T[] = [];
-  for (const reading of readings) {
-    if (isObstacle(reading)) return reading;
-    parts.push(reading as T);
-  }
-  return build(parts);
-}
-
-export const callRecipe = (intrinsic: IntrinsicName, operands: Readonly<Record<string, Recipe>>): Recipe => ({
-  kind: "call",
-  intrinsic,
-  operands,
-});
-
 const binaryRecipe = (intrinsic: IntrinsicName, left: TensorValue, right: TensorValue): Recipe | Obstacle =>
   joinReadings<Recipe, Recipe>([left.recipe, right.recipe], ([first, second]) =>
     first === undefined || second === undefined
       ? { kind: "number", value: number(0) }
       : callRecipe(intrinsic, { left: first, right: second }),
   );
-
-export const matrix = (
-  rows: NumberExpression,
-  columns: NumberExpression,
-  span: Span,
-  weight: WeightExpression | Obstacle,
-  recipe: Recipe | Obstacle,
-): TensorValue => ({ kind: "tensor", dimensions: [rows, columns], weight, recipe, leaf: null, span });
 
 /** Rows and columns of a matrix; null after a report for vectors and stacks. */
 export function sides(
@@ -315,63 +281,4 @@ export function transposeTensor(context: CheckContext, value: TensorLike, span: 
   }
   const found = sides(context, value);
   return found === null ? poison : transpose(value, found);
-}
-
-/** pattern .* value: entries outside the pattern vanish. The pattern takes the size of the matrix if it has none. */
-export function maskTensor(
-  context: CheckContext,
-  pattern: PatternValue,
-  patternSpan: Span,
-  value: TensorLike,
-  span: Span,
-): TensorResult {
-  const draft = context.patterns.get(pattern.name);
-  if (draft === undefined) return poison;
-  if (value.kind === "flexible" && draft.shape === null) {
-    addProblem(context, report(unknownSize, value.span, { name: `\`${value.text}\`` }));
-    return poison;
-  }
-  const fixed = value.kind === "flexible" ? value.at(draft.shape?.[0] ?? number(1)) : value;
-  const found = sides(context, fixed);
-  if (found === null || !fitPattern(context, pattern.name, found, patternSpan, fixed.span)) return poison;
-  const [rows, columns] = found;
-  const weight = joinReadings<WeightExpression, WeightExpression>([fixed.weight], ([operand]) => {
-    if (operand === undefined) throw new RangeError("a mask has one operand");
-    return { kind: "mask", pattern: pattern.name, operand, rows, columns, span };
-  });
-  const recipe = joinReadings<Recipe, Recipe>([fixed.recipe], ([operand]) =>
-    callRecipe("multiply", {
-      left: { kind: "pattern", name: pattern.name },
-      right: operand ?? { kind: "number", value: number(0) },
-    }),
-  );
-  return matrix(rows, columns, span, weight, recipe);
-}
-
-/** Gives an open pattern its size, or compares. */
-export function fitPattern(
-  context: CheckContext,
-  name: string,
-  shape: readonly [NumberExpression, NumberExpression],
-  patternSpan: Span,
-  otherSpan: Span,
-): boolean {
-  const draft = context.patterns.get(name);
-  if (draft === undefined || draft.selection.kind === "poison") return false;
-  if (draft.shape === null) {
-    draft.shape = shape;
-    return true;
-  }
-  if (sameDimension(draft.shape[0], shape[0]) && sameDimension(draft.shape[1], shape[1])) return true;
-  const [expected, found] = [printShape(draft.shape), printShape(shape)];
-  addProblem(
-    context,
-    report(
-      valueShape,
-      otherSpan,
-      { name, expected: `a pattern ${expected}`, found },
-      { label: found, secondary: [{ span: patternSpan, text: expected }] },
-    ),
-  );
-  return false;
 }

@@ -15,22 +15,23 @@ import {
 import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownIntrinsic } from "../diagnostics/name-diagnostics.ts";
-import {
-  dimensionNotPositive,
-  rankAboveBound,
-  strideDoesNotDivide,
-  supportTooLarge,
-} from "../diagnostics/shape-diagnostics.ts";
-import { canonicalDimension, foldNumber, sameDimension } from "../types/dimension.ts";
+import { rankAboveBound, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
+import { canonicalDimension, sameDimension } from "../types/dimension.ts";
+import { foldNumber } from "../types/fold-number.ts";
 import type { BoundCall } from "./bind-arguments.ts";
 import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import { asWhole, numberValue } from "./check-numbers.ts";
-import { callRecipe, joinReadings, matrix, obstacle, sides } from "./check-tensors.ts";
-import type { WeightExpression } from "./checked-module.ts";
-import { divides } from "./obligations.ts";
-import { type FactorsValue, type Obstacle, poison, type TensorValue, type Value } from "./value.ts";
-
-type Meaning = (context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span) => Value;
+import { sides } from "./check-tensors.ts";
+import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
+import { callRecipe, joinReadings, obstacle } from "./readings.ts";
+import {
+  blockdiagMeaning,
+  diagMeaning,
+  identityMeaning,
+  kronMeaning,
+  strideMeaning,
+} from "./structure-meanings.ts";
+import { type FactorsValue, type Obstacle, poison, type Value } from "./value.ts";
 
 export const isVariadic = (callable: {
   readonly kind: string;
@@ -51,14 +52,6 @@ export function intrinsicValue(
   return poison;
 }
 
-const tensorsOf = (call: BoundCall): TensorValue[] =>
-  call.arguments.flatMap(({ value }) => (value.kind === "tensor" ? [value] : []));
-
-const numberOf = (call: BoundCall, name: string): NumberExpression | null => {
-  const found = call.arguments.find((argument) => argument.name === name)?.value;
-  return found?.kind === "number" ? found.expression : null;
-};
-
 const numericMeaning =
   (operator: NumberOperator): Meaning =>
   (context, syntax, call, span) => {
@@ -68,104 +61,6 @@ const numericMeaning =
     );
     return numberValue(apply(operator, ...operands), syntax.result.name);
   };
-
-/** A ⊗ B: [a, b] ⊗ [c, d] is [a c, b d]. */
-const kronMeaning: Meaning = (context, _syntax, call, span) => {
-  const factors = tensorsOf(call);
-  const shapes = factors.flatMap((factor) => sides(context, factor) ?? []);
-  if (shapes.length !== 2 * factors.length) return poison;
-  const multiply = (axis: 0 | 1): NumberExpression =>
-    canonicalDimension(apply("*", ...shapes.filter((_, index) => index % 2 === axis)));
-  const [rows, columns] = [multiply(0), multiply(1)];
-  const weight = joinReadings<WeightExpression, WeightExpression>(
-    factors.map((factor) => factor.weight),
-    (parts) => ({
-      kind: "kron",
-      factors: parts.flatMap((part) => (part.kind === "kron" ? part.factors : [part])),
-      rows,
-      columns,
-      span,
-    }),
-  );
-  return matrix(rows, columns, span, weight, obstacle("`kron`", span));
-};
-
-const blockdiagMeaning: Meaning = (context, _syntax, call, span) => {
-  const blocks = tensorsOf(call);
-  const shapes = blocks.flatMap((block) => sides(context, block) ?? []);
-  if (shapes.length !== 2 * blocks.length) return poison;
-  const total = (axis: 0 | 1): NumberExpression =>
-    canonicalDimension(apply("+", ...shapes.filter((_, index) => index % 2 === axis)));
-  const [rows, columns] = [total(0), total(1)];
-  const weight = joinReadings<WeightExpression, WeightExpression>(
-    blocks.map((block) => block.weight),
-    (parts) => ({
-      kind: "blockdiag",
-      blocks: parts,
-      rows,
-      columns,
-      span,
-    }),
-  );
-  return matrix(rows, columns, span, weight, obstacle("`blockdiag`", span));
-};
-
-const diagMeaning: Meaning = (_context, _syntax, call, span) => {
-  const [vector] = tensorsOf(call);
-  const size = vector?.dimensions[0];
-  const name = vector?.leaf;
-  if (vector === undefined || size === undefined || name === null || name === undefined) return poison;
-  const weight = joinReadings<WeightExpression, WeightExpression>([vector.weight], () => ({
-    kind: "diag",
-    name,
-    rows: size,
-    columns: size,
-    span,
-  }));
-  return matrix(size, size, span, weight, obstacle("`diag`", span));
-};
-
-const identityMeaning: Meaning = (_context, _syntax, call, span) => {
-  const at = (size: NumberExpression): TensorValue =>
-    matrix(
-      size,
-      size,
-      span,
-      { kind: "identity", rows: size, columns: size, span },
-      obstacle("`identity`", span),
-    );
-  const size = numberOf(call, "size");
-  return size === null ? { kind: "flexible", text: "identity", at, span } : at(size);
-};
-
-/** P(stride), see runtime/contract/matrix-source.ts. */
-const strideMeaning: Meaning = (context, _syntax, call, span) => {
-  const given = numberOf(call, "stride");
-  const stride = given === null ? null : asWhole(context, numberValue(given, "int"), span, "a stride");
-  if (stride === null) return poison;
-  const text = `P(${printNumber(stride)})`;
-  const positive = apply(">", stride, number(0));
-  oblige(context, {
-    kind: dimensionNotPositive,
-    condition: positive,
-    text: printNumber(positive),
-    span,
-    reason: `\`${text}\` needs a stride`,
-  });
-  const at = (size: NumberExpression): TensorValue => {
-    const condition = divides(stride, size);
-    oblige(context, {
-      kind: strideDoesNotDivide,
-      condition,
-      text: printNumber(condition),
-      span,
-      reason: `\`${text}\` needs equal strides`,
-    });
-    const weight: WeightExpression = { kind: "stride-permutation", stride, rows: size, columns: size, span };
-    return matrix(size, size, span, weight, obstacle(`\`${text}\``, span));
-  };
-  return { kind: "flexible", text, at, span };
-};
 
 const operandRecipe = (value: Value, span: Span): Recipe | Obstacle => {
   if (value.kind === "number") return { kind: "number", value: value.expression };

@@ -26,7 +26,7 @@ import {
   supportTooLarge,
   tilesDoNotDivide,
 } from "../diagnostics/shape-diagnostics.ts";
-import { foldNumber, substitute } from "../types/dimension.ts";
+import { foldNumber, substitute } from "../types/fold-number.ts";
 import type { SymbolRange } from "../types/knowledge.ts";
 import { prove } from "../types/prove.ts";
 import type { Requirement } from "./checked-module.ts";

@@ -31,7 +31,9 @@ export async function runCommandLine(parameters: readonly string[]): Promise<num
 
 function commandLine(ended: (status: number) => void): Command {
   const program = new Command("spxc")
-    .description("Compiles weight parameterizations written as mathematics into fast kernels and typed modules.")
+    .description(
+      "Compiles weight parameterizations written as mathematics into fast kernels and typed modules.",
+    )
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .version(packageVersion(), "--version", "print the version")
@@ -81,7 +83,11 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .option("-t, --transform <name>", "only this transform")
     .option("--out <n>", "output features", "768")
     .option("--in <n>", "input features", "768")
-    .option("-a, --argument <name=value>", "a number argument or dimension, e.g. r=8; may be repeated", collect)
+    .option(
+      "-a, --argument <name=value>",
+      "a number argument or dimension, e.g. r=8; may be repeated",
+      collect,
+    )
     .option("--json", "the explanation as JSON")
     .addHelpText(
       "after",
@@ -125,7 +131,9 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
 
   program
     .command("doctor")
-    .description("Say what is installed, which CPU features and devices were found, and what to do about the rest.")
+    .description(
+      "Say what is installed, which CPU features and devices were found, and what to do about the rest.",
+    )
     .option("--json", "the report as JSON")
     .addHelpText("after", "\nExamples:\n  $ spxc doctor\n  $ spxc doctor --json")
     .action(async (options: { json?: boolean }) => {

@@ -13,7 +13,10 @@ export function reportDiagnostics(diagnostics: readonly Diagnostic[], sources: r
   if (text !== "") complain(text.trimEnd());
 }
 
-export function jsonDiagnostics(diagnostics: readonly Diagnostic[], sources: readonly SourceText[]): JsonDiagnostic[] {
+export function jsonDiagnostics(
+  diagnostics: readonly Diagnostic[],
+  sources: readonly SourceText[],
+): JsonDiagnostic[] {
   return diagnosticsToJson(diagnostics, sources);
 }
 

@@ -16,7 +16,7 @@ import { x86Targets } from "../targets/x86-targets.ts";
 import type { Compilation, CompileOptions, TransformStages } from "./compilation.ts";
 import { emitArtefact } from "./emit-artefact.ts";
 import { lowerTransform } from "./lower-transform.ts";
-import { shareKernels } from "./share-kernels.ts";
+import { uniqueKernels } from "./unique-kernels.ts";
 import { StageClock } from "./stage-clock.ts";
 
 /** Source to plans: what `check`, `explain` and `print` need. */
@@ -61,7 +61,7 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
     compilation.transforms.map((stages) => lowerTransform(stages, x86Targets)),
   );
   // Equal kernels once, because machine code is what a build waits for.
-  const { transforms, programs } = clock.time("share", () => shareKernels(lowered));
+  const { transforms, programs } = clock.time("unite", () => uniqueKernels(lowered));
   for (const program of programs) demand(program.name, verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`));
   // LLVM text to one shared object, then the manifest that names its hash, then the module that names the manifest's.
   return { compilation, artefact: await emitArtefact(module, transforms, programs, clock, options) };

@@ -1,6 +1,6 @@
 /** From loop programs to the files of an artefact, each naming the hash of the one before. */
 import type { KernelLibrary } from "../../runtime/contract/manifest.ts";
-import { readString, openLibrary } from "../../runtime/native/foreign-library.ts";
+import { openLibrary, readString } from "../../runtime/native/foreign-library.ts";
 import { compileLibrary } from "../backend/llvm/compile-library.ts";
 import type { CheckedModule } from "../check/checked-module.ts";
 import { type ArtefactFile, sha256 } from "../emit/artefact-writer.ts";

@@ -4,7 +4,7 @@
  */
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { atomRates, callRates, memoryRates } from "../targets/cpu-rates.ts";
-import { substitute } from "../types/dimension.ts";
+import { substitute } from "../types/fold-number.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { ceilOver, over, plus, times, windowSlots } from "./packed-size.ts";
 import type { Layout, MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";

@@ -5,7 +5,7 @@ import {
   number,
   type SymbolValues,
 } from "../../runtime/contract/number-expression.ts";
-import { foldNumber, substitute } from "../types/dimension.ts";
+import { foldNumber, substitute } from "../types/fold-number.ts";
 
 export interface EnvelopeInterval<V> {
   /** Smallest and largest batch, both inside; the last interval has no end. */

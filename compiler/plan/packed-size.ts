@@ -2,7 +2,7 @@
 import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { windowPadding } from "../targets/cpu-rates.ts";
-import { foldNumber } from "../types/dimension.ts";
+import { foldNumber } from "../types/fold-number.ts";
 import type { MatrixPiece } from "./matrix-operand.ts";
 
 const fold = (

@@ -285,35 +285,3 @@ export const sameDimension = (a: NumberExpression, b: NumberExpression): boolean
 /** `[out, r]` */
 export const printShape = (dimensions: readonly NumberExpression[]): string =>
   `[${dimensions.map((dimension) => printNumber(dimension)).join(", ")}]`;
-
-/** Replaces symbols; those without a replacement stay. */
-export function substitute(
-  expression: NumberExpression,
-  replacements: ReadonlyMap<string, NumberExpression>,
-): NumberExpression {
-  switch (expression.kind) {
-    case "number":
-      return expression;
-    case "symbol":
-      return replacements.get(expression.name) ?? expression;
-    case "apply":
-      return apply(
-        expression.operator,
-        ...expression.operands.map((operand) => substitute(operand, replacements)),
-      );
-  }
-}
-
-/** Folds what holds only numbers and drops neutral elements; for scales and counts, which may be real. */
-export function foldNumber(expression: NumberExpression): NumberExpression {
-  if (expression.kind !== "apply") return expression;
-  const operands = expression.operands.map(foldNumber);
-  const folded = apply(expression.operator, ...operands);
-  if (operands.every((operand) => operand.kind === "number"))
-    return number(evaluateNumber(folded, new Map()));
-  const neutral = expression.operator === "*" ? 1 : expression.operator === "+" ? 0 : null;
-  if (neutral === null) return folded;
-  const kept = operands.filter((operand) => operand.kind !== "number" || operand.value !== neutral);
-  const [only] = kept;
-  return kept.length === 1 && only !== undefined ? only : apply(expression.operator, ...kept);
-}

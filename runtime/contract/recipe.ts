@@ -33,7 +33,7 @@ export type Recipe =
  * Factorizations with several outputs: `svd_factors(weight, rank)`: B = U sqrt(Σ), A = sqrt(Σ) Vᵀ truncated;
  *   `monarch_projection(weight, blocks)`: the two block-diagonal factors (L, R) nearest to `weight`.
  * Algebra on dense tensors: `add`, `subtract`, `multiply` (elementwise), `scale(factor, value)`,
- *   `matmul`, `transpose`.
+ *   `matmul`, `transpose`. Two operands are `left` and `right` (of `multiply` the left may be a pattern), one is `value`.
  */
 export type IntrinsicName =
   | "magnitude"

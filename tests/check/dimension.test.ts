@@ -1,7 +1,8 @@
 /** Canonical dimensions: equal forms exactly for equal functions. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { canonicalDimension, foldNumber, sameDimension, substitute } from "../../compiler/types/dimension.ts";
+import { canonicalDimension, sameDimension } from "../../compiler/types/dimension.ts";
+import { foldNumber, substitute } from "../../compiler/types/fold-number.ts";
 import {
   apply,
   evaluateNumber,

@@ -23,7 +23,9 @@ describe("usage", () => {
       expect(overview.stdout).toContain(`  ${command} `);
       const { status, stdout, stderr } = spxc([command, "--help"]);
       expect({ command, status, stderr }).toEqual({ command, status: 0, stderr: "" });
-      expect(stdout).toMatch(new RegExp(`Examples:\n {2}\\$.* spxc ${command}`.replace(".* spxc", ".*?spxc")));
+      expect(stdout).toMatch(
+        new RegExp(`Examples:\n {2}\\$.* spxc ${command}`.replace(".* spxc", ".*?spxc")),
+      );
     }
     expect(overview.stdout).toMatch(/Exit codes: 0 done, 1 problems .*, 2 wrong usage, 3 a fault/);
   });
@@ -41,7 +43,10 @@ describe("usage", () => {
     [["explain", "stdlib/lora.spx", "--out", "many"], /`many` is no number of features/],
     [["explain", "stdlib/lora.spx", "-a", "q=3"], /`LoRA` has no argument or dimension `q`/],
     [["print", "stdlib/lora.spx", "-t", "Lora"], /no transform `Lora`; there is `LoRA`/],
-    [["print", "--stage", "loop", "stdlib/lora.spx", "--variant", "fast"], /no variant `fast`; there is `separate/],
+    [
+      ["print", "--stage", "loop", "stdlib/lora.spx", "--variant", "fast"],
+      /no variant `fast`; there is `separate/,
+    ],
   ])("refuses %j with status 2, on standard error", (parameters, reason) => {
     const { status, stdout, stderr } = spxc(parameters);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });

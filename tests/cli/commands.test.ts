@@ -30,7 +30,7 @@ describe("check", () => {
     const both = spxc(["check", good, bad]);
     expect(both.status).toBe(1);
     expect(both.stdout).toContain(`${good}: 1 transform`);
-    expect(both.stderr).toMatch(/error\[SPX2001\][^]*bad\.spx:2:16[^]*1 error/);
+    expect(both.stderr).toMatch(/error\[SPX2001\][\s\S]*bad\.spx:2:16[\s\S]*1 error/);
     expect(spxc(["check", join(folder, "none.spx")])).toMatchObject({ status: 1, stdout: "" });
   });
 
@@ -82,7 +82,16 @@ describe("build", () => {
 
 describe("explain", () => {
   it("shows the plan at sizes on one screen", () => {
-    const { status, stdout, stderr } = spxc(["explain", "stdlib/lora.spx", "--out", "4096", "--in", "512", "-a", "r=4"]);
+    const { status, stdout, stderr } = spxc([
+      "explain",
+      "stdlib/lora.spx",
+      "--out",
+      "4096",
+      "--in",
+      "512",
+      "-a",
+      "r=4",
+    ]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).toMatch(/^LoRA \[4096, 512\]/);
     expect(stdout).toMatch(/^batch 1 to \d+: .*, .* at 1, /m);
@@ -95,14 +104,24 @@ describe("explain", () => {
     const { ok, diagnostics, transforms } = JSON.parse(stdout);
     expect({ ok, diagnostics }).toEqual({ ok: true, diagnostics: [] });
     expect(transforms[0]).toMatchObject({ transform: "LoRA", rows: 4096, columns: 512 });
-    expect(transforms[0].intervals[0]).toMatchObject({ from: 1, variant: expect.any(String), bytes: expect.any(Number) });
+    expect(transforms[0].intervals[0]).toMatchObject({
+      from: 1,
+      variant: expect.any(String),
+      bytes: expect.any(Number),
+    });
     const failed = spxc(["explain", bad, "--json"]);
     expect(failed.status).toBe(1);
-    expect(JSON.parse(failed.stdout)).toMatchObject({ ok: false, transforms: [], diagnostics: [{ code: "SPX2001" }] });
+    expect(JSON.parse(failed.stdout)).toMatchObject({
+      ok: false,
+      transforms: [],
+      diagnostics: [{ code: "SPX2001" }],
+    });
   });
 
   it("opens the page of a code, and knows when there is none", () => {
-    expect(spxc(["explain", "SPX4201"]).stdout).toMatch(/^# SPX4201: rank above bound[^]*## Fails[^]*## Works/);
+    expect(spxc(["explain", "SPX4201"]).stdout).toMatch(
+      /^# SPX4201: rank above bound[\s\S]*## Fails[\s\S]*## Works/,
+    );
     const unknown = spxc(["explain", "SPX4999"]);
     expect(unknown).toMatchObject({ status: 2, stdout: "" });
     expect(unknown.stderr).toMatch(/no diagnostic has the code SPX4999/);
@@ -113,11 +132,11 @@ describe("print", () => {
   it.each([
     ["syntax", /^transform Dense\(/],
     ["checked", /frozen W/],
-    ["algebra", /# as written\nalgebra Dense[^]*# in normal form\nalgebra Dense/],
+    ["algebra", /# as written\nalgebra Dense[\s\S]*# in normal form\nalgebra Dense/],
     ["plan", /^plan Dense \[out, in\]/],
     ["loop", /^kernel \w+ for x86-64-v3 \{/m],
     ["llvm", /^define i32 @\w+_v3\(/m],
-    ["module", /export declare const Dense[^]*artefact\.transform\("Dense"\)/],
+    ["module", /export declare const Dense[\s\S]*artefact\.transform\("Dense"\)/],
     ["manifest", /^\{\n "kind": "spx-manifest"/],
   ])("shows the stage %s", (stage, expected) => {
     const { status, stdout, stderr } = spxc(["print", "--stage", stage, "--level", "v3", good]);

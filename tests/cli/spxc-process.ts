@@ -9,7 +9,8 @@ export const repositoryRoot = fileURLToPath(new URL("../..", import.meta.url));
 /** @throws when the compiler has not been compiled. */
 export function commandFile(): string {
   const file = join(repositoryRoot, "dist", "compiler", "cli", "main.js");
-  if (!existsSync(file)) throw new Error("dist/ is missing: run `npm run build` first; `npm test` does it by itself");
+  if (!existsSync(file))
+    throw new Error("dist/ is missing: run `npm run build` first; `npm test` does it by itself");
   return file;
 }
 

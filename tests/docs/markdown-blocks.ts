@@ -32,7 +32,8 @@ export function replaceBlocks(text: string, contents: ReadonlyMap<number, string
   for (const { line, text: old } of markdownBlocks(text).reverse()) {
     const replacement = contents.get(line);
     const count = lines.indexOf("```", line) - line;
-    if (replacement !== undefined && replacement !== old) lines.splice(line, count, ...replacement.split("\n"));
+    if (replacement !== undefined && replacement !== old)
+      lines.splice(line, count, ...replacement.split("\n"));
   }
   return lines.join("\n");
 }

@@ -2,20 +2,18 @@
  * The printed forms in docs/: a block under a comment `<!-- COMMAND | SELECTION -->` is what COMMAND prints. With
  * UPDATE_DOCS=1 the blocks are written anew.
  */
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, describe, expect, it } from "vitest";
-import { type MarkdownBlock, markdownBlocks, replaceBlocks } from "./markdown-blocks.ts";
+import { describe, expect, it } from "vitest";
 import { runSpxc } from "../cli/spxc-in-process.ts";
+import { buildProgram } from "../programs/built-program.ts";
+import { type MarkdownBlock, markdownBlocks, replaceBlocks } from "./markdown-blocks.ts";
 import { selectExcerpt } from "./select-excerpt.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
 const page = join(root, "docs", "architecture.md");
-const updating = process.env["UPDATE_DOCS"] === "1";
-const built = mkdtempSync(join(tmpdir(), "spx-docs-"));
-afterAll(() => rmSync(built, { recursive: true, force: true }));
+const updating = process.env.UPDATE_DOCS === "1";
 
 const outputs = new Map<string, Promise<string>>();
 
@@ -37,16 +35,19 @@ async function run([program, ...parameters]: readonly string[]): Promise<string>
   const [file] = parameters;
   if (program !== "cat" || file === undefined) throw new Error(`the documents do not run \`${program}\``);
   if (!file.startsWith("build/")) return readFileSync(join(root, file), "utf8");
-  await output(`spxc build stdlib/dsee.spx -o ${built}`);
-  return readFileSync(join(built, builtFile(file.slice("build/".length))), "utf8");
+  const { folder } = await buildProgram({ file: "stdlib/dsee.spx" });
+  return readFileSync(join(folder, builtFile(folder, file.slice("build/dsee".length))), "utf8");
 }
 
-/** A name in which `*` stands for the hash. */
-function builtFile(pattern: string): string {
-  const [before = "", after = ""] = pattern.split("*");
-  const names = readdirSync(built).filter((name) => name.startsWith(before) && name.endsWith(after));
+/** The file of the shared artefact that ends so; `*` stands for the hash. */
+function builtFile(folder: string, ending: string): string {
+  const [before = "", after = ""] = ending.split("*");
+  const names = readdirSync(folder).filter(
+    (name) => name.startsWith(`program${before}`) && name.endsWith(after),
+  );
   const [name] = names;
-  if (name === undefined || names.length > 1) throw new Error(`\`${pattern}\` stands for ${names.length} files`);
+  if (name === undefined || names.length > 1)
+    throw new Error(`\`dsee${ending}\` stands for ${names.length} files`);
   return name;
 }
 
@@ -69,7 +70,8 @@ describe.runIf(updating)("docs/architecture.md, written anew", () => {
 describe.skipIf(updating)("docs/architecture.md", () => {
   it("shows every level", () => {
     const shown = new Set(blocks.map(({ comment }) => /--stage (\w+)/.exec(comment ?? "")?.[1]));
-    for (const stage of ["syntax", "checked", "algebra", "plan", "loop", "llvm"]) expect(shown).toContain(stage);
+    for (const stage of ["syntax", "checked", "algebra", "plan", "loop", "llvm"])
+      expect(shown).toContain(stage);
     expect(blocks.length).toBeGreaterThanOrEqual(10);
   });
 
@@ -85,7 +87,9 @@ describe.skipIf(updating)("docs/architecture.md", () => {
 describe("links of docs/", () => {
   it.each(readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md")))("%s", (name) => {
     const text = readFileSync(join(root, "docs", name), "utf8");
-    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)].map((match) => match[1] ?? "");
+    const targets = [...text.matchAll(/\]\((?!https?:|#)([^)#]+)(?:#[^)]*)?\)/g)].map(
+      (match) => match[1] ?? "",
+    );
     const missing = targets.filter((target) => {
       try {
         readdirSync(join(root, "docs", target));

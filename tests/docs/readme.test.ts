@@ -3,7 +3,15 @@
  * folder of a newcomer, the TypeScript is compiled against the emitted declarations and run.
  */
 import { execFileSync, spawnSync } from "node:child_process";
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -63,7 +71,10 @@ describe("command lines of the README", () => {
       expect(file !== undefined && existsSync(join(root, file)), line).toBe(true);
     }
     for (const verb of ["check", "explain", "build", "print", "doctor"]) {
-      expect(spxc.some((line) => line.startsWith(`npx spxc ${verb}`)), verb).toBe(true);
+      expect(
+        spxc.some((line) => line.startsWith(`npx spxc ${verb}`)),
+        verb,
+      ).toBe(true);
     }
   });
 
@@ -77,10 +88,14 @@ describe("command lines of the README", () => {
   });
 
   it("include the code that the text names", () => {
-    const inline = [...readFileSync(join(root, "README.md"), "utf8").matchAll(/`npx spxc explain (SPX\d+)`/g)];
+    const inline = [
+      ...readFileSync(join(root, "README.md"), "utf8").matchAll(/`npx spxc explain (SPX\d+)`/g),
+    ];
     expect(inline.length).toBeGreaterThan(0);
     for (const [, code = ""] of inline) {
-      const { status, stdout } = spawnSync(process.execPath, [commandFile(), "explain", code], { encoding: "utf8" });
+      const { status, stdout } = spawnSync(process.execPath, [commandFile(), "explain", code], {
+        encoding: "utf8",
+      });
       expect({ status, page: stdout.startsWith(`# ${code}`) }).toEqual({ status: 0, page: true });
     }
   });
@@ -97,7 +112,10 @@ function compile(name: string, text: string): string[] {
     types: ["node"],
     typeRoots: [join(root, "node_modules", "@types")],
   };
-  writeFileSync(join(folder, `${name}.json`), JSON.stringify({ compilerOptions: options, files: [`${name}.ts`] }));
+  writeFileSync(
+    join(folder, `${name}.json`),
+    JSON.stringify({ compilerOptions: options, files: [`${name}.ts`] }),
+  );
   const tsc = join(root, "node_modules", "typescript", "bin", "tsc");
   const { stdout } = spawnSync(process.execPath, [tsc, "-p", `${name}.json`, "--pretty", "false"], {
     cwd: folder,

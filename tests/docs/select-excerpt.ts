@@ -19,7 +19,8 @@ function selectLines(text: string, selection: string): string {
   while (step.lastIndex < selection.length) {
     const at = step.lastIndex;
     const [, verb, wanted = "", count] = step.exec(selection) ?? [];
-    if (verb === undefined && count === undefined) throw new Error(`no selection: \`${selection.slice(at)}\``);
+    if (verb === undefined && count === undefined)
+      throw new Error(`no selection: \`${selection.slice(at)}\``);
     if (verb === "after") start = find(lines, wanted, start) + 1;
     else if (verb === "from") start = find(lines, wanted, start);
     else if (verb === "to") end = find(lines, wanted, start + 1) + 1;

@@ -3,8 +3,19 @@
  * artefact is built once for one state of the compiler and shared by all test files.
  */
 import { createHash } from "node:crypto";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join } from "node:path";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
+import { join, resolve } from "node:path";
 import { pathToFileURL } from "node:url";
 import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
@@ -100,18 +111,44 @@ export async function buildProgram(program: { file: string } | { text: string })
   };
 }
 
-/** The artefact of `program` with another manifest, which lies in `folder` for as long as the caller keeps it. */
+/**
+ * The artefact of `program` with another manifest, written into `folder` beside a link to the kernels. `name` tells
+ * the manifests in one folder apart.
+ */
 export function openChanged(
   program: BuiltProgram,
-  folder: string,
+  place: { readonly folder: string; readonly name: string; readonly level: string },
   change: (manifest: Manifest) => Manifest,
-  level: string,
 ): Artefact {
   const manifest = change(program.artefact.manifest());
-  const kernels = join(process.cwd(), program.folder, manifest.kernels.file);
-  const path = join(mkdtempSync(join(folder, "changed-")), program.manifestFile);
-  // An absolute name in `file` would do, were it not joined to the folder; a link is what a user would set up.
-  linkOnce(kernels, join(path, "..", manifest.kernels.file));
+  const kernels = join(place.folder, manifest.kernels.file);
+  if (!existsSync(kernels)) symlinkSync(resolve(program.folder, manifest.kernels.file), kernels);
+  const path = join(place.folder, `${place.name}.manifest.json`);
   writeFileSync(path, JSON.stringify(manifest));
-  return openArtefact(pathToFileURL(path), null, { level });
+  return openArtefact(path, null, { level: place.level });
+}
+
+/** A small deterministic generator for test data in (-1, 1). */
+export function testNumbers(seed: number): () => number {
+  let state = (seed * 2654435761 + 12345) >>> 0;
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    return (state / 2 ** 32) * 2 - 1;
+  };
+}
+
+export function testMatrix(seed: number, count: number): Float32Array {
+  const next = testNumbers(seed);
+  return Float32Array.from({ length: count }, next);
+}
+
+type Parameters = Readonly<Record<string, DenseParameter | SparseParameter>>;
+
+/** Gives every parameter random values: initial zeros would hide whole terms from a comparison. */
+export function randomizeParameters(layer: Layer, seed: number): void {
+  const next = testNumbers(seed);
+  for (const parameter of Object.values(layer.parameters() as Parameters)) {
+    for (let index = 0; index < parameter.values.length; index += 1) parameter.values[index] = next();
+  }
+  layer.updated();
 }

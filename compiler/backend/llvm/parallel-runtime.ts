@@ -12,7 +12,7 @@
 import { attributeGroup, createIrModule, printIrModule } from "./ir-module.ts";
 
 /** Helpers a pool may have; with the caller one more thread works. */
-export const maximumHelpers = 64;
+export const maximumWorkers = 64;
 
 /** Turns of `pause` before an idle helper sleeps: 13 microseconds on Zen, 45 on Skylake. */
 const idleTurns = 1000;
@@ -59,7 +59,7 @@ const parallel = `define hidden void @spx_parallel(void (i8*, i64)* %run, i8* %c
 entry:
   %threads64 = sext i32 %threads to i64
   %useful = call i64 @llvm.smin.i64(i64 %threads64, i64 %tiles)
-  %bounded = call i64 @llvm.smin.i64(i64 %useful, i64 ${maximumHelpers + 1})
+  %bounded = call i64 @llvm.smin.i64(i64 %useful, i64 ${maximumWorkers + 1})
   %wanted64 = sub i64 %bounded, 1
   %shares = icmp sgt i64 %wanted64, 0
   br i1 %shares, label %take, label %serial

@@ -4,7 +4,13 @@ import type { JsonDiagnostic } from "../../diagnostics/render-json.ts";
 import { compileFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
 import { checkWritable, writeArtefact } from "../../emit/artefact-writer.ts";
-import { hasErrors, jsonDiagnostics, type PlainProblem, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
+import {
+  hasErrors,
+  jsonDiagnostics,
+  type PlainProblem,
+  reportDiagnostics,
+  reportProblem,
+} from "../report-diagnostics.ts";
 import { exitCodes, say } from "../terminal.ts";
 
 export interface BuildOptions {
@@ -30,13 +36,17 @@ export async function build(file: string, options: BuildOptions): Promise<number
   if (artefact === null || artefact.kind === "problem") {
     return refuse(artefact?.problems ?? [], options, jsonDiagnostics(diagnostics, sources));
   }
-  const unwritten = whyNot(options.output, () => writeArtefact(options.output, artefact.files, artefact.replaces));
+  const unwritten = whyNot(options.output, () =>
+    writeArtefact(options.output, artefact.files, artefact.replaces),
+  );
   if (unwritten !== null) return refuse([unwritten], options, jsonDiagnostics(diagnostics, sources));
   const files = artefact.files.map(({ name: written, bytes }) => ({
     file: join(options.output, written),
     bytes: bytes.length,
   }));
-  const timings = clock.entries().map(([stage, milliseconds]) => ({ stage, milliseconds: Math.round(milliseconds) }));
+  const timings = clock
+    .entries()
+    .map(([stage, milliseconds]) => ({ stage, milliseconds: Math.round(milliseconds) }));
   if (options.json === true) {
     const report = { ok: true, files, provider: artefact.provider, timings };
     say(JSON.stringify({ ...report, diagnostics: jsonDiagnostics(diagnostics, sources) }, null, 2));
@@ -44,7 +54,8 @@ export async function build(file: string, options: BuildOptions): Promise<number
   }
   for (const { file: path, bytes } of files) say(`${path}  ${bytes} bytes`);
   if (options.timings === true) {
-    for (const { stage, milliseconds } of timings) say(`${stage.padEnd(12)} ${String(milliseconds).padStart(6)} ms`);
+    for (const { stage, milliseconds } of timings)
+      say(`${stage.padEnd(12)} ${String(milliseconds).padStart(6)} ms`);
     say(`machine code by ${artefact.provider}`);
   }
   return hasErrors(diagnostics) ? exitCodes.problems : exitCodes.done;

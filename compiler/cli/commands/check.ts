@@ -20,7 +20,9 @@ export async function check(files: readonly string[], options: { json?: boolean 
     if (module !== null && !hasErrors(diagnostics)) {
       const open = module.transforms.reduce((count, transform) => count + transform.requirements.length, 0);
       const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;
-      say(`${file}: ${plural(module.transforms.length, "transform")}, ${plural(open, "check")} left for load`);
+      say(
+        `${file}: ${plural(module.transforms.length, "transform")}, ${plural(open, "check")} left for load`,
+      );
     }
   }
   if (options.json === true) say(JSON.stringify(json, null, 2));

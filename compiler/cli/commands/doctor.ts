@@ -13,9 +13,14 @@ export async function doctor(options: { json?: boolean }): Promise<number> {
     say(`spx ${report.version}, Node ${report.node}, ${report.platform}`);
     for (const [topic, title] of Object.entries(topics)) {
       say(`\n${painter.strong(title)}`);
-      for (const finding of report.findings.filter((row) => row.topic === topic)) say(describe(finding, painter));
+      for (const finding of report.findings.filter((row) => row.topic === topic))
+        say(describe(finding, painter));
     }
-    say(missing.length === 0 ? "\nNothing is missing." : `\n${missing.length} missing: see the lines marked no.`);
+    say(
+      missing.length === 0
+        ? "\nNothing is missing."
+        : `\n${missing.length} missing: see the lines marked no.`,
+    );
   }
   return missing.length === 0 ? exitCodes.done : exitCodes.problems;
 }

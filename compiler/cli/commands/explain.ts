@@ -27,13 +27,22 @@ export async function explain(subject: string, options: ExplainOptions): Promise
   const failed = hasErrors(diagnostics) || module === null;
   if (options.json !== true) reportDiagnostics(diagnostics, sources);
   else if (failed) {
-    say(JSON.stringify({ ok: false, diagnostics: jsonDiagnostics(diagnostics, sources), transforms: [] }, null, 2));
+    say(
+      JSON.stringify(
+        { ok: false, diagnostics: jsonDiagnostics(diagnostics, sources), transforms: [] },
+        null,
+        2,
+      ),
+    );
   }
   if (failed) return exitCodes.problems;
   return explainTransforms(compilation, options);
 }
 
-function explainTransforms({ transforms, diagnostics, sources }: Compilation, options: ExplainOptions): number {
+function explainTransforms(
+  { transforms, diagnostics, sources }: Compilation,
+  options: ExplainOptions,
+): number {
   const { transform: wanted } = options;
   const chosen = transforms.filter(({ checked }) => wanted === undefined || checked.name === wanted);
   if (chosen.length === 0 && wanted === undefined) {
@@ -41,8 +50,13 @@ function explainTransforms({ transforms, diagnostics, sources }: Compilation, op
     return exitCodes.problems;
   }
   if (chosen.length === 0) {
-    const near = suggestNames(wanted ?? "", transforms.map(({ checked }) => checked.name));
-    complain(`error: no transform \`${wanted}\`${near.length > 0 ? `; did you mean ${near.join(", ")}?` : ""}`);
+    const near = suggestNames(
+      wanted ?? "",
+      transforms.map(({ checked }) => checked.name),
+    );
+    complain(
+      `error: no transform \`${wanted}\`${near.length > 0 ? `; did you mean ${near.join(", ")}?` : ""}`,
+    );
     return exitCodes.usage;
   }
   const explanations = [];
@@ -80,11 +94,16 @@ function sizesOf(transform: CheckedTransform, options: ExplainOptions): SymbolVa
   }
   for (const argument of transform.arguments) {
     if (argument.kind !== "number" || values.has(argument.name)) continue;
-    if (argument.defaultValue === null) return `give \`${argument.name}\` of \`${transform.name}\`: -a ${argument.name}=VALUE`;
+    if (argument.defaultValue === null)
+      return `give \`${argument.name}\` of \`${transform.name}\`: -a ${argument.name}=VALUE`;
     values.set(argument.name, evaluateNumber(argument.defaultValue, values));
   }
-  const missing = [...names].filter((name) => !values.has(name) && !transform.tensors.some((tensor) => tensor.name === name));
-  return missing.length === 0 ? values : `give the size of \`${missing.join("`, `")}\`: -a ${missing[0]}=VALUE`;
+  const missing = [...names].filter(
+    (name) => !values.has(name) && !transform.tensors.some((tensor) => tensor.name === name),
+  );
+  return missing.length === 0
+    ? values
+    : `give the size of \`${missing.join("`, `")}\`: -a ${missing[0]}=VALUE`;
 }
 
 function readGiven(options: ExplainOptions): Map<string, number> | string {

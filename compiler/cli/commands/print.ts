@@ -4,8 +4,8 @@ import { parse } from "../../../grammar/parser/parse.ts";
 import { printSyntax } from "../../../grammar/syntax/print-syntax.ts";
 import { printAlgebra } from "../../algebra/print-algebra.ts";
 import { generateLlvm } from "../../backend/llvm/generate-llvm.ts";
-import { printChecked } from "../../check/print-checked.ts";
 import type { CheckedModule } from "../../check/checked-module.ts";
+import { printChecked } from "../../check/print-checked.ts";
 import type { TransformStages } from "../../driver/compilation.ts";
 import { compileFile, planFile } from "../../driver/compile.ts";
 import { lowerTransform } from "../../driver/lower-transform.ts";
@@ -65,7 +65,8 @@ const describe: Readonly<Record<"checked" | "algebra" | "plan", Describe>> = {
   ],
   algebra: (chosen) =>
     chosen.map(
-      ({ built, normal }) => `# as written\n${printAlgebra(built)}\n# in normal form\n${printAlgebra(normal)}`,
+      ({ built, normal }) =>
+        `# as written\n${printAlgebra(built)}\n# in normal form\n${printAlgebra(normal)}`,
     ),
   plan: (chosen) => chosen.map(({ plan }) => printPlan(plan)),
 };
@@ -129,6 +130,8 @@ async function printArtefactStage(file: string, stage: "module" | "manifest"): P
 }
 
 function noSuch(kind: string, name: string, known: readonly string[]): number {
-  complain(`error: no ${kind} \`${name}\`; there is ${[...new Set(known)].map((one) => `\`${one}\``).join(", ")}`);
+  complain(
+    `error: no ${kind} \`${name}\`; there is ${[...new Set(known)].map((one) => `\`${one}\``).join(", ")}`,
+  );
   return exitCodes.usage;
 }

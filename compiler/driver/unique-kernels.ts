@@ -16,13 +16,13 @@ function shapeOf(program: LoopProgram): string {
   return printLoop(program).replace(/[A-Za-z_][\w.]*/g, (name) => numbered.get(name) ?? name);
 }
 
-export interface SharedKernels {
+export interface UniqueKernels {
   readonly transforms: readonly LoweredTransform[];
   /** Each kernel once. */
   readonly programs: readonly LoopProgram[];
 }
 
-export function shareKernels(transforms: readonly LoweredTransform[]): SharedKernels {
+export function uniqueKernels(transforms: readonly LoweredTransform[]): UniqueKernels {
   const firstOfShape = new Map<string, LoopProgram>();
   const symbols = new Map<string, string>();
   for (const program of transforms.flatMap((transform) => transform.programs)) {

@@ -1,0 +1,116 @@
+/** Structured matrices: Kronecker products, diagonals, the identity, stride permutations. */
+
+import {
+  apply,
+  type NumberExpression,
+  number,
+  printNumber,
+} from "../../runtime/contract/number-expression.ts";
+import { dimensionNotPositive, strideDoesNotDivide } from "../diagnostics/shape-diagnostics.ts";
+import { canonicalDimension } from "../types/dimension.ts";
+import { oblige } from "./check-context.ts";
+import { asWhole, numberValue } from "./check-numbers.ts";
+import { sides } from "./check-tensors.ts";
+import type { WeightExpression } from "./checked-module.ts";
+import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
+import { divides } from "./obligations.ts";
+import { joinReadings, matrix, obstacle } from "./readings.ts";
+import { poison, type TensorValue } from "./value.ts";
+
+/** A ⊗ B: [a, b] ⊗ [c, d] is [a c, b d]. */
+export const kronMeaning: Meaning = (context, _syntax, call, span) => {
+  const factors = tensorsOf(call);
+  const shapes = factors.flatMap((factor) => sides(context, factor) ?? []);
+  if (shapes.length !== 2 * factors.length) return poison;
+  const multiply = (axis: 0 | 1): NumberExpression =>
+    canonicalDimension(apply("*", ...shapes.filter((_, index) => index % 2 === axis)));
+  const [rows, columns] = [multiply(0), multiply(1)];
+  const weight = joinReadings<WeightExpression, WeightExpression>(
+    factors.map((factor) => factor.weight),
+    (parts) => ({
+      kind: "kron",
+      factors: parts.flatMap((part) => (part.kind === "kron" ? part.factors : [part])),
+      rows,
+      columns,
+      span,
+    }),
+  );
+  return matrix(rows, columns, span, weight, obstacle("`kron`", span));
+};
+
+export const blockdiagMeaning: Meaning = (context, _syntax, call, span) => {
+  const blocks = tensorsOf(call);
+  const shapes = blocks.flatMap((block) => sides(context, block) ?? []);
+  if (shapes.length !== 2 * blocks.length) return poison;
+  const total = (axis: 0 | 1): NumberExpression =>
+    canonicalDimension(apply("+", ...shapes.filter((_, index) => index % 2 === axis)));
+  const [rows, columns] = [total(0), total(1)];
+  const weight = joinReadings<WeightExpression, WeightExpression>(
+    blocks.map((block) => block.weight),
+    (parts) => ({
+      kind: "blockdiag",
+      blocks: parts,
+      rows,
+      columns,
+      span,
+    }),
+  );
+  return matrix(rows, columns, span, weight, obstacle("`blockdiag`", span));
+};
+
+export const diagMeaning: Meaning = (_context, _syntax, call, span) => {
+  const [vector] = tensorsOf(call);
+  const size = vector?.dimensions[0];
+  const name = vector?.leaf;
+  if (vector === undefined || size === undefined || name === null || name === undefined) return poison;
+  const weight = joinReadings<WeightExpression, WeightExpression>([vector.weight], () => ({
+    kind: "diag",
+    name,
+    rows: size,
+    columns: size,
+    span,
+  }));
+  return matrix(size, size, span, weight, obstacle("`diag`", span));
+};
+
+export const identityMeaning: Meaning = (_context, _syntax, call, span) => {
+  const at = (size: NumberExpression): TensorValue =>
+    matrix(
+      size,
+      size,
+      span,
+      { kind: "identity", rows: size, columns: size, span },
+      obstacle("`identity`", span),
+    );
+  const size = numberOf(call, "size");
+  return size === null ? { kind: "flexible", text: "identity", at, span } : at(size);
+};
+
+/** P(stride), see runtime/contract/matrix-source.ts. */
+export const strideMeaning: Meaning = (context, _syntax, call, span) => {
+  const given = numberOf(call, "stride");
+  const stride = given === null ? null : asWhole(context, numberValue(given, "int"), span, "a stride");
+  if (stride === null) return poison;
+  const text = `P(${printNumber(stride)})`;
+  const positive = apply(">", stride, number(0));
+  oblige(context, {
+    kind: dimensionNotPositive,
+    condition: positive,
+    text: printNumber(positive),
+    span,
+    reason: `\`${text}\` needs a stride`,
+  });
+  const at = (size: NumberExpression): TensorValue => {
+    const condition = divides(stride, size);
+    oblige(context, {
+      kind: strideDoesNotDivide,
+      condition,
+      text: printNumber(condition),
+      span,
+      reason: `\`${text}\` needs equal strides`,
+    });
+    const weight: WeightExpression = { kind: "stride-permutation", stride, rows: size, columns: size, span };
+    return matrix(size, size, span, weight, obstacle(`\`${text}\``, span));
+  };
+  return { kind: "flexible", text, at, span };
+};

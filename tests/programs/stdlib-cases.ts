@@ -1,0 +1,67 @@
+/** The transforms of the standard library with sizes and numbers that reach the corners of their kernels. */
+import { join } from "node:path";
+import { expect } from "vitest";
+import type { Layer } from "../../runtime/index.ts";
+import { type BuiltProgram, buildProgram } from "./built-program.ts";
+
+export interface StdlibCase {
+  readonly file: string;
+  readonly transform: string;
+  readonly sizes: readonly (readonly [out: number, inputs: number])[];
+  readonly numbers?: Readonly<Record<string, number>>;
+}
+
+const anySizes = [
+  [1, 1],
+  [17, 13],
+  [16, 16],
+  [15, 33],
+  [48, 31],
+  [33, 64],
+] as const;
+const fours = [
+  [1, 4],
+  [13, 8],
+  [16, 16],
+  [17, 36],
+  [47, 64],
+] as const;
+
+export const stdlibCases: readonly StdlibCase[] = [
+  { file: "lora", transform: "LoRA", sizes: anySizes, numbers: { r: 1 } },
+  { file: "lora", transform: "LoRA", sizes: [[33, 40], [64, 64]], numbers: { r: 8 } },
+  { file: "lora", transform: "LoRA", sizes: [[64, 47]], numbers: { r: 17 } },
+  { file: "dsee", transform: "DSEE", sizes: anySizes, numbers: { r: 1, nnz: 1, keep: 0.4 } },
+  { file: "dsee", transform: "DSEE", sizes: [[64, 64]], numbers: { r: 16, nnz: 200, keep: 0.1 } },
+  { file: "sltrain", transform: "SLTrain", sizes: anySizes, numbers: { r: 1, delta: 0.3 } },
+  { file: "nm", transform: "NM", sizes: fours },
+  { file: "nm", transform: "TrainedNM", sizes: fours },
+  { file: "sparse_delta", transform: "SparseDelta", sizes: anySizes, numbers: { nnz: 1 } },
+  { file: "monarch", transform: "Monarch", sizes: [[16, 16], [64, 64], [36, 36]] },
+  { file: "monarch", transform: "Monarch", sizes: [[48, 48]], numbers: { b: 3 } },
+  { file: "block_sparse", transform: "BlockSparse", sizes: [[4, 7], [16, 16], [20, 33], [36, 48]], numbers: { keep: 0.3 } },
+  { file: "phm", transform: "PHM", sizes: [[4, 4], [20, 12], [64, 16], [36, 68]] },
+  { file: "phm", transform: "Compacter", sizes: [[4, 8], [20, 12], [36, 68]] },
+];
+
+export const errorBound = 1e-5;
+
+/** Every file of the cases, built or taken from the cache. */
+export async function buildStdlib(): Promise<ReadonlyMap<string, BuiltProgram>> {
+  const programs = new Map<string, BuiltProgram>();
+  for (const file of new Set(stdlibCases.map((one) => one.file))) {
+    programs.set(file, await buildProgram({ file: join("stdlib", `${file}.spx`) }));
+  }
+  return programs;
+}
+
+/** Calls with a poisoned output between guards, so that a missing or a stray write shows. */
+export function guardedForward(layer: Layer, x: Float32Array, batch: number, threads?: number): Float32Array {
+  const guard = 64;
+  const room = new Float32Array(batch * layer.out + 2 * guard).fill(-777);
+  const y = room.subarray(guard, guard + batch * layer.out).fill(Number.NaN);
+  layer.forward(x, threads === undefined ? { y } : { y, threads });
+  expect(room.subarray(0, guard).every((value) => value === -777)).toBe(true);
+  expect(room.subarray(guard + batch * layer.out).every((value) => value === -777)).toBe(true);
+  return y;
+}
