@@ -82,8 +82,10 @@ const homes: Readonly<Record<string, string>> = {
 };
 
 const importHelp = (name: string): string[] => {
-  const home = homes[name];
-  return home === undefined ? [] : [`add \`import { ${name} } from "${home}"\``];
+  const [meant = name] = name in homes ? [name] : suggestNames(name, Object.keys(homes));
+  const home = homes[meant];
+  if (home === undefined) return [];
+  return [`${meant === name ? "" : `did you mean \`${meant}\`? `}add \`import { ${meant} } from "${home}"\``];
 };
 
 /** Calls the first overload that the arguments fit. */

@@ -1,33 +1,12 @@
-/** The nearest real names to a misspelt one: edit distance with transpositions (Damerau-Levenshtein). */
-
-/** Insertions, deletions, substitutions and swaps of neighbours that turn `a` into `b`. */
-export function editDistance(a: string, b: string): number {
-  let beforeLast: number[] = [];
-  let last = Array.from({ length: b.length + 1 }, (_, column) => column);
-  for (let row = 1; row <= a.length; row += 1) {
-    const current = [row];
-    for (let column = 1; column <= b.length; column += 1) {
-      const cost = a[row - 1] === b[column - 1] ? 0 : 1;
-      let best = Math.min(
-        (last[column] ?? 0) + 1,
-        (current[column - 1] ?? 0) + 1,
-        (last[column - 1] ?? 0) + cost,
-      );
-      const swapped = row > 1 && column > 1 && a[row - 1] === b[column - 2] && a[row - 2] === b[column - 1];
-      if (swapped) best = Math.min(best, (beforeLast[column - 2] ?? 0) + 1);
-      current.push(best);
-    }
-    [beforeLast, last] = [last, current];
-  }
-  return last[b.length] ?? 0;
-}
+/** The nearest real names to a misspelt one. */
+import { editDistance } from "../../grammar/text/closest-name.ts";
 
 /** Up to `limit` candidates near enough to be meant, nearest first; names equal but for case count as nearest. */
 export function suggestNames(name: string, candidates: Iterable<string>, limit = 3): string[] {
   const allowed = Math.max(1, Math.floor(name.length / 3));
   const scored = [...new Set(candidates)].map((candidate) => ({
     candidate,
-    distance: candidate.toLowerCase() === name.toLowerCase() ? 0 : editDistance(name, candidate),
+    distance: candidate.toLowerCase() === name.toLowerCase() ? 0 : editDistance(name, candidate, allowed),
   }));
   return scored
     .filter(
