@@ -64,7 +64,6 @@ export const runtimeErrorCodes = {
   SPX8403: ["argument-type", "an argument has a wrong type"],
   SPX8404: ["element-type-mismatch", "a tensor has another element type than the one needed"],
   SPX8405: ["shape-mismatch", "a tensor has another shape than the one needed"],
-  SPX8406: ["requirement-failed", "a `require` does not hold for the arguments given"],
   SPX8407: ["number-out-of-range", "a number is not an integer, not finite, or out of its range"],
   SPX8408: [
     "values-not-finite",
@@ -72,9 +71,29 @@ export const runtimeErrorCodes = {
   ],
   SPX8409: ["tensor-data-mismatch", "the data of a tensor do not have the length of its shape"],
   SPX8410: ["parameter-unknown", "a parameter was named that the transform does not have"],
+  SPX8411: ["format-violated", "a matrix does not keep to the structure of the packed format it is to have"],
+  SPX8501: ["rule-matches-nothing", "a rule of a model matches no tensor of the checkpoint"],
+  SPX8502: ["rule-left-nothing", "earlier rules of a model take every tensor that a rule matches"],
+  SPX8601: ["parameters-of-another-transform", "saved parameters belong to another transform"],
+  SPX8602: [
+    "saved-parameters-disagree",
+    "a number, the seed or the name is given and differs from that of the saved parameters",
+  ],
+  SPX8603: ["saved-parameters-malformed", "the metadata of saved parameters are not what a layer writes"],
 } as const satisfies Record<string, readonly [name: string, summary: string]>;
 
 export type RuntimeErrorCode = keyof typeof runtimeErrorCodes;
+
+/**
+ * Code of a condition of the program itself. The compiler checks it where the sizes are known, `load` where they are
+ * not; both say it under the same code, which has its explanation in the catalogue.
+ */
+export type ConditionCode = `SPX${2 | 3 | 4 | 5}${number}`;
+
+export const isConditionCode = (code: unknown): code is ConditionCode =>
+  typeof code === "string" && /^SPX[2-5]\d{3}$/.test(code);
+
+export type SpxErrorCode = RuntimeErrorCode | ConditionCode;
 
 /** What an error is about, as data: expected and found values, file, byte offset, tensor name. */
 export type ErrorFacts = Readonly<
@@ -91,13 +110,13 @@ export interface ErrorParts {
 
 /** A user's mistake or a refusal of the system, met at run time. Its `message` is the rendered text. */
 export class SpxError extends Error {
-  readonly code: RuntimeErrorCode;
+  readonly code: SpxErrorCode;
   /** The message alone, without code and help. */
   readonly summary: string;
   readonly facts: ErrorFacts;
   readonly help: string;
 
-  constructor(code: RuntimeErrorCode, summary: string, parts: ErrorParts) {
+  constructor(code: SpxErrorCode, summary: string, parts: ErrorParts) {
     super(
       renderError(code, summary, parts.help),
       parts.cause === undefined ? undefined : { cause: parts.cause },
@@ -110,7 +129,7 @@ export class SpxError extends Error {
   }
 
   /** JSON-safe form for machines. */
-  toJSON(): { code: RuntimeErrorCode; message: string; facts: Record<string, unknown>; help: string } {
+  toJSON(): { code: SpxErrorCode; message: string; facts: Record<string, unknown>; help: string } {
     const facts = Object.entries(this.facts).map(([name, value]) => [
       name,
       typeof value === "bigint" ? value.toString() : value,
@@ -119,7 +138,7 @@ export class SpxError extends Error {
   }
 }
 
-function renderError(code: RuntimeErrorCode, summary: string, help: string): string {
+function renderError(code: SpxErrorCode, summary: string, help: string): string {
   return `error[${code}]: ${summary}\n  = help: ${help.split("\n").join("\n          ")}`;
 }
 

@@ -1,7 +1,13 @@
 /** Public entry `spx/runtime`: opens artefacts, loads layers, reads and writes checkpoints. */
 export { type Checkpoint, openCheckpoint, type TensorDescription } from "./checkpoint/read-safetensors.ts";
 export { namedTensor, type TensorToWrite, writeSafetensors } from "./checkpoint/write-safetensors.ts";
-export { type RuntimeErrorCode, runtimeErrorCodes, SpxError } from "./errors.ts";
+export {
+  type ConditionCode,
+  type RuntimeErrorCode,
+  runtimeErrorCodes,
+  SpxError,
+  type SpxErrorCode,
+} from "./errors.ts";
 export type { BatchInput } from "./model/batch-input.ts";
 export type {
   DenseParameter,

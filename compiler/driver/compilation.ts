@@ -5,6 +5,7 @@ import type { Manifest } from "../../runtime/contract/manifest.ts";
 import type { AlgebraGraph } from "../algebra/algebra-node.ts";
 import type { CheckedModule, CheckedTransform } from "../check/checked-module.ts";
 import type { ArtefactFile } from "../emit/artefact-writer.ts";
+import type { VariantChoice } from "../plan/keep-variants.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { StageClock } from "./stage-clock.ts";
 
@@ -34,6 +35,8 @@ export interface CompileOptions {
   readonly runtime: string;
   /** Adds the LLVM text to the artefact. */
   readonly keepIr: boolean;
+  /** Which priced candidates get kernels: those that win somewhere (the default), or all, to be measured. */
+  readonly variants?: VariantChoice;
 }
 
 export interface Artefact {

@@ -11,6 +11,7 @@ import type { CheckedTransform } from "../check/checked-module.ts";
 import type { CompilerHost } from "../host/compiler-host.ts";
 import { verifyLoop } from "../loop/verify-loop.ts";
 import { choosePlan } from "../plan/choose-plan.ts";
+import type { VariantChoice } from "../plan/keep-variants.ts";
 import { verifyPlan } from "../plan/verify-plan.ts";
 import { x86Targets } from "../targets/x86-targets.ts";
 import type { Compilation, CompileOptions, TransformStages } from "./compilation.ts";
@@ -20,11 +21,16 @@ import { uniqueKernels } from "./unique-kernels.ts";
 import { StageClock } from "./stage-clock.ts";
 
 /** Source to plans: what `check`, `explain` and `print` need. */
-export function planFile(entry: string, host: CompilerHost, clock = new StageClock()): Compilation {
+export function planFile(
+  entry: string,
+  host: CompilerHost,
+  clock = new StageClock(),
+  variants: VariantChoice = "winning",
+): Compilation {
   // Text, names, kinds, dimensions, obligations: after this no user's mistake is left except an impossible plan.
   const { module, diagnostics, sources } = clock.time("check", () => checkModule(entry, host));
   if (module === null) return { module, diagnostics, sources, transforms: [], clock };
-  const stages = module.transforms.map((transform) => planTransform(transform, clock));
+  const stages = module.transforms.map((transform) => planTransform(transform, clock, variants));
   return {
     module,
     sources,
@@ -34,7 +40,7 @@ export function planFile(entry: string, host: CompilerHost, clock = new StageClo
   };
 }
 
-function planTransform(checked: CheckedTransform, clock: StageClock) {
+function planTransform(checked: CheckedTransform, clock: StageClock, variants: VariantChoice) {
   // What the weight is, hash-consed, so that every later question about equality is a pointer comparison.
   const factory = createTermFactory(checked.tensors);
   const built = clock.time("build", () => buildAlgebra(checked, factory));
@@ -43,7 +49,7 @@ function planTransform(checked: CheckedTransform, clock: StageClock) {
   const normal = clock.time("normalise", () => normalise(built, factory));
   demand("normal algebra", verifyAlgebra(normal, "normal"));
   // How the weight is applied: formats, fusion, merging, per interval of the batch.
-  const { plan, diagnostics } = clock.time("choose", () => choosePlan(normal, checked));
+  const { plan, diagnostics } = clock.time("choose", () => choosePlan(normal, checked, variants));
   if (plan === null) return { stages: null, diagnostics };
   demand("plan", verifyPlan(plan));
   const stages: TransformStages = { checked, built, normal, plan };
@@ -52,7 +58,7 @@ function planTransform(checked: CheckedTransform, clock: StageClock) {
 
 /** The whole road: source to the files of an artefact, in memory; `writeArtefact` puts them on disk. */
 export async function compileFile(entry: string, host: CompilerHost, options: CompileOptions) {
-  const compilation = planFile(entry, host);
+  const compilation = planFile(entry, host, new StageClock(), options.variants);
   const failed = compilation.diagnostics.some((diagnostic) => diagnostic.severity === "error");
   if (failed || compilation.module === null) return { compilation, artefact: null };
   const { clock, module } = compilation;

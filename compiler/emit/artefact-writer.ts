@@ -55,12 +55,27 @@ export function writeArtefact(
     for (const file of files) writeFileSync(beside(file), file.bytes);
     placeAll(folder, files, ending);
     done = true;
-    for (const name of readdirSync(folder)) {
-      if (replaces(name) || isLeftOver(name, files, replaces)) rmSync(join(folder, name), { force: true });
-    }
   } finally {
-    for (const file of files) rmSync(beside(file), { force: true });
-    if (!done && made !== undefined) rmSync(made, { recursive: true, force: true });
+    for (const file of files) clearAway(beside(file));
+    if (!done && made !== undefined) clearAway(made);
+  }
+  for (const name of namesIn(folder)) {
+    if (replaces(name) || isLeftOver(name, files, replaces)) clearAway(join(folder, name));
+  }
+}
+
+/** The artefact stands whether or not this goes well, and the next write tries again. */
+function clearAway(path: string): void {
+  try {
+    rmSync(path, { recursive: true, force: true });
+  } catch {}
+}
+
+function namesIn(folder: string): readonly string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return [];
   }
 }
 
@@ -84,7 +99,7 @@ function placeAll(folder: string, files: readonly ArtefactFile[], ending: string
     for (const step of undo.reverse()) step();
     throw cause;
   } finally {
-    for (const copy of copies) rmSync(copy, { force: true });
+    for (const copy of copies) clearAway(copy);
   }
 }
 

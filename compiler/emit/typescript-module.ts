@@ -36,7 +36,7 @@ export function writeTypeScriptModule(manifest: Manifest, names: ModuleNames): M
 
 function writeValues(file: SourceFile, manifest: Manifest, names: ModuleNames): void {
   file.addImportDeclaration({ moduleSpecifier: names.runtime, namedImports: ["openArtefact"] });
-  const location = `new URL(${JSON.stringify(`./${names.manifestFile}`)}, import.meta.url)`;
+  const location = `new URL(${JSON.stringify(`./${encodeURIComponent(names.manifestFile)}`)}, import.meta.url)`;
   constant(file, "artefact", `openArtefact(${location}, ${JSON.stringify(names.manifestHash)})`, false);
   for (const { name } of manifest.transforms) {
     constant(file, name, `artefact.transform(${JSON.stringify(name)})`, true);

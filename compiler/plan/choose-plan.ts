@@ -7,7 +7,6 @@ import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import {
   evaluateNumber,
   type NumberExpression,
-  type SymbolValues,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
@@ -17,15 +16,12 @@ import type { CheckedTransform } from "../check/checked-module.ts";
 import type { VariantDraft } from "./build-variant.ts";
 import { candidatePlans } from "./candidate-plans.ts";
 import { callCost, mergeCost } from "./cost-model.ts";
-import { cheapestAt } from "./envelope.ts";
+import { keepVariants, type VariantChoice } from "./keep-variants.ts";
 import { Unplannable } from "./matrix-operand.ts";
 import { planMerge } from "./merge-plan.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
 import type { MergePlan, Plan, Variant } from "./plan.ts";
-
-/** Variants cost build time and code size; beyond this many the ones that win least are left out. */
-const mostVariants = 6;
 
 export interface PlanResult {
   /** Null when there is an error among the diagnostics. */
@@ -34,7 +30,11 @@ export interface PlanResult {
 }
 
 /** Errors: SPX6001 the weight is zero, SPX6201 a part of it has no packed form. */
-export function choosePlan(graph: AlgebraGraph, transform: CheckedTransform): PlanResult {
+export function choosePlan(
+  graph: AlgebraGraph,
+  transform: CheckedTransform,
+  choice: VariantChoice = "winning",
+): PlanResult {
   if (graph.root.kind === "zero") {
     return {
       plan: null,
@@ -44,7 +44,7 @@ export function choosePlan(graph: AlgebraGraph, transform: CheckedTransform): Pl
     };
   }
   try {
-    return { plan: planOf(graph, transform), diagnostics: [] };
+    return { plan: planOf(graph, transform, choice), diagnostics: [] };
   } catch (problem) {
     if (!(problem instanceof Unplannable)) throw problem;
     const message = `no kernels for a part of the weight of \`${transform.name}\``;
@@ -67,14 +67,14 @@ function planError(
   return { code, severity: "error", message, primary, secondary: [], facts: {}, because, help: [] };
 }
 
-function planOf(graph: AlgebraGraph, transform: CheckedTransform): Plan {
+function planOf(graph: AlgebraGraph, transform: CheckedTransform, choice: VariantChoice): Plan {
   const operands = createOperandTable();
   const { drafts, rejected, notes } = candidatePlans(graph.root, operands, graph.rules ?? []);
   const reference = mergeSource(drafts, operands);
   const merge = planMerge(reference, operands);
   const merging = mergeCost(merge, reference, operands);
   const priced = drafts.map((draft) => priceVariant(draft, operands, merging));
-  const { kept, dropped } = keepVariants(priced, reference.name, transform);
+  const { kept, dropped } = keepVariants(priced, reference.name, transform, choice);
   const used = operandsOf(kept);
   // What only a merged variant reads is the weight itself; the kernels that merge make it faster than packing could.
   const merged = operandsOf(kept.filter((variant) => variant.merged));
@@ -96,9 +96,7 @@ function planOf(graph: AlgebraGraph, transform: CheckedTransform): Plan {
 }
 
 const operandsOf = (variants: readonly Variant[]): Set<string> =>
-  new Set(
-    variants.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))),
-  );
+  new Set(variants.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))));
 
 /** The lane = output variant that the dense weight is formed from, if possible one whose operands suffice. */
 function mergeSource(drafts: readonly VariantDraft[], operands: OperandTable): VariantDraft {
@@ -117,58 +115,6 @@ function priceVariant(draft: VariantDraft, operands: OperandTable, merging: Numb
   const { notes: _, ...variant } = draft;
   const call = callCost(draft, operands);
   return { ...variant, cost: draft.merged ? plus(call, merging) : call };
-}
-
-/** Sizes at which candidates are compared when there are more than are kept. */
-function nominalSizes(transform: CheckedTransform, symbols: readonly string[], size: number): SymbolValues {
-  const values = new Map<string, number>();
-  for (const name of symbols)
-    if (!transform.arguments.some((argument) => argument.name === name)) values.set(name, size);
-  for (const argument of transform.arguments) {
-    if (argument.kind !== "number") continue;
-    const fallback = { int: 16, real: 1, ratio: 0.5, bool: 0 }[argument.type];
-    const readable =
-      argument.defaultValue !== null && symbolsOf(argument.defaultValue).every((name) => values.has(name));
-    values.set(
-      argument.name,
-      readable && argument.defaultValue !== null ? evaluateNumber(argument.defaultValue, values) : fallback,
-    );
-  }
-  return values;
-}
-
-function keepVariants(
-  variants: readonly Variant[],
-  required: string,
-  transform: CheckedTransform,
-): { readonly kept: readonly Variant[]; readonly dropped: Plan["rejected"] } {
-  if (variants.length <= mostVariants) return { kept: variants, dropped: [] };
-  const symbols = [...new Set(variants.flatMap(({ cost }) => symbolsOf(cost)))].filter(
-    (name) => name !== "batch",
-  );
-  const wins = new Map<Variant, number>(variants.map((variant) => [variant, 0]));
-  for (const size of [256, 1024, 4096]) {
-    const values = nominalSizes(transform, symbols, size);
-    for (const batch of [1, 4, 16, 64, 512]) {
-      const best = cheapestAt(variants, values, batch);
-      wins.set(best, (wins.get(best) ?? 0) + 1);
-    }
-  }
-  const firstOfTokens = variants.find(({ layout }) => layout === "lane-token");
-  const isRequired = (variant: Variant): number =>
-    Number(variant.name === required || variant === firstOfTokens);
-  const ranked = [...variants].sort(
-    (a, b) => isRequired(b) - isRequired(a) || (wins.get(b) ?? 0) - (wins.get(a) ?? 0),
-  );
-  const chosen = new Set(ranked.slice(0, mostVariants));
-  const reason = (variant: Variant): string =>
-    `cheapest at ${wins.get(variant) ?? 0} of 15 sampled sizes and batches; a plan keeps ${mostVariants} variants`;
-  return {
-    kept: variants.filter((variant) => chosen.has(variant)),
-    dropped: variants
-      .filter((variant) => !chosen.has(variant))
-      .map((variant) => ({ form: `${variant.name}: ${variant.form}`, reason: reason(variant) })),
-  };
 }
 
 /** Inner dimensions of products that an integer argument with a known default names, e.g. r of B: [out, r]. */

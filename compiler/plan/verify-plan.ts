@@ -178,7 +178,8 @@ const planLaws: readonly { readonly sentence: string; readonly holds: (plan: Pla
     holds: ({ operands }) => new Set(operands.map(({ name }) => name)).size === operands.length,
   },
   {
-    sentence: "forms at most one operand by merging: the panels of the whole weight, which the merge does not read",
+    sentence:
+      "forms at most one operand by merging: the panels of the whole weight, which the merge does not read",
     holds: (plan) => {
       const formed = plan.operands.filter(({ production }) => production === "merge");
       const read = readByMerge(plan);

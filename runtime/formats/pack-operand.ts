@@ -14,7 +14,7 @@ import { packWindowEll, unpackWindowEll } from "./window-ell.ts";
 
 /**
  * The bytes of `matrix` in `format`; `symbols` gives the values that the format reads.
- * @throws SpxError SPX8405 when the matrix does not have the structure of the format.
+ * @throws SpxError SPX8411 when the matrix does not have the structure of the format.
  */
 export function packOperand(
   format: OperandFormat,

@@ -94,7 +94,7 @@ export const integersOf = (
 
 /** The error of a matrix that does not have the structure its format needs. */
 export const patternViolation = (format: FormatName, reason: string): SpxError =>
-  new SpxError("SPX8405", `a matrix cannot be packed as ${format}: ${reason}`, {
+  new SpxError("SPX8411", `a matrix cannot be packed as ${format}: ${reason}`, {
     facts: { format },
     help: "give values that keep to the declared pattern; positions restored from a file have to come from the same transform",
   });

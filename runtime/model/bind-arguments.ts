@@ -11,7 +11,7 @@ import {
   printNumber,
   symbolsOf,
 } from "../contract/number-expression.ts";
-import { SpxError } from "../errors.ts";
+import { type ConditionCode, SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 
 /** A number as the caller gives it, or as an expression over dimensions, as rules of a model give it. */
@@ -35,7 +35,7 @@ type NumberArgument = ArgumentManifest & { kind: "number" };
 
 /**
  * @throws SpxError SPX8401 for a missing argument, SPX8402 for an unknown one, SPX8405 for shapes that disagree,
- *   SPX8403 and SPX8407 for numbers of a wrong type or range, SPX8406 for a requirement that does not hold.
+ *   SPX8403 and SPX8407 for numbers of a wrong type or range; for a requirement that does not hold its own code.
  */
 export function bindArguments(transform: TransformManifest, given: GivenArguments): BoundArguments {
   checkNames(transform, given);
@@ -226,12 +226,13 @@ function checkRequirements(transform: TransformManifest, symbols: ReadonlyMap<st
   for (const { condition, text, code, location } of transform.requirements) {
     if (evaluateNumber(condition, symbols) === 1) continue;
     const values = valuesText(condition, symbols);
+    // That it is such a code was checked when the manifest was read.
     throw new SpxError(
-      "SPX8406",
+      code as ConditionCode,
       `\`${transform.name}\` requires \`${text}\`, which does not hold${values === "" ? "" : ` for ${values}`}`,
       {
-        facts: { transform: transform.name, requirement: text, code, ...location },
-        help: `it is written at ${location.file}:${location.line}:${location.column} (${code}): change the arguments, or leave this tensor out`,
+        facts: { transform: transform.name, requirement: text, ...location },
+        help: `it is written at ${location.file}:${location.line}:${location.column}: change the arguments, or leave this tensor out`,
       },
     );
   }

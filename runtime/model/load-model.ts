@@ -37,7 +37,7 @@ export interface Model {
   readonly documentation: string;
   /**
    * What the rules do with these tensors, in their order; a tensor that no rule takes is left out.
-   * @throws SpxError SPX8014 for a rule that matches nothing or is shadowed by earlier ones.
+   * @throws SpxError SPX8501 for a rule that matches nothing, SPX8502 for one that earlier rules leave nothing.
    */
   match(names: readonly string[]): TensorMatch[];
   /**

@@ -10,7 +10,7 @@ export interface RuleMatch {
 
 /**
  * The matches in the order of `names`; names that no rule takes are left out.
- * @throws SpxError SPX8014 for a rule that matches no name, or a `use` rule whose names earlier rules all take. A
+ * @throws SpxError SPX8501 for a rule that matches no name, SPX8502 for a `use` rule whose names earlier rules all take. A
  *   `freeze` rule may be left with nothing: it says what happens to the rest, whether or not there is one.
  */
 export function matchRules(model: ModelManifest, names: readonly string[]): RuleMatch[] {
@@ -46,7 +46,7 @@ const placeOf = ({ location: { file, line, column } }: ModelRule): string => `${
 function matchesNothing(model: ModelManifest, rule: ModelRule, names: readonly string[]): SpxError {
   const near = nearestToGlob(rule.glob, names);
   const but = rule.exceptions.length === 0 ? "" : " after its exceptions";
-  return new SpxError("SPX8014", `the rule "${rule.glob}" of \`${model.name}\` matches no tensor${but}`, {
+  return new SpxError("SPX8501", `the rule "${rule.glob}" of \`${model.name}\` matches no tensor${but}`, {
     facts: { model: model.name, glob: rule.glob, nearest: near, ...rule.location },
     help: `at ${placeOf(rule)}; ${near.length === 0 ? "there are no tensors" : `the nearest names are ${near.map((name) => `\`${name}\``).join(", ")}`}`,
   });
@@ -54,7 +54,7 @@ function matchesNothing(model: ModelManifest, rule: ModelRule, names: readonly s
 
 function shadowed(model: ModelManifest, rule: ModelRule, matched: number): SpxError {
   return new SpxError(
-    "SPX8014",
+    "SPX8502",
     `the rule "${rule.glob}" of \`${model.name}\` gets no tensor: earlier rules take all ${matched} it matches`,
     {
       facts: { model: model.name, glob: rule.glob, matched, ...rule.location },

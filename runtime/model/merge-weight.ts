@@ -43,11 +43,7 @@ function fillByKernel(call: KernelCall, { threads }: MergeSize, panels: Float32A
 const chunk = 256;
 
 /** W e_i is column i: the forward kernel on the rows of the identity gives the transposed weight. */
-function fillByIdentity(
-  call: KernelCall,
-  { out, inputs, threads }: MergeSize,
-  panels: Float32Array,
-): void {
+function fillByIdentity(call: KernelCall, { out, inputs, threads }: MergeSize, panels: Float32Array): void {
   const rows = Math.min(chunk, inputs);
   const x = new Float32Array(rows * inputs);
   const y = new Float32Array(rows * out);

@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { abiVersion, type Manifest } from "../contract/manifest.ts";
-import { SpxError } from "../errors.ts";
+import { isConditionCode, SpxError } from "../errors.ts";
 
 /**
  * @throws SpxError SPX8101 when the file cannot be read, SPX8103 when its hash is not `sha256`, SPX8102 when it is
@@ -98,7 +98,7 @@ const outline: Readonly<Record<string, Check>> = {
       name: isText,
       arguments: isList(hasFields({ kind: isText, name: isText })),
       constants: isRecord,
-      requirements: isList(hasFields({ condition: isRecord, text: isText, code: isText })),
+      requirements: isList(hasFields({ condition: isRecord, text: isText, code: isConditionCode })),
       patterns: isList(hasFields({ name: isText, shape: isRecord, recipe: isRecord })),
       parameters: isList(hasFields({ name: isText, dimensions: Array.isArray, recipe: isRecord })),
       order: isList(isText),

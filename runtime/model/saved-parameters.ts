@@ -72,8 +72,8 @@ function positionsTensor(pattern: Pattern): Tensor {
 
 /**
  * Reads what `saveParameters` wrote for `transform`.
- * @throws SpxError of the checkpoint; SPX8403 when it was saved from another transform; SPX8410 for a tensor that is
- *   no parameter of it; SPX8014 for one that is missing.
+ * @throws SpxError of the checkpoint; SPX8601 when it was saved from another transform; SPX8410 for a tensor that is
+ *   no parameter of it; SPX8014 for one that is missing; SPX8603 for other metadata than a layer writes.
  */
 export async function readSavedParameters(
   path: string,
@@ -121,7 +121,7 @@ function readIdentity({ path, metadata }: Checkpoint, transform: TransformManife
   const saved = metadata["spx.transform"];
   if (saved !== transform.name) {
     throw new SpxError(
-      "SPX8403",
+      "SPX8601",
       `${path}: saved from ${saved === undefined ? "no transform" : `\`${saved}\``}, expected \`${transform.name}\``,
       {
         facts: { file: path, found: saved ?? null, expected: transform.name },
@@ -129,7 +129,10 @@ function readIdentity({ path, metadata }: Checkpoint, transform: TransformManife
       },
     );
   }
-  const seed = Number(metadata["spx.seed"]);
+  const seedText = metadata["spx.seed"] ?? "";
+  const seed = Number(seedText);
+  if (seedText === "" || !Number.isSafeInteger(seed))
+    throw malformed(path, "spx.seed", seedText, "whole number");
   const given = parseArguments(path, metadata["spx.arguments"] ?? "{}");
   return {
     transform: saved,
@@ -153,8 +156,12 @@ function parseArguments(path: string, text: string): Record<string, number> {
   } catch {
     // Reported below: text that is no JSON is as little an argument list as JSON of another kind.
   }
-  throw new SpxError("SPX8403", `${path}: \`spx.arguments\` of the metadata is no list of numbers`, {
-    facts: { file: path, found: text.slice(0, 80) },
+  throw malformed(path, "spx.arguments", text, "list of numbers");
+}
+
+function malformed(path: string, field: string, found: string, expected: string): SpxError {
+  return new SpxError("SPX8603", `${path}: \`${field}\` of the metadata is no ${expected}`, {
+    facts: { file: path, field, found: found.slice(0, 80), expected },
     help: "restore from a file that a layer saved",
   });
 }

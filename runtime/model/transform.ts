@@ -34,7 +34,7 @@ export interface LoadOptions {
   readonly threads?: number;
   /**
    * Parameters to start from: a file that a layer saved, or a record as `parameters()` gives it. Numbers, seed and
-   * name that are not given are then those of the file.
+   * name are then those of the file; one that is given has to agree with it.
    */
   readonly parameters?: string | Readonly<Record<string, SavedParameter | Float32Array>>;
 }
@@ -47,7 +47,8 @@ export interface Transform<
   readonly documentation: string;
   /**
    * Loads a layer; its tensors are not copied and must not change while the layer is used. It binds dimensions, checks what the transform requires, selects patterns, computes initial values.
-   * @throws SpxError SPX84xx for arguments, SPX81xx to SPX83xx for the artefact, SPX80xx for saved parameters.
+   * @throws SpxError SPX84xx for arguments, SPX81xx to SPX83xx for the artefact, SPX80xx and SPX86xx for saved
+   *   parameters, and the code of a `require` that does not hold.
    */
   load(args: A): Promise<Layer<P>>;
 }
@@ -83,8 +84,8 @@ export async function loadLayer<P>(home: TransformHome, given: SortedArguments):
   const numbers = new Map(given.numbers);
   for (const [name, value] of Object.entries(saved?.identity?.arguments ?? {}))
     keepSaved(numbers, name, value);
-  const seed = options.seed ?? saved?.identity?.seed ?? 0;
-  const layerName = options.name ?? saved?.identity?.name ?? transform.name;
+  const seed = sameAsSaved("seed", options.seed, saved?.identity?.seed) ?? 0;
+  const layerName = sameAsSaved("name", options.name, saved?.identity?.name) ?? transform.name;
   const bound = bindArguments(transform, { tensors: given.tensors, numbers });
   // A seed that is none is refused even where nothing random is drawn.
   randomStream(seed, layerName);
@@ -122,22 +123,24 @@ async function savedParameters(
     : recordParameters(parameters, transform);
 }
 
-/** A number of the file fills in what was not given; one that was given has to agree. */
+/** A number of the file fills in what was not given, or what a rule computes from sizes. */
 function keepSaved(numbers: Map<string, GivenNumber>, name: string, value: number): void {
   const given = numbers.get(name);
-  if (given === undefined || typeof given === "object") {
-    if (given === undefined) numbers.set(name, value);
-    return;
-  }
-  if (Number(given) === value) return;
-  throw new SpxError(
-    "SPX8407",
-    `\`${name}\` is ${Number(given)} as given and ${value} in the saved parameters`,
-    {
-      facts: { argument: name, found: Number(given), expected: value },
-      help: `leave \`${name}\` out to use the saved value`,
-    },
-  );
+  if (typeof given === "object") return;
+  numbers.set(name, sameAsSaved(name, given === undefined ? undefined : Number(given), value) ?? value);
+}
+
+/** What is saved, unless it is given; given, it has to agree. @throws SpxError SPX8602. */
+function sameAsSaved<T extends string | number>(
+  name: string,
+  given: T | undefined,
+  saved: T | undefined,
+): T | undefined {
+  if (given === undefined || saved === undefined || given === saved) return given ?? saved;
+  throw new SpxError("SPX8602", `\`${name}\` is ${given} as given and ${saved} in the saved parameters`, {
+    facts: { argument: name, found: given, expected: saved },
+    help: `leave \`${name}\` out to use the saved value`,
+  });
 }
 
 /** @throws SpxError SPX8403 for a value that is neither tensor nor number, SPX8404 and SPX8409 for its data. */

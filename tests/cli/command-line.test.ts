@@ -1,17 +1,18 @@
 /** The command line as a shell sees it: exit statuses, streams, colours, help. */
+import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { painterFor } from "../../compiler/cli/terminal.ts";
-import { repositoryRoot, spxc } from "./spxc-process.ts";
+import { commandFile, repositoryRoot, spxc } from "./spxc-process.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "spx-command-line-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const broken = join(folder, "broken.spx");
 writeFileSync(broken, "transform T(W: frozen [out, in]) {\n  weight = W + nothing\n}\n");
-const escape = "\u001b[";
+const introducer = "\u001b[";
 
 describe("usage", () => {
   const commands = ["check", "build", "explain", "print", "fmt", "doctor"];
@@ -54,17 +55,36 @@ describe("usage", () => {
   });
 });
 
+describe("standard output", () => {
+  const shell = (line: string) =>
+    spawnSync("bash", ["-c", `set -o pipefail; ${process.execPath} ${commandFile()} ${line}`], {
+      cwd: repositoryRoot,
+      encoding: "utf8",
+    });
+
+  it("may be closed by its reader", () => {
+    const { status, stdout, stderr } = shell("print --stage loop stdlib/lora.spx | head -n 1");
+    expect({ status, stdout, stderr }).toEqual({ status: 0, stdout: "# LoRA, x86-64-v4\n", stderr: "" });
+  });
+
+  it("that cannot be written is a problem", () => {
+    const { status, stderr } = shell("print stdlib/lora.spx > /dev/full");
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^error: standard output cannot be written: ENOSPC/);
+  });
+});
+
 describe("colours", () => {
   it("are for terminals, and follow NO_COLOR and FORCE_COLOR", () => {
     const plain = spxc(["check", broken]);
     expect(plain.status).toBe(1);
     expect(plain.stderr).toContain("error[SPX2001]");
-    expect(plain.stderr).not.toContain(escape);
+    expect(plain.stderr).not.toContain(introducer);
     const forced = spxc(["check", broken], { environment: { FORCE_COLOR: "1" } });
-    expect(forced.stderr).toContain(`${escape}31merror[SPX2001]`);
+    expect(forced.stderr).toContain(`${introducer}31merror[SPX2001]`);
     // biome-ignore lint/suspicious/noControlCharactersInRegex: that is what colours begin with
     expect(forced.stderr.replaceAll(/\u001b\[\d+m/g, "")).toBe(plain.stderr);
-    expect(spxc(["doctor"], { environment: { FORCE_COLOR: "1" } }).stdout).toContain(escape);
+    expect(spxc(["doctor"], { environment: { FORCE_COLOR: "1" } }).stdout).toContain(introducer);
   });
 
   it("are decided for each stream by itself", () => {

@@ -15,15 +15,21 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { join, resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import { compileFile, planFile } from "../../compiler/driver/compile.ts";
 import { nodeHost } from "../../compiler/driver/node-host.ts";
 import { writeArtefact } from "../../compiler/emit/artefact-writer.ts";
 import type { Manifest } from "../../runtime/contract/manifest.ts";
-import { type Artefact, type DenseParameter, type Layer, openArtefact, type SparseParameter } from "../../runtime/index.ts";
+import {
+  type Artefact,
+  type DenseParameter,
+  type Layer,
+  openArtefact,
+  type SparseParameter,
+} from "../../runtime/index.ts";
 
 export interface BuiltProgram {
   /** Shared with other tests: nothing in it may be changed. */
@@ -33,76 +39,74 @@ export interface BuiltProgram {
   readonly stages: ReadonlyMap<string, TransformStages>;
 }
 
-const cache = join("node_modules", ".cache", "spx-tests");
-/** What a build depends on beside the program; the folders in order. */
-const compilerFolders = ["compiler", "grammar", "runtime/contract", "stdlib/std"];
+const root = fileURLToPath(new URL("../../", import.meta.url));
+const cache = join(root, "node_modules", ".cache", "spx-tests");
+/** What machine code depends on beside the program. */
+const compilerFolders = ["compiler", "grammar", "runtime/contract", "runtime/native"];
 
 let compilerHash: string | null = null;
 
-/** sha256 over the names and bytes of every source that decides what a build gives. */
+/** A hash of the names and bytes of every source that decides what a build gives. */
 function hashOfCompiler(): string {
   if (compilerHash !== null) return compilerHash;
-  const hash = createHash("sha256");
-  for (const folder of compilerFolders) {
-    const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.(ts|spx)$/.test(name));
-    for (const name of names.sort()) hash.update(`${folder}/${name}\0`).update(readFileSync(join(folder, name)));
+  const hash = createHash("sha256").update(readFileSync(join(root, "package.json")));
+  for (const folder of compilerFolders.map((name) => join(root, name))) {
+    const names = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) =>
+      name.endsWith(".ts"),
+    );
+    for (const name of names.sort()) hash.update(`${name}\0`).update(readFileSync(join(folder, name)));
   }
-  compilerHash = hash.update(readFileSync("package.json")).digest("hex").slice(0, 16);
+  compilerHash = hash.digest("hex").slice(0, 16);
   return compilerHash;
 }
 
-/** Folders of earlier compilers, left alone for an hour because a run beside this one may still use them. */
-function forgetOldCompilers(current: string): void {
+/** Made on first use; folders of earlier compilers go, after an hour, because another run may still read them. */
+function cacheFolder(): string {
+  const current = hashOfCompiler();
+  mkdirSync(join(cache, current), { recursive: true });
   for (const name of readdirSync(cache)) {
     const folder = join(cache, name);
-    if (name !== current && Date.now() - statSync(folder).mtimeMs > 3_600_000) rmSync(folder, { recursive: true, force: true });
+    const age = Date.now() - (statSync(folder, { throwIfNoEntry: false })?.mtimeMs ?? 0);
+    if (name !== current && age > 3_600_000) rmSync(folder, { recursive: true, force: true });
   }
+  return join(cache, current);
 }
 
 const manifestIn = (folder: string): string | undefined =>
-  readdirSync(folder).find((name) => /^program-[0-9a-f]+\.manifest\.json$/.test(name));
+  existsSync(folder)
+    ? readdirSync(folder).find((name) => /^program-[0-9a-f]+\.manifest\.json$/.test(name))
+    : undefined;
 
-/** The artefact of `entry` in `target`, built beside it and renamed, so that a folder is whole or not there. */
+/** Builds beside `target` and renames, so that the folder is whole or not there. */
 async function buildInto(target: string, entry: string): Promise<void> {
-  const parent = join(cache, hashOfCompiler());
-  mkdirSync(parent, { recursive: true });
-  const folder = mkdtempSync(join(parent, "building-"));
+  const folder = mkdtempSync(`${target}-`);
   try {
     const options = { name: "program", runtime: "spx/runtime", keepIr: false };
-    const { compilation, artefact } = await compileFile(entry, nodeHost(), options);
-    if (artefact === null) throw new Error(renderDiagnostics(compilation.diagnostics, compilation.sources));
-    if (artefact.kind === "problem") throw new Error(JSON.stringify(artefact.problems));
+    const { artefact } = await compileFile(entry, nodeHost(), options);
+    if (artefact === null || artefact.kind === "problem") throw new Error(JSON.stringify(artefact?.problems));
     writeArtefact(folder, artefact.files, artefact.replaces);
     renameSync(folder, target);
   } catch (thrown) {
     rmSync(folder, { recursive: true, force: true });
-    // Another test file built the same in the meantime.
-    if (!isBuilt(target)) throw thrown;
-  }
-  forgetOldCompilers(hashOfCompiler());
-}
-
-function isBuilt(target: string): boolean {
-  try {
-    return manifestIn(target) !== undefined;
-  } catch {
-    return false;
+    // Another test file may have built the same in the meantime.
+    if (manifestIn(target) === undefined) throw thrown;
   }
 }
 
-/** Builds `file`, or the text of a new file. */
+const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
+
+/** Builds `file`, or the text of a new file. @throws Error with the diagnostics when it has errors. */
 export async function buildProgram(program: { file: string } | { text: string }): Promise<BuiltProgram> {
-  const text = "file" in program ? readFileSync(program.file, "utf8") : program.text;
-  const key = createHash("sha256").update(text).digest("hex").slice(0, 16);
-  const parent = join(cache, hashOfCompiler());
-  mkdirSync(parent, { recursive: true });
-  const entry = "file" in program ? program.file : join(parent, `${key}.spx`);
-  if ("text" in program) writeFileSync(entry, text);
-  const folder = join(parent, key);
-  if (!isBuilt(folder)) await buildInto(folder, entry);
+  const parent = cacheFolder();
+  const entry = "file" in program ? program.file : join(parent, `${shortHash(program.text)}.spx`);
+  if ("text" in program && !existsSync(entry)) writeFileSync(entry, program.text);
+  const { diagnostics, sources, transforms } = planFile(entry, nodeHost());
+  if (diagnostics.some(({ severity }) => severity === "error"))
+    throw new Error(renderDiagnostics(diagnostics, sources));
+  const folder = join(parent, shortHash(JSON.stringify(sources.map(({ file, text }) => [file, text]))));
+  if (manifestIn(folder) === undefined) await buildInto(folder, entry);
   const manifestFile = manifestIn(folder);
   if (manifestFile === undefined) throw new Error(`no artefact of ${entry}`);
-  const { transforms } = planFile(entry, nodeHost());
   return {
     folder,
     manifestFile,
@@ -122,7 +126,7 @@ export function openChanged(
 ): Artefact {
   const manifest = change(program.artefact.manifest());
   const kernels = join(place.folder, manifest.kernels.file);
-  if (!existsSync(kernels)) symlinkSync(resolve(program.folder, manifest.kernels.file), kernels);
+  if (!existsSync(kernels)) symlinkSync(join(program.folder, manifest.kernels.file), kernels);
   const path = join(place.folder, `${place.name}.manifest.json`);
   writeFileSync(path, JSON.stringify(manifest));
   return openArtefact(path, null, { level: place.level });

@@ -2,7 +2,7 @@
  * Two back ends on the same bytes: every kernel of a plan, run natively and by the interpreter of loop programs, over
  * the operands that the runtime packed. What differs is machine code alone.
  */
-import { resolve } from "node:path";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import { type BufferData, interpretLoop } from "../../compiler/backend/reference/interpret-loop.ts";
@@ -46,7 +46,11 @@ function subjectOn(target: X86Target): Subject {
   [...state.parameters.values()].forEach(({ values }, index) => {
     values.set(testMatrix(index + 2, values.length));
   });
-  const device = openCpuDevice(resolve(program.folder, program.manifestFile), program.artefact.manifest(), target.name);
+  const device = openCpuDevice(
+    join(program.folder, program.manifestFile),
+    program.artefact.manifest(),
+    target.name,
+  );
   const operands = createPackedOperands(manifest.plan, state, device.allocate, () => {
     const { merge } = manifest.plan;
     if (merge.method !== "kernel") throw new Error("DSEE merges by a kernel");
@@ -69,7 +73,13 @@ function nativeCall(kernel: KernelManifest, { device, operand, state }: Subject)
 }
 
 /** The loop program that the machine code came from, run over the same packed buffers. */
-function interpret(kernel: LoweredKernel, { operand, state }: Subject, x: Float32Array, y: Float32Array, batch: number): void {
+function interpret(
+  kernel: LoweredKernel,
+  { operand, state }: Subject,
+  x: Float32Array,
+  y: Float32Array,
+  batch: number,
+): void {
   const constants = kernel.program.buffers.filter(({ space }) => space === "constant");
   const buffers = new Map<string, BufferData>([
     ["x", x],
@@ -78,10 +88,13 @@ function interpret(kernel: LoweredKernel, { operand, state }: Subject, x: Float3
   kernel.buffers.forEach((frame, index) => {
     const packed = operand(frame.operand);
     const element = packed.buffers.find(({ name }) => name === frame.buffer)?.element;
-    const data = element === "f32" ? floatsOf(packed, frame.buffer) : (integersOf(packed, frame.buffer) as BufferData);
+    const data =
+      element === "f32" ? floatsOf(packed, frame.buffer) : (integersOf(packed, frame.buffer) as BufferData);
     buffers.set(constants[index]?.name ?? "", data);
   });
-  const symbols = new Map(kernel.symbols.map(({ name, value }) => [name, evaluateNumber(value, state.symbols)]));
+  const symbols = new Map(
+    kernel.symbols.map(({ name, value }) => [name, evaluateNumber(value, state.symbols)]),
+  );
   interpretLoop(kernel.program, { buffers, symbols, batch });
 }
 

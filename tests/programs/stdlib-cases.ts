@@ -29,7 +29,15 @@ const fours = [
 
 export const stdlibCases: readonly StdlibCase[] = [
   { file: "lora", transform: "LoRA", sizes: anySizes, numbers: { r: 1 } },
-  { file: "lora", transform: "LoRA", sizes: [[33, 40], [64, 64]], numbers: { r: 8 } },
+  {
+    file: "lora",
+    transform: "LoRA",
+    sizes: [
+      [33, 40],
+      [64, 64],
+    ],
+    numbers: { r: 8 },
+  },
   { file: "lora", transform: "LoRA", sizes: [[64, 47]], numbers: { r: 17 } },
   { file: "dsee", transform: "DSEE", sizes: anySizes, numbers: { r: 1, nnz: 1, keep: 0.4 } },
   { file: "dsee", transform: "DSEE", sizes: [[64, 64]], numbers: { r: 16, nnz: 200, keep: 0.1 } },
@@ -37,11 +45,46 @@ export const stdlibCases: readonly StdlibCase[] = [
   { file: "nm", transform: "NM", sizes: fours },
   { file: "nm", transform: "TrainedNM", sizes: fours },
   { file: "sparse_delta", transform: "SparseDelta", sizes: anySizes, numbers: { nnz: 1 } },
-  { file: "monarch", transform: "Monarch", sizes: [[16, 16], [64, 64], [36, 36]] },
+  {
+    file: "monarch",
+    transform: "Monarch",
+    sizes: [
+      [16, 16],
+      [64, 64],
+      [36, 36],
+    ],
+  },
   { file: "monarch", transform: "Monarch", sizes: [[48, 48]], numbers: { b: 3 } },
-  { file: "block_sparse", transform: "BlockSparse", sizes: [[4, 7], [16, 16], [20, 33], [36, 48]], numbers: { keep: 0.3 } },
-  { file: "phm", transform: "PHM", sizes: [[4, 4], [20, 12], [64, 16], [36, 68]] },
-  { file: "phm", transform: "Compacter", sizes: [[4, 8], [20, 12], [36, 68]] },
+  {
+    file: "block_sparse",
+    transform: "BlockSparse",
+    sizes: [
+      [4, 7],
+      [16, 16],
+      [20, 33],
+      [36, 48],
+    ],
+    numbers: { keep: 0.3 },
+  },
+  {
+    file: "phm",
+    transform: "PHM",
+    sizes: [
+      [4, 4],
+      [20, 12],
+      [64, 16],
+      [36, 68],
+    ],
+  },
+  {
+    file: "phm",
+    transform: "Compacter",
+    sizes: [
+      [4, 8],
+      [20, 12],
+      [36, 68],
+    ],
+  },
 ];
 
 export const errorBound = 1e-5;

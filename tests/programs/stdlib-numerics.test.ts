@@ -21,7 +21,9 @@ describe.each(stdlibCases)("$file $transform $numbers", ({ file, transform, size
     const stages = program?.stages.get(transform);
     if (program === undefined || stages === undefined) throw new Error(`no ${transform}`);
     const weight = { data: testMatrix(out * 131 + inputs, out * inputs), shape: [out, inputs] };
-    const layer = (await program.artefact.transform(transform).load({ W: weight, ...numbers, seed: 3 })) as Layer;
+    const layer = (await program.artefact
+      .transform(transform)
+      .load({ W: weight, ...numbers, seed: 3 })) as Layer;
     randomizeParameters(layer, 5);
     const expected = oracleWeight(stages, layer, { W: weight });
     expect(relativeError(layer.merge().data, expected.values)).toBeLessThan(errorBound);

@@ -42,7 +42,9 @@ function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
   const needed = merge.method === "identity" ? merge.variant : null;
   return {
     operands: plan.operands.map((operand) =>
-      operand.production === "merge" ? { ...operand, source: { kind: "leaf", name: "", slice: null } } : operand,
+      operand.production === "merge"
+        ? { ...operand, source: { kind: "leaf", name: "", slice: null } }
+        : operand,
     ),
     variants: plan.variants
       .filter((variant) => variant.name === name || variant.name === needed)
@@ -69,7 +71,12 @@ interface Expected {
 }
 
 /** What a layer in its present state should give; parameters depend on seeds alone, so all variants share it. */
-function expectedOf(program: BuiltProgram, transform: string, layer: Layer, W: { data: Float32Array; shape: number[] }): Expected {
+function expectedOf(
+  program: BuiltProgram,
+  transform: string,
+  layer: Layer,
+  W: { data: Float32Array; shape: number[] },
+): Expected {
   const stages = program.stages.get(transform);
   if (stages === undefined) throw new Error(`no ${transform}`);
   const weight = oracleWeight(stages, layer, { W });
@@ -90,14 +97,19 @@ function checkLayer(layer: Layer, { weight, outputs }: Expected): void {
   expect(relativeError(layer.merge().data, weight.values), "merged").toBeLessThanOrEqual(errorBound);
 }
 
-async function checkCase({ file, transform, numbers }: StdlibCase, out: number, inputs: number): Promise<string[]> {
+async function checkCase(
+  { file, transform, numbers }: StdlibCase,
+  out: number,
+  inputs: number,
+): Promise<string[]> {
   const program = programs.get(file);
   if (program === undefined) throw new Error(`no ${file}`);
   const W = { data: testMatrix(out * 131 + inputs, out * inputs), shape: [out, inputs] };
   const seeds = [5, 6];
   const expected = new Map<number, Expected>();
   const checked: string[] = [];
-  const { variants } = program.artefact.manifest().transforms.find(({ name }) => name === transform)?.plan ?? { variants: [] };
+  const { variants } = program.artefact.manifest().transforms.find(({ name }) => name === transform)
+    ?.plan ?? { variants: [] };
   for (const variant of variants) {
     for (const { name: level } of runnable) {
       const artefact = openVariant(program, transform, variant.name, level);

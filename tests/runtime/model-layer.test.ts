@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, it } from "vitest";
 import { openCheckpoint } from "../../runtime/checkpoint/read-safetensors.ts";
+import { namedTensor, writeSafetensors } from "../../runtime/checkpoint/write-safetensors.ts";
 import type { Manifest, TransformManifest } from "../../runtime/contract/manifest.ts";
 import { symbol } from "../../runtime/contract/number-expression.ts";
 import type { DenseParameter, Layer, SparseParameter } from "../../runtime/model/layer.ts";
@@ -265,7 +266,7 @@ describe("arguments", () => {
     await expect(transform.load({ W, r: "4" })).rejects.toThrow(/SPX8403/);
     await expect(transform.load({ W: 3 })).rejects.toThrow(/SPX8403/);
     await expect(transform.load({ W, r: 7 })).rejects.toThrow(
-      /SPX8406.*requires `r <= min\(out, in\)`.*r = 7, out = 6, in = 8[\s\S]*sample.spx:4:3/,
+      /SPX4201.*requires `r <= min\(out, in\)`.*r = 7, out = 6, in = 8[\s\S]*sample.spx:4:3/,
     );
     await expect(transform.load({ W, nnz: 49 })).rejects.toThrow(/SPX8407.*49 of 48/);
     await expect(transform.load({ W: { data: W.data, shape: [48] } })).rejects.toThrow(
@@ -374,8 +375,16 @@ describe("saved parameters", () => {
     const path = join(folder, "fit.safetensors");
     await layer.save(path);
     await expect(transform.load({ W, r: 2, parameters: path })).rejects.toThrow(
-      /SPX8407.*`r` is 2 as given and 4 in the saved/,
+      /SPX8602.*`r` is 2 as given and 4 in the saved/,
     );
+    await expect(transform.load({ W, seed: 8, parameters: path })).rejects.toThrow(
+      /SPX8602.*`seed` is 8 as given and 0 in the saved/,
+    );
+    await expect(transform.load({ W, name: "other", parameters: path })).rejects.toThrow(
+      /SPX8602.*`name` is other as given and Sample in the saved/,
+    );
+    const same = await transform.load({ W, r: 4, seed: 0, name: "Sample", parameters: path });
+    expect(same.parameters()).toEqual(layer.parameters());
     await expect(transform.load({ W: weightOf(9, 8), parameters: path })).rejects.toThrow(
       /SPX8405.*`A` has 28 values, expected 32/,
     );
@@ -397,8 +406,24 @@ describe("saved parameters", () => {
       SampleParameters
     >("Other");
     await expect(other.load({ W, parameters: path })).rejects.toThrow(
-      /SPX8403.*saved from `Sample`, expected `Other`/,
+      /SPX8601.*saved from `Sample`, expected `Other`/,
     );
+    const damaged = join(folder, "damaged.safetensors");
+    for (const [field, value] of [
+      ["spx.seed", ""],
+      ["spx.seed", "1.5"],
+      ["spx.arguments", "[true]"],
+    ] as const) {
+      const file = await openCheckpoint(path);
+      const tensors = await Promise.all(
+        file.names.map(async (name) => namedTensor(name, await file.read(name))),
+      );
+      await writeSafetensors(damaged, tensors, { ...file.metadata, [field]: value });
+      await file.close();
+      await expect(transform.load({ W, parameters: damaged })).rejects.toThrow(
+        new RegExp(`SPX8603.*${field}`),
+      );
+    }
     await expect(transform.load({ W, parameters: join(folder, "none.safetensors") })).rejects.toThrow(
       /SPX8001/,
     );

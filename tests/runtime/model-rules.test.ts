@@ -66,7 +66,7 @@ describe("rules", () => {
   it("that match nothing are errors with the nearest names and the place", () => {
     const typo = use("layer.*.qeury.weight", "^(?:layer\\/[^/]*?\\/qeury\\/weight)$");
     expect(() => modelOf(typo).match(names)).toThrow(
-      /SPX8014.*"layer\.\*\.qeury\.weight" of `Encoder` matches no tensor\n.*model\.spx:3:7; the nearest names are `layer\.0\.query\.weight`/,
+      /SPX8501.*"layer\.\*\.qeury\.weight" of `Encoder` matches no tensor\n.*model\.spx:3:7; the nearest names are `layer\.0\.query\.weight`/,
     );
     const far = use("layer.zzzzzzzzzzzzzzzzzzzzzzzzz", "^(?:layer\\/zzz)$");
     expect(() => modelOf(far).match(names)).toThrow(/nearest names are `layer\./);
@@ -74,12 +74,12 @@ describe("rules", () => {
       exceptions: [{ glob: "layer.**", pattern: "^(?:layer\\/.*)$" }],
     });
     expect(() => modelOf(excluded).match(names)).toThrow(/matches no tensor after its exceptions/);
-    expect(() => modelOf(freeze).match([])).toThrow(/SPX8014/);
+    expect(() => modelOf(freeze).match([])).toThrow(/SPX8501/);
   });
 
   it("that are wholly shadowed are errors, but a freeze of the rest may have no rest", () => {
     expect(() => modelOf(anyWeight, query).match(names)).toThrow(
-      /SPX8014.*"layer\.\*\.query\.weight".*earlier rules take all 2/,
+      /SPX8502.*"layer\.\*\.query\.weight".*earlier rules take all 2/,
     );
     const all = use("**", "^(?:.*)$");
     expect(

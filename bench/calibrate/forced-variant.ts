@@ -1,0 +1,30 @@
+/** One variant of a built transform, as the only one that the runtime can choose. */
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { Manifest, PlanManifest } from "../../runtime/contract/manifest.ts";
+import { type Artefact, openArtefact } from "../../runtime/index.ts";
+
+/** Keeps `name`, and what the merge goes through at a price that nobody pays. */
+function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
+  const needed = plan.merge.method === "identity" ? plan.merge.variant : null;
+  const variants = plan.variants
+    .filter((variant) => variant.name === name || variant.name === needed)
+    .map((variant) => ({ ...variant, cost: { kind: "number", value: variant.name === name ? 1 : 2 } as const }));
+  return { ...plan, variants };
+}
+
+/** Opens a copy of the manifest in `folder`, where the kernels are, in which `transform` has one variant. */
+export function openForced(
+  folder: string,
+  manifest: Manifest,
+  transform: string,
+  variant: string,
+): Artefact {
+  const transforms = manifest.transforms
+    .filter(({ name }) => name === transform)
+    .map((found) => ({ ...found, plan: onlyVariant(found.plan, variant) }));
+  const path = join(folder, `${transform}-${variant}.json`.replaceAll("/", "-"));
+  writeFileSync(path, JSON.stringify({ ...manifest, transforms }));
+  return openArtefact(path);
+}
+
