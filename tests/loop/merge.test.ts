@@ -35,7 +35,7 @@ function inputs(rows: number, columns: number, seed: number, lanes: boolean): Me
   const m = [4, 5, 8, 16][seed % 4] ?? 4;
   const width = Math.ceil(columns / m) * m;
   const rank = random(20);
-  const nm: OperandFormat = { name: lanes ? "nm-lanes" : "nm-rows", n: 1 + random(m - 1), m };
+  const nm = { name: lanes ? "nm-lanes" : "nm-rows", n: 1 + random(m - 1), m } as const;
   const masked = nmMatrix(rows, width, nm, random);
   const sparse = sparseMatrix(rows, width, 12, random);
   const dense = denseMatrix(rows, width, random);
