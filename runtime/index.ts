@@ -10,10 +10,13 @@ export {
 } from "./errors.ts";
 export type { BatchInput } from "./model/batch-input.ts";
 export type {
+  BackwardOptions,
+  BackwardResult,
   DenseParameter,
   ForwardOptions,
   Layer,
   LayerPattern,
+  ParameterGradients,
   PlanInterval,
   SparseParameter,
 } from "./model/layer.ts";

@@ -1,6 +1,6 @@
 /** What a layer should compute, in float64, from the algebra as written and the layer's own values and patterns. */
 import type { DenseMatrix } from "../../compiler/algebra/dense-matrix.ts";
-import { densify, type TensorValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import { densify, type TensorValues, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import type { DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
 
@@ -24,12 +24,12 @@ function numbersOf(stages: TransformStages, layer: Layer, given: Readonly<Record
   return numbers;
 }
 
-/** The dense weight [out, in] of `layer`. */
-export function oracleWeight(
+/** The layer's numbers, tensors and patterns in float64, as the oracle reads them. */
+export function oracleValues(
   stages: TransformStages,
   layer: Layer,
   given: Readonly<Record<string, GivenMatrix>>,
-): DenseMatrix {
+): WeightValues {
   const tensors = new Map<string, TensorValues>();
   for (const [name, tensor] of Object.entries(given)) {
     tensors.set(name, { values: Float64Array.from(tensor.data), positions: null });
@@ -44,7 +44,16 @@ export function oracleWeight(
       return [name, (row: number, column: number) => kept.has(row * columns + column)];
     }),
   );
-  return densify(stages.built.root, { tensors, patterns, numbers: numbersOf(stages, layer, given) });
+  return { tensors, patterns, numbers: numbersOf(stages, layer, given) };
+}
+
+/** The dense weight [out, in] of `layer`. */
+export function oracleWeight(
+  stages: TransformStages,
+  layer: Layer,
+  given: Readonly<Record<string, GivenMatrix>>,
+): DenseMatrix {
+  return densify(stages.built.root, oracleValues(stages, layer, given));
 }
 
 /** y [batch, rows] = x [batch, columns] times the transposed weight. */

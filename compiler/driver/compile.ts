@@ -4,6 +4,7 @@
  */
 import { createTermFactory } from "../algebra/algebra-graph.ts";
 import { buildAlgebra } from "../algebra/build-algebra.ts";
+import { deriveGradients } from "../algebra/derive-gradient.ts";
 import { normalise } from "../algebra/normalise.ts";
 import { verifyAlgebra } from "../algebra/verify-algebra.ts";
 import { checkModule } from "../check/check-module.ts";
@@ -48,8 +49,10 @@ function planTransform(checked: CheckedTransform, clock: StageClock, variants: V
   // One normal form, so that the planner sees sums of scaled chains and nothing else.
   const normal = clock.time("normalise", () => normalise(built, factory));
   demand("normal algebra", verifyAlgebra(normal, "normal"));
+  // Gradients on the normal form, so that backward is planned with forward and shares its operands.
+  const gradients = clock.time("differentiate", () => deriveGradients(normal.root, factory));
   // How the weight is applied: formats, fusion, merging, per interval of the batch.
-  const { plan, diagnostics } = clock.time("choose", () => choosePlan(normal, checked, variants));
+  const { plan, diagnostics } = clock.time("choose", () => choosePlan(normal, checked, gradients, variants));
   if (plan === null) return { stages: null, diagnostics };
   demand("plan", verifyPlan(plan));
   const stages: TransformStages = { checked, built, normal, plan };

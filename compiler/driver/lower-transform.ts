@@ -1,11 +1,12 @@
 /**
- * Lowers every variant of a plan and its merge, for every level: first the kernels specialised for the
+ * Lowers every variant of a plan, its merge and its backward pass, for every level: first the kernels specialised for the
  * constants the plan names, then the general one, because the runtime takes the first whose guard holds.
  */
 import type { KernelManifest } from "../../runtime/contract/manifest.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { PlannedTransform } from "../emit/manifest.ts";
 import type { LoopProgram } from "../loop/loop-node.ts";
+import { lowerBackward } from "../loop/lower-backward.ts";
 import { lowerMerge } from "../loop/lower-merge.ts";
 import { type LoweredKernel, lowerVariant } from "../loop/lower-variant.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
@@ -20,8 +21,12 @@ type Constants = Readonly<Record<string, number>>;
 export function lowerTransform(stages: TransformStages, targets: readonly X86Target[]): LoweredTransform {
   const { plan, checked } = stages;
   const programs: LoopProgram[] = [];
-  const lower = (base: string, make: (target: X86Target, name: string, constants: Constants) => LoweredKernel) =>
-    specializations(stages).flatMap((constants) =>
+  const lower = (
+    base: string,
+    special: readonly Constants[],
+    make: (target: X86Target, name: string, constants: Constants) => LoweredKernel,
+  ) =>
+    special.flatMap((constants) =>
       targets.map((target): KernelManifest => {
         const name = kernelName(base, constants, target.suffix);
         const kernel = make(target, name, constants);
@@ -36,10 +41,11 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
         };
       }),
     );
+  const special = specializations(stages);
   const variantKernels = new Map(
     plan.variants.map((variant) => [
       variant.name,
-      lower(`${checked.name}_${variant.name}`, (target, name, constants) =>
+      lower(`${checked.name}_${variant.name}`, special, (target, name, constants) =>
         lowerVariant(plan, variant, target, { name, constants }),
       ),
     ]),
@@ -47,8 +53,16 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
   const mergeKernels =
     plan.merge.method === "identity"
       ? []
-      : lower(`${checked.name}_merge`, (target, name, constants) => lowerMerge(plan, target, { name, constants }));
-  return { checked, plan, variantKernels, mergeKernels, programs };
+      : lower(`${checked.name}_merge`, special, (target, name, constants) => lowerMerge(plan, target, { name, constants }));
+  const { backward } = plan;
+  // General kernels only: the tokens of a batch are the inner loop, which a constant rank does not shorten.
+  const backwardKernels =
+    backward.kind === "refused"
+      ? []
+      : lower(`${checked.name}_backward`, [{}], (target, name, constants) =>
+          lowerBackward(plan, backward, target, { name, constants }),
+        );
+  return { checked, plan, variantKernels, mergeKernels, backwardKernels, programs };
 }
 
 function specializations({ plan }: TransformStages): Constants[] {

@@ -39,6 +39,7 @@ export function uniqueKernels(transforms: readonly LoweredTransform[]): UniqueKe
       ...transform,
       variantKernels: new Map([...transform.variantKernels].map(([name, kernels]) => [name, rename(kernels)])),
       mergeKernels: rename(transform.mergeKernels),
+      backwardKernels: rename(transform.backwardKernels),
     })),
   };
 }

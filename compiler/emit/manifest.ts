@@ -5,6 +5,7 @@
 import { positionAt, type Span } from "../../grammar/text/source-text.ts";
 import type {
   ArgumentManifest,
+  BackwardManifest,
   KernelLibrary,
   KernelManifest,
   Manifest,
@@ -16,6 +17,7 @@ import type {
 import { abiVersion } from "../../runtime/contract/manifest.ts";
 import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type { CheckedModel, CheckedModule, CheckedTransform } from "../check/checked-module.ts";
+import { printBackwardStep } from "../plan/print-backward.ts";
 import type { Plan, Step, Variant } from "../plan/plan.ts";
 
 /** A lowered transform: its plan and the kernels of each variant and of the merge, all levels. */
@@ -26,6 +28,8 @@ export interface PlannedTransform {
   readonly variantKernels: ReadonlyMap<string, readonly KernelManifest[]>;
   /** Empty when the plan merges through the identity. */
   readonly mergeKernels: readonly KernelManifest[];
+  /** Empty when the plan has no gradients. */
+  readonly backwardKernels: readonly KernelManifest[];
 }
 
 export interface ManifestInput {
@@ -140,6 +144,7 @@ function planManifest(transform: PlannedTransform, plan: Plan): PlanManifest {
       steps: variant.steps.map((step) => describeStep(step, variant, plan)),
     })),
     merge: mergeManifest(transform),
+    backward: backwardManifest(transform),
   };
 }
 
@@ -148,6 +153,17 @@ function mergeManifest(transform: PlannedTransform): MergeManifest {
   return merge.method === "identity"
     ? { method: "identity", variant: merge.variant }
     : { method: "kernel", kernels: transform.mergeKernels };
+}
+
+function backwardManifest({ plan, backwardKernels }: PlannedTransform): BackwardManifest {
+  const { backward, operands } = plan;
+  if (backward.kind === "refused") return backward;
+  return {
+    kind: "kernel",
+    kernels: backwardKernels,
+    cost: backward.cost,
+    steps: backward.steps.map((step) => printBackwardStep(step, operands)),
+  };
 }
 
 function describeStep(step: Step, variant: Variant, plan: Plan): string {

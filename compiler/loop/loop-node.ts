@@ -123,8 +123,10 @@ export type LoopStatement =
 /**
  * Where a buffer lives. `constant`: packed operands, addresses in the frame. `input`/`output`: the `x` and
  * `y` of the call. `workspace`: scratch, laid out one after the other, each start rounded up to 64 bytes.
+ * A backward kernel has two inputs and many outputs: `cotangent` is what it reads at the `y` of the call, and
+ * `result` is written, its address in the frame, which each call has for itself.
  */
-export type BufferSpace = "constant" | "input" | "output" | "workspace";
+export type BufferSpace = "constant" | "input" | "output" | "cotangent" | "result" | "workspace";
 
 export interface BufferDeclaration {
   readonly name: string;
@@ -149,7 +151,8 @@ export interface LoopPhase {
  * One kernel for one instruction-set level.
  * Native signature: `int32 NAME(void *frame, void *workspace, const float *x, float *y, int64 batch, int32 threads)`.
  * The frame holds 8-byte slots: the address of each `constant` buffer in declaration order, then each symbol
- * as int64 in the order of `symbols` (`batch` is not among them: it is an argument).
+ * as int64 in the order of `symbols` (`batch` is not among them: it is an argument), then the address of each
+ * `result` buffer in declaration order.
  */
 export interface LoopProgram {
   readonly name: string;

@@ -16,7 +16,7 @@ import { lowerLaneTokenStep } from "./lane-token-step.ts";
 import { batch, ceilDiv, int, mul } from "./loop-expression.ts";
 import type { BufferDeclaration, LoopPhase, LoopProgram } from "./loop-node.ts";
 import { createProgramParts, type ProgramParts, resolveStep } from "./program-parts.ts";
-import type { Place } from "./step-node.ts";
+import type { Place, ResolvedStep } from "./step-node.ts";
 import { panelsPhase, rowsPhase } from "./transpose-panels.ts";
 
 export interface LoweredKernel {
@@ -44,12 +44,13 @@ const activationBytes = (width: NumberExpression, form: Place["form"]): NumberEx
     : apply("*", number(64), apply("ceil", apply("/", apply("*", tokens, width), number(16))));
 };
 
-interface Workspace {
+/** Scratch buffers of a program, and the bytes of each. */
+export interface Workspace {
   readonly buffers: BufferDeclaration[];
   readonly bytes: NumberExpression[];
 }
 
-function addWorkspace(
+export function addWorkspace(
   parts: ProgramParts,
   workspace: Workspace,
   hint: string,
@@ -62,6 +63,23 @@ function addWorkspace(
   workspace.buffers.push({ name, element: "f32", space: "workspace", length });
   workspace.bytes.push(activationBytes(parts.symbols.specialize(widthExpression), form));
   return { buffer: name, width, form };
+}
+
+/**
+ * The phases of a lane = token step that writes to `output`. Permuted outputs would scatter over row-major memory
+ * element by element; panels take them row by row, and a second phase transposes those.
+ */
+export function lowerTokenStep(
+  step: Step,
+  output: Place,
+  scratch: { readonly parts: ProgramParts; readonly workspace: Workspace; readonly width: NumberExpression },
+  resolve: (output: Place) => ResolvedStep,
+): readonly LoopPhase[] {
+  if (output.form === "panels" || step.outputPermutation === null) return [lowerLaneTokenStep(resolve(output))];
+  const { parts, workspace, width } = scratch;
+  const panels = addWorkspace(parts, workspace, `${output.buffer}_panels`, width, "panels");
+  const phase = lowerLaneTokenStep({ ...resolve(panels), accumulate: false });
+  return [phase, rowsPhase(parts.names, panels, output, step.accumulate)];
 }
 
 /** Widths by activation; `x` and `y` are those of the plan. */
@@ -112,21 +130,15 @@ export function lowerVariant(
     phases.push(panelsPhase(parts.names, x, panels));
   }
 
-  const lowerStep = (step: Step): void => {
-    const toY = step.output === "y";
-    // Permuted outputs would scatter over row-major memory element by element; panels take them row by row.
-    const detour = toY && tokens && step.outputPermutation !== null;
-    const output = !toY
-      ? placeOf(step.output)
-      : detour
-        ? addWorkspace(parts, workspace, "y_panels", plan.rows, "panels")
-        : y;
-    const resolved = resolveStep(parts, plan, step, target, { output, inputOf: placeOf });
-    const here = detour ? { ...resolved, accumulate: false } : resolved;
-    phases.push(tokens ? lowerLaneTokenStep(here) : lowerLaneOutputStep(here));
-    if (detour) phases.push(rowsPhase(parts.names, output, y, step.accumulate));
+  const lowerStep = (step: Step): readonly LoopPhase[] => {
+    const inner = step.output === "y" ? y : placeOf(step.output);
+    if (!tokens) return [lowerLaneOutputStep(resolveStep(parts, plan, step, target, { output: inner, inputOf: placeOf }))];
+    const detour = { parts, workspace, width: widthOf(step.output) };
+    return lowerTokenStep(step, inner, detour, (output) =>
+      resolveStep(parts, plan, step, target, { output, inputOf: placeOf }),
+    );
   };
-  variant.steps.forEach(lowerStep);
+  phases.push(...variant.steps.flatMap(lowerStep));
 
   const program: LoopProgram = {
     name,

@@ -108,12 +108,14 @@ function bufferLengths(symbols: FrameSymbols, operand: Operand): Readonly<Record
     }
     case "vector":
       return { values: rows };
+    case "row-major":
+      return { values: mul(rows, columns) };
     default:
       return {};
   }
 }
 
-function strideMap(
+export function strideMap(
   symbols: FrameSymbols,
   permutation: StridePermutation | null,
   side: "input" | "output",

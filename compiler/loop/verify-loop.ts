@@ -201,8 +201,8 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
             checkExpression(part, scope);
           const space = buffers.get(node.buffer)?.space;
           check(
-            "stores go to f32 outputs and workspaces",
-            (space === "output" || space === "workspace") && typeOf(node.value).scalar === "f32",
+            "stores go to f32 outputs, results and workspaces",
+            (space === "output" || space === "result" || space === "workspace") && typeOf(node.value).scalar === "f32",
             node.buffer,
           );
           check(

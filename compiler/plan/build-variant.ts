@@ -28,7 +28,10 @@ interface Contribution {
   readonly form: string;
 }
 
-interface Draft {
+/** Steps and activations as they are found. */
+export interface Draft {
+  /** The activation that the steps complete. */
+  readonly target: string;
   readonly choices: Choices;
   readonly operands: OperandTable;
   readonly activations: Activation[];
@@ -104,13 +107,13 @@ function activationOf(draft: Draft, terms: readonly StepTerm[], stage: Stage): s
   const same = draft.steps.find(
     (step) =>
       JSON.stringify([step.terms, step.outputPermutation]) ===
-        JSON.stringify([terms, stage.outputPermutation]) && step.output !== "y",
+        JSON.stringify([terms, stage.outputPermutation]) && step.output !== draft.target,
   );
   if (same !== undefined) {
     draft.rules.add("common-factor");
     return same.output;
   }
-  const name = `t${draft.activations.length - 1}`;
+  const name = `t${draft.steps.filter(({ output }) => output !== draft.target).length + 1}`;
   draft.activations.push({ name, width: heightOf(stage.factor) });
   draft.steps.push({
     name,
@@ -122,12 +125,8 @@ function activationOf(draft: Draft, terms: readonly StepTerm[], stage: Stage): s
   return name;
 }
 
-function contribution(
-  draft: Draft,
-  term: Term,
-  outerScale: NumberExpression | null,
-  input: string,
-): Contribution {
+/** The stages of a term with its scale in one of its factors, or, where a sum takes it, beside them. */
+function scaledStages(draft: Draft, term: Term, outerScale: NumberExpression | null) {
   const { factor, operand } = splitScale(term);
   const scale =
     factor === null ? outerScale : outerScale === null ? factor : multiplyNumbers(factor, outerScale);
@@ -137,17 +136,33 @@ function contribution(
   if (scale !== null) draft.rules.add("scale-into-operand");
   if (operand.kind === "kron") draft.rules.add(`kron-${draft.choices.kron}`);
   const stages = arrangeStages(factors, operand.rows);
+  const scaleOf = (stage: Stage): NumberExpression | null =>
+    stage.factor.kind === "sum" && !takesScale ? scale : null;
+  return { operand, scale, stages, scaleOf };
+}
+
+/** Emits the steps that apply `term` to `input`; gives the activation that holds the result. */
+export function applyToActivation(draft: Draft, term: Term, input: string): string {
+  const { stages, scaleOf } = scaledStages(draft, term, null);
   let current = input;
-  for (const stage of stages.slice(0, -1)) {
-    current = activationOf(
-      draft,
-      stageTerms(draft, stage, stage.factor.kind === "sum" && !takesScale ? scale : null, current),
-      stage,
-    );
-  }
+  for (const stage of stages)
+    current = activationOf(draft, stageTerms(draft, stage, scaleOf(stage), current), stage);
+  return current;
+}
+
+function contribution(
+  draft: Draft,
+  term: Term,
+  outerScale: NumberExpression | null,
+  input: string,
+): Contribution {
+  const { operand, scale, stages, scaleOf } = scaledStages(draft, term, outerScale);
+  let current = input;
+  for (const stage of stages.slice(0, -1))
+    current = activationOf(draft, stageTerms(draft, stage, scaleOf(stage), current), stage);
   const [last] = stages.slice(-1);
   if (last === undefined) throw new TypeError("a term without stages");
-  const terms = stageTerms(draft, last, last.factor.kind === "sum" && !takesScale ? scale : null, current);
+  const terms = stageTerms(draft, last, scaleOf(last), current);
   const form = applicationForm(operand, scale, draft.choices, input);
   const shares =
     last.outputPermutation === null && (last.factor.kind === "matrix" || last.factor.kind === "sum");
@@ -193,7 +208,26 @@ function emptyDraft(root: Term, choices: Choices, operands: OperandTable, rules:
     { name: "x", width: root.columns },
     { name: "y", width: root.rows },
   ];
-  return { choices, operands, activations, steps: [], rules: new Set(rules), notes: new Set() };
+  return createDraft("y", activations, choices, operands, rules);
+}
+
+/** @param given the activations that exist from the start. */
+export function createDraft(
+  target: string,
+  given: readonly Activation[],
+  choices: Choices,
+  operands: OperandTable,
+  rules: readonly string[],
+): Draft {
+  return {
+    target,
+    choices,
+    operands,
+    activations: [...given],
+    steps: [],
+    rules: new Set(rules),
+    notes: new Set(),
+  };
 }
 
 const finish = (draft: Draft, name: string, form: string, merged: boolean): VariantDraft => ({
@@ -216,7 +250,13 @@ export function separateVariant(
   rules: readonly string[],
 ): VariantDraft {
   const draft = emptyDraft(root, choices, operands, rules);
-  const parts = contributions(draft, termsOf(root), null, "x");
+  return finish(draft, name, `y = ${writeTarget(draft, root, "x").join(" + ")}`, false);
+}
+
+/** Emits the steps that apply `root` to `input` and complete the target; gives the form of each contribution. */
+export function writeTarget(draft: Draft, root: Term, input: string): readonly string[] {
+  const { target } = draft;
+  const parts = contributions(draft, termsOf(root), null, input);
   const writers = [
     ...parts.flatMap(({ own }) => own),
     ...[parts.flatMap(({ fused }) => fused)]
@@ -224,10 +264,10 @@ export function separateVariant(
       .map((terms) => ({ terms, outputPermutation: null })),
   ];
   writers.forEach(({ terms, outputPermutation }, index) => {
-    const stepName = writers.length === 1 ? "y" : `y${index + 1}`;
-    draft.steps.push({ name: stepName, output: "y", outputPermutation, accumulate: index > 0, terms });
+    const stepName = writers.length === 1 ? target : `${target}${index + 1}`;
+    draft.steps.push({ name: stepName, output: target, outputPermutation, accumulate: index > 0, terms });
   });
-  return finish(draft, name, `y = ${parts.map(({ form }) => form).join(" + ")}`, false);
+  return parts.map(({ form }) => form);
 }
 
 /** The whole weight as one dense operand, formed at load when it is frozen, else after every step. */

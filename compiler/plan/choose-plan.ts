@@ -12,9 +12,11 @@ import {
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
+import type { Gradients } from "../algebra/derive-gradient.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import type { VariantDraft } from "./build-variant.ts";
 import { candidatePlans } from "./candidate-plans.ts";
+import { backwardOperands, chooseBackward } from "./choose-backward.ts";
 import { callCost, mergeCost } from "./cost-model.ts";
 import { keepVariants, type VariantChoice } from "./keep-variants.ts";
 import { Unplannable } from "./matrix-operand.ts";
@@ -33,6 +35,7 @@ export interface PlanResult {
 export function choosePlan(
   graph: AlgebraGraph,
   transform: CheckedTransform,
+  gradients: Gradients,
   choice: VariantChoice = "winning",
 ): PlanResult {
   if (graph.root.kind === "zero") {
@@ -44,7 +47,7 @@ export function choosePlan(
     };
   }
   try {
-    return { plan: planOf(graph, transform, choice), diagnostics: [] };
+    return { plan: planOf(graph, transform, gradients, choice), diagnostics: [] };
   } catch (problem) {
     if (!(problem instanceof Unplannable)) throw problem;
     const message = `no kernels for a part of the weight of \`${transform.name}\``;
@@ -67,7 +70,12 @@ function planError(
   return { code, severity: "error", message, primary, secondary: [], facts: {}, because, help: [] };
 }
 
-function planOf(graph: AlgebraGraph, transform: CheckedTransform, choice: VariantChoice): Plan {
+function planOf(
+  graph: AlgebraGraph,
+  transform: CheckedTransform,
+  gradients: Gradients,
+  choice: VariantChoice,
+): Plan {
   const operands = createOperandTable();
   const { drafts, rejected, notes } = candidatePlans(graph.root, operands, graph.rules ?? []);
   const reference = mergeSource(drafts, operands);
@@ -79,6 +87,8 @@ function planOf(graph: AlgebraGraph, transform: CheckedTransform, choice: Varian
   // What only a merged variant reads is the weight itself; the kernels that merge make it faster than packing could.
   const merged = operandsOf(kept.filter((variant) => variant.merged));
   for (const name of mergeOperands(merge)) used.add(name);
+  const { backward, notes: backwardNotes } = chooseBackward(gradients, transform, operands);
+  if (backward.kind === "steps") for (const name of backwardOperands(backward)) used.add(name);
   return {
     transform: graph.transform,
     rows: graph.root.rows,
@@ -89,8 +99,9 @@ function planOf(graph: AlgebraGraph, transform: CheckedTransform, choice: Varian
       .map((operand) => (merged.has(operand.name) ? { ...operand, production: "merge" } : operand)),
     variants: kept,
     merge,
+    backward,
     rejected: [...rejected, ...dropped],
-    notes: [...new Set([...notes, ...drafts.flatMap((draft) => draft.notes)])],
+    notes: [...new Set([...notes, ...drafts.flatMap((draft) => draft.notes), ...backwardNotes])],
     specializations: specializationsOf(graph.root, transform),
   };
 }

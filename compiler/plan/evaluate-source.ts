@@ -1,6 +1,6 @@
 /** A matrix source as a dense float64 matrix, with plain loops; what an operand of the plan holds. */
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
-import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import {
   addMatrices,
   blockDiagonal,
@@ -45,6 +45,11 @@ export function evaluateSource(
       return denseMatrix(operand.rows, operand.columns, (row, column) =>
         keeps(row, column) ? entryOf(operand, row, column) : 0,
       );
+    }
+    case "pattern": {
+      const keeps = patternOf(source.name, values);
+      const size = (expression: NumberExpression): number => evaluateNumber(expression, values.numbers);
+      return denseMatrix(size(source.rows), size(source.columns), (row, column) => Number(keeps(row, column)));
     }
     case "hadamard":
       return source.factors.map(evaluate).reduce(hadamardProduct);

@@ -2,6 +2,7 @@
  * The interpreter of plans: runs a variant, or the merge, in float64 with dense matrices. Outputs start as NaN, so
  * a step that adds to what nobody wrote shows; an operand that its format could not hold is an error.
  */
+import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import {
   addMatrices,
@@ -16,15 +17,16 @@ import {
 import { applyDense, type WeightValues } from "../algebra/evaluate-algebra.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import { evaluateSource } from "./evaluate-source.ts";
-import type { Operand, Plan, StridePermutation, Variant } from "./plan.ts";
+import type { Activation, Operand, Plan, Step, StridePermutation, Variant } from "./plan.ts";
 
-interface Scope {
+/** What the numbers of a plan are read from. */
+export interface PlanScope {
   readonly plan: Plan;
   readonly tensors: readonly CheckedTensor[];
   readonly values: WeightValues;
 }
 
-const size = (scope: Scope, expression: NumberExpression): number =>
+export const sizeIn = (scope: PlanScope, expression: NumberExpression): number =>
   evaluateNumber(expression, scope.values.numbers);
 
 /** Row-major entries that are nonzero, as [row, column]. */
@@ -36,15 +38,15 @@ function* nonzeros(matrix: DenseMatrix): Generator<readonly [number, number]> {
 }
 
 /** Throws RangeError when the format has no room for an entry that is not zero. */
-function checkFits(operand: Operand, matrix: DenseMatrix, scope: Scope): void {
+function checkFits(operand: Operand, matrix: DenseMatrix, scope: PlanScope): void {
   const { format } = operand;
   const counts = new Map<string, number>();
   for (const [row, column] of nonzeros(matrix)) {
     const outside =
       (format.name === "vector" && row !== column) ||
       (format.name === "blockdiag16" &&
-        Math.floor(row / (matrix.rows / size(scope, format.blocks))) !==
-          Math.floor(column / (matrix.columns / size(scope, format.blocks))));
+        Math.floor(row / (matrix.rows / sizeIn(scope, format.blocks))) !==
+          Math.floor(column / (matrix.columns / sizeIn(scope, format.blocks))));
     if (outside)
       throw new RangeError(`${operand.name} has an entry at (${row}, ${column}) outside its format`);
     if (format.name !== "nm-lanes" && format.name !== "nm-rows") continue;
@@ -55,51 +57,58 @@ function checkFits(operand: Operand, matrix: DenseMatrix, scope: Scope): void {
   }
 }
 
-/** The map that an operand stands for, [rows, columns]. @throws ReferenceError, RangeError. */
-function operandMatrix(name: string, scope: Scope): DenseMatrix {
+function operandNamed(name: string, scope: PlanScope): Operand {
   const operand = scope.plan.operands.find((candidate) => candidate.name === name);
   if (operand === undefined) throw new ReferenceError(`no operand \`${name}\``);
+  return operand;
+}
+
+/** The map that an operand stands for, [rows, columns]. @throws ReferenceError, RangeError. */
+function operandMatrix(name: string, scope: PlanScope): DenseMatrix {
+  const operand = operandNamed(name, scope);
   const source = evaluateSource(operand.source, scope.tensors, scope.values);
   const { format } = operand;
   const matrix =
     format.name === "blockdiag16" && format.repeated
-      ? blockDiagonal(Array.from({ length: size(scope, format.blocks) }, () => source))
+      ? blockDiagonal(Array.from({ length: sizeIn(scope, format.blocks) }, () => source))
       : source;
-  if (matrix.rows !== size(scope, operand.rows) || matrix.columns !== size(scope, operand.columns)) {
+  if (matrix.rows !== sizeIn(scope, operand.rows) || matrix.columns !== sizeIn(scope, operand.columns)) {
     throw new RangeError(`${name} is [${matrix.rows}, ${matrix.columns}], not as declared`);
   }
   checkFits(operand, matrix, scope);
   return matrix;
 }
 
-const permute = (permutation: StridePermutation | null, v: Float64Array, scope: Scope): Float64Array =>
+const permute = (permutation: StridePermutation | null, v: Float64Array, scope: PlanScope): Float64Array =>
   permutation === null
     ? v
-    : applyDense(stridePermutationMatrix(size(scope, permutation.size), size(scope, permutation.stride)), v);
+    : applyDense(stridePermutationMatrix(sizeIn(scope, permutation.size), sizeIn(scope, permutation.stride)), v);
 
-/** y [batch, rows] for x [batch, columns], both row-major. */
-export function interpretVariant(
-  plan: Plan,
-  variant: Variant,
-  tensors: readonly CheckedTensor[],
-  values: WeightValues,
-  x: Float64Array,
-  batch: number,
-): Float64Array {
-  const scope: Scope = { plan, tensors, values };
+/** The positions of the pattern in a source of `positions`, row by row, also where the weight is zero. */
+function positionsOf(source: MatrixSource, scope: PlanScope): readonly number[] {
+  if (source.kind === "hadamard") {
+    const pattern = source.factors[0];
+    if (pattern === undefined) throw new RangeError("an elementwise product without factors");
+    return positionsOf(pattern, scope);
+  }
+  const matrix = evaluateSource(source, scope.tensors, scope.values);
+  return [...nonzeros(matrix)].map(([row, column]) => row * matrix.columns + column);
+}
+
+/** Runs steps over activations that start as NaN. */
+export function createStepInterpreter(scope: PlanScope, activations: readonly Activation[], batch: number) {
   const buffers = new Map<string, Float64Array>(
-    variant.activations.map(({ name, width }) => [
+    activations.map(({ name, width }) => [
       name,
-      new Float64Array(batch * size(scope, width)).fill(Number.NaN),
+      new Float64Array(batch * sizeIn(scope, width)).fill(Number.NaN),
     ]),
   );
-  buffers.set("x", x);
   const read = (name: string): Float64Array => {
     const buffer = buffers.get(name);
     if (buffer === undefined) throw new ReferenceError(`no activation \`${name}\``);
     return buffer;
   };
-  for (const step of variant.steps) {
+  const run = (step: Step): void => {
     const sum = new Float64Array(read(step.output).length);
     for (const term of step.terms) {
       const product = applyDense(
@@ -120,8 +129,29 @@ export function interpretVariant(
       step.output,
       step.accumulate ? written.map((value, index) => value + (held[index] ?? Number.NaN)) : written,
     );
-  }
-  return read("y");
+  };
+  return {
+    run,
+    read,
+    set: (name: string, values: Float64Array): void => void buffers.set(name, values),
+    operand: (name: string): DenseMatrix => operandMatrix(name, scope),
+    positions: (name: string): readonly number[] => positionsOf(operandNamed(name, scope).source, scope),
+  };
+}
+
+/** y [batch, rows] for x [batch, columns], both row-major. */
+export function interpretVariant(
+  plan: Plan,
+  variant: Variant,
+  tensors: readonly CheckedTensor[],
+  values: WeightValues,
+  x: Float64Array,
+  batch: number,
+): Float64Array {
+  const interpreter = createStepInterpreter({ plan, tensors, values }, variant.activations, batch);
+  interpreter.set("x", x);
+  variant.steps.forEach(interpreter.run);
+  return interpreter.read("y");
 }
 
 /** The dense weight [rows, columns] as the merge plan forms it. */
@@ -130,7 +160,7 @@ export function interpretMerge(
   tensors: readonly CheckedTensor[],
   values: WeightValues,
 ): DenseMatrix {
-  const scope: Scope = { plan, tensors, values };
+  const scope: PlanScope = { plan, tensors, values };
   const { merge } = plan;
   if (merge.method === "kernel") {
     return merge.terms
@@ -143,7 +173,7 @@ export function interpretMerge(
   }
   const variant = plan.variants.find(({ name }) => name === merge.variant);
   if (variant === undefined) throw new ReferenceError(`no variant \`${merge.variant}\``);
-  const columns = size(scope, plan.columns);
+  const columns = sizeIn(scope, plan.columns);
   const y = interpretVariant(plan, variant, tensors, values, identityMatrix(columns).values, columns);
-  return transposeMatrix({ rows: columns, columns: size(scope, plan.rows), values: y });
+  return transposeMatrix({ rows: columns, columns: sizeIn(scope, plan.rows), values: y });
 }

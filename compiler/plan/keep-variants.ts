@@ -25,7 +25,7 @@ interface GridPoint {
 }
 
 /** Dimensions are `size`; arguments have their defaults, ratios the given value instead if there is one. */
-function valuesAt(
+export function valuesAt(
   transform: CheckedTransform,
   symbols: readonly string[],
   size: number,

@@ -30,6 +30,8 @@ const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
   "block-strips": "strips",
   blockdiag16: "blocks",
   vector: "diagonal",
+  positions: "positions",
+  "row-major": "entries",
 };
 
 /** Looks operands up in a list. */

@@ -32,6 +32,7 @@ export function storedValues(
     case "nm-rows":
       return over(times(rows, columns, number(format.n)), number(format.m));
     case "panel16":
+    case "row-major":
       return times(rows, columns);
     default:
       if (structure.kind === "nm")
@@ -103,5 +104,9 @@ export function packedBytes(
     }
     case "vector":
       return times(rows, number(4));
+    case "positions":
+      return times(count, number(12));
+    case "row-major":
+      return times(rows, columns, number(4));
   }
 }

@@ -15,6 +15,7 @@ export interface Plan {
   /** Each is a candidate kept for some batch or some dimensions; the cheapest for the batch is used. */
   readonly variants: readonly Variant[];
   readonly merge: MergePlan;
+  readonly backward: BackwardPlan | RefusedBackward;
   /** Candidates left out at build time because another one is never worse, with the reason. */
   readonly rejected: readonly { readonly form: string; readonly reason: string }[];
   /** Things the author should know: limits hit, formats refused and why. */
@@ -102,3 +103,81 @@ export type MergePlan =
 export type MergeTerm =
   | { readonly kind: "operand"; readonly atom: "dense" | "nm" | "sparse"; readonly operand: string }
   | { readonly kind: "product"; readonly left: string; readonly right: string };
+
+/** Why there are no gradients; the forward variants exist all the same. */
+export interface RefusedBackward {
+  readonly kind: "refused";
+  readonly parameter: string;
+  readonly reason: string;
+}
+
+/**
+ * dx and the gradient of every parameter from x and dy. One variant, lane = token: every activation lies in panels
+ * whose lanes beyond the batch are zero, so that the sum over the tokens of a gradient is a sum over whole vectors.
+ */
+export interface BackwardPlan {
+  readonly kind: "steps";
+  /** `x`, `dy`, `dx` and the intermediate ones. */
+  readonly activations: readonly Activation[];
+  /** In order; a step reads `x`, `dy` or outputs of earlier steps. */
+  readonly steps: readonly BackwardStep[];
+  /** Parameters with the number of their stored values, in declaration order. */
+  readonly parameters: readonly { readonly name: string; readonly count: NumberExpression }[];
+  /** With dx. */
+  readonly cost: NumberExpression;
+  readonly rules: readonly string[];
+}
+
+export type BackwardStep =
+  /** As in a variant; `dxOnly` when no gradient follows from its output, so that it is left out unless dx is asked for. */
+  | { readonly kind: "apply"; readonly step: Step; readonly dxOnly: boolean }
+  | GradientStep;
+
+/**
+ * Adds to the gradient of a parameter, in the format in which its values are stored:
+ * gradient[i, j] += scale * weights[i, j] * (sum over tokens and copies of left[i] * right[j]).
+ */
+export interface GradientStep {
+  readonly kind: "gradient";
+  readonly name: string;
+  readonly parameter: string;
+  /** First value that it adds to: the start of a slice. */
+  readonly start: NumberExpression;
+  readonly shape: GradientShape;
+  readonly left: GradientInput;
+  readonly right: GradientInput;
+  /** Times that the parameter stands on a diagonal, as in I ⊗ A. */
+  readonly copies: NumberExpression;
+  /** A `vector` operand of one value; null for 1. */
+  readonly scale: string | null;
+}
+
+export type GradientShape =
+  /** `blocks` matrices [rows, columns] on a diagonal, one after the other; `weights` a `row-major` operand. */
+  | {
+      readonly kind: "matrix";
+      readonly blocks: NumberExpression;
+      readonly rows: NumberExpression;
+      readonly columns: NumberExpression;
+      readonly weights: string | null;
+    }
+  /**
+   * `entries` positions of a `positions` operand, which brings their weights; written one after the other, or
+   * (`columns` not null) at their place in a row-major matrix.
+   */
+  | {
+      readonly kind: "positions";
+      readonly operand: string;
+      readonly entries: NumberExpression;
+      readonly columns: NumberExpression | null;
+    }
+  | { readonly kind: "diagonal"; readonly size: NumberExpression };
+
+export interface GradientInput {
+  readonly activation: string;
+  /** What follows reads P(stride) applied to the activation; null for none. */
+  readonly permutation: StridePermutation | null;
+  readonly offset: NumberExpression;
+  /** Features from one copy to the next. */
+  readonly stride: NumberExpression;
+}

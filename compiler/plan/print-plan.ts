@@ -1,6 +1,7 @@
 /** The plan as text, for `spxc print --stage plan`. Costs are not printed as expressions: `spxc explain` evaluates them. */
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { printBackward } from "./print-backward.ts";
 import type { MergePlan, Operand, Plan, Step, StridePermutation, Variant } from "./plan.ts";
 
 /** `nm-lanes 2:4`, `block-strips 4x1`, `blockdiag16 b blocks`. */
@@ -18,7 +19,7 @@ export function printFormat(format: OperandFormat): string {
   }
 }
 
-const permuted = (permutation: StridePermutation | null, inner: string): string =>
+export const permuted = (permutation: StridePermutation | null, inner: string): string =>
   permutation === null ? inner : `P(${printNumber(permutation.stride)}) ${inner}`;
 
 /** One line: `t1 = A_panels x`, `y += P(b) (L_blocks P(n / b) t1)`. */
@@ -60,6 +61,7 @@ export function printPlan(plan: Plan): string {
     ...plan.operands.map(printOperand),
     ...plan.variants.flatMap(printVariant),
     `  merge ${printMerge(plan.merge)}`,
+    ...printBackward(plan),
     ...plan.specializations.map(({ symbol, value }) => `  specialised kernels for ${symbol} = ${value}`),
     ...plan.rejected.map(({ form, reason }) => `  rejected ${form} (${reason})`),
     ...plan.notes.map((note) => `  note ${note}`),

@@ -82,6 +82,16 @@ export const atomRates: RateTable = {
   },
 };
 
+/**
+ * Gradients, lane = token: nanoseconds for each value and panel of 16 tokens (a multiply-add and its loads), and for
+ * each value once: the sum over the lanes and the store. Derived by counting instructions.
+ */
+export const gradientRates = {
+  matrix: { panelNanoseconds: 0.09, valueNanoseconds: 0.4 },
+  positions: { panelNanoseconds: 0.25, valueNanoseconds: 0.6 },
+  diagonal: { panelNanoseconds: 0.2, valueNanoseconds: 0.5 },
+} as const;
+
 /** Streaming operands: nanoseconds a byte by where all operands of a variant fit, on two threads. */
 export const memoryRates = {
   /** 400 GB/s up to `secondLevelBytes`. */

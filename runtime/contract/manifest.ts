@@ -8,7 +8,7 @@ import type { OperandFormat } from "./operand-format.ts";
 import type { Recipe } from "./recipe.ts";
 
 /** Raised whenever the manifest, the frame or a format changes incompatibly; kernels export it as well. */
-export const abiVersion = 1;
+export const abiVersion = 2;
 
 export interface Manifest {
   readonly kind: "spx-manifest";
@@ -111,6 +111,7 @@ export interface PlanManifest {
   /** At least one. At load the runtime evaluates `cost` and keeps the lower envelope over the batch. */
   readonly variants: readonly VariantManifest[];
   readonly merge: MergeManifest;
+  readonly backward: BackwardManifest;
 }
 
 export interface OperandManifest {
@@ -164,6 +165,25 @@ export interface VariantManifest {
   /** One line per step for `explain`. */
   readonly steps: readonly string[];
 }
+
+/** The name that a backward kernel's symbols read for whether `dx` is asked for: 1 or 0, given anew for each call. */
+export const wantsDx = "wants dx";
+
+/** How gradients are computed, or why they are not. */
+export type BackwardManifest =
+  /**
+   * A kernel whose `x` is x and whose `y` is dy, both only read. After the symbols its frame holds the addresses of
+   * what it writes: dx (overwritten, if asked for), then the gradient of each parameter, in the order of
+   * `parameters` and the format in which its values are stored. It adds to gradients, so they start as zeros.
+   */
+  | {
+      readonly kind: "kernel";
+      readonly kernels: readonly KernelManifest[];
+      /** Predicted nanoseconds of a call with dx; reads dimensions, arguments and `batch`. */
+      readonly cost: NumberExpression;
+      readonly steps: readonly string[];
+    }
+  | { readonly kind: "refused"; readonly parameter: string; readonly reason: string };
 
 /** How the dense weight is produced. */
 export type MergeManifest =

@@ -13,6 +13,13 @@ export type MatrixSource =
   | { readonly kind: "transpose"; readonly of: MatrixSource }
   /** Entries outside the named pattern are zero. */
   | { readonly kind: "mask"; readonly pattern: string; readonly of: MatrixSource }
+  /** The matrix with ones at the positions of the named pattern. */
+  | {
+      readonly kind: "pattern";
+      readonly name: string;
+      readonly rows: NumberExpression;
+      readonly columns: NumberExpression;
+    }
   /** Elementwise product. */
   | { readonly kind: "hadamard"; readonly factors: readonly MatrixSource[] }
   | { readonly kind: "kron"; readonly factors: readonly MatrixSource[] }

@@ -46,7 +46,14 @@ export type OperandFormat =
    */
   | { readonly name: "blockdiag16"; readonly blocks: NumberExpression; readonly repeated: boolean }
   /** A diagonal. `values` f32 [N]. */
-  | { readonly name: "vector" };
+  | { readonly name: "vector" }
+  /**
+   * Positions of a matrix, row by row, for gradients that exist there alone. `rows`, `columns` i32 [nnz];
+   * `weights` f32 [nnz]: what the gradient at each position is multiplied by.
+   */
+  | { readonly name: "positions" }
+  /** Dense and not padded, for elementwise factors of gradients. `values` f32 [N][K]. */
+  | { readonly name: "row-major" };
 
 export type FormatName = OperandFormat["name"];
 
@@ -82,4 +89,10 @@ export const formatBuffers: Readonly<
   ],
   blockdiag16: [{ name: "values", element: "f32" }],
   vector: [{ name: "values", element: "f32" }],
+  positions: [
+    { name: "rows", element: "i32" },
+    { name: "columns", element: "i32" },
+    { name: "weights", element: "f32" },
+  ],
+  "row-major": [{ name: "values", element: "f32" }],
 };

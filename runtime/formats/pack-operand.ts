@@ -9,6 +9,8 @@ import { packNmLanes, unpackNmLanes } from "./nm-lanes.ts";
 import { packNmRows, unpackNmRows } from "./nm-rows.ts";
 import type { Allocate, PackedOperand } from "./packed-operand.ts";
 import { packPanel16, unpackPanel16 } from "./panel16.ts";
+import { packPositions, unpackPositions } from "./positions.ts";
+import { packRowMajor, unpackRowMajor } from "./row-major.ts";
 import { packVector, unpackVector } from "./vector.ts";
 import { packWindowEll, unpackWindowEll } from "./window-ell.ts";
 
@@ -41,6 +43,10 @@ export function packOperand(
     }
     case "vector":
       return packVector(matrix, allocate);
+    case "positions":
+      return packPositions(matrix, allocate);
+    case "row-major":
+      return packRowMajor(matrix, allocate);
   }
 }
 
@@ -69,5 +75,9 @@ export function unpackOperand(
     }
     case "vector":
       return unpackVector(operand);
+    case "positions":
+      return unpackPositions(operand);
+    case "row-major":
+      return unpackRowMajor(operand);
   }
 }

@@ -1,4 +1,4 @@
-/** What `forward` takes and writes, checked. */
+/** What `forward` and `backward` take and write, checked. */
 import { SpxError } from "../errors.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 
@@ -17,11 +17,11 @@ export interface CheckedBatch {
  * @throws SpxError SPX8404 for values that are no float32, SPX8405 unless the last dimension is `inputs`; leading
  *   dimensions count together as the batch.
  */
-export function batchOf(x: BatchInput, inputs: number, transform: string): CheckedBatch {
+export function batchOf(x: BatchInput, inputs: number, transform: string, name: "x" | "dy" = "x"): CheckedBatch {
   const values = x instanceof Float32Array ? x : x.data;
   if (!(values instanceof Float32Array)) {
     const found = "elementType" in x ? x.elementType : typeof values;
-    throw new SpxError("SPX8404", `\`x\` of \`${transform}\` is ${found}, expected f32`, {
+    throw new SpxError("SPX8404", `\`${name}\` of \`${transform}\` is ${found}, expected f32`, {
       facts: { transform, found: String(found), expected: "f32" },
       help: "convert it to float32 first",
     });
@@ -40,7 +40,7 @@ export function batchOf(x: BatchInput, inputs: number, transform: string): Check
     x instanceof Float32Array
       ? `${values.length} values`
       : `[${shape.join(", ")}] with ${values.length} values`;
-  throw new SpxError("SPX8405", `\`x\` of \`${transform}\` is ${found}, expected [batch, ${inputs}]`, {
+  throw new SpxError("SPX8405", `\`${name}\` of \`${transform}\` is ${found}, expected [batch, ${inputs}]`, {
     facts: { transform, found, in: inputs },
     help: `give rows of ${inputs} values`,
   });

@@ -6,7 +6,7 @@ import type { MatrixSource } from "../contract/matrix-source.ts";
 import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import { columnsOf, type MatrixValue, rowsOf, type SparseMatrix } from "../formats/matrix-value.ts";
-import type { Pattern } from "../select/pattern.ts";
+import { type Pattern, rowsOfPattern } from "../select/pattern.ts";
 import { hadamardMatrices, maskMatrix, scaleMatrix, sumMatrices, transposeValue } from "./matrix-algebra.ts";
 import { blockDiagonalOf, kronMatrices, multiplyChain } from "./matrix-product.ts";
 
@@ -38,6 +38,8 @@ export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): Matr
         throw misfit("mask", [matrix]);
       return maskMatrix(matrix, pattern);
     }
+    case "pattern":
+      return onesOf(leaves.pattern(source.name));
     case "hadamard":
       return sameShape("elementwise product", source.factors.map(evaluate)).reduce(hadamardMatrices);
     case "kron":
@@ -56,6 +58,13 @@ export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): Matr
         evaluateNumber(source.stride, leaves.symbols),
       );
   }
+}
+
+function onesOf(pattern: Pattern): SparseMatrix {
+  const { rows, columns } = pattern;
+  const { rowStarts, columnIndices } = rowsOfPattern(pattern);
+  const values = new Float32Array(columnIndices.length).fill(1);
+  return { kind: "sparse", rows, columns, rowStarts, columnIndices, values };
 }
 
 function diagonalOf(vector: MatrixValue): MatrixValue {

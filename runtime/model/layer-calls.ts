@@ -5,6 +5,7 @@
 import type { KernelManifest, TransformManifest, VariantManifest } from "../contract/manifest.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
 import type { CpuDevice } from "../device/cpu/cpu-device.ts";
+import { type BackwardCall, prepareBackward } from "../device/cpu/backward-call.ts";
 import { type KernelCall, prepareKernel, selectKernel } from "../device/cpu/kernel-call.ts";
 import { SpxError } from "../errors.ts";
 import type { PackedOperand } from "../formats/packed-operand.ts";
@@ -21,6 +22,8 @@ export interface LayerCalls {
   kernelOf(variant: VariantManifest): KernelManifest;
   /** @throws SpxError SPX8306 after `dispose`. */
   callFor(batch: number): KernelCall;
+  /** @throws SpxError SPX8306 after `dispose`, SPX8412 when a parameter has no gradient, SPX8102. */
+  backwardCall(): BackwardCall;
   /** The dense weight [out, in] as it is now, row-major. @throws SpxError SPX8102, SPX8306, SPX8309. */
   weight(): Float32Array;
   /** Runs an asynchronous call; what it reads stays until it has ended. */
@@ -57,6 +60,7 @@ export function createLayerCalls(
   const operands = createPackedOperands(transform.plan, state, device.allocate, mergeNow);
   const lifetime = createOperandLifetime();
   const calls = new Map<KernelManifest, KernelCall>();
+  const backwardCalls = new Map<KernelManifest, BackwardCall>();
   const kernelOf = (variant: VariantManifest) => required(kernels.get(variant), transform, variant.name);
   const kernelFor = (batch: number) => kernelOf(intervalAt(intervals, batch).variant);
   const operandsOf = (kernel: KernelManifest): ReadonlyMap<string, PackedOperand> => {
@@ -75,6 +79,14 @@ export function createLayerCalls(
     intervals,
     kernelOf,
     callFor: (batch) => callOf(kernelFor(batch)),
+    backwardCall() {
+      const kernel = backwardKernel(transform, device, symbols);
+      const known = backwardCalls.get(kernel);
+      if (known !== undefined) return known;
+      const call = prepareBackward(kernel, device.kernels, operandsOf(kernel), symbols, device.workspaces);
+      backwardCalls.set(kernel, call);
+      return call;
+    },
     weight() {
       lifetime.checkAlive(layer);
       const packed = operands.merged();
@@ -89,13 +101,15 @@ export function createLayerCalls(
     during: lifetime.during,
     bytes: (batch) => [...operandsOf(kernelFor(batch)).values()].reduce((sum, { bytes }) => sum + bytes, 0),
     updated() {
-      for (const kernel of calls.keys()) {
-        if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) calls.delete(kernel);
+      for (const bound of [calls, backwardCalls]) {
+        for (const kernel of bound.keys())
+          if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) bound.delete(kernel);
       }
       lifetime.retire(operands.dropSteps());
     },
     dispose() {
       calls.clear();
+      backwardCalls.clear();
       lifetime.retire(operands.dropAll());
       lifetime.end();
     },
@@ -128,6 +142,21 @@ function mergeKernel(
       ? merge.kernels
       : (variants.find(({ name }) => name === merge.variant)?.kernels ?? []);
   return required(selectKernel(kernels, device.level, symbols), transform, "the merge");
+}
+
+function backwardKernel(
+  transform: TransformManifest,
+  device: CpuDevice,
+  symbols: ReadonlyMap<string, number>,
+): KernelManifest {
+  const { backward } = transform.plan;
+  if (backward.kind === "kernel")
+    return required(selectKernel(backward.kernels, device.level, symbols), transform, "the backward pass");
+  const { parameter, reason } = backward;
+  throw new SpxError("SPX8412", `no gradient for \`${parameter}\` of \`${transform.name}\`: ${reason}`, {
+    facts: { transform: transform.name, parameter },
+    help: "write the weight so that the parameter stands in sums and products, or train it elsewhere",
+  });
 }
 
 function required(

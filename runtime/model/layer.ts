@@ -10,6 +10,7 @@ import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
 import { intervalAt, predictCost } from "./choose-variant.ts";
 import type { LayerState } from "./initial-state.ts";
+import { createBackward } from "./layer-backward.ts";
 import { createLayerCalls, type LayerCalls } from "./layer-calls.ts";
 import { type SavedIdentity, saveParameters } from "./saved-parameters.ts";
 
@@ -61,6 +62,26 @@ export interface ForwardOptions {
   readonly threads?: number;
 }
 
+export interface BackwardOptions {
+  /** False leaves dx out, and the work that only dx needs. */
+  readonly dx?: boolean;
+  readonly threads?: number;
+}
+export interface WithDx extends BackwardOptions {
+  readonly dx?: true;
+}
+export interface WithoutDx extends BackwardOptions {
+  readonly dx: false;
+}
+
+export interface ParameterGradients<P> {
+  /** By parameter: values, shape and positions as `parameters()` has them. */
+  readonly grads: P;
+}
+export interface BackwardResult<P> extends ParameterGradients<P> {
+  readonly dx: Tensor<"f32">;
+}
+
 export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParameter>>> {
   readonly transform: string;
   readonly name: string;
@@ -76,6 +97,15 @@ export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParame
   forward(x: BatchInput, options?: ForwardOptions): Tensor<"f32">;
   /** As `forward`, on a worker thread; `x` must not change before the promise settles. Any number may be in flight. */
   forwardAsync(x: BatchInput, options?: ForwardOptions): Promise<Tensor<"f32">>;
+  /**
+   * Gradients of a loss from dy [batch, out], its gradient by the result of `forward` at x: dx [batch, in], and one
+   * for each parameter in the format of its values. @throws SpxError SPX8404, SPX8405, SPX8309, SPX8412.
+   */
+  backward(x: BatchInput, dy: BatchInput, options?: WithDx): BackwardResult<P>;
+  backward(x: BatchInput, dy: BatchInput, options: WithoutDx): ParameterGradients<P>;
+  /** As `backward`, on a worker thread; `x` and `dy` must not change before the promise settles. */
+  backwardAsync(x: BatchInput, dy: BatchInput, options?: WithDx): Promise<BackwardResult<P>>;
+  backwardAsync(x: BatchInput, dy: BatchInput, options: WithoutDx): Promise<ParameterGradients<P>>;
   /** Packs what a batch of that size needs, ahead of the first call. */
   prepare(batch: number): void;
   /** The dense weight [out, in] as it is now. */
@@ -116,6 +146,7 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     const used = options?.threads === undefined ? threads : checkThreads(options.threads);
     return { ...input, y, call: calls.callFor(input.batch), threads: used };
   };
+  const { backward, backwardAsync } = createBackward<P>({ transform, state, device, threads }, { out, inputs }, calls);
   return {
     transform: transform.name,
     name: identity.name,
@@ -134,6 +165,8 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
       if (y.length > 0) await calls.during(() => call.runAsync(values, y, batch, used));
       return tensor("f32", [batch, out], y);
     },
+    backward,
+    backwardAsync,
     prepare: (batch) => void calls.callFor(batch),
     merge: () => tensor("f32", [out, inputs], calls.weight()),
     // The emitted declarations name the parameters of this very manifest.

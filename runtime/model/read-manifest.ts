@@ -81,6 +81,8 @@ const plan = hasFields({
   ),
   variants: isList(hasFields({ name: isText, form: isText, kernels: isList(kernel), cost: isRecord })),
   merge: isRecord,
+  backward: (value) =>
+    isRecord(value) && (value.kind === "refused" ? isText(value.reason) : isList(kernel)(value.kernels)),
 });
 
 /** The outline that every manifest has: field → check. */

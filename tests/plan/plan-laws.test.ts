@@ -2,6 +2,7 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AlgebraGraph } from "../../compiler/algebra/algebra-node.ts";
 import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
+import { deriveGradients } from "../../compiler/algebra/derive-gradient.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import { choosePlan } from "../../compiler/plan/choose-plan.ts";
 import { interpretMerge, interpretVariant } from "../../compiler/plan/interpret-plan.ts";
@@ -26,7 +27,7 @@ describe("plans of generated weights", () => {
         const factory = newFactory();
         const root = recipe(factory);
         const graph: AlgebraGraph = normalise({ transform: "Generated", root, tensors, patterns }, factory);
-        const { plan, diagnostics } = choosePlan(graph, transform);
+        const { plan, diagnostics } = choosePlan(graph, transform, deriveGradients(graph.root, factory));
         if (plan === null) {
           outcomes.refused += 1;
           expect(diagnostics.map(({ code }) => code)).toEqual([

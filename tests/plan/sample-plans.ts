@@ -1,6 +1,7 @@
 /** Plans of the sample transforms. */
 import { createTermFactory } from "../../compiler/algebra/algebra-graph.ts";
 import { buildAlgebra } from "../../compiler/algebra/build-algebra.ts";
+import { deriveGradients } from "../../compiler/algebra/derive-gradient.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { choosePlan } from "../../compiler/plan/choose-plan.ts";
@@ -10,7 +11,8 @@ import { samples } from "../algebra/sample-transforms.ts";
 /** @throws Error with the diagnostics when there is no plan. */
 export function planOf(transform: CheckedTransform): Plan {
   const factory = createTermFactory(transform.tensors);
-  const { plan, diagnostics } = choosePlan(normalise(buildAlgebra(transform, factory), factory), transform);
+  const graph = normalise(buildAlgebra(transform, factory), factory);
+  const { plan, diagnostics } = choosePlan(graph, transform, deriveGradients(graph.root, factory));
   if (plan === null) throw new Error(JSON.stringify(diagnostics));
   return plan;
 }

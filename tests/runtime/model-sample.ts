@@ -215,6 +215,7 @@ export const sampleTransform: TransformManifest = {
       },
     ],
     merge: { method: "kernel", kernels: kernelsOf("sample_merge", split) },
+    backward: { kind: "refused", parameter: "B", reason: "the sample has no backward kernel" },
   },
 };
 

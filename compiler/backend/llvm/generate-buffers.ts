@@ -30,18 +30,21 @@ export function bindBuffers(module: IrModule, program: LoopProgram): PhaseBuffer
       accessMetadata: `, !alias.scope ${own}, !noalias ${others}`,
     });
   });
-  return { bindings, emitAddresses: (target) => emitAddresses(target, program.buffers) };
+  return { bindings, emitAddresses: (target) => emitAddresses(target, program) };
 }
 
-function emitAddresses(target: IrFunction, buffers: readonly BufferDeclaration[]): void {
+function emitAddresses(target: IrFunction, { buffers, symbols }: LoopProgram): void {
   let slot = 0;
+  let resultSlot = buffers.filter(({ space }) => space === "constant").length + symbols.length;
   let workspaceEnd = "0";
   for (const [number, buffer] of buffers.entries()) {
     const pointer = `${elementLayout[buffer.element].spelling}*`;
     const name = `%buffer${number}`;
     switch (buffer.space) {
-      case "constant": {
-        const source = emitText(target, `getelementptr inbounds i64, i64* %frame, i64 ${slot++}`);
+      case "constant":
+      case "result": {
+        const place = buffer.space === "constant" ? slot++ : resultSlot++;
+        const source = emitText(target, `getelementptr inbounds i64, i64* %frame, i64 ${place}`);
         const address = emitText(
           target,
           `load i64, i64* ${source}, !invariant.load ${addMetadata(target.module, "")}`,
@@ -53,6 +56,7 @@ function emitAddresses(target: IrFunction, buffers: readonly BufferDeclaration[]
         emitVoid(target, `${name} = bitcast float* %x to ${pointer}`);
         break;
       case "output":
+      case "cotangent":
         emitVoid(target, `${name} = bitcast float* %y to ${pointer}`);
         break;
       case "workspace": {

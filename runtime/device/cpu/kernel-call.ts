@@ -71,8 +71,19 @@ function buildFrame(
   symbols: SymbolValues,
   allocate: Allocate,
 ): MemoryBlock {
-  const block = allocate(Math.max(64, 8 * (buffers.length + slots.length)));
-  const words = new BigInt64Array(block.view, 0, buffers.length + slots.length);
+  const words = frameWords({ symbol, buffers, symbols: slots }, operands, symbols);
+  const block = allocate(Math.max(64, 8 * words.length));
+  new BigInt64Array(block.view, 0, words.length).set(words);
+  return block;
+}
+
+/** The slots of a frame: addresses of packed buffers, then symbols. @throws SpxError SPX8102. */
+export function frameWords(
+  { symbol, buffers, symbols: slots }: Pick<KernelManifest, "symbol" | "buffers" | "symbols">,
+  operands: ReadonlyMap<string, PackedOperand>,
+  symbols: SymbolValues,
+): BigInt64Array {
+  const words = new BigInt64Array(buffers.length + slots.length);
   buffers.forEach(({ operand, buffer }, index) => {
     const packed = operands.get(operand);
     if (packed === undefined) throw brokenFrame(symbol, `operand \`${operand}\` is not among the operands`);
@@ -84,10 +95,11 @@ function buildFrame(
       throw brokenFrame(symbol, `\`${name}\` is ${number}, not a whole number`);
     words[buffers.length + index] = BigInt(number);
   });
-  return block;
+  return words;
 }
 
-function workspaceSize(
+/** Bytes of workspace by batch. */
+export function workspaceSize(
   { symbol, workspace }: KernelManifest,
   symbols: SymbolValues,
 ): (batch: number) => number {
@@ -112,7 +124,8 @@ function brokenFrame(kernel: string, reason: string): SpxError {
   });
 }
 
-function checkStatus(kernel: Kernel, status: number, operands: ReadonlyMap<string, PackedOperand>): void {
+/** Reading `operands` here keeps their memory reachable until the call has ended. @throws SpxError SPX8309. */
+export function checkStatus(kernel: Kernel, status: number, operands: ReadonlyMap<string, PackedOperand>): void {
   if (status === 0) return;
   throw new SpxError("SPX8309", `kernel \`${kernel.symbol}\` failed with status ${status}`, {
     facts: { kernel: kernel.symbol, status, operands: [...operands.keys()] },

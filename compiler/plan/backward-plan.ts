@@ -1,0 +1,176 @@
+/**
+ * Gradients of the algebra → the backward plan: dx by the transposed weight, and for every occurrence of a parameter
+ * the activations on both sides of it and one gradient step. Sides and dx share the activations that they agree on.
+ * Stands beside the forward variants and uses their stages, formats and operands.
+ */
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
+import type { Gradients, LeafGradient, Side } from "../algebra/derive-gradient.ts";
+import { multiplyNumbers } from "../algebra/algebra-graph.ts";
+import type { Term } from "../algebra/algebra-node.ts";
+import type { CheckedTensor } from "../check/checked-module.ts";
+import { sameDimension } from "../types/dimension.ts";
+import { applyToActivation, createDraft, type Draft, writeTarget } from "./build-variant.ts";
+import type { Choices } from "./linear-factors.ts";
+import { identityPiece, type MaskStorage, type MatrixPiece, sourceOf, tensorsOf } from "./matrix-operand.ts";
+import type { OperandTable } from "./operand-table.ts";
+import { over } from "./packed-size.ts";
+import type {
+  Activation,
+  BackwardPlan,
+  BackwardStep,
+  GradientInput,
+  GradientShape,
+  GradientStep,
+} from "./plan.ts";
+
+export interface BackwardDraft extends Omit<BackwardPlan, "cost"> {
+  readonly notes: readonly string[];
+}
+
+const isOne = (expression: NumberExpression): boolean => sameDimension(expression, number(1));
+
+/** What a side reads; the permutation that acts last is read through. */
+function gradientInput(draft: Draft, { input, term, permutation, offset, stride }: Side): GradientInput {
+  return {
+    activation: term === null ? input : applyToActivation(draft, term, input),
+    permutation: permutation === null ? null : { size: permutation.rows, stride: permutation.stride },
+    offset,
+    stride,
+  };
+}
+
+/** The map of ones on the positions that a gradient has, times its elementwise factor. */
+function positionsOperand(
+  gradient: LeafGradient,
+  pattern: { readonly name: string; readonly rows: NumberExpression; readonly columns: NumberExpression; readonly count: NumberExpression; readonly transposed: boolean },
+  operands: OperandTable,
+): string {
+  const { name, rows, columns, count, transposed } = pattern;
+  const ones: MatrixSource = { kind: "pattern", name, rows, columns };
+  const placed: MatrixSource = transposed ? { kind: "transpose", of: ones } : ones;
+  const { leaf, weight } = gradient;
+  const piece: MatrixPiece = {
+    source: weight === null ? placed : { kind: "hadamard", factors: [placed, sourceOf(weight)] },
+    rows: leaf.rows,
+    columns: leaf.columns,
+    structure: { kind: "sparse", count },
+    trainable: false,
+    text: `positions of ${name}${transposed ? ".T" : ""}`,
+    tensors: [leaf.tensor.name],
+  };
+  return operands.operand(piece, { name: "positions" }, leaf.rows, leaf.columns).name;
+}
+
+function shapeOf(gradient: LeafGradient, operands: OperandTable): GradientShape {
+  const { leaf, pattern, weight } = gradient;
+  const { tensor, rows, columns } = leaf;
+  if (leaf.kind === "diag") return { kind: "diagonal", size: rows };
+  if (tensor.structure === "sparse") {
+    const support = { name: tensor.support ?? "", rows, columns, count: tensor.count, transposed: false };
+    return {
+      kind: "positions",
+      operand: positionsOperand(gradient, support, operands),
+      entries: tensor.count,
+      columns: null,
+    };
+  }
+  if (tensor.structure === "blockdiag") {
+    const blocks = tensor.blocks ?? number(1);
+    return { kind: "matrix", blocks, rows: over(rows, blocks), columns: over(columns, blocks), weights: null };
+  }
+  if (pattern !== null) {
+    const { pattern: mask, transposed } = pattern;
+    const place = { name: mask.name, rows: mask.rows, columns: mask.columns, count: mask.count, transposed };
+    return { kind: "positions", operand: positionsOperand(gradient, place, operands), entries: mask.count, columns };
+  }
+  return { kind: "matrix", blocks: number(1), rows, columns, weights: weightsOperand(weight, operands) };
+}
+
+function weightsOperand(weight: Term | null, operands: OperandTable): string | null {
+  if (weight === null) return null;
+  const { rows, columns } = weight;
+  const piece: MatrixPiece = {
+    source: sourceOf(weight),
+    rows,
+    columns,
+    structure: { kind: "dense" },
+    trainable: false,
+    text: "elementwise factor",
+    tensors: tensorsOf(weight),
+  };
+  return operands.operand(piece, { name: "row-major" }, rows, columns).name;
+}
+
+function gradientStep(draft: Draft, gradient: LeafGradient, name: string): GradientStep {
+  const { operands } = draft;
+  const { leaf, copies, scale } = gradient;
+  const slice = leaf.kind === "leaf" ? (leaf.slice ?? 0) : 0;
+  return {
+    kind: "gradient",
+    name,
+    parameter: leaf.tensor.name,
+    start: slice === 0 ? number(0) : multiplyNumbers(number(slice), leaf.rows, leaf.columns),
+    shape: shapeOf(gradient, operands),
+    left: gradientInput(draft, gradient.left),
+    right: gradientInput(draft, gradient.right),
+    copies,
+    scale: isOne(scale)
+      ? null
+      : operands.operand(identityPiece(number(1), scale), { name: "vector" }, number(1), number(1)).name,
+  };
+}
+
+/** Which steps some gradient follows from. */
+function stepsForGradients(steps: readonly BackwardStep[]): ReadonlySet<BackwardStep> {
+  const needed = new Set<string>();
+  const found = new Set<BackwardStep>();
+  for (const step of steps.toReversed()) {
+    if (step.kind === "gradient") {
+      for (const side of [step.left, step.right]) needed.add(side.activation);
+      continue;
+    }
+    if (!needed.has(step.step.output)) continue;
+    found.add(step);
+    for (const { input } of step.step.terms) needed.add(input);
+  }
+  return found;
+}
+
+/** @throws Unplannable when an operand has no packed form. */
+export function draftBackward(
+  gradients: Gradients,
+  tensors: readonly CheckedTensor[],
+  masks: MaskStorage,
+  operands: OperandTable,
+): BackwardDraft {
+  const { transposed } = gradients;
+  const choices: Choices = { layout: "lane-token", masks, kron: "last-factor-first", products: new Set() };
+  const given: readonly Activation[] = [
+    { name: "x", width: transposed.rows },
+    { name: "dy", width: transposed.columns },
+    { name: "dx", width: transposed.rows },
+  ];
+  const draft = createDraft("dx", given, choices, operands, []);
+  const steps: BackwardStep[] = [];
+  const takeSteps = (): void => {
+    const known = steps.filter(({ kind }) => kind === "apply").length;
+    for (const step of draft.steps.slice(known)) steps.push({ kind: "apply", step, dxOnly: true });
+  };
+  gradients.leaves.forEach((gradient, index) => {
+    const step = gradientStep(draft, gradient, `gradient${index + 1}`);
+    takeSteps();
+    steps.push(step);
+  });
+  writeTarget(draft, transposed, "dy");
+  takeSteps();
+  const needed = stepsForGradients(steps);
+  return {
+    kind: "steps",
+    activations: draft.activations,
+    steps: steps.map((step) => (step.kind === "apply" ? { ...step, dxOnly: !needed.has(step) } : step)),
+    parameters: tensors.filter(({ role }) => role === "param").map(({ name, count }) => ({ name, count })),
+    rules: [...draft.rules],
+    notes: [...draft.notes],
+  };
+}

@@ -1,0 +1,41 @@
+/** The steps of a backward plan as text, for `print` and `explain`. */
+import { printNumber } from "../../runtime/contract/number-expression.ts";
+import type { BackwardStep, GradientInput, GradientStep, Operand, Plan } from "./plan.ts";
+import { permuted, printStep } from "./print-plan.ts";
+
+function printSide({ activation, permutation, offset }: GradientInput): string {
+  const from = printNumber(offset) === "0" ? activation : `${activation}[${printNumber(offset)}..]`;
+  return permuted(permutation, from);
+}
+
+/** What the pair is multiplied by at each entry, and where entries exist. */
+function printPlaces({ shape, copies }: GradientStep): string {
+  const repeated = printNumber(copies) === "1" ? "" : ` over ${printNumber(copies)} copies`;
+  if (shape.kind === "positions") return ` at ${shape.operand}${repeated}`;
+  if (shape.kind === "diagonal") return ` on the diagonal${repeated}`;
+  const blocks = printNumber(shape.blocks) === "1" ? "" : ` in ${printNumber(shape.blocks)} blocks`;
+  return `${blocks}${shape.weights === null ? "" : ` .* ${shape.weights}`}${repeated}`;
+}
+
+function printGradient(step: GradientStep, operands: readonly Operand[]): string {
+  const scale = operands.find(({ name }) => name === step.scale)?.description.replace(/ \* I$/, " * ") ?? "";
+  const start = printNumber(step.start) === "0" ? "" : `[${printNumber(step.start)}..]`;
+  return `d${step.parameter}${start} += ${scale}${printSide(step.left)} · ${printSide(step.right)}.T${printPlaces(step)}`;
+}
+
+/** One line: `t1 = dense A_panels · x`, `dB += (alpha / r) * dy · t1.T`. */
+export const printBackwardStep = (step: BackwardStep, operands: readonly Operand[]): string =>
+  step.kind === "apply" ? printStep(step.step) : printGradient(step, operands);
+
+export function printBackward({ backward, operands }: Plan): readonly string[] {
+  if (backward.kind === "refused") return [`  backward none: no gradient for ${backward.parameter}, ${backward.reason}`];
+  const widths = backward.activations.map(({ name, width }) => `${name} [${printNumber(width)}]`).join(", ");
+  return [
+    "  backward",
+    `    activations ${widths}`,
+    ...backward.steps.map(
+      (step) =>
+        `    ${printBackwardStep(step, operands)}${step.kind === "apply" && step.dxOnly ? "  (for dx only)" : ""}`,
+    ),
+  ];
+}

@@ -1,0 +1,73 @@
+/** A loaded layer beside its oracle, and the comparison of its backward pass with it. */
+import { expect } from "vitest";
+import { oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
+import { type DenseMatrix, transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
+import { applyDense, densify, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import type { TransformStages } from "../../compiler/driver/compilation.ts";
+import type { DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
+import { type BuiltProgram, randomizeParameters, testMatrix } from "./built-program.ts";
+import { oracleGradients, weightGradient } from "./gradient-oracle.ts";
+
+const batches = [0, 1, 2, 5, 16, 17, 33, 150];
+const errorBound = 1e-5;
+
+export interface LoadedCase {
+  readonly layer: Layer;
+  readonly stages: TransformStages;
+  readonly values: WeightValues;
+  readonly weight: DenseMatrix;
+}
+
+/** The layer with random parameters; every argument tensor is [out, inputs]. */
+export async function loadCase(
+  program: BuiltProgram,
+  transform: string,
+  out: number,
+  inputs: number,
+  numbers: Readonly<Record<string, number>>,
+): Promise<LoadedCase> {
+  const stages = program.stages.get(transform);
+  if (stages === undefined) throw new Error(`no ${transform}`);
+  const given: Record<string, { data: Float32Array; shape: number[] }> = {};
+  stages.checked.arguments.forEach((argument, index) => {
+    if (argument.kind !== "tensor") return;
+    given[argument.name] = { data: testMatrix(out * 31 + inputs + index, out * inputs), shape: [out, inputs] };
+  });
+  const layer = (await program.artefact.transform(transform).load({ ...given, ...numbers, seed: 1 })) as Layer;
+  randomizeParameters(layer, 11);
+  const values = oracleValues(stages, layer, given);
+  return { layer, stages, values, weight: densify(stages.built.root, values) };
+}
+
+type Gradients = Readonly<Record<string, DenseParameter | SparseParameter>>;
+
+/** dx and all gradients of `loaded`, called at once and later, against the oracle. */
+export async function checkBackward({ layer, stages, values, weight }: LoadedCase): Promise<void> {
+  for (const batch of batches) {
+    const x = testMatrix(batch + 7, batch * layer.in);
+    const dy = testMatrix(batch + 8, batch * layer.out);
+    const dx = applyDense(transposeMatrix(weight), Float64Array.from(dy));
+    const zeros = { rows: layer.out, columns: layer.in, values: new Float64Array(layer.out * layer.in) };
+    const whole = batch === 0 ? zeros : weightGradient(x, dy, batch);
+    const expected = oracleGradients(stages.built.root, stages.checked.tensors, values, whole);
+    const check = (what: string, found: { dx: Float32Array | null; grads: Gradients }): void => {
+      if (found.dx !== null) expect(relativeError(found.dx, dx), `${what}, batch ${batch}: dx`).toBeLessThan(errorBound);
+      expect(Object.keys(found.grads)).toEqual([...expected.keys()]);
+      const parameters = layer.parameters() as Gradients;
+      for (const [name, gradient] of expected) {
+        const given = found.grads[name];
+        expect({ ...given, values: given?.values.length }).toEqual({ ...parameters[name], values: gradient.length });
+        expect(relativeError(given?.values ?? new Float32Array(), gradient), `${what}, batch ${batch}: ${name}`).toBeLessThan(errorBound);
+      }
+    };
+    for (const threads of [1, 2]) {
+      const { dx: data, grads } = layer.backward(x, dy, { threads });
+      expect(data.shape).toEqual([batch, layer.in]);
+      check(`${threads} threads`, { dx: data.data, grads });
+    }
+    const [later, without] = await Promise.all([layer.backwardAsync(x, dy), layer.backwardAsync(x, dy, { dx: false })]);
+    check("later", { dx: later.dx.data, grads: later.grads });
+    expect("dx" in without).toBe(false);
+    check("later without dx", { dx: null, grads: without.grads });
+  }
+}
