@@ -1,8 +1,8 @@
 /** Every construct of the language, compiled and run natively, against the float64 oracle. */
 import { beforeAll, expect, test } from "vitest";
-import { oracleForward, oracleWeight, relativeError } from "../../bench/quickstart/layer-oracle.ts";
-import type { Layer } from "../../runtime/index.ts";
-import { type BuiltProgram, buildProgram, randomizeParameters, testMatrix } from "./built-program.ts";
+import { oracleForward, relativeError } from "../../bench/quickstart/layer-oracle.ts";
+import { checkBackward, loadCase } from "./backward-check.ts";
+import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts";
 
 const source = `
 import { magnitude, random_support, topk } from "std/select"
@@ -113,6 +113,27 @@ transform SparseTimesDense(W: frozen [out, in]) {
 transform Shifted(W: frozen [n, n]) {
   weight = W + 0.5 * identity(n)
 }
+transform Reweighted(W: frozen [out, in], V: frozen [out, in]) {
+  mask M: unstructured = magnitude(W, 0.4)
+  param T: [out, in] = 0
+  param U: [in, out] = 0
+  param S: sparse [out, in] on random_support(min(out, in)) = 0
+  weight = 3 * (V .* T) + M .* (W + U.T) + W .* S + V .* (M .* T)
+}
+transform Repeated(W: [out, in]) {
+  require out % 3 == 0
+  require in % 3 == 0
+  param A: [out / 3, in / 3] = 0
+  param d: [in / 3] = 0
+  weight = kron(identity(3), A + A @ diag(d)) + 2 * blockdiag(A, A, -A)
+}
+transform Mixer(W: frozen [n, n], b: int = 2) {
+  require n % b == 0
+  param d: [n] = 0
+  param L: blockdiag [n, n] blocks b = 0
+  param K: [b, b] = 0
+  weight = P(b) @ diag(d) @ P(n / b) @ L.T @ W + kron(K, identity(n / b)) @ diag(d)
+}
 transform Everything(W: frozen [out, in], r: int = 4, nnz: int = 9, n: const int = 2) {
   require in % 4 == 0
   mask M: nm(n, 4) along in = magnitude(W)
@@ -137,6 +158,8 @@ const sizes: Readonly<Record<string, readonly (readonly [number, number])[]>> = 
   ThreeFactors: [[6, 4], [66, 36]],
   Shuffled: [[4, 3], [36, 17]],
   Shifted: [[1, 1], [33, 33]],
+  Repeated: [[3, 3], [24, 54]],
+  Mixer: [[4, 4], [38, 38]],
   Everything: [[3, 4], [33, 52]],
 };
 const names = [...source.matchAll(/transform (\w+)/g)].map((match) => match[1] ?? "");
@@ -149,25 +172,39 @@ beforeAll(async () => {
 }, 240_000);
 
 
+/** Sizes of a transform: its own, or ones that any weight has. */
+const sizesOf = (name: string): readonly (readonly [number, number])[] =>
+  sizes[name] ?? [[5, 3], [17, 33], [48, 16]];
+
 test.each(names)("%s", async (name) => {
-  const stages = program.stages.get(name);
-  if (stages === undefined) throw new Error(`no ${name}`);
-  for (const [out, inputs] of sizes[name] ?? [[5, 3], [17, 33], [48, 16]]) {
-    const given: Record<string, { data: Float32Array; shape: number[] }> = {};
-    stages.checked.arguments.forEach((argument, index) => {
-      if (argument.kind !== "tensor") return;
-      given[argument.name] = { data: testMatrix(out * 31 + inputs + index, out * inputs), shape: [out, inputs] };
-    });
-    const layer = (await program.artefact.transform(name).load({ ...given, seed: 1 })) as Layer;
-    randomizeParameters(layer, 11);
-    const expected = oracleWeight(stages, layer, given);
-    expect(relativeError(layer.merge().data, expected.values), `${out}x${inputs} merged`).toBeLessThan(1e-5);
+  for (const [out, inputs] of sizesOf(name)) {
+    const { layer, weight } = await loadCase(program, name, out, inputs, {});
+    expect(relativeError(layer.merge().data, weight.values), `${out}x${inputs} merged`).toBeLessThan(1e-5);
     for (const batch of batches) {
       const x = testMatrix(batch, batch * inputs);
       const y = new Float32Array(batch * out).fill(Number.NaN);
       layer.forward(x, { y });
-      expect(relativeError(y, oracleForward(expected, x, batch)), `${out}x${inputs}, batch ${batch}`).toBeLessThan(1e-5);
+      expect(relativeError(y, oracleForward(weight, x, batch)), `${out}x${inputs}, batch ${batch}`).toBeLessThan(1e-5);
     }
     layer.dispose();
+  }
+});
+
+/** Parameters that no gradient reaches, and why. */
+const withoutGradient: Readonly<Record<string, string>> = {
+  Hadamard: "`B` of `Hadamard`",
+  MaskedProduct: "`B` of `MaskedProduct`",
+};
+
+test.each(names)("the gradients of %s", async (name) => {
+  for (const [out, inputs] of sizesOf(name)) {
+    const loaded = await loadCase(program, name, out, inputs, {});
+    const refused = withoutGradient[name];
+    if (refused === undefined) await checkBackward(loaded);
+    else {
+      const backward = () => loaded.layer.backward(new Float32Array(inputs), new Float32Array(out));
+      expect(backward).toThrow(`error[SPX8412]: no gradient for ${refused}: it is a factor of a product`);
+    }
+    loaded.layer.dispose();
   }
 });
