@@ -126,18 +126,55 @@ transform Everything(W: frozen [out, in], r: int = 4, nnz: int = 9, n: const int
 `;
 
 const sizes: Readonly<Record<string, readonly (readonly [number, number])[]>> = {
-  Symmetric: [[1, 1], [17, 17], [32, 32]],
-  NMOutput: [[4, 7], [36, 17]],
-  NMOdd: [[7, 5], [33, 40]],
-  NMWide: [[5, 32], [33, 96]],
-  OddBlocks: [[3, 5], [33, 40]],
-  BigBlocks: [[16, 16], [48, 64]],
-  Rotated: [[9, 4], [33, 68]],
-  Blocks: [[2, 2], [34, 22]],
-  ThreeFactors: [[6, 4], [66, 36]],
-  Shuffled: [[4, 3], [36, 17]],
-  Shifted: [[1, 1], [33, 33]],
-  Everything: [[3, 4], [33, 52]],
+  Symmetric: [
+    [1, 1],
+    [17, 17],
+    [32, 32],
+  ],
+  NMOutput: [
+    [4, 7],
+    [36, 17],
+  ],
+  NMOdd: [
+    [7, 5],
+    [33, 40],
+  ],
+  NMWide: [
+    [5, 32],
+    [33, 96],
+  ],
+  OddBlocks: [
+    [3, 5],
+    [33, 40],
+  ],
+  BigBlocks: [
+    [16, 16],
+    [48, 64],
+  ],
+  Rotated: [
+    [9, 4],
+    [33, 68],
+  ],
+  Blocks: [
+    [2, 2],
+    [34, 22],
+  ],
+  ThreeFactors: [
+    [6, 4],
+    [66, 36],
+  ],
+  Shuffled: [
+    [4, 3],
+    [36, 17],
+  ],
+  Shifted: [
+    [1, 1],
+    [33, 33],
+  ],
+  Everything: [
+    [3, 4],
+    [33, 52],
+  ],
 };
 const names = [...source.matchAll(/transform (\w+)/g)].map((match) => match[1] ?? "");
 const batches = [1, 2, 5, 16, 33, 50];
@@ -148,15 +185,21 @@ beforeAll(async () => {
   program = await buildProgram({ text: source });
 }, 240_000);
 
-
 test.each(names)("%s", async (name) => {
   const stages = program.stages.get(name);
   if (stages === undefined) throw new Error(`no ${name}`);
-  for (const [out, inputs] of sizes[name] ?? [[5, 3], [17, 33], [48, 16]]) {
+  for (const [out, inputs] of sizes[name] ?? [
+    [5, 3],
+    [17, 33],
+    [48, 16],
+  ]) {
     const given: Record<string, { data: Float32Array; shape: number[] }> = {};
     stages.checked.arguments.forEach((argument, index) => {
       if (argument.kind !== "tensor") return;
-      given[argument.name] = { data: testMatrix(out * 31 + inputs + index, out * inputs), shape: [out, inputs] };
+      given[argument.name] = {
+        data: testMatrix(out * 31 + inputs + index, out * inputs),
+        shape: [out, inputs],
+      };
     });
     const layer = (await program.artefact.transform(name).load({ ...given, seed: 1 })) as Layer;
     randomizeParameters(layer, 11);
@@ -166,7 +209,10 @@ test.each(names)("%s", async (name) => {
       const x = testMatrix(batch, batch * inputs);
       const y = new Float32Array(batch * out).fill(Number.NaN);
       layer.forward(x, { y });
-      expect(relativeError(y, oracleForward(expected, x, batch)), `${out}x${inputs}, batch ${batch}`).toBeLessThan(1e-5);
+      expect(
+        relativeError(y, oracleForward(expected, x, batch)),
+        `${out}x${inputs}, batch ${batch}`,
+      ).toBeLessThan(1e-5);
     }
     layer.dispose();
   }
