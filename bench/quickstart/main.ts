@@ -38,11 +38,12 @@ interface EncoderModule {
 /** True when every layer's error is inside its bound. */
 export async function quickstart({ checkpoint: path, rounds, say, progress }: QuickstartOptions): Promise<boolean> {
   const threads = Math.min(detectCpu().cores, 8);
+  // Opened first: a path that leads nowhere should not cost a compilation to find out.
+  const checkpoint = await openCheckpoint(path);
   const { module, stages } = await buildEncoder(say);
   const peers = findDensePeers(threads);
   const names = ["spx's own dense kernel", ...peers.map((peer) => peer.name)];
   say(`timing on ${threads} threads against ${names.join(", ")}`);
-  const checkpoint = await openCheckpoint(path);
   const rows: LayerRow[] = [];
   const fastest = new Map<string, number>();
   try {
