@@ -14,7 +14,7 @@ import { openCheckpoint, toFloat32 } from "../../runtime/index.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { findDensePeers } from "./dense-peers.ts";
 import { measureLayer } from "./measure-layer.ts";
-import { type LayerRow, printTable } from "./quickstart-table.ts";
+import { type LayerRow, printTable, summarize } from "./quickstart-table.ts";
 
 export interface QuickstartOptions {
   /** File or folder of safetensors. */
@@ -67,6 +67,7 @@ export async function quickstart({ checkpoint: path, rounds, say, progress }: Qu
   const peer = [...fastest].map(([name, count]) => `${name} ${count} times`).join(", ");
   say("");
   say(printTable(rows, batches, peer));
+  if (rows.length > 0) say(`\n${summarize(rows, batches)}`);
   return conclude(rows, say);
 }
 
