@@ -1,7 +1,8 @@
 /** Every variant of one transform at one size, interleaved, against its predicted time. */
-import { predictCost } from "../../runtime/model/choose-variant.ts";
+
 import type { Manifest } from "../../runtime/contract/manifest.ts";
 import type { Layer } from "../../runtime/index.ts";
+import { predictCost } from "../../runtime/model/choose-variant.ts";
 import { timeInterleaved } from "../quickstart/interleaved-timing.ts";
 import { openForced } from "./forced-variant.ts";
 

@@ -202,7 +202,11 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const most = tokensAtOnce(step);
   const split = (panels: LoopExpression) => {
     const each = panelsPerTile(step, panels);
-    return { each, across: div(add(panels, sub(each, int(1))), each), groups: tokenGroups(step, panels, most) };
+    return {
+      each,
+      across: div(add(panels, sub(each, int(1))), each),
+      groups: tokenGroups(step, panels, most),
+    };
   };
   const panels = define(block, "panels", panelCount(step));
   const inside = split(panels);

@@ -132,22 +132,21 @@ function contribution(
   const scale =
     factor === null ? outerScale : outerScale === null ? factor : multiplyNumbers(factor, outerScale);
   const expanded = expandFactors(operand, draft.choices);
-  const takesScale = scaledIndex(expanded) < 0 || "piece" in (expanded[scaledIndex(expanded)] ?? {});
-  const factors = takesScale ? scaleFactors(expanded, scale, operand.rows) : expanded;
+  const carrier = expanded[scaledIndex(expanded)];
+  // A sum hands the scale to its terms; of several sums only the carrier does, or the scale would count twice.
+  const scaledSum = carrier?.kind === "sum" ? carrier : null;
+  const factors = scaledSum === null ? scaleFactors(expanded, scale, operand.rows) : expanded;
+  const scaleOf = (stage: Stage): NumberExpression | null => (stage.factor === scaledSum ? scale : null);
   if (scale !== null) draft.rules.add("scale-into-operand");
   if (operand.kind === "kron") draft.rules.add(`kron-${draft.choices.kron}`);
   const stages = arrangeStages(factors, operand.rows);
   let current = input;
   for (const stage of stages.slice(0, -1)) {
-    current = activationOf(
-      draft,
-      stageTerms(draft, stage, stage.factor.kind === "sum" && !takesScale ? scale : null, current),
-      stage,
-    );
+    current = activationOf(draft, stageTerms(draft, stage, scaleOf(stage), current), stage);
   }
   const [last] = stages.slice(-1);
   if (last === undefined) throw new TypeError("a term without stages");
-  const terms = stageTerms(draft, last, last.factor.kind === "sum" && !takesScale ? scale : null, current);
+  const terms = stageTerms(draft, last, scaleOf(last), current);
   const form = applicationForm(operand, scale, draft.choices, input);
   const shares =
     last.outputPermutation === null && (last.factor.kind === "matrix" || last.factor.kind === "sum");

@@ -11,14 +11,26 @@ import { planOf, sampleNamed } from "./sample-plans.ts";
 const plain = (values: Float64Array): readonly number[] => [...values].map((value) => value + 0);
 
 describe.each(samples)("plan of $transform.name", ({ transform, sizes }) => {
-  const plan = planOf(transform);
+  const plan = planOf(transform, "all");
 
-  it("keeps every law, in both layouts, with at most six variants", () => {
+  it("keeps every law, with candidates in both layouts", () => {
     expect(verifyPlan(plan)).toEqual([]);
-    expect(plan.variants.length).toBeLessThanOrEqual(6);
     expect(new Set(plan.variants.map(({ layout }) => layout))).toEqual(
       new Set(["lane-output", "lane-token"]),
     );
+  });
+
+  it("builds at most six of them and says of the others why not", () => {
+    const built = planOf(transform);
+    expect(verifyPlan(built)).toEqual([]);
+    expect(built.variants.length).toBeLessThanOrEqual(6);
+    const names = plan.variants.map(({ name }) => name);
+    const kept = built.variants.map(({ name }) => name);
+    expect(kept).toEqual(names.filter((name) => kept.includes(name)));
+    for (const variant of plan.variants.filter(({ name }) => !kept.includes(name))) {
+      const left = built.rejected.find(({ form }) => form === `${variant.name}: ${variant.form}`);
+      expect(left?.reason).toMatch(/the cheapest at \d+ sampled sizes, batches and arguments/);
+    }
   });
 
   it.each(sizes)("applies and merges the weight exactly at %o", (given) => {
@@ -38,7 +50,7 @@ describe.each(samples)("plan of $transform.name", ({ transform, sizes }) => {
 
 describe("choices", () => {
   const formats = (name: string, variant: string): readonly string[] => {
-    const plan = planOf(sampleNamed(name));
+    const plan = planOf(sampleNamed(name), "all");
     const found = plan.variants.find((candidate) => candidate.name === variant);
     const used = found?.steps.flatMap(({ terms }) => terms.map(({ operand }) => operand)) ?? [];
     return used.map(

@@ -4,13 +4,15 @@ import { buildAlgebra } from "../../compiler/algebra/build-algebra.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { choosePlan } from "../../compiler/plan/choose-plan.ts";
+import type { VariantChoice } from "../../compiler/plan/keep-variants.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { samples } from "../algebra/sample-transforms.ts";
 
 /** @throws Error with the diagnostics when there is no plan. */
-export function planOf(transform: CheckedTransform): Plan {
+export function planOf(transform: CheckedTransform, variants: VariantChoice = "winning"): Plan {
   const factory = createTermFactory(transform.tensors);
-  const { plan, diagnostics } = choosePlan(normalise(buildAlgebra(transform, factory), factory), transform);
+  const normal = normalise(buildAlgebra(transform, factory), factory);
+  const { plan, diagnostics } = choosePlan(normal, transform, variants);
   if (plan === null) throw new Error(JSON.stringify(diagnostics));
   return plan;
 }

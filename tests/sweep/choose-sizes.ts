@@ -1,10 +1,16 @@
 /** Values for the dimensions and number arguments of a program, such that all its conditions hold. */
-import { evaluateNumber, type NumberExpression, symbolsOf } from "../../runtime/contract/number-expression.ts";
+import {
+  evaluateNumber,
+  type NumberExpression,
+  symbolsOf,
+} from "../../runtime/contract/number-expression.ts";
 import { type Condition, conditionsOf, nodesOf, type Program, type Sizes, tensorsOf } from "./program.ts";
 import type { Random } from "./random.ts";
 
 /** Ones, primes, and both sides of the widths of panels. */
-export const interestingSizes = [1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 15, 16, 17, 20, 24, 30, 31, 32, 33, 36, 40] as const;
+export const interestingSizes = [
+  1, 2, 3, 4, 5, 6, 7, 8, 11, 12, 13, 15, 16, 17, 20, 24, 30, 31, 32, 33, 36, 40,
+] as const;
 const largestSide = 96;
 
 const gcd = (a: number, b: number): number => (b === 0 ? a : gcd(b, a % b));
@@ -18,7 +24,11 @@ function usefulFactor(name: string, conditions: readonly Condition[]): number {
 }
 
 function sidesOf({ weight }: Program): NumberExpression[] {
-  const tensors = tensorsOf(weight).flatMap(({ rows, columns, stack }) => [rows, columns, ...(stack === null ? [] : [stack])]);
+  const tensors = tensorsOf(weight).flatMap(({ rows, columns, stack }) => [
+    rows,
+    columns,
+    ...(stack === null ? [] : [stack]),
+  ]);
   return [...tensors, ...[...nodesOf(weight)].flatMap((node) => [node.rows, node.columns])];
 }
 
@@ -27,7 +37,8 @@ export function meetsConditions(program: Program, sizes: Sizes): boolean {
   const known = (side: NumberExpression): boolean => symbolsOf(side).every((name) => sizes.has(name));
   return (
     conditionsOf(program.weight).every(
-      ({ dividend, divisor }) => !known(dividend) || evaluateNumber(dividend, sizes) % evaluateNumber(divisor, sizes) === 0,
+      ({ dividend, divisor }) =>
+        !known(dividend) || evaluateNumber(dividend, sizes) % evaluateNumber(divisor, sizes) === 0,
     ) &&
     sidesOf(program).every((side) => {
       const value = evaluateNumber(side, sizes);

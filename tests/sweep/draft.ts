@@ -1,5 +1,12 @@
 /** A program under construction: what it has declared, and the numbers that any program may read. */
-import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  evaluateNumber,
+  type NumberExpression,
+  number,
+  symbol,
+  symbolsOf,
+} from "../../runtime/contract/number-expression.ts";
 import type { Expression, NumberArgument, PatternDeclaration, Shape, TensorDeclaration } from "./program.ts";
 import type { Random } from "./random.ts";
 
@@ -31,9 +38,18 @@ export const numberArguments: readonly NumberArgument[] = [
   { name: "keep", type: "ratio", byDefault: 0.5, values: [0, 0.125, 0.25, 0.5, 1] },
   { name: "c", type: "const int", byDefault: 2, values: [2] },
 ];
+const defaults: ReadonlyMap<string, number> = new Map(
+  numberArguments.map(({ name, byDefault }) => [name, byDefault]),
+);
+
+/** Whether `by` may divide `side`: a program whose defaults break it is refused. */
+export const mayDivide = (side: NumberExpression, by: number): boolean =>
+  symbolsOf(side).some((name) => !defaults.has(name)) || evaluateNumber(side, defaults) % by === 0;
+
 export const dimensionNames = ["m", "n", "k"];
 
-export const isNumber = (side: NumberExpression): side is NumberExpression & { kind: "number" } => side.kind === "number";
+export const isNumber = (side: NumberExpression): side is NumberExpression & { kind: "number" } =>
+  side.kind === "number";
 
 const factors: readonly ((random: Random) => NumberExpression)[] = [
   (random) => number(random.pick([2, 3, 0.5, 0.25, -1, 1, 4])),

@@ -1,13 +1,19 @@
 /** Calls of functions. A function is a formula over the shapes of its formals; a program declares those it calls. */
-import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+
 import { sameDimension } from "../../compiler/types/dimension.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { type Draft, type Place, scaleFactor } from "./draft.ts";
 import type { Expression, FunctionDeclaration, Shape } from "./program.ts";
 
 const [m, k, n] = [symbol("m"), symbol("k"), symbol("n")];
 const whole = (name: string): Shape & { name: string } => ({ name, rows: m, columns: n });
 
-const add = (a: Expression, b: Expression): Expression => ({ ...shapeOf(a), kind: "sum", terms: [a, b], minus: [false, false] });
+const add = (a: Expression, b: Expression): Expression => ({
+  ...shapeOf(a),
+  kind: "sum",
+  terms: [a, b],
+  minus: [false, false],
+});
 const times = (a: Expression, b: Expression): Expression => ({
   kind: "product",
   factors: [a, b],
@@ -48,7 +54,8 @@ const lowRank: FunctionDeclaration = {
     { name: "A", rows: k, columns: n },
   ],
   numbers: ["alpha"],
-  body: (operands, numbers) => scaled(apply("/", at(numbers, 0), number(4)), times(at(operands, 0), at(operands, 1))),
+  body: (operands, numbers) =>
+    scaled(apply("/", at(numbers, 0), number(4)), times(at(operands, 0), at(operands, 1))),
 };
 /** Calls another one. */
 const updated: FunctionDeclaration = {
@@ -57,7 +64,14 @@ const updated: FunctionDeclaration = {
   numbers: ["alpha"],
   body: ([W, B, A], numbers) => {
     if (W === undefined || B === undefined || A === undefined) throw new RangeError("three operands");
-    const inner: Expression = { kind: "call", function: lowRank, operands: [B, A], numbers, rows: B.rows, columns: A.columns };
+    const inner: Expression = {
+      kind: "call",
+      function: lowRank,
+      operands: [B, A],
+      numbers,
+      rows: B.rows,
+      columns: A.columns,
+    };
     return add(W, inner);
   },
 };
@@ -76,11 +90,29 @@ export function callProduction(
   inner: NumberExpression,
 ): Expression {
   const { rows, columns } = place;
-  const factors = (): [Expression, Expression] => [generate({ rows, columns: inner }), generate({ rows: inner, columns })];
+  const factors = (): [Expression, Expression] => [
+    generate({ rows, columns: inner }),
+    generate({ rows: inner, columns }),
+  ];
   const choice = random.below(sameDimension(rows, columns) ? 4 : 3);
   if (choice === 0)
-    return { kind: "call", function: blend, operands: [generate(place), generate(place)], numbers: [scaleFactor(random)], rows, columns };
-  if (choice === 1) return { kind: "call", function: lowRank, operands: factors(), numbers: [scaleFactor(random)], rows, columns };
+    return {
+      kind: "call",
+      function: blend,
+      operands: [generate(place), generate(place)],
+      numbers: [scaleFactor(random)],
+      rows,
+      columns,
+    };
+  if (choice === 1)
+    return {
+      kind: "call",
+      function: lowRank,
+      operands: factors(),
+      numbers: [scaleFactor(random)],
+      rows,
+      columns,
+    };
   if (choice === 2) {
     const operands = [generate(place), ...factors()];
     return { kind: "call", function: updated, operands, numbers: [symbol("alpha")], rows, columns };

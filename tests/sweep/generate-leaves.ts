@@ -1,8 +1,15 @@
 /** Leaves of generated programs: tensors of every role and structure, and masks with their selections. */
 import { sameDimension } from "../../compiler/types/dimension.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
-import { type Draft, freshName, isNumber, type Place } from "./draft.ts";
-import type { Expression, PatternDeclaration, PatternShape, Selection, Shape, TensorDeclaration } from "./program.ts";
+import { type Draft, freshName, isNumber, mayDivide, type Place } from "./draft.ts";
+import type {
+  Expression,
+  PatternDeclaration,
+  PatternShape,
+  Selection,
+  Shape,
+  TensorDeclaration,
+} from "./program.ts";
 
 export type LeafKind = "frozen" | "param" | "sparse" | "blockdiag" | "stacked" | "diagonal" | "identity";
 
@@ -26,7 +33,10 @@ const leafOf = (tensor: TensorDeclaration, slice: number | string | null = null)
 export function plainLeaf(draft: Draft, place: Place): Expression {
   const known = draft.tensors.filter(
     (tensor) =>
-      sameShape(tensor, place) && tensor.stack === null && tensor.role !== "source" && tensor.structure !== "vector",
+      sameShape(tensor, place) &&
+      tensor.stack === null &&
+      tensor.role !== "source" &&
+      tensor.structure !== "vector",
   );
   if (known.length > 0 && draft.random.chance(0.35)) return leafOf(draft.random.pick(known));
   return tensorLeaf(draft, place, draft.random.chance(0.5) ? "frozen" : "param");
@@ -35,7 +45,11 @@ export function plainLeaf(draft: Draft, place: Place): Expression {
 /** What a selection reads: a frozen tensor, or one that is not part of the weight. */
 function scoreTensor(draft: Draft, { rows, columns }: Shape): TensorDeclaration {
   const known = draft.tensors.filter(
-    (tensor) => tensor.role !== "param" && tensor.structure === "dense" && sameShape(tensor, { rows, columns }),
+    (tensor) =>
+      tensor.role !== "param" &&
+      tensor.structure === "dense" &&
+      tensor.stack === null &&
+      sameShape(tensor, { rows, columns }),
   );
   if (known.length > 0 && draft.random.chance(0.6)) return draft.random.pick(known);
   return declare(draft, { role: "source", structure: "dense", rows, columns, ...bare }, "X");
@@ -90,24 +104,28 @@ export function tensorLeaf(draft: Draft, place: Place, kind?: LeafKind | Place):
       return { kind: "identity", bare: false, rows, columns };
     case "diagonal": {
       const structure = random.chance(0.5) ? "vector" : "diag";
-      return leafOf(declare(draft, { role: "param", structure, rows, columns: rows, ...bare }, "d"));
+      const role = structure === "vector" && random.chance(0.4) ? "frozen" : "param";
+      return leafOf(declare(draft, { role, structure, rows, columns: rows, ...bare }, "d"));
     }
     case "sparse": {
       const on = support(draft, place);
-      return leafOf(declare(draft, { role: "param", structure: "sparse", rows, columns, ...bare, support: on }, "S"));
+      return leafOf(
+        declare(draft, { role: "param", structure: "sparse", rows, columns, ...bare, support: on }, "S"),
+      );
     }
     case "blockdiag": {
-      const choices = [2, 3, 4].filter((count) =>
-        [rows, columns].every((side) => !isNumber(side) || side.value % count === 0),
-      );
-      const named = !isNumber(rows) && !isNumber(columns) && random.chance(0.4);
+      const choices = [2, 3, 4].filter((count) => [rows, columns].every((side) => mayDivide(side, count)));
+      const named = choices.includes(2) && !isNumber(rows) && !isNumber(columns) && random.chance(0.4);
       const blocks = named ? symbol("b") : number(choices.length === 0 ? 1 : random.pick(choices));
-      return leafOf(declare(draft, { role: "param", structure: "blockdiag", rows, columns, ...bare, blocks }, "L"));
+      return leafOf(
+        declare(draft, { role: "param", structure: "blockdiag", rows, columns, ...bare, blocks }, "L"),
+      );
     }
     case "stacked": {
       const inside = place.loops.at(-1);
       const count = inside?.count ?? number(random.pick([1, 2, 3]));
-      const tensor = declare(draft, { role: "param", structure: "dense", rows, columns, ...bare, stack: count }, "T");
+      const role = random.chance(0.7) ? "param" : "frozen";
+      const tensor = declare(draft, { role, structure: "dense", rows, columns, ...bare, stack: count }, "T");
       const last = isNumber(count) ? count.value : 1;
       return leafOf(tensor, inside?.variable ?? random.below(last));
     }
@@ -116,16 +134,19 @@ export function tensorLeaf(draft: Draft, place: Place, kind?: LeafKind | Place):
 
 function maskShape(draft: Draft, { rows, columns }: Shape): PatternShape | null {
   const { random } = draft;
-  const fits = (side: NumberExpression, by: number): boolean => !isNumber(side) || side.value % by === 0;
   const choice = random.below(3);
   if (choice === 0) return { kind: "unstructured" };
   if (choice === 1) {
     const axis = random.chance(0.7) ? "input" : "output";
-    const sizes = [1, 2, 3, 4, 4, 5, 7, 8, 16, 20, 32].filter((m) => fits(axis === "input" ? columns : rows, m));
+    const sizes = [1, 2, 3, 4, 4, 5, 7, 8, 16, 20, 32].filter((m) =>
+      mayDivide(axis === "input" ? columns : rows, m),
+    );
     const m = random.pick(sizes);
     return { kind: "nm", n: 1 + random.below(m), m, axis };
   }
-  const [heights, widths] = [rows, columns].map((side) => [1, 2, 3, 4, 5, 8, 16].filter((by) => fits(side, by)));
+  const [heights, widths] = [rows, columns].map((side) =>
+    [1, 2, 3, 4, 5, 8, 16].filter((by) => mayDivide(side, by)),
+  );
   return { kind: "block", height: random.pick(heights ?? [1]), width: random.pick(widths ?? [1]) };
 }
 
@@ -134,10 +155,16 @@ export function maskProduction(draft: Draft, place: Place, operand: Expression):
   const { random } = draft;
   const { rows, columns } = place;
   const known = draft.patterns.filter((pattern) => sameShape(pattern, place));
-  if (known.length > 0 && random.chance(0.4)) return { kind: "mask", pattern: random.pick(known), operand, rows, columns };
+  if (known.length > 0 && random.chance(0.4))
+    return { kind: "mask", pattern: random.pick(known), operand, rows, columns };
   const shape = maskShape(draft, place);
   if (shape === null) return null;
-  const keep = shape.kind === "nm" ? null : random.chance(0.3) ? symbol("keep") : number(random.pick([0.125, 0.25, 0.5, 0.75]));
+  const keep =
+    shape.kind === "nm"
+      ? null
+      : random.chance(0.3)
+        ? symbol("keep")
+        : number(random.pick([0.125, 0.25, 0.5, 0.75]));
   const selection: Selection = { kind: "magnitude", of: scoreTensor(draft, place), keep };
   const pattern = { name: freshName(draft, "M"), shape, selection, rows, columns };
   draft.patterns.push(pattern);

@@ -65,8 +65,21 @@ function givenTensors({ program, sizes, seed }: SweepCase, density: Density): Ma
   const random = createRandom(seed ^ 0x51ed);
   return new Map(
     argumentTensors(program).map((tensor) => {
-      const shape = [tensor.rows, tensor.columns].map((side) => evaluateNumber(side, sizes));
-      return [tensor.name, { shape, values: integers(random, shape.reduce((a, b) => a * b, 1), density) }];
+      const sides = tensor.structure === "vector" ? [tensor.rows] : [tensor.rows, tensor.columns];
+      const shape = [...(tensor.stack === null ? [] : [tensor.stack]), ...sides].map((side) =>
+        evaluateNumber(side, sizes),
+      );
+      return [
+        tensor.name,
+        {
+          shape,
+          values: integers(
+            random,
+            shape.reduce((a, b) => a * b, 1),
+            density,
+          ),
+        },
+      ];
     }),
   );
 }
@@ -77,15 +90,22 @@ function positionsIn(program: Program, state: LayerState, values: Values): Map<P
   for (const pattern of patternsOf(program.weight)) {
     const holder = tensorsOf(program.weight).find(({ support }) => support === pattern);
     const found =
-      pattern.name === "" ? state.parameters.get(holder?.name ?? "")?.target.support : state.patterns.get(pattern.name);
+      pattern.name === ""
+        ? state.parameters.get(holder?.name ?? "")?.target.support
+        : state.patterns.get(pattern.name);
     if (found === undefined || found === null) throw new LevelFault("load", `no pattern ${pattern.name}`);
     const positions = [...positionsOf(found)];
     const expected = positionsKept(pattern, values);
     if (expected !== null && expected.join() !== positions.join())
-      throw new LevelFault("load", `pattern ${pattern.name} keeps ${positions.join()}, expected ${expected.join()}`);
+      throw new LevelFault(
+        "load",
+        `pattern ${pattern.name} keeps ${positions.join()}, expected ${expected.join()}`,
+      );
     if (pattern.selection.kind === "random") {
       const count = evaluateNumber(pattern.selection.count, values.sizes);
-      const ascending = positions.every((position, index) => index === 0 || position > (positions[index - 1] ?? 0));
+      const ascending = positions.every(
+        (position, index) => index === 0 || position > (positions[index - 1] ?? 0),
+      );
       if (positions.length !== count || !ascending)
         throw new LevelFault("load", `${count} random positions are ${positions.join()}`);
     }
@@ -99,7 +119,9 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   const given = givenTensors(one, density);
   const constants = new Set(Object.keys(checked.constants));
   const numbers = new Map(
-    argumentNumbers(program).flatMap(({ name }) => (constants.has(name) ? [] : [[name, sizes.get(name) ?? 0] as const])),
+    argumentNumbers(program).flatMap(({ name }) =>
+      constants.has(name) ? [] : [[name, sizes.get(name) ?? 0] as const],
+    ),
   );
   const bound = bindArguments(loading, { tensors: given, numbers });
   const state = road.initialState(loading, bound, { seed: seed >>> 1, layer: program.name }, null);
@@ -109,7 +131,10 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     values.set(integers(random, values.length, density));
     parameters.set(name, values.slice());
   }
-  const tensors = new Map([...[...given].map(([name, { values }]) => [name, values] as const), ...parameters]);
+  const tensors = new Map([
+    ...[...given].map(([name, { values }]) => [name, values] as const),
+    ...parameters,
+  ]);
   const first: Values = { sizes, tensors, positions: new Map() };
   const values: Values = { ...first, positions: positionsIn(program, state, first) };
   const compilerValues: WeightValues = {
@@ -117,7 +142,10 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     tensors: new Map(
       [...tensors].map(([name, data]) => {
         const support = state.parameters.get(name)?.target.support ?? null;
-        return [name, { values: Float64Array.from(data), positions: support === null ? null : [...positionsOf(support)] }];
+        return [
+          name,
+          { values: Float64Array.from(data), positions: support === null ? null : [...positionsOf(support)] },
+        ];
       }),
     ),
     patterns: new Map(
@@ -127,7 +155,15 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
       }),
     ),
   };
-  return { given, numbers, state, parameters, values, compilerValues, weight: meaningOf(program.weight, values) };
+  return {
+    given,
+    numbers,
+    state,
+    parameters,
+    values,
+    compilerValues,
+    weight: meaningOf(program.weight, values),
+  };
 }
 
 /** @throws LevelFault at "load". */

@@ -3,7 +3,13 @@
  * level has something to disagree with. Also how many bits its numbers may need, because float32 is exact to 24.
  */
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { childrenOf, type Expression, type PatternDeclaration, type Sizes, type TensorDeclaration } from "./program.ts";
+import {
+  childrenOf,
+  type Expression,
+  type PatternDeclaration,
+  type Sizes,
+  type TensorDeclaration,
+} from "./program.ts";
 
 export interface Matrix {
   readonly rows: number;
@@ -24,13 +30,16 @@ type Loops = ReadonlyMap<string, number>;
 const matrix = (rows: number, columns: number, entry: (row: number, column: number) => number): Matrix => ({
   rows,
   columns,
-  values: Float64Array.from({ length: rows * columns }, (_, at) => entry(Math.floor(at / columns), at % columns)),
+  values: Float64Array.from({ length: rows * columns }, (_, at) =>
+    entry(Math.floor(at / columns), at % columns),
+  ),
 });
 export const entryAt = ({ values, columns }: Matrix, row: number, column: number): number =>
   values[row * columns + column] ?? 0;
 
 const join = (a: Matrix, b: Matrix, combine: (x: number, y: number) => number): Matrix => {
-  if (a.rows !== b.rows || a.columns !== b.columns) throw new RangeError("the generator joined unequal shapes");
+  if (a.rows !== b.rows || a.columns !== b.columns)
+    throw new RangeError("the generator joined unequal shapes");
   return { ...a, values: a.values.map((value, at) => combine(value, b.values[at] ?? Number.NaN)) };
 };
 
@@ -42,7 +51,8 @@ function multiply(a: Matrix, b: Matrix): Matrix {
       const left = entryAt(a, row, inner);
       if (left === 0) continue;
       for (let column = 0; column < b.columns; column++)
-        values[row * b.columns + column] = (values[row * b.columns + column] ?? 0) + left * entryAt(b, inner, column);
+        values[row * b.columns + column] =
+          (values[row * b.columns + column] ?? 0) + left * entryAt(b, inner, column);
     }
   return { rows: a.rows, columns: b.columns, values };
 }
@@ -74,7 +84,11 @@ function stored(tensor: TensorDeclaration, slice: number, values: Values): Matri
       });
     }
     case "dense":
-      return matrix(rows, columns, (row, column) => data[slice * rows * columns + row * columns + column] ?? 0);
+      return matrix(
+        rows,
+        columns,
+        (row, column) => data[slice * rows * columns + row * columns + column] ?? 0,
+      );
   }
 }
 
@@ -85,7 +99,11 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
   switch (expression.kind) {
     case "tensor": {
       const { slice } = expression;
-      return stored(expression.tensor, typeof slice === "string" ? (loops.get(slice) ?? 0) : (slice ?? 0), values);
+      return stored(
+        expression.tensor,
+        typeof slice === "string" ? (loops.get(slice) ?? 0) : (slice ?? 0),
+        values,
+      );
     }
     case "diag":
       return stored(expression.tensor, 0, values);
@@ -95,7 +113,9 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
       return expression.terms
         .map((term, index) => {
           const found = meaning(term);
-          return expression.minus[index] === true ? { ...found, values: found.values.map((value) => -value) } : found;
+          return expression.minus[index] === true
+            ? { ...found, values: found.values.map((value) => -value) }
+            : found;
         })
         .reduce((a, b) => join(a, b, (x, y) => x + y));
     case "product":
@@ -103,7 +123,8 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
     case "scale": {
       const factor = evaluateNumber(expression.factor, values.sizes);
       const found = meaning(expression.operand);
-      const scale = (value: number): number => (expression.side === "divide" ? value / factor : value * factor);
+      const scale = (value: number): number =>
+        expression.side === "divide" ? value / factor : value * factor;
       return { ...found, values: found.values.map(scale) };
     }
     case "negative": {
@@ -142,7 +163,8 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
       const [count, stride] = [size(expression.rows), size(expression.stride)];
       const values = new Float64Array(count * count);
       for (let j = 0; j < stride; j++)
-        for (let k = 0; k < count / stride; k++) values[(k * stride + j) * count + (j * count) / stride + k] = 1;
+        for (let k = 0; k < count / stride; k++)
+          values[(k * stride + j) * count + (j * count) / stride + k] = 1;
       return { rows: count, columns: count, values };
     }
     case "loop":
@@ -198,7 +220,11 @@ function extentOf(expression: Expression, values: Values, loops: Loops): Extent 
   const used = expression.side === "divide" ? 1 / factor : factor;
   // A quotient of arguments may be taken apart by the compiler, so both parts count.
   const parts = expression.factor.kind === "apply" ? expression.factor.operands : [];
-  const largest = Math.max(1, Math.abs(used), ...parts.map((part) => Math.abs(evaluateNumber(part, values.sizes))));
+  const largest = Math.max(
+    1,
+    Math.abs(used),
+    ...parts.map((part) => Math.abs(evaluateNumber(part, values.sizes))),
+  );
   return { sum: extent.sum * largest, fraction: extent.fraction + fractionBits(used) };
 }
 
@@ -230,7 +256,10 @@ export function positionsKept(pattern: PatternDeclaration, values: Values): numb
   if (selection.kind === "random") return null;
   const of = stored(selection.of, 0, values);
   const { rows, columns } = of;
-  const best = (scores: readonly { readonly at: readonly number[]; readonly score: number }[], count: number) =>
+  const best = (
+    scores: readonly { readonly at: readonly number[]; readonly score: number }[],
+    count: number,
+  ) =>
     [...scores]
       .sort((a, b) => b.score - a.score || (a.at[0] ?? 0) - (b.at[0] ?? 0))
       .slice(0, count)
@@ -238,7 +267,8 @@ export function positionsKept(pattern: PatternDeclaration, values: Values): numb
   const single = (at: number) => ({ at: [at], score: Math.abs(of.values[at] ?? 0) });
   const all = Array.from({ length: rows * columns }, (_, at) => at);
   const ascending = (kept: readonly number[]): number[] => [...kept].sort((a, b) => a - b);
-  const number = (value: NumberExpression | null): number => (value === null ? 1 : evaluateNumber(value, values.sizes));
+  const number = (value: NumberExpression | null): number =>
+    value === null ? 1 : evaluateNumber(value, values.sizes);
   if (selection.kind === "topk") return ascending(best(all.map(single), number(selection.count)));
   switch (shape.kind) {
     case "unstructured":
@@ -247,7 +277,10 @@ export function positionsKept(pattern: PatternDeclaration, values: Values): numb
       const groups = new Map<string, number[]>();
       for (const at of all) {
         const [row, column] = [Math.floor(at / columns), at % columns];
-        const group = shape.axis === "input" ? `${row}:${Math.floor(column / shape.m)}` : `${Math.floor(row / shape.m)}:${column}`;
+        const group =
+          shape.axis === "input"
+            ? `${row}:${Math.floor(column / shape.m)}`
+            : `${Math.floor(row / shape.m)}:${column}`;
         groups.set(group, [...(groups.get(group) ?? []), at]);
       }
       return ascending([...groups.values()].flatMap((group) => best(group.map(single), shape.n)));
@@ -256,7 +289,9 @@ export function positionsKept(pattern: PatternDeclaration, values: Values): numb
       const blocks = new Map<number, { at: number[]; score: number }>();
       const across = columns / shape.width;
       for (const at of all) {
-        const block = Math.floor(Math.floor(at / columns) / shape.height) * across + Math.floor((at % columns) / shape.width);
+        const block =
+          Math.floor(Math.floor(at / columns) / shape.height) * across +
+          Math.floor((at % columns) / shape.width);
         const held = blocks.get(block) ?? { at: [], score: 0 };
         blocks.set(block, { at: [...held.at, at], score: held.score + (of.values[at] ?? 0) ** 2 });
       }

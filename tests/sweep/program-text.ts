@@ -9,8 +9,8 @@ import {
   functionsOf,
   nodesOf,
   type PatternDeclaration,
-  patternsOf,
   type Program,
+  patternsOf,
   type TensorDeclaration,
   tensorsOf,
 } from "./program.ts";
@@ -185,8 +185,8 @@ export function argumentTensors(program: Program): TensorDeclaration[] {
   const tensors = tensorsOf(program.weight).filter(({ role }) => role !== "param");
   const bound = new Set(
     tensors.flatMap(({ rows, columns, structure, stack }) => [
-      ...[rows, ...(structure === "vector" ? [] : [columns]), ...(stack === null ? [] : [stack])].flatMap((side) =>
-        side.kind === "symbol" ? [side.name] : [],
+      ...[rows, ...(structure === "vector" ? [] : [columns]), ...(stack === null ? [] : [stack])].flatMap(
+        (side) => (side.kind === "symbol" ? [side.name] : []),
       ),
     ]),
   );
@@ -224,7 +224,9 @@ export function programText(program: Program): string {
     ({ name, type, byDefault }) => `${name}: ${type} = ${printNumber({ kind: "number", value: byDefault })}`,
   );
   const nodes = [...nodesOf(weight)];
-  const lets = new Map(nodes.flatMap((node) => (node.kind === "let" ? [[node.name, node.value] as const] : [])));
+  const lets = new Map(
+    nodes.flatMap((node) => (node.kind === "let" ? [[node.name, node.value] as const] : [])),
+  );
   const patterns = patternsOf(weight).filter(({ name }) => name !== "");
   const masks = new Set(nodes.flatMap((node) => (node.kind === "mask" ? [node.pattern] : [])));
   const conditions = program.stated ? conditionsOf(weight) : [];

@@ -2,7 +2,12 @@
  * A generated program as a tree: the weight with the declarations that it reads hanging on its nodes, so that a
  * smaller weight is a smaller program by itself. Every node knows its shape as text would write it.
  */
-import { apply, type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  printNumber,
+} from "../../runtime/contract/number-expression.ts";
 
 export interface Shape {
   readonly rows: NumberExpression;

@@ -37,13 +37,17 @@ const hostWith = (host: CompilerHost, file: string, text: string): CompilerHost 
 function checkPrinting(file: string, text: string, { parse, printSyntax }: Road): void {
   const first = parse({ file, text });
   if (first.diagnostics.length > 0)
-    throw new LevelFault("print", `does not parse: ${first.diagnostics.map(({ message }) => message).join("; ")}`);
+    throw new LevelFault(
+      "print",
+      `does not parse: ${first.diagnostics.map(({ message }) => message).join("; ")}`,
+    );
   const printed = printSyntax(first.tree);
   const second = parse({ file, text: printed });
   const [before, after] = [first.tree, second.tree].map((tree) => JSON.stringify(withoutSpans(tree, false)));
   if (second.diagnostics.length > 0 || before !== after)
     throw new LevelFault("print", `the printed program reads otherwise:\n${printed}`);
-  if (printSyntax(second.tree) !== printed) throw new LevelFault("print", `printing twice differs:\n${printed}`);
+  if (printSyntax(second.tree) !== printed)
+    throw new LevelFault("print", `printing twice differs:\n${printed}`);
 }
 
 function demand(level: Level, findings: readonly string[]): void {
@@ -80,9 +84,12 @@ export function stagesOf(program: Program, host: CompilerHost, road: Road): Stag
   const text = programText(program);
   const file = `${program.name}.spx`;
   atLevel("print", () => checkPrinting(file, text, road));
-  const { module, diagnostics, sources } = atLevel("check", () => road.checkModule(file, hostWith(host, file, text)));
+  const { module, diagnostics, sources } = atLevel("check", () =>
+    road.checkModule(file, hostWith(host, file, text)),
+  );
   const checked = module?.transforms.find(({ name }) => name === program.name);
-  if (module === null || checked === undefined) throw new LevelFault("check", renderDiagnostics(diagnostics, sources));
+  if (module === null || checked === undefined)
+    throw new LevelFault("check", renderDiagnostics(diagnostics, sources));
   const factory = createTermFactory(checked.tensors);
   const built = atLevel("build", () => road.buildAlgebra(checked, factory));
   demand("build", verifyAlgebra(built, "built"));

@@ -38,8 +38,8 @@ export function windowLines(
 export const windowStart = (block: Block, term: OperandTerm, line: LoopExpression): LoopExpression =>
   define(block, "first_input", mul(loadIndex(bufferOf(term, "windows"), line), int(16)));
 
-/** More independent sums than this gain nothing: a line is bound by its loads and its permute. */
-const mostLineChains = 2;
+/** Sums of one token or two would wait for each other; more tokens keep the units busy, and one loop ends sooner. */
+const lineChains = (tokens: number): number => (tokens <= 2 ? 2 : 1);
 
 /** acc[token][chain] += value * x[index], lane = output, the lines dealt out to the chains in turn. */
 export function accumulateSparseLanes(
@@ -51,7 +51,7 @@ export function accumulateSparseLanes(
   const values = bufferOf(term, "values");
   const indices = bufferOf(term, "indices");
   const bases = rowBases(block, term.input, tile);
-  const chains = Math.min(mostLineChains, tile.chains);
+  const chains = Math.min(lineChains(tile.sums.length), tile.chains);
   const { from, to } = windowLines(block, term, panel);
   const one = (inner: Block, line: LoopExpression, chain: number): void => {
     const firstInput = windowStart(inner, term, line);
