@@ -6,7 +6,18 @@ import { parseArgs } from "node:util";
 import { ensureCheckpoint } from "./fetch-checkpoint.mjs";
 import { ensureSetup, isMainScript, runScript } from "./setup.mjs";
 
+/** A mistake in what was given is told without a stack. @returns {Promise<number>} */
 async function main() {
+  try {
+    return await run();
+  } catch (error) {
+    if (!(error instanceof Error) || error.name !== "SpxError") throw error;
+    console.error(error.message);
+    return 1;
+  }
+}
+
+async function run() {
   const { values } = parseArgs({
     options: { checkpoint: { type: "string" }, rounds: { type: "string", default: "15" } },
   });

@@ -74,8 +74,17 @@ transform Kron(W: [out, in], n: const int = 4) {
 }
 `;
 
-const square = [[384, 384], [1024, 1024], [2048, 2048], [4096, 4096]] as const;
-const small = [[384, 384], [1536, 384], [1024, 1024]] as const;
+const square = [
+  [384, 384],
+  [1024, 1024],
+  [2048, 2048],
+  [4096, 4096],
+] as const;
+const small = [
+  [384, 384],
+  [1536, 384],
+  [1024, 1024],
+] as const;
 
 export const calibrationCases: readonly CalibrationCase[] = [
   { transform: "Dense", numbers: {}, sizes: [...square, [1536, 384]] },
@@ -90,7 +99,15 @@ export const calibrationCases: readonly CalibrationCase[] = [
   ...[8, 64].map((r) => ({ transform: "LowRank", numbers: { r }, sizes: square.slice(0, 3) })),
   { transform: "LoRA", numbers: { r: 8 }, sizes: [...small, [2048, 2048]] },
   { transform: "SparseLowRank", numbers: { r: 32, density: 0.05 }, sizes: small },
-  { transform: "Monarch", numbers: {}, sizes: [[576, 576], [1024, 1024], [4096, 4096]] },
+  {
+    transform: "Monarch",
+    numbers: {},
+    sizes: [
+      [576, 576],
+      [1024, 1024],
+      [4096, 4096],
+    ],
+  },
   { transform: "Kron", numbers: {}, sizes: square.slice(0, 2) },
 ];
 

@@ -10,7 +10,10 @@ const pointOf = ({ transform, numbers, out, inputs, batch }: MeasuredVariant): s
 const micro = (nanoseconds: number): string => (nanoseconds / 1000).toFixed(1).padStart(9);
 
 /** The variant of the point with the smallest number. */
-function least(rows: readonly MeasuredVariant[], of: (row: MeasuredVariant) => number): MeasuredVariant | undefined {
+function least(
+  rows: readonly MeasuredVariant[],
+  of: (row: MeasuredVariant) => number,
+): MeasuredVariant | undefined {
   return rows.toSorted((a, b) => of(a) - of(b))[0];
 }
 

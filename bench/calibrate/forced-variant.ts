@@ -9,17 +9,15 @@ function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
   const needed = plan.merge.method === "identity" ? plan.merge.variant : null;
   const variants = plan.variants
     .filter((variant) => variant.name === name || variant.name === needed)
-    .map((variant) => ({ ...variant, cost: { kind: "number", value: variant.name === name ? 1 : 2 } as const }));
+    .map((variant) => ({
+      ...variant,
+      cost: { kind: "number", value: variant.name === name ? 1 : 2 } as const,
+    }));
   return { ...plan, variants };
 }
 
 /** Opens a copy of the manifest in `folder`, where the kernels are, in which `transform` has one variant. */
-export function openForced(
-  folder: string,
-  manifest: Manifest,
-  transform: string,
-  variant: string,
-): Artefact {
+export function openForced(folder: string, manifest: Manifest, transform: string, variant: string): Artefact {
   const transforms = manifest.transforms
     .filter(({ name }) => name === transform)
     .map((found) => ({ ...found, plan: onlyVariant(found.plan, variant) }));
@@ -27,4 +25,3 @@ export function openForced(
   writeFileSync(path, JSON.stringify({ ...manifest, transforms }));
   return openArtefact(path);
 }
-

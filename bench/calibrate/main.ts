@@ -22,7 +22,8 @@ async function buildCalibration(folder: string): Promise<Manifest> {
   const options = { name: "calibration", runtime: "spx/runtime", keepIr: false, variants: "all" } as const;
   const { compilation, artefact } = await compileFile(entry, nodeHost(), options);
   if (artefact === null) throw new Error(renderDiagnostics(compilation.diagnostics, compilation.sources));
-  if (artefact.kind === "problem") throw new Error(artefact.problems.map(({ message }) => message).join("\n"));
+  if (artefact.kind === "problem")
+    throw new Error(artefact.problems.map(({ message }) => message).join("\n"));
   writeArtefact(folder, artefact.files, artefact.replaces);
   return artefact.manifest;
 }

@@ -1,8 +1,9 @@
 /** Every variant of one transform at one size, interleaved, against its predicted time. */
-import { predictCost } from "../../runtime/model/choose-variant.ts";
+
 import type { Manifest } from "../../runtime/contract/manifest.ts";
 import type { Layer } from "../../runtime/index.ts";
-import { median, timeInterleaved } from "../quickstart/interleaved-timing.ts";
+import { predictCost } from "../../runtime/model/choose-variant.ts";
+import { timeInterleaved } from "../quickstart/interleaved-timing.ts";
 import { openForced } from "./forced-variant.ts";
 
 export interface MeasuredVariant {
@@ -12,7 +13,7 @@ export interface MeasuredVariant {
   readonly inputs: number;
   readonly batch: number;
   readonly variant: string;
-  /** Medians of one interleaved run, in nanoseconds. */
+  /** Of one interleaved run, in nanoseconds: see `undisturbed`. */
   readonly measured: number;
   readonly predicted: number;
 }
@@ -23,6 +24,12 @@ export interface MeasuringOptions {
   readonly batches: readonly number[];
   readonly rounds: number;
   readonly threads: number;
+}
+
+/** The lower tenth of the samples: what other programs on the machine take away is no property of a kernel. */
+function undisturbed(samples: readonly number[]): number {
+  const sorted = samples.toSorted((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 10)] ?? Number.NaN;
 }
 
 interface LoadedVariant {
@@ -71,7 +78,7 @@ export async function measureVariants(
     const contestants = loaded.map(({ name, layer }) => ({ name, run: () => void layer.forward(x, { y }) }));
     const timings = timeInterleaved(contestants, options.rounds, 0.3e-3);
     return loaded.map(({ name, predicted }, index): MeasuredVariant => {
-      const measured = 1e9 * median(timings[index]?.samples ?? []);
+      const measured = 1e9 * undisturbed(timings[index]?.samples ?? []);
       return { transform, numbers, out, inputs, batch, variant: name, measured, predicted: predicted(batch) };
     });
   });

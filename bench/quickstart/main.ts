@@ -14,7 +14,7 @@ import { openCheckpoint, toFloat32 } from "../../runtime/index.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { findDensePeers } from "./dense-peers.ts";
 import { measureLayer } from "./measure-layer.ts";
-import { type LayerRow, printTable } from "./quickstart-table.ts";
+import { type LayerRow, printTable, summarize } from "./quickstart-table.ts";
 
 export interface QuickstartOptions {
   /** File or folder of safetensors. */
@@ -38,11 +38,12 @@ interface EncoderModule {
 /** True when every layer's error is inside its bound. */
 export async function quickstart({ checkpoint: path, rounds, say, progress }: QuickstartOptions): Promise<boolean> {
   const threads = Math.min(detectCpu().cores, 8);
+  // Opened first: a path that leads nowhere should not cost a compilation to find out.
+  const checkpoint = await openCheckpoint(path);
   const { module, stages } = await buildEncoder(say);
   const peers = findDensePeers(threads);
   const names = ["spx's own dense kernel", ...peers.map((peer) => peer.name)];
   say(`timing on ${threads} threads against ${names.join(", ")}`);
-  const checkpoint = await openCheckpoint(path);
   const rows: LayerRow[] = [];
   const fastest = new Map<string, number>();
   try {
@@ -66,6 +67,7 @@ export async function quickstart({ checkpoint: path, rounds, say, progress }: Qu
   const peer = [...fastest].map(([name, count]) => `${name} ${count} times`).join(", ");
   say("");
   say(printTable(rows, batches, peer));
+  if (rows.length > 0) say(`\n${summarize(rows, batches)}`);
   return conclude(rows, say);
 }
 

@@ -30,6 +30,25 @@ export function describePlans(plans: readonly string[], batches: readonly number
   return runs.map(({ plan, last }, index) => (index === runs.length - 1 ? plan : `${plan} <=${last}`)).join(", ");
 }
 
+function geometricMean(values: readonly number[]): number {
+  return Math.exp(values.reduce((sum, value) => sum + Math.log(value), 0) / values.length);
+}
+
+/** One line a transform: its layers and the geometric mean of their ratios at each batch. */
+export function summarize(rows: readonly LayerRow[], batches: readonly number[]): string {
+  const names = [...new Set(rows.map((row) => row.transform))].sort();
+  const width = Math.max(...names.map((name) => name.length));
+  const lines = names.map((name) => {
+    const own = rows.filter((row) => row.transform === name);
+    const means = batches.map((batch, index) => {
+      const mean = geometricMean(own.map((row) => row.ratios[index] ?? Number.NaN));
+      return `${mean.toFixed(2)}x @${batch}`;
+    });
+    return `${name.padEnd(width)}  ${String(own.length).padStart(3)} layers  ${means.join("  ")}`;
+  });
+  return ["In the geometric mean over its layers:", ...lines].join("\n");
+}
+
 export function printTable(rows: readonly LayerRow[], batches: readonly number[], peer: string): string {
   const header = [
     "tensor",

@@ -149,6 +149,11 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
   }
 
   function visitBlocks(blocks: readonly Term[], cotangent: Cotangent): void {
+    if (cotangent.pattern !== null || cotangent.weight !== null)
+      throw new NoGradient(
+        blocks.map(firstParameter).find((name) => name !== "") ?? "",
+        "it is a block of a diagonal under a mask or an elementwise factor",
+      );
     let { offset: row } = cotangent.left;
     let { offset: column } = cotangent.right;
     for (const block of blocks) {

@@ -9,6 +9,7 @@ import type { LoopProgram } from "../loop/loop-node.ts";
 import { lowerBackward } from "../loop/lower-backward.ts";
 import { lowerMerge } from "../loop/lower-merge.ts";
 import { type LoweredKernel, lowerVariant } from "../loop/lower-variant.ts";
+import { printBackwardStep } from "../plan/print-backward.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import type { TransformStages } from "./compilation.ts";
 
@@ -62,7 +63,9 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
       : lower(`${checked.name}_backward`, [{}], (target, name, constants) =>
           lowerBackward(plan, backward, target, { name, constants }),
         );
-  return { checked, plan, variantKernels, mergeKernels, backwardKernels, programs };
+  const backwardSteps =
+    backward.kind === "refused" ? [] : backward.steps.map((step) => printBackwardStep(step, plan.operands));
+  return { checked, plan, variantKernels, mergeKernels, backwardKernels, backwardSteps, programs };
 }
 
 function specializations({ plan }: TransformStages): Constants[] {

@@ -17,7 +17,6 @@ import type {
 import { abiVersion } from "../../runtime/contract/manifest.ts";
 import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type { CheckedModel, CheckedModule, CheckedTransform } from "../check/checked-module.ts";
-import { printBackwardStep } from "../plan/print-backward.ts";
 import type { Plan, Step, Variant } from "../plan/plan.ts";
 
 /** A lowered transform: its plan and the kernels of each variant and of the merge, all levels. */
@@ -30,6 +29,8 @@ export interface PlannedTransform {
   readonly mergeKernels: readonly KernelManifest[];
   /** Empty when the plan has no gradients. */
   readonly backwardKernels: readonly KernelManifest[];
+  /** One line for each step of the backward pass. */
+  readonly backwardSteps: readonly string[];
 }
 
 export interface ManifestInput {
@@ -155,14 +156,14 @@ function mergeManifest(transform: PlannedTransform): MergeManifest {
     : { method: "kernel", kernels: transform.mergeKernels };
 }
 
-function backwardManifest({ plan, backwardKernels }: PlannedTransform): BackwardManifest {
-  const { backward, operands } = plan;
+function backwardManifest({ plan, backwardKernels, backwardSteps }: PlannedTransform): BackwardManifest {
+  const { backward } = plan;
   if (backward.kind === "refused") return backward;
   return {
     kind: "kernel",
     kernels: backwardKernels,
     cost: backward.cost,
-    steps: backward.steps.map((step) => printBackwardStep(step, operands)),
+    steps: backwardSteps,
   };
 }
 

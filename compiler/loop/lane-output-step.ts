@@ -41,6 +41,10 @@ import { declareSums, type OutputTile } from "./tile-node.ts";
 
 /** A panel is worth a tile of its own from this many lines; shorter ones are grouped. */
 const linesPerTile = 2048;
+/** Lines times tokens that are worth a tile of their own beside those of other tokens. */
+const visitsPerTile = 2048;
+/** Lines times tokens below which one thread is done before a second one has begun. */
+const visitsAlone = 1024;
 /** Fewer tiles than this would leave threads without work near the end of a phase. */
 const leastTiles = 8;
 
@@ -89,10 +93,25 @@ export function panelPosition(block: Block, step: ResolvedStep, panel: LoopExpre
   };
 }
 
+/** Lines that a panel of the step reads. */
+const linesOf = (step: ResolvedStep): LoopExpression =>
+  step.terms.map((term) => div(term.columns, term.blocks)).reduce(add, int(1));
+
 /** Panels that make up one tile, from the lines that a panel has to read. */
-export function panelsPerTile(step: ResolvedStep, panels: LoopExpression): LoopExpression {
-  const lines = step.terms.map((term) => div(term.columns, term.blocks)).reduce(add, int(1));
-  return max(int(1), min(ceilDiv(panels, leastTiles), div(int(linesPerTile), lines)));
+function panelsPerTile(step: ResolvedStep, panels: LoopExpression): LoopExpression {
+  const shared = max(int(1), min(ceilDiv(panels, leastTiles), div(int(linesPerTile), linesOf(step))));
+  // 1 where one thread is enough, else 0: tiles are counted without branches.
+  const alone = min(int(1), div(int(visitsAlone), max(int(1), mul(mul(panels, linesOf(step)), batch))));
+  return max(shared, mul(alone, panels));
+}
+
+/**
+ * Groups that the tokens of a call are dealt into, so that a step of few panels has tiles for every thread; 1 as long
+ * as a call is so short that handing out tiles would take longer than it gains.
+ */
+function tokenGroups(step: ResolvedStep, panels: LoopExpression, most: number): LoopExpression {
+  const work = div(mul(mul(panels, linesOf(step)), batch), int(visitsPerTile));
+  return max(int(1), min(min(div(int(leastTiles), max(panels, int(1))), ceilDiv(batch, most)), work));
 }
 
 function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, tile: OutputTile): void {
@@ -178,11 +197,28 @@ const chainsFor = (step: ResolvedStep, tokens: number): number =>
 /** Lowers a step whose operands are panel16, nm-lanes, window-ell or one blockdiag16. */
 export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const tile = step.names.fresh("tile");
+  const number: LoopExpression = { kind: "symbol", name: tile };
   const block = createBlock(step.names);
-  const panels = define(block, "panels", panelCount(step));
-  const each = define(block, "each", panelsPerTile(step, panels));
   const most = tokensAtOnce(step);
-  const range = tileRange({ kind: "symbol", name: tile }, each, panels);
+  const split = (panels: LoopExpression) => {
+    const each = panelsPerTile(step, panels);
+    return {
+      each,
+      across: div(add(panels, sub(each, int(1))), each),
+      groups: tokenGroups(step, panels, most),
+    };
+  };
+  const panels = define(block, "panels", panelCount(step));
+  const inside = split(panels);
+  const each = define(block, "each", inside.each);
+  const groups = define(block, "token_groups", inside.groups);
+  const group = define(block, "token_group", rem(number, groups));
+  // A group is a multiple of the tokens of a register tile, except for the last one.
+  const quads = define(block, "token_tiles", ceilDiv(batch, most));
+  const firstToken = define(block, "first_token", mul(div(mul(group, quads), groups), int(most)));
+  const nextToken = mul(div(mul(add(group, int(1)), quads), groups), int(most));
+  const endToken = define(block, "end_token", min(batch, nextToken));
+  const range = tileRange(define(block, "panel_tile", div(number, groups)), each, panels);
   loop(block, "panel", range, (inner, panel) => {
     const position = panelPosition(inner, step, panel);
     const tokens = (at: Block, token: LoopExpression, count: number): void => {
@@ -191,16 +227,15 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
       accumulate(at, step, position, sums);
       storePanel(at, step, position, sums);
     };
-    const whole = define(inner, "whole_tokens", sub(batch, rem(batch, int(most))));
-    loop(inner, "token", { from: int(0), to: whole, step: most }, (group, token) =>
-      tokens(group, token, most),
+    const rest = rem(sub(endToken, firstToken), int(most));
+    const whole = define(inner, "whole_tokens", sub(endToken, rest));
+    loop(inner, "token", { from: firstToken, to: whole, step: most }, (grouped, token) =>
+      tokens(grouped, token, most),
     );
-    forExactCount(inner, define(inner, "rest", sub(batch, whole)), most - 1, (rest, exact) =>
-      tokens(rest, whole, exact),
+    forExactCount(inner, define(inner, "rest", sub(endToken, whole)), most - 1, (last, exact) =>
+      tokens(last, whole, exact),
     );
   });
-  const count = panelCount(step);
-  const group = panelsPerTile(step, count);
-  const tiles = div(add(count, sub(group, int(1))), group);
-  return { name: step.name, tile, tiles, body: block.statements };
+  const outside = split(panelCount(step));
+  return { name: step.name, tile, tiles: mul(outside.across, outside.groups), body: block.statements };
 }

@@ -131,13 +131,14 @@ function scaledStages(draft: Draft, term: Term, outerScale: NumberExpression | n
   const scale =
     factor === null ? outerScale : outerScale === null ? factor : multiplyNumbers(factor, outerScale);
   const expanded = expandFactors(operand, draft.choices);
-  const takesScale = scaledIndex(expanded) < 0 || "piece" in (expanded[scaledIndex(expanded)] ?? {});
-  const factors = takesScale ? scaleFactors(expanded, scale, operand.rows) : expanded;
+  const carrier = expanded[scaledIndex(expanded)];
+  // A sum hands the scale to its terms; of several sums only the carrier does, or the scale would count twice.
+  const scaledSum = carrier?.kind === "sum" ? carrier : null;
+  const factors = scaledSum === null ? scaleFactors(expanded, scale, operand.rows) : expanded;
+  const scaleOf = (stage: Stage): NumberExpression | null => (stage.factor === scaledSum ? scale : null);
   if (scale !== null) draft.rules.add("scale-into-operand");
   if (operand.kind === "kron") draft.rules.add(`kron-${draft.choices.kron}`);
   const stages = arrangeStages(factors, operand.rows);
-  const scaleOf = (stage: Stage): NumberExpression | null =>
-    stage.factor.kind === "sum" && !takesScale ? scale : null;
   return { operand, scale, stages, scaleOf };
 }
 

@@ -4,12 +4,12 @@ import type { Gradients } from "../algebra/derive-gradient.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { gradientRates } from "../targets/cpu-rates.ts";
 import { type BackwardDraft, draftBackward } from "./backward-plan.ts";
-import { callCost } from "./cost-model.ts";
+import { callCost, costParts, type PricedVariant } from "./cost-model.ts";
 import { cheapestAt } from "./envelope.ts";
 import { valuesAt } from "./keep-variants.ts";
-import type { OperandTable } from "./operand-table.ts";
+import type { OperandLookup, OperandTable } from "./operand-table.ts";
 import { ceilOver, plus, times } from "./packed-size.ts";
-import type { BackwardPlan, BackwardStep, GradientStep, Plan, RefusedBackward } from "./plan.ts";
+import type { BackwardPlan, GradientStep, Plan, RefusedBackward } from "./plan.ts";
 
 /** The size at which storages are compared: a layer of a middling model, a short sequence. */
 const usual = { size: 1024, batch: 128 } as const;
@@ -25,7 +25,7 @@ function gradientOperands({ shape, scale }: GradientStep): readonly string[] {
 }
 
 /** Values of the gradient that a step computes. */
-export function gradientValues({ shape }: GradientStep): NumberExpression {
+function gradientValues({ shape }: GradientStep): NumberExpression {
   switch (shape.kind) {
     case "matrix":
       return times(shape.blocks, shape.rows, shape.columns);
@@ -37,19 +37,33 @@ export function gradientValues({ shape }: GradientStep): NumberExpression {
 }
 
 /** Predicted nanoseconds of a gradient step; reads `batch`. */
-export function gradientCost(step: GradientStep): NumberExpression {
+function gradientCost(step: GradientStep): NumberExpression {
   const { panelNanoseconds, valueNanoseconds } = gradientRates[step.shape.kind];
   const panels = times(step.copies, ceilOver(symbol("batch"), 16), number(panelNanoseconds));
   return times(gradientValues(step), plus(panels, number(valueNanoseconds)));
 }
 
-const isGradient = (step: BackwardStep): step is GradientStep => step.kind === "gradient";
+type Unpriced = Pick<BackwardPlan, "activations" | "steps">;
+
+/** Its applied steps, priced like those of a variant. */
+const asVariant = ({ activations, steps }: Unpriced): PricedVariant => ({
+  layout: "lane-token",
+  activations,
+  steps: steps.flatMap((step) => (step.kind === "apply" ? [step.step] : [])),
+});
+
+/** Predicted nanoseconds of each step, in order. */
+export function backwardStepCosts(backward: Unpriced, operands: OperandLookup): readonly NumberExpression[] {
+  const applied = [...costParts(asVariant(backward), operands).steps];
+  return backward.steps.map((step) =>
+    step.kind === "gradient" ? gradientCost(step) : (applied.shift() ?? number(0)),
+  );
+}
 
 function priced(draft: BackwardDraft, operands: OperandTable): BackwardPlan {
   const { notes: _, ...backward } = draft;
-  const steps = draft.steps.flatMap((step) => (step.kind === "apply" ? [step.step] : []));
-  const applying = callCost({ layout: "lane-token", activations: draft.activations, steps }, operands);
-  return { ...backward, cost: plus(applying, ...draft.steps.filter(isGradient).map(gradientCost)) };
+  const gradients = draft.steps.filter((step) => step.kind === "gradient");
+  return { ...backward, cost: plus(callCost(asVariant(draft), operands), ...gradients.map(gradientCost)) };
 }
 
 /** @throws Unplannable when an operand has no packed form. */
@@ -62,7 +76,8 @@ export function chooseBackward(
     const backward: RefusedBackward = { kind: "refused", ...gradients.refused };
     return { backward, notes: [`no gradient for ${backward.parameter}: ${backward.reason}`] };
   }
-  const drafts = (["dense", "packed"] as const).map((masks) => draftBackward(gradients, transform.tensors, masks, operands));
+  const storages = ["dense", "packed"] as const;
+  const drafts = storages.map((masks) => draftBackward(gradients, transform.tensors, masks, operands));
   const candidates = drafts.map((draft) => ({ backward: priced(draft, operands), notes: draft.notes }));
   const symbols = candidates.flatMap(({ backward }) => symbolsOf(backward.cost)).filter((name) => name !== "batch");
   const values = valuesAt(transform, symbols, usual.size, null);

@@ -17,13 +17,29 @@ const batch = symbol("batch");
 const tokensOf = (layout: Layout): NumberExpression =>
   layout === "lane-output" ? batch : times(ceilOver(batch, 16), number(16));
 
-function walkedValues(operand: Operand): NumberExpression {
-  return operand.format.name === "window-ell"
-    ? windowSlots(operand.rows, operand.columns, operand.multiplies)
+/** Stored values with the padding that a kernel computes on: whole lanes of outputs, lines of windows. */
+function walkedValues(operand: Operand, layout: Layout): NumberExpression {
+  if (operand.format.name === "window-ell")
+    return windowSlots(operand.rows, operand.columns, operand.multiplies);
+  if (layout === "lane-token") return operand.multiplies;
+  if (operand.format.name === "panel16") return over(operand.bytes, number(4));
+  return operand.format.name === "blockdiag16"
+    ? times(operand.columns, ceilOver(over(operand.rows, operand.format.blocks), 16), number(16))
     : operand.multiplies;
 }
 
-function termCost(term: StepTerm, layout: Layout, operands: OperandLookup): NumberExpression {
+/** 1 where a step has tiles for both threads, else the price of one of them waiting. */
+function sharing(width: NumberExpression, tileTokens: number): NumberExpression {
+  const single = apply("and", apply("<=", width, number(16)), apply("<=", batch, number(tileTokens)));
+  return plus(number(1), times(number(callRates.singleTileFactor - 1), single));
+}
+
+function termCost(
+  term: StepTerm,
+  width: NumberExpression,
+  layout: Layout,
+  operands: OperandLookup,
+): NumberExpression {
   const rate = atomRates[term.atom][layout];
   const tokens = tokensOf(layout);
   // Tiles at the end of the batch shrink, so a walk is charged in full only when it is the only one.
@@ -32,7 +48,8 @@ function termCost(term: StepTerm, layout: Layout, operands: OperandLookup): Numb
     number(rate.tileNanoseconds),
   );
   const multiplies = times(tokens, number(rate.groupNanoseconds / rate.groupTokens));
-  return times(walkedValues(operands.find(term.operand)), plus(walks, multiplies));
+  const values = walkedValues(operands.find(term.operand), layout);
+  return times(values, plus(walks, multiplies), sharing(width, rate.tileTokens));
 }
 
 function stepCost(step: Step, variant: PricedVariant, operands: OperandLookup): NumberExpression {
@@ -44,7 +61,7 @@ function stepCost(step: Step, variant: PricedVariant, operands: OperandLookup): 
   return plus(
     number(callRates.stepNanoseconds),
     times(tokens, width, number(stores)),
-    ...step.terms.map((term) => termCost(term, variant.layout, operands)),
+    ...step.terms.map((term) => termCost(term, width, variant.layout, operands)),
   );
 }
 
@@ -133,7 +150,10 @@ export function mergeCost(
   const written = times(y?.width ?? number(0), columns, number(4 * memoryRates.memoryNanoseconds));
   const parts = plan.terms.map((term) => {
     if (term.kind === "operand")
-      return times(walkedValues(operands.find(term.operand)), number(callRates.mergeMultiplyNanoseconds));
+      return times(
+        walkedValues(operands.find(term.operand), "lane-output"),
+        number(callRates.mergeMultiplyNanoseconds),
+      );
     const [left, right] = [operands.find(term.left), operands.find(term.right)];
     return times(left.rows, left.columns, right.columns, number(callRates.mergeMultiplyNanoseconds));
   });

@@ -1,17 +1,20 @@
 /**
- * Which priced candidates get kernels: those that are cheapest somewhere on a grid of sizes, batches and arguments, and
- * what the merge needs. Machine code is what a build waits for, so a candidate that never wins is recorded, not built.
+ * Which priced candidates get kernels: a small set that is near the cheapest everywhere on a grid of sizes, batches and
+ * arguments, with what the merge needs. Machine code is what a build waits for, so the others are recorded, not built.
  */
 import { evaluateNumber, type SymbolValues, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { costAt } from "./envelope.ts";
 import type { Plan, Variant } from "./plan.ts";
 
-/** `winning`: what a build keeps. `all`: every candidate, for measuring them against their prices. */
+/** `winning`: the ones that a build keeps. `all`: every candidate, for measuring them against their prices. */
 export type VariantChoice = "winning" | "all";
 
-/** Beyond this many the ones that win least are left out. */
+/** Beyond this many the ones that are missed least are left out. */
 const mostVariants = 6;
+
+/** A candidate whose absence costs less than this factor anywhere on the grid is not worth its machine code. */
+const mostLoss = 1.05;
 
 const sizes = [256, 768, 2048, 4096] as const;
 const batches = [1, 2, 4, 8, 16, 32, 64, 256, 1024] as const;
@@ -46,8 +49,12 @@ export function valuesAt(
 }
 
 function gridOf(variants: readonly Variant[], transform: CheckedTransform): readonly GridPoint[] {
-  const symbols = [...new Set(variants.flatMap(({ cost }) => symbolsOf(cost)))].filter((name) => name !== "batch");
-  const hasRatio = transform.arguments.some((argument) => argument.kind === "number" && argument.type === "ratio");
+  const symbols = [...new Set(variants.flatMap(({ cost }) => symbolsOf(cost)))].filter(
+    (name) => name !== "batch",
+  );
+  const hasRatio = transform.arguments.some(
+    (argument) => argument.kind === "number" && argument.type === "ratio",
+  );
   const tried = hasRatio ? [null, ...ratios] : [null];
   return sizes.flatMap((size) =>
     tried.flatMap((ratio) => {
@@ -57,32 +64,19 @@ function gridOf(variants: readonly Variant[], transform: CheckedTransform): read
   );
 }
 
-interface WinRecord {
-  wins: number;
-  /** Smallest price over the cheapest one's. */
-  nearest: number;
+/** Prices of one candidate, a number for each point of the grid. */
+interface PricedCandidate {
+  readonly variant: Variant;
+  readonly prices: readonly number[];
 }
 
-function recordsOf(variants: readonly Variant[], grid: readonly GridPoint[]): ReadonlyMap<Variant, WinRecord> {
-  const records = new Map(variants.map((variant) => [variant, { wins: 0, nearest: Number.POSITIVE_INFINITY }]));
-  for (const { values, batch } of grid) {
-    const prices = variants.map((variant) => ({ variant, price: costAt(variant.cost, values, batch) }));
-    const least = Math.min(...prices.map(({ price }) => price));
-    const winner = prices.find(({ price }) => price === least);
-    for (const { variant, price } of prices) {
-      const record = records.get(variant);
-      if (record === undefined) continue;
-      if (variant === winner?.variant) record.wins += 1;
-      record.nearest = Math.min(record.nearest, price / least);
-    }
-  }
-  return records;
+/** Price of the best of `kept` over that of the best of all, at the point where it is largest. */
+function worstRatio(kept: readonly PricedCandidate[], least: readonly number[]): number {
+  const ratios = least.map(
+    (best, point) => Math.min(...kept.map(({ prices }) => prices[point] ?? best)) / best,
+  );
+  return Math.max(1, ...ratios);
 }
-
-const reasonOf = (record: WinRecord, points: number): string =>
-  record.wins === 0
-    ? `never the cheapest at ${points} sampled sizes, batches and arguments; at best ${record.nearest.toFixed(2)} times the cheapest`
-    : `the cheapest at ${record.wins} of ${points} sampled sizes, batches and arguments; a plan keeps ${mostVariants} variants`;
 
 /** `required` is the variant that the merge goes through. The order of `variants` stays. */
 export function keepVariants(
@@ -93,20 +87,43 @@ export function keepVariants(
 ): { readonly kept: readonly Variant[]; readonly dropped: Plan["rejected"] } {
   if (choice === "all") return { kept: variants, dropped: [] };
   const grid = gridOf(variants, transform);
-  const records = recordsOf(variants, grid);
-  const winsOf = (variant: Variant): number => records.get(variant)?.wins ?? 0;
-  const chosen = new Set(
-    variants
-      .filter((variant) => variant.name === required || winsOf(variant) > 0)
-      .sort((a, b) => Number(b.name === required) - Number(a.name === required) || winsOf(b) - winsOf(a))
-      .slice(0, mostVariants),
+  const candidates = variants.map((variant): PricedCandidate => {
+    const prices = grid.map(({ values, batch }) => costAt(variant.cost, values, batch));
+    return { variant, prices };
+  });
+  const least = grid.map((_, point) =>
+    Math.min(...candidates.map(({ prices }) => prices[point] ?? Number.NaN)),
   );
-  return {
-    kept: variants.filter((variant) => chosen.has(variant)),
-    dropped: variants.flatMap((variant) => {
-      const record = records.get(variant);
-      if (chosen.has(variant) || record === undefined) return [];
-      return [{ form: `${variant.name}: ${variant.form}`, reason: reasonOf(record, grid.length) }];
-    }),
-  };
+  let kept: readonly PricedCandidate[] = candidates;
+  const dropped: Plan["rejected"][number][] = [];
+  for (;;) {
+    // The one that is missed least goes first; of equal ones the later, because the plainest come first.
+    const [next] = kept
+      .filter(({ variant }) => variant.name !== required)
+      .map((candidate) => ({
+        candidate,
+        ratio: worstRatio(
+          kept.filter((other) => other !== candidate),
+          least,
+        ),
+      }))
+      .reverse()
+      .sort((a, b) => a.ratio - b.ratio);
+    if (next === undefined || (next.ratio > mostLoss && kept.length <= mostVariants)) break;
+    const { variant } = next.candidate;
+    kept = kept.filter((other) => other !== next.candidate);
+    dropped.push({
+      form: `${variant.name}: ${variant.form}`,
+      reason: reasonOf(next.candidate, least, next.ratio),
+    });
+  }
+  return { kept: kept.map(({ variant }) => variant), dropped };
+}
+
+function reasonOf({ prices }: PricedCandidate, least: readonly number[], ratio: number): string {
+  const nearest = Math.min(...prices.map((price, point) => price / (least[point] ?? price)));
+  const points = `${prices.length} sampled sizes, batches and arguments`;
+  return nearest > 1
+    ? `never the cheapest at ${points}; at best ${nearest.toFixed(2)} times the cheapest`
+    : `what is kept costs at most ${ratio.toFixed(2)} times the cheapest at ${points}`;
 }

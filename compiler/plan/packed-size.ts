@@ -75,14 +75,11 @@ export function packedBytes(
     }
     case "nm-rows":
       return times(count, number(5));
-    case "window-ell": {
-      const entries = fold("min", times(panels, ceilOver(columns, 16)), count);
+    case "window-ell":
       return plus(
-        times(windowSlots(rows, columns, count), number(5)),
-        times(entries, number(4)),
-        times(plus(panels, number(1)), number(8)),
+        times(windowSlots(rows, columns, count), number(5.125)),
+        times(plus(panels, number(1)), number(4)),
       );
-    }
     case "csr":
       return plus(times(count, number(6)), times(plus(rows, number(1)), number(4)));
     case "block-strips": {

@@ -1,7 +1,7 @@
 /** The steps of a backward plan as text, for `print` and `explain`. */
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import type { BackwardStep, GradientInput, GradientStep, Operand, Plan } from "./plan.ts";
-import { permuted, printStep } from "./print-plan.ts";
+import { permuted, printStep } from "./print-step.ts";
 
 function printSide({ activation, permutation, offset }: GradientInput): string {
   const from = printNumber(offset) === "0" ? activation : `${activation}[${printNumber(offset)}..]`;
@@ -27,11 +27,25 @@ function printGradient(step: GradientStep, operands: readonly Operand[]): string
 export const printBackwardStep = (step: BackwardStep, operands: readonly Operand[]): string =>
   step.kind === "apply" ? printStep(step.step) : printGradient(step, operands);
 
-export function printBackward({ backward, operands }: Plan): readonly string[] {
+/** True for an operand that neither a variant nor the merge reads. */
+export function isBackwardOnly({ variants, merge }: Plan, operand: string): boolean {
+  const isApplied = variants.some(({ steps }) =>
+    steps.some(({ terms }) => terms.some((term) => term.operand === operand)),
+  );
+  if (isApplied || merge.method === "identity") return !isApplied;
+  return !merge.terms.some((term) =>
+    term.kind === "operand" ? term.operand === operand : term.left === operand || term.right === operand,
+  );
+}
+
+/** The backward pass with the operands that it alone reads. */
+export function printBackward(plan: Plan, printOperand: (operand: Operand) => string): readonly string[] {
+  const { backward, operands } = plan;
   if (backward.kind === "refused") return [`  backward none: no gradient for ${backward.parameter}, ${backward.reason}`];
   const widths = backward.activations.map(({ name, width }) => `${name} [${printNumber(width)}]`).join(", ");
   return [
     "  backward",
+    ...operands.filter(({ name }) => isBackwardOnly(plan, name)).map((operand) => `  ${printOperand(operand)}`),
     `    activations ${widths}`,
     ...backward.steps.map(
       (step) =>

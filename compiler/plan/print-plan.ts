@@ -1,8 +1,9 @@
 /** The plan as text, for `spxc print --stage plan`. Costs are not printed as expressions: `spxc explain` evaluates them. */
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { printBackward } from "./print-backward.ts";
-import type { MergePlan, Operand, Plan, Step, StridePermutation, Variant } from "./plan.ts";
+import { isBackwardOnly, printBackward } from "./print-backward.ts";
+import type { MergePlan, Operand, Plan, Variant } from "./plan.ts";
+import { printStep } from "./print-step.ts";
 
 /** `nm-lanes 2:4`, `block-strips 4x1`, `blockdiag16 b blocks`. */
 export function printFormat(format: OperandFormat): string {
@@ -17,21 +18,6 @@ export function printFormat(format: OperandFormat): string {
     default:
       return format.name;
   }
-}
-
-export const permuted = (permutation: StridePermutation | null, inner: string): string =>
-  permutation === null ? inner : `P(${printNumber(permutation.stride)}) ${inner}`;
-
-/** One line: `t1 = A_panels x`, `y += P(b) (L_blocks P(n / b) t1)`. */
-export function printStep(step: Step): string {
-  const sum = step.terms
-    .map(
-      ({ atom, operand, input, inputPermutation }) =>
-        `${atom} ${operand} · ${permuted(inputPermutation, input)}`,
-    )
-    .join(" + ");
-  const value = step.outputPermutation === null ? sum : permuted(step.outputPermutation, `(${sum})`);
-  return `${step.output} ${step.accumulate ? "+=" : "="} ${value}`;
 }
 
 function printOperand(operand: Operand): string {
@@ -58,10 +44,10 @@ export function printPlan(plan: Plan): string {
   const rules = [...new Set(plan.variants.flatMap((variant) => variant.rules))];
   return [
     `plan ${plan.transform} [${printNumber(plan.rows)}, ${printNumber(plan.columns)}]`,
-    ...plan.operands.map(printOperand),
+    ...plan.operands.filter(({ name }) => !isBackwardOnly(plan, name)).map(printOperand),
     ...plan.variants.flatMap(printVariant),
     `  merge ${printMerge(plan.merge)}`,
-    ...printBackward(plan),
+    ...printBackward(plan, printOperand),
     ...plan.specializations.map(({ symbol, value }) => `  specialised kernels for ${symbol} = ${value}`),
     ...plan.rejected.map(({ form, reason }) => `  rejected ${form} (${reason})`),
     ...plan.notes.map((note) => `  note ${note}`),

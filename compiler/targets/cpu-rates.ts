@@ -1,10 +1,9 @@
 /**
- * What operations cost on a CPU, as data: nanoseconds on two threads of an AVX-512 core with two 512-bit
- * multiply-add pipes at about 4 GHz (peak: 240 fp32 multiplies a nanosecond on two threads).
- * Provenance: `measured` rows come from single-run probes of such a core with hand-written kernels (repeatable to
- * 15 %, two-thread memory figures to 40 %), scaled from one thread to two where the working set fits a cache;
- * `derived` rows count instructions. An AVX2-only core runs the compute-bound rows at half speed, which moves
- * crossovers little because all rows move together.
+ * What operations cost on a CPU, as data: nanoseconds on two threads of an AVX-512 core which executes 512-bit
+ * operations in two halves (peak: 118 fp32 multiplies a nanosecond on two threads).
+ * Provenance: `measured` rows are least-squares fits to the times of `npm run calibrate:rates -- --threads 1`, which a
+ * busy machine disturbs least, halved for two threads; `derived` rows count instructions. Other cores run the
+ * compute-bound rows faster or slower by one factor, which moves crossovers little because all rows move together.
  */
 
 export interface AtomRate {
@@ -52,33 +51,33 @@ const tokenLane = (
 
 /** Atom and layout → rate. */
 export const atomRates: RateTable = {
-  // Lane = output: one 64-byte line feeds 16 outputs, four tokens share it. Lane = token: 8 x 3 tile near peak.
+  // Lane = output: one 64-byte line feeds 16 outputs, four tokens share it; both layouts end near the peak.
   dense: {
-    "lane-output": outputLane(0.008, 0.006, "derived"),
-    "lane-token": tokenLane(48, 0.005, 0.07, "measured"),
+    "lane-output": outputLane(0.0164, 0.0053, "measured"),
+    "lane-token": tokenLane(48, 0.001, 0.154, "measured"),
   },
-  // 2:4 lane = output measured at 1.93x of dense, the ratio of its bytes. Lane = token is bound by index and broadcast.
+  // Lane = output: a permute beside every multiply-add. Lane = token is bound by index and broadcast.
   nm: {
-    "lane-output": outputLane(0.009, 0.0085, "measured"),
-    "lane-token": tokenLane(64, 0.16, 0.11, "derived"),
+    "lane-output": outputLane(0.0192, 0.0101, "measured"),
+    "lane-token": tokenLane(64, 0.0994, 0.2064, "measured"),
   },
-  // Per padded slot in lane = output. Lane = token: 35 multiplies/ns a thread at 64 tokens, 15 at 16.
+  // Per padded slot in lane = output: a window for every line and token. Lane = token: an index and a broadcast a value.
   sparse: {
-    "lane-output": outputLane(0.01, 0.008, "measured"),
-    "lane-token": tokenLane(64, 0.2, 0.13, "measured"),
+    "lane-output": outputLane(0.0247, 0.0143, "measured"),
+    "lane-token": tokenLane(64, 0.001, 0.336, "measured"),
   },
-  // Four outputs share an index: 86 multiplies/ns a thread at 64 tokens, 33 at 16.
+  // Four outputs share an index.
   block: {
-    "lane-output": outputLane(0.01, 0.008, "derived"),
-    "lane-token": tokenLane(64, 0.09, 0.075, "measured"),
+    "lane-output": outputLane(0.0247, 0.0143, "derived"),
+    "lane-token": tokenLane(64, 0.001, 0.178, "measured"),
   },
   blockdiag: {
-    "lane-output": outputLane(0.009, 0.007, "derived"),
-    "lane-token": tokenLane(48, 0.008, 0.075, "derived"),
+    "lane-output": outputLane(0.0256, 0.0128, "measured"),
+    "lane-token": tokenLane(48, 0.001, 0.181, "measured"),
   },
   diag: {
-    "lane-output": outputLane(0.005, 0.02, "derived"),
-    "lane-token": tokenLane(48, 0.01, 0.2, "derived"),
+    "lane-output": outputLane(0.01, 0.04, "derived"),
+    "lane-token": tokenLane(48, 0.02, 0.4, "derived"),
   },
 };
 
@@ -92,32 +91,35 @@ export const gradientRates = {
   diagonal: { panelNanoseconds: 0.2, valueNanoseconds: 0.5 },
 } as const;
 
-/** Streaming operands: nanoseconds a byte by where all operands of a variant fit, on two threads. */
+/**
+ * Streaming operands: nanoseconds a byte by where all operands of a variant fit, on two threads, beside what the rates
+ * above already count for loads that hit the second level.
+ */
 export const memoryRates = {
-  /** 400 GB/s up to `secondLevelBytes`. */
   secondLevelBytes: 2 * 1024 * 1024,
-  secondLevelNanoseconds: 0.0025,
-  /** 200 GB/s up to `thirdLevelBytes`. */
-  thirdLevelBytes: 24 * 1024 * 1024,
-  thirdLevelNanoseconds: 0.005,
-  /** 55 GB/s from memory. */
-  memoryNanoseconds: 0.018,
+  secondLevelNanoseconds: 0,
+  /** Less than the cache has: it is shared with whatever else runs. */
+  thirdLevelBytes: 8 * 1024 * 1024,
+  thirdLevelNanoseconds: 0.0008,
+  memoryNanoseconds: 0.0125,
 } as const;
 
 /** Costs that do not grow with the operands. */
 export const callRates = {
-  /** Entering a kernel and waking the second thread. */
-  callNanoseconds: 1500,
+  /** Entering a kernel from JavaScript and waking the second thread. */
+  callNanoseconds: 3000,
   /** A parallel sweep with the barrier after it. */
-  stepNanoseconds: 700,
+  stepNanoseconds: 1000,
+  /** A step of one panel and few tokens has one tile, so that one thread works: its time over that of two. */
+  singleTileFactor: 2,
   /** Writing and reading an activation value that stays in cache. */
-  activationNanoseconds: 0.02,
-  /** Transposing a value between row-major and 16-token panels. */
-  transposeNanoseconds: 0.04,
+  activationNanoseconds: 0.005,
+  /** Transposing a value between row-major and 16-token panels: bound by memory, no faster on two threads. */
+  transposeNanoseconds: 0.05,
   /** Storing a value through a permutation when a lane is an output: 16 scattered stores instead of one. */
   scatterNanoseconds: 0.25,
   /** One multiply of a merge, written as panels of 16 outputs. */
-  mergeMultiplyNanoseconds: 0.006,
+  mergeMultiplyNanoseconds: 0.012,
   /** A merged weight serves this many calls before parameters change again. */
   callsPerStep: 1,
 } as const;

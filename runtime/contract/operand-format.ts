@@ -23,8 +23,8 @@ export type OperandFormat =
   | { readonly name: "nm-rows"; readonly n: number; readonly m: number }
   /**
    * Unstructured, lane = output: panels of 16 outputs, windows of 16 inputs, empty windows left out.
-   * `panelEntries` i32 [ceil(N/16)+1]: first entry of each panel; `panelLines` i32 [ceil(N/16)+1]: first line;
-   * `entries` u16 [entries][2]: window number, count of lines; `values` f32 [lines][16];
+   * `panelLines` i32 [ceil(N/16)+1]: first line of each panel; `windows` u16 [lines]: window number of each line,
+   * ascending in a panel, several lines for a window of which a row has several entries; `values` f32 [lines][16];
    * `indices` u8 [lines][16]: input index inside the window (0 with value 0 for padding). K <= 1048576.
    */
   | { readonly name: "window-ell" }
@@ -71,9 +71,8 @@ export const formatBuffers: Readonly<
     { name: "indices", element: "u8" },
   ],
   "window-ell": [
-    { name: "panelEntries", element: "i32" },
     { name: "panelLines", element: "i32" },
-    { name: "entries", element: "u16" },
+    { name: "windows", element: "u16" },
     { name: "values", element: "f32" },
     { name: "indices", element: "u8" },
   ],

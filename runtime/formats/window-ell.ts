@@ -11,15 +11,14 @@ import {
 
 const largestColumns = 1048576;
 
-interface WindowCounts {
-  /** [ceil(rows/16) + 1]: first entry and first line of each panel. */
-  readonly panelEntries: Int32Array;
+interface WindowLines {
+  /** [ceil(rows/16) + 1]: first line of each panel. */
   readonly panelLines: Int32Array;
-  /** Per entry: window number, lines. */
-  readonly entries: readonly number[];
+  /** Per line: window number, ascending inside a panel. */
+  readonly windows: readonly number[];
 }
 
-/** Bytes: 8 * (ceil(rows / 16) + 1) + 4 * entries + 80 * lines. */
+/** Bytes: 4 * (ceil(rows / 16) + 1) + 82 * lines. */
 export function packWindowEll(matrix: MatrixValue, allocate: Allocate): PackedOperand {
   const rows = rowsOf(matrix);
   const columns = columnsOf(matrix);
@@ -27,35 +26,31 @@ export function packWindowEll(matrix: MatrixValue, allocate: Allocate): PackedOp
     throw patternViolation("window-ell", `${columns} columns are more than ${largestColumns}`);
   }
   const sparse = toSparse(matrix);
-  const counts = countWindows(sparse);
-  const panels = Math.ceil(rows / 16);
-  const lines = counts.panelLines[panels] ?? 0;
+  const counted = countLines(sparse);
+  const lines = counted.windows.length;
   const operand = allocateOperand(
     "window-ell",
     rows,
     columns,
     {
-      panelEntries: panels + 1,
-      panelLines: panels + 1,
-      entries: counts.entries.length,
+      panelLines: counted.panelLines.length,
+      windows: lines,
       values: lines * 16,
       indices: lines * 16,
     },
     allocate,
   );
-  integersOf(operand, "panelEntries").set(counts.panelEntries);
-  integersOf(operand, "panelLines").set(counts.panelLines);
-  integersOf(operand, "entries").set(counts.entries);
-  fillLines(sparse, counts, floatsOf(operand, "values"), integersOf(operand, "indices"));
+  integersOf(operand, "panelLines").set(counted.panelLines);
+  integersOf(operand, "windows").set(counted.windows);
+  fillLines(sparse, counted, floatsOf(operand, "values"), integersOf(operand, "indices"));
   return operand;
 }
 
 /** The lines of a window are as many as its fullest row has entries. */
-function countWindows({ rows, columns, rowStarts, columnIndices }: SparseMatrix): WindowCounts {
+function countLines({ rows, columns, rowStarts, columnIndices }: SparseMatrix): WindowLines {
   const panels = Math.ceil(rows / 16);
-  const panelEntries = new Int32Array(panels + 1);
   const panelLines = new Int32Array(panels + 1);
-  const entries: number[] = [];
+  const windows: number[] = [];
   const longest = new Uint8Array(Math.ceil(columns / 16));
   for (let panel = 0; panel < panels; panel++) {
     longest.fill(0);
@@ -70,40 +65,31 @@ function countWindows({ rows, columns, rowStarts, columnIndices }: SparseMatrix)
         if (length > (longest[window] ?? 0)) longest[window] = length;
       }
     }
-    let lines = panelLines[panel] ?? 0;
     longest.forEach((length, window) => {
-      if (length === 0) return;
-      entries.push(window, length);
-      lines += length;
+      for (let line = 0; line < length; line++) windows.push(window);
     });
-    panelEntries[panel + 1] = entries.length / 2;
-    panelLines[panel + 1] = lines;
+    panelLines[panel + 1] = windows.length;
   }
-  return { panelEntries, panelLines, entries };
+  return { panelLines, windows };
 }
 
+/** Both the lines of a panel and the entries of a row go through the windows in order. */
 function fillLines(
   { rows, rowStarts, columnIndices, values }: SparseMatrix,
-  { panelEntries, panelLines, entries }: WindowCounts,
+  { panelLines, windows }: WindowLines,
   lines: Float32Array,
   indices: { [index: number]: number },
 ): void {
   for (let row = 0; row < rows; row++) {
-    const panel = row >> 4;
     const lane = row & 15;
     const end = rowStarts[row + 1] ?? 0;
-    let entry = rowStarts[row] ?? 0;
-    let firstLine = panelLines[panel] ?? 0;
-    for (let window = panelEntries[panel] ?? 0; window < (panelEntries[panel + 1] ?? 0); window++) {
-      const number = entries[2 * window] ?? 0;
-      let line = firstLine;
-      while (entry < end && (columnIndices[entry] ?? 0) >> 4 === number) {
-        lines[line * 16 + lane] = values[entry] ?? 0;
-        indices[line * 16 + lane] = (columnIndices[entry] ?? 0) & 15;
-        line++;
-        entry++;
-      }
-      firstLine += entries[2 * window + 1] ?? 0;
+    let line = panelLines[row >> 4] ?? 0;
+    for (let entry = rowStarts[row] ?? 0; entry < end; entry++) {
+      const column = columnIndices[entry] ?? 0;
+      while ((windows[line] ?? 0) < column >> 4) line++;
+      lines[line * 16 + lane] = values[entry] ?? 0;
+      indices[line * 16 + lane] = column & 15;
+      line++;
     }
   }
 }
@@ -111,22 +97,17 @@ function fillLines(
 /** Dense row-major [rows, columns]. */
 export function unpackWindowEll(operand: PackedOperand): Float32Array {
   const { rows, columns } = operand;
-  const panelEntries = integersOf(operand, "panelEntries");
   const panelLines = integersOf(operand, "panelLines");
-  const entries = integersOf(operand, "entries");
+  const windows = integersOf(operand, "windows");
   const values = floatsOf(operand, "values");
   const indices = integersOf(operand, "indices");
   const dense = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++) {
     const panel = row >> 4;
-    let line = panelLines[panel] ?? 0;
-    for (let window = panelEntries[panel] ?? 0; window < (panelEntries[panel + 1] ?? 0); window++) {
-      const end = line + (entries[2 * window + 1] ?? 0);
-      for (; line < end; line++) {
-        const value = values[line * 16 + (row & 15)] ?? 0;
-        const column = (entries[2 * window] ?? 0) * 16 + (indices[line * 16 + (row & 15)] ?? 0);
-        if (value !== 0) dense[row * columns + column] = value;
-      }
+    for (let line = panelLines[panel] ?? 0; line < (panelLines[panel + 1] ?? 0); line++) {
+      const value = values[line * 16 + (row & 15)] ?? 0;
+      const column = (windows[line] ?? 0) * 16 + (indices[line * 16 + (row & 15)] ?? 0);
+      if (value !== 0) dense[row * columns + column] = value;
     }
   }
   return dense;

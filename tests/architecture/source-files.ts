@@ -53,7 +53,11 @@ export function importsOf(path: string, text: string): readonly ImportLine[] {
   const withoutComments = text.replace(/\/\*[\s\S]*?\*\/|(?<=^|\s)\/\/.*$/gm, (comment) =>
     comment.replace(/[^\n]/g, " "),
   );
-  return [...withoutComments.matchAll(importPattern)].map((match) => {
+  // An import inside a string, such as a program of the language, is text and not an import.
+  const code = blankCommentsAndStrings(text);
+  const isCode = (match: RegExpMatchArray): boolean =>
+    /^\s*(?:import|export)\b/.test(code.slice(match.index ?? 0));
+  return [...withoutComments.matchAll(importPattern)].filter(isCode).map((match) => {
     const specifier = match[3] ?? match[4] ?? "";
     const start = (match.index ?? 0) + (match[0].startsWith("\n") ? 1 : 0);
     const relativePath = specifier.startsWith(".");

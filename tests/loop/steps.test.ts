@@ -35,6 +35,24 @@ describe.each(x86Targets)("$name", (target) => {
   });
 });
 
+describe.each(x86Targets)("few panels and many tokens on $name", (target) => {
+  const [family] = stepFamilies;
+  if (family === undefined) throw new Error("no families");
+  const weight = family.make("lane-output", 20, 150, 3);
+
+  it.each([1, 3, 4, 5, 27, 28, 29, 33, 64])("are dealt out by tokens, batch %i", (batch) => {
+    checkAgainstPlainLoops(weight, { target, batch, seed: batch, constants: {} });
+  });
+
+  it("count their tiles from the batch", () => {
+    const { program } = lowerVariant(weight.plan, weight.variant, target, { name: "kernel", constants: {} });
+    for (const { tiles } of program.phases) {
+      const printed = JSON.stringify(tiles);
+      expect(printed).toContain('"name":"batch"');
+    }
+  });
+});
+
 describe("specialised kernels", () => {
   const [target] = x86Targets;
   const [family] = stepFamilies;

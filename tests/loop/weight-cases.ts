@@ -179,6 +179,7 @@ export function weightCase(request: CaseRequest): WeightCase {
       operands: planned,
       variants: [variant],
       merge: request.merge ?? { method: "identity", variant: "only" },
+      backward: { kind: "refused", parameter: "", reason: "cases go forward" },
       rejected: [],
       notes: [],
       specializations: [],

@@ -16,7 +16,7 @@ describe("the tarball", () => {
     const { packed } = installation;
     expect(packed).toContain("LICENSE");
     const allowed =
-      /^(?:package\.json|LICENSE|README\.md|dist\/.*\.(?:js|d\.ts)|stdlib\/.*\.(?:spx|md)|grammar\/editor\/.*|compiler\/diagnostics\/explanations\/SPX\d{4}\.md)$/;
+      /^(?:package\.json|LICENSE|NOTICE|README\.md|dist\/.*\.(?:js|d\.ts)|dist\/grammar\/parser\/chevrotain\.min\.mjs|stdlib\/.*\.(?:spx|md)|grammar\/editor\/.*|compiler\/diagnostics\/explanations\/SPX\d{4}\.md)$/;
     expect(packed.filter((path) => !allowed.test(path))).toEqual([]);
     const { exports, bin } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     const named = [

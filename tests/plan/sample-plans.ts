@@ -1,21 +1,27 @@
 /** Plans of the sample transforms. */
 import { createTermFactory } from "../../compiler/algebra/algebra-graph.ts";
+import type { Term } from "../../compiler/algebra/algebra-node.ts";
 import { buildAlgebra } from "../../compiler/algebra/build-algebra.ts";
 import { deriveGradients } from "../../compiler/algebra/derive-gradient.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { choosePlan } from "../../compiler/plan/choose-plan.ts";
+import type { VariantChoice } from "../../compiler/plan/keep-variants.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { samples } from "../algebra/sample-transforms.ts";
 
 /** @throws Error with the diagnostics when there is no plan. */
-export function planOf(transform: CheckedTransform): Plan {
+export function planOf(transform: CheckedTransform, variants: VariantChoice = "winning"): Plan {
   const factory = createTermFactory(transform.tensors);
   const graph = normalise(buildAlgebra(transform, factory), factory);
-  const { plan, diagnostics } = choosePlan(graph, transform, deriveGradients(graph.root, factory));
+  const gradients = deriveGradients(graph.root, factory);
+  const { plan, diagnostics } = choosePlan(graph, transform, gradients, variants);
   if (plan === null) throw new Error(JSON.stringify(diagnostics));
   return plan;
 }
+
+/** The weight of a sample as written. */
+export const builtRoot = (transform: CheckedTransform): Term => buildAlgebra(transform, createTermFactory(transform.tensors)).root;
 
 export function sampleNamed(name: string): CheckedTransform {
   const found = samples.find(({ transform }) => transform.name === name);

@@ -21,7 +21,9 @@ import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import { compileFile, planFile } from "../../compiler/driver/compile.ts";
 import { nodeHost } from "../../compiler/driver/node-host.ts";
+import { StageClock } from "../../compiler/driver/stage-clock.ts";
 import { writeArtefact } from "../../compiler/emit/artefact-writer.ts";
+import type { VariantChoice } from "../../compiler/plan/keep-variants.ts";
 import type { Manifest } from "../../runtime/contract/manifest.ts";
 import {
   type Artefact,
@@ -78,10 +80,10 @@ const manifestIn = (folder: string): string | undefined =>
     : undefined;
 
 /** Builds beside `target` and renames, so that the folder is whole or not there. */
-async function buildInto(target: string, entry: string): Promise<void> {
+async function buildInto(target: string, entry: string, variants: VariantChoice): Promise<void> {
   const folder = mkdtempSync(`${target}-`);
   try {
-    const options = { name: "program", runtime: "spx/runtime", keepIr: false };
+    const options = { name: "program", runtime: "spx/runtime", keepIr: false, variants };
     const { artefact } = await compileFile(entry, nodeHost(), options);
     if (artefact === null || artefact.kind === "problem") throw new Error(JSON.stringify(artefact?.problems));
     writeArtefact(folder, artefact.files, artefact.replaces);
@@ -95,16 +97,25 @@ async function buildInto(target: string, entry: string): Promise<void> {
 
 const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-/** Builds `file`, or the text of a new file. @throws Error with the diagnostics when it has errors. */
-export async function buildProgram(program: { file: string } | { text: string }): Promise<BuiltProgram> {
+/**
+ * Builds `file`, or the text of a new file, with the variants that win somewhere or with all candidates.
+ * @throws Error with the diagnostics when it has errors.
+ */
+export async function buildProgram(
+  program: { file: string } | { text: string },
+  variants: VariantChoice = "winning",
+): Promise<BuiltProgram> {
   const parent = cacheFolder();
   const entry = "file" in program ? program.file : join(parent, `${shortHash(program.text)}.spx`);
   if ("text" in program && !existsSync(entry)) writeFileSync(entry, program.text);
-  const { diagnostics, sources, transforms } = planFile(entry, nodeHost());
+  const { diagnostics, sources, transforms } = planFile(entry, nodeHost(), new StageClock(), variants);
   if (diagnostics.some(({ severity }) => severity === "error"))
     throw new Error(renderDiagnostics(diagnostics, sources));
-  const folder = join(parent, shortHash(JSON.stringify(sources.map(({ file, text }) => [file, text]))));
-  if (manifestIn(folder) === undefined) await buildInto(folder, entry);
+  const folder = join(
+    parent,
+    shortHash(JSON.stringify([variants, sources.map(({ file, text }) => [file, text])])),
+  );
+  if (manifestIn(folder) === undefined) await buildInto(folder, entry, variants);
   const manifestFile = manifestIn(folder);
   if (manifestFile === undefined) throw new Error(`no artefact of ${entry}`);
   return {

@@ -147,20 +147,63 @@ transform Everything(W: frozen [out, in], r: int = 4, nnz: int = 9, n: const int
 `;
 
 const sizes: Readonly<Record<string, readonly (readonly [number, number])[]>> = {
-  Symmetric: [[1, 1], [17, 17], [32, 32]],
-  NMOutput: [[4, 7], [36, 17]],
-  NMOdd: [[7, 5], [33, 40]],
-  NMWide: [[5, 32], [33, 96]],
-  OddBlocks: [[3, 5], [33, 40]],
-  BigBlocks: [[16, 16], [48, 64]],
-  Rotated: [[9, 4], [33, 68]],
-  Blocks: [[2, 2], [34, 22]],
-  ThreeFactors: [[6, 4], [66, 36]],
-  Shuffled: [[4, 3], [36, 17]],
-  Shifted: [[1, 1], [33, 33]],
-  Repeated: [[3, 3], [24, 54]],
-  Mixer: [[4, 4], [38, 38]],
-  Everything: [[3, 4], [33, 52]],
+  Symmetric: [
+    [1, 1],
+    [17, 17],
+    [32, 32],
+  ],
+  NMOutput: [
+    [4, 7],
+    [36, 17],
+  ],
+  NMOdd: [
+    [7, 5],
+    [33, 40],
+  ],
+  NMWide: [
+    [5, 32],
+    [33, 96],
+  ],
+  OddBlocks: [
+    [3, 5],
+    [33, 40],
+  ],
+  BigBlocks: [
+    [16, 16],
+    [48, 64],
+  ],
+  Rotated: [
+    [9, 4],
+    [33, 68],
+  ],
+  Blocks: [
+    [2, 2],
+    [34, 22],
+  ],
+  ThreeFactors: [
+    [6, 4],
+    [66, 36],
+  ],
+  Shuffled: [
+    [4, 3],
+    [36, 17],
+  ],
+  Shifted: [
+    [1, 1],
+    [33, 33],
+  ],
+  Repeated: [
+    [3, 3],
+    [24, 54],
+  ],
+  Mixer: [
+    [4, 4],
+    [38, 38],
+  ],
+  Everything: [
+    [3, 4],
+    [33, 52],
+  ],
 };
 const names = [...source.matchAll(/transform (\w+)/g)].map((match) => match[1] ?? "");
 const batches = [1, 2, 5, 16, 33, 50];

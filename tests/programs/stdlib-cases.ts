@@ -1,6 +1,7 @@
 /** The transforms of the standard library with sizes and numbers that reach the corners of their kernels. */
 import { join } from "node:path";
 import { expect } from "vitest";
+import type { VariantChoice } from "../../compiler/plan/keep-variants.ts";
 import type { Layer } from "../../runtime/index.ts";
 import { type BuiltProgram, buildProgram } from "./built-program.ts";
 
@@ -90,10 +91,12 @@ export const stdlibCases: readonly StdlibCase[] = [
 export const errorBound = 1e-5;
 
 /** Every file of the cases, built or taken from the cache. */
-export async function buildStdlib(): Promise<ReadonlyMap<string, BuiltProgram>> {
+export async function buildStdlib(
+  variants: VariantChoice = "winning",
+): Promise<ReadonlyMap<string, BuiltProgram>> {
   const programs = new Map<string, BuiltProgram>();
   for (const file of new Set(stdlibCases.map((one) => one.file))) {
-    programs.set(file, await buildProgram({ file: join("stdlib", `${file}.spx`) }));
+    programs.set(file, await buildProgram({ file: join("stdlib", `${file}.spx`) }, variants));
   }
   return programs;
 }

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
-import type { Manifest, VariantManifest } from "../../runtime/contract/manifest.ts";
+import { abiVersion, type Manifest, type VariantManifest } from "../../runtime/contract/manifest.ts";
 import { apply, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { chooseLevel } from "../../runtime/device/cpu/choose-level.ts";
 import { createWorkspacePool } from "../../runtime/device/cpu/workspace-pool.ts";
@@ -235,6 +235,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
             ],
             variants: [variant],
             merge: { method: "identity", variant: "dense" },
+            backward: { kind: "refused", parameter: "W", reason: "this kernel only multiplies" },
           },
         },
       ],
@@ -242,7 +243,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
   }
 
   it("run from a file, synchronously and in parallel, and merge", async () => {
-    const { url, hash } = store("native.json", denseManifest(buildLibrary("native", 1)));
+    const { url, hash } = store("native.json", denseManifest(buildLibrary("native", abiVersion)));
     const W = {
       data: Float32Array.from({ length: 33 * 20 }, (_, index) => (index % 23) - 11),
       shape: [33, 20],
@@ -265,7 +266,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
   });
 
   it("are refused when the file is another one, or follows another contract", async () => {
-    const library = buildLibrary("changed", 1);
+    const library = buildLibrary("changed", abiVersion);
     const load = (name: string, manifest: Manifest) =>
       openArtefact(store(name, manifest).url)
         .transform<{ W: unknown }, object>("Dense")
@@ -274,8 +275,8 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
     await expect(
       load("lost.json", { ...manifest, kernels: { ...manifest.kernels, file: "lost.so" } }),
     ).rejects.toThrow(/SPX8301/);
-    await expect(load("other.json", denseManifest(buildLibrary("abi2", 2)))).rejects.toThrow(
-      /SPX8201.*contract version 2/,
+    await expect(load("other.json", denseManifest(buildLibrary("later", abiVersion + 1)))).rejects.toThrow(
+      `contract version ${abiVersion + 1}, this runtime ${abiVersion}`,
     );
     const old = join(folder, library.file);
     writeFileSync(old, "not a library");

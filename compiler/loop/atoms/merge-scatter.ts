@@ -29,7 +29,7 @@ import type { LoopExpression } from "../loop-node.ts";
 import type { OperandTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
 import { panelWindows, shiftedWord, windowShape } from "./nm.ts";
-import { forEachWindowLine } from "./sparse.ts";
+import { windowLines, windowStart } from "./sparse.ts";
 
 /** The panel of `y` that a tile writes. */
 export interface MergedPanel {
@@ -95,20 +95,16 @@ export function mergeNmLanes(
 
 /** Lane by lane: each lane of a line belongs to an input of its own. */
 export function mergeWindowEll(block: Block, term: OperandTerm, { buffer, panel, start }: MergedPanel): void {
-  forEachWindowLine(
-    block,
-    term,
-    panel,
-    () => {},
-    (inner, firstInput, lineStart) => {
-      const w = define(inner, "w", load(bufferOf(term, "values"), lineStart, f32x16));
-      const pick = define(inner, "pick", load(bufferOf(term, "indices"), lineStart, i32x16));
-      for (let lane = 0; lane < 16; lane++) {
-        const input = add(firstInput, convert(extract(pick, lane), "i64"));
-        addTo(inner, buffer, add(start, add(mul(input, int(16)), int(lane))), extract(w, lane), f32);
-      }
-    },
-  );
+  loop(block, "line", windowLines(block, term, panel), (inner, line) => {
+    const firstInput = windowStart(inner, term, line);
+    const lineStart = define(inner, "line_start", mul(line, int(16)));
+    const w = define(inner, "w", load(bufferOf(term, "values"), lineStart, f32x16));
+    const pick = define(inner, "pick", load(bufferOf(term, "indices"), lineStart, i32x16));
+    for (let lane = 0; lane < 16; lane++) {
+      const input = add(firstInput, convert(extract(pick, lane), "i64"));
+      addTo(inner, buffer, add(start, add(mul(input, int(16)), int(lane))), extract(w, lane), f32);
+    }
+  });
 }
 
 /** Visits the rows of a panel that exist: `visit(block, row, lane)`. */

@@ -23,33 +23,25 @@ import type { OperandTerm, ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
 import { type OutputTile, rowBases, type TokenTile, tileRows, tokenBases } from "../tile-node.ts";
 
-/** Visits the lines of a panel of a window-ell operand: `visit(block, first input of the window, element of the line)`. */
-export function forEachWindowLine(
+/** The lines of a panel of a window-ell operand, as a range. */
+export function windowLines(
   block: Block,
   term: OperandTerm,
   panel: LoopExpression,
-  prepare: (inner: Block, firstInput: LoopExpression) => void,
-  visit: (inner: Block, firstInput: LoopExpression, lineStart: LoopExpression) => void,
-): void {
-  const panelEntries = bufferOf(term, "panelEntries");
-  const entries = bufferOf(term, "entries");
-  const line = declareRegister(block, "line", loadIndex(bufferOf(term, "panelLines"), panel));
-  const from = define(block, "first_entry", loadIndex(panelEntries, panel));
-  const to = define(block, "end_entry", loadIndex(panelEntries, add(panel, int(1))));
-  loop(block, "entry", { from, to }, (inner, entry) => {
-    const window = loadIndex(entries, mul(entry, int(2)));
-    const firstInput = define(inner, "first_input", mul(window, int(16)));
-    const count = define(inner, "lines", loadIndex(entries, add(mul(entry, int(2)), int(1))));
-    prepare(inner, firstInput);
-    const end = define(inner, "end", add(line.read, count));
-    loop(inner, "at", { from: line.read, to: end }, (lineBlock, at) => {
-      visit(lineBlock, firstInput, define(lineBlock, "line_start", mul(at, int(16))));
-    });
-    assign(inner, line, end);
-  });
+): { readonly from: LoopExpression; readonly to: LoopExpression } {
+  const starts = bufferOf(term, "panelLines");
+  const from = define(block, "first_line", loadIndex(starts, panel));
+  return { from, to: define(block, "end_line", loadIndex(starts, add(panel, int(1)))) };
 }
 
-/** acc[token] += value * x[index], lane = output. */
+/** First input of the window of a line. */
+export const windowStart = (block: Block, term: OperandTerm, line: LoopExpression): LoopExpression =>
+  define(block, "first_input", mul(loadIndex(bufferOf(term, "windows"), line), int(16)));
+
+/** Sums of one token or two would wait for each other; more tokens keep the units busy, and one loop ends sooner. */
+const lineChains = (tokens: number): number => (tokens <= 2 ? 2 : 1);
+
+/** acc[token][chain] += value * x[index], lane = output, the lines dealt out to the chains in turn. */
 export function accumulateSparseLanes(
   block: Block,
   term: ResolvedTerm,
@@ -59,37 +51,38 @@ export function accumulateSparseLanes(
   const values = bufferOf(term, "values");
   const indices = bufferOf(term, "indices");
   const bases = rowBases(block, term.input, tile);
-  let windows: Register[] = [];
-  forEachWindowLine(
-    block,
-    term,
-    panel,
-    (inner, firstInput) => {
-      windows = bases.map(() => declareRegister(inner, "x", zeros));
-      const left = define(inner, "left", sub(term.columns, firstInput));
-      const fill = (branch: Block, count: LoopExpression | null): void => {
-        for (const [token, base] of bases.entries()) {
-          const window = windows[token];
-          if (window === undefined) continue;
-          assign(branch, window, load(term.input.buffer, add(base, firstInput), f32x16, count));
-        }
-      };
-      when(
-        inner,
-        compare("ge", left, int(16)),
-        (branch) => fill(branch, null),
-        (branch) => fill(branch, left),
-      );
-    },
-    (inner, _, lineStart) => {
-      const w = define(inner, "w", load(values, lineStart, f32x16));
-      const index = define(inner, "pick", load(indices, lineStart, i32x16));
-      for (const [token, window] of windows.entries()) {
-        const sum = tile.sums[token]?.[0];
-        if (sum !== undefined) assign(inner, sum, fma(w, permute(window.read, index), sum.read));
+  const chains = Math.min(lineChains(tile.sums.length), tile.chains);
+  const { from, to } = windowLines(block, term, panel);
+  const one = (inner: Block, line: LoopExpression, chain: number): void => {
+    const firstInput = windowStart(inner, term, line);
+    const windows = bases.map(() => declareRegister(inner, "x", zeros));
+    const left = define(inner, "left", sub(term.columns, firstInput));
+    const fill = (branch: Block, count: LoopExpression | null): void => {
+      for (const [token, base] of bases.entries()) {
+        const window = windows[token];
+        if (window === undefined) continue;
+        assign(branch, window, load(term.input.buffer, add(base, firstInput), f32x16, count));
       }
-    },
-  );
+    };
+    when(
+      inner,
+      compare("ge", left, int(16)),
+      (branch) => fill(branch, null),
+      (branch) => fill(branch, left),
+    );
+    const start = define(inner, "line_start", mul(line, int(16)));
+    const w = define(inner, "w", load(values, start, f32x16));
+    const index = define(inner, "pick", load(indices, start, i32x16));
+    for (const [token, window] of windows.entries()) {
+      const sum = tile.sums[token]?.[chain];
+      if (sum !== undefined) assign(inner, sum, fma(w, permute(window.read, index), sum.read));
+    }
+  };
+  const whole = define(block, "whole", sub(to, rem(sub(to, from), int(chains))));
+  loop(block, "line", { from, to: whole, step: chains }, (inner, line) => {
+    for (let chain = 0; chain < chains; chain++) one(inner, add(line, int(chain)), chain);
+  });
+  if (chains > 1) loop(block, "line", { from: whole, to }, (inner, line) => one(inner, line, 0));
 }
 
 /** Independent sums along a row that keep the multiply-add units busy while each one waits for its last result. */

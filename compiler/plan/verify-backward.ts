@@ -1,0 +1,98 @@
+/** The verifier of backward passes: sentences that must hold for their steps, in the words of the forward laws. */
+import type { FormatName } from "../../runtime/contract/operand-format.ts";
+import { sameDimension } from "../types/dimension.ts";
+import type { BackwardPlan, BackwardStep, GradientInput, GradientStep, Plan } from "./plan.ts";
+
+interface Law {
+  readonly sentence: string;
+  readonly holds: (plan: Plan, backward: BackwardPlan) => boolean;
+}
+
+const given = ["x", "dy"];
+const inputsOf = (step: BackwardStep): readonly string[] =>
+  step.kind === "apply"
+    ? step.step.terms.map(({ input }) => input)
+    : [step.left.activation, step.right.activation];
+const gradientsOf = ({ steps }: BackwardPlan): readonly GradientStep[] =>
+  steps.filter((step) => step.kind === "gradient");
+
+const hasFormat = (plan: Plan, name: string | null, format: FormatName): boolean =>
+  name === null || plan.operands.some((operand) => operand.name === name && operand.format.name === format);
+
+/** A permutation is of a whole activation, of which the parameter may take a part. */
+function permutesWhole({ activations }: BackwardPlan, { activation, permutation }: GradientInput): boolean {
+  const width = activations.find(({ name }) => name === activation)?.width;
+  return width !== undefined && (permutation === null || sameDimension(permutation.size, width));
+}
+
+const laws: readonly Law[] = [
+  {
+    sentence: "reads x, dy or what an earlier step wrote",
+    holds: (_, { steps }) =>
+      steps.every((step, index) =>
+        inputsOf(step).every(
+          (input) =>
+            given.includes(input) ||
+            (input !== "dx" &&
+              steps.slice(0, index).some((other) => other.kind === "apply" && other.step.output === input)),
+        ),
+      ),
+  },
+  {
+    sentence: "completes dx",
+    holds: (_, { steps }) => steps.some((step) => step.kind === "apply" && step.step.output === "dx"),
+  },
+  {
+    sentence: "adds only to dx, and overwrites nothing",
+    holds: (_, { steps }) =>
+      steps.every((step, index) => {
+        if (step.kind === "gradient") return true;
+        const { output, accumulate } = step.step;
+        const isWritten = steps
+          .slice(0, index)
+          .some((other) => other.kind === "apply" && other.step.output === output);
+        return accumulate === isWritten && (!accumulate || output === "dx");
+      }),
+  },
+  {
+    sentence: "leaves out without dx only what no gradient follows from",
+    holds: (_, { steps }) =>
+      steps.every(
+        (step) =>
+          step.kind === "gradient" ||
+          !step.dxOnly ||
+          steps.every(
+            (other) => !inputsOf(other).includes(step.step.output) || (other.kind === "apply" && other.dxOnly),
+          ),
+      ),
+  },
+  {
+    sentence: "forms gradients of parameters",
+    holds: (_, backward) =>
+      gradientsOf(backward).every(({ parameter }) => backward.parameters.some(({ name }) => name === parameter)),
+  },
+  {
+    sentence: "has operands of the formats that gradients read",
+    holds: (plan, backward) =>
+      gradientsOf(backward).every(
+        ({ shape, scale }) =>
+          hasFormat(plan, scale, "vector") &&
+          (shape.kind !== "positions" || hasFormat(plan, shape.operand, "positions")) &&
+          (shape.kind !== "matrix" || hasFormat(plan, shape.weights, "row-major")),
+      ),
+  },
+  {
+    sentence: "permutes whole activations",
+    holds: (_, backward) =>
+      gradientsOf(backward).every(
+        ({ left, right }) => permutesWhole(backward, left) && permutesWhole(backward, right),
+      ),
+  },
+];
+
+/** Broken laws; empty when all hold, or when there are no gradients. */
+export function verifyBackward(plan: Plan): readonly string[] {
+  const { backward } = plan;
+  if (backward.kind === "refused") return [];
+  return laws.filter((law) => !law.holds(plan, backward)).map(({ sentence }) => sentence);
+}

@@ -1,0 +1,255 @@
+/** One case through every level that needs no machine code, each compared with the oracle to the last bit. */
+import { blockDiagonal, type DenseMatrix } from "../../compiler/algebra/dense-matrix.ts";
+import { densify } from "../../compiler/algebra/evaluate-algebra.ts";
+import { type BufferData, interpretLoop } from "../../compiler/backend/reference/interpret-loop.ts";
+import type { LoweredKernel } from "../../compiler/loop/lower-variant.ts";
+import { verifyLoop } from "../../compiler/loop/verify-loop.ts";
+import { evaluateSource as evaluateDense } from "../../compiler/plan/evaluate-source.ts";
+import { interpretMerge, interpretVariant } from "../../compiler/plan/interpret-plan.ts";
+import type { Plan } from "../../compiler/plan/plan.ts";
+import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { unpackOperand } from "../../runtime/formats/pack-operand.ts";
+import {
+  floatsOf,
+  integersOf,
+  type MemoryBlock,
+  type PackedOperand,
+} from "../../runtime/formats/packed-operand.ts";
+import { readPanels } from "../../runtime/formats/panel16.ts";
+import { evaluateSource, type SourceLeaves } from "../../runtime/model/evaluate-source.ts";
+import { parameterMatrix, tensorMatrix } from "../../runtime/model/parameter-values.ts";
+import { inputsFor, type LoadedCase, type SweepCase } from "./loaded-case.ts";
+import { applyMatrix } from "./program-oracle.ts";
+import { createRandom, type Random } from "./random.ts";
+import { atLevel, type Level, LevelFault, type Road } from "./road.ts";
+import { demandLawfulPlan, type Stages } from "./stages.ts";
+
+/** @throws LevelFault at the first entry that is not equal. */
+export function demandEqual(
+  level: Level,
+  what: string,
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+): void {
+  if (found.length !== expected.length)
+    throw new LevelFault(level, `${what}: ${found.length} values, expected ${expected.length}`);
+  for (let index = 0; index < expected.length; index++) {
+    if (found[index] !== expected[index])
+      throw new LevelFault(
+        level,
+        `${what}: entry ${index} of ${expected.length} is ${found[index]}, expected ${expected[index]}`,
+      );
+  }
+}
+
+export interface LevelChoices {
+  /** Variants that are interpreted as loops, of each level; the rest is left to other cases. 0: no loops at all. */
+  readonly loopVariants: number;
+  readonly loopBatches: number;
+}
+
+/** @throws LevelFault. Requires a plan. */
+export function compareLevels(
+  one: SweepCase,
+  stages: Stages,
+  loaded: LoadedCase,
+  road: Road,
+  choices: LevelChoices,
+): void {
+  compareAlgebra(stages, loaded);
+  const { plan, refusal } = stages;
+  if (plan === null) {
+    if (refusal === "SPX6001" && loaded.weight.values.some((value) => value !== 0))
+      throw new LevelFault("plan", "the weight is said to be zero and is not");
+    if (refusal !== "SPX6001" && refusal !== "SPX6201")
+      throw new LevelFault("plan", `refused with ${refusal}`);
+    return;
+  }
+  demandLawfulPlan(plan);
+  comparePlan(one, stages, loaded, plan);
+  const packed = packOperands(plan, stages, loaded, road);
+  if (choices.loopVariants > 0) compareLoops(one, plan, loaded, packed, road, choices);
+}
+
+function compareAlgebra({ built, normal }: Stages, { weight, compilerValues }: LoadedCase): void {
+  for (const [level, graph] of [
+    ["build", built],
+    ["normalise", normal],
+  ] as const) {
+    const found = atLevel(level, () => densify(graph.root, compilerValues));
+    demandEqual(level, "shape", [found.rows, found.columns], [weight.rows, weight.columns]);
+    demandEqual(level, "the weight", found.values, weight.values);
+  }
+}
+
+function comparePlan(one: SweepCase, { checked }: Stages, loaded: LoadedCase, plan: Plan): void {
+  const { weight, compilerValues } = loaded;
+  const batch = 2;
+  const x = inputsFor(one.seed, batch * weight.columns);
+  const expected = applyMatrix(weight, x, batch);
+  for (const variant of plan.variants) {
+    const y = atLevel("plan", () =>
+      interpretVariant(plan, variant, checked.tensors, compilerValues, Float64Array.from(x), batch),
+    );
+    demandEqual("plan", `${variant.name}: ${variant.form}`, y, expected);
+  }
+  const merged: DenseMatrix = atLevel("merge plan", () =>
+    interpretMerge(plan, checked.tensors, compilerValues),
+  );
+  demandEqual("merge plan", `merge by ${plan.merge.method}`, merged.values, weight.values);
+}
+
+const allocate = (bytes: number): MemoryBlock => ({
+  address: 0n,
+  view: new ArrayBuffer(bytes),
+  free: () => undefined,
+});
+
+/** Every operand, packed by the runtime, against its source in float64. */
+function packOperands(
+  plan: Plan,
+  { checked }: Stages,
+  loaded: LoadedCase,
+  road: Road,
+): ReadonlyMap<string, PackedOperand> {
+  const { state, compilerValues } = loaded;
+  const { symbols } = state;
+  const leaves = leavesOf(loaded);
+  return new Map(
+    plan.operands.map((operand) => {
+      const { name, format, source } = operand;
+      const packed = atLevel("pack", () =>
+        road.packOperand(format, evaluateSource(source, leaves), symbols, allocate),
+      );
+      const found = atLevel("pack", () => unpackOperand(format, packed, symbols));
+      const expected = evaluateDense(source, checked.tensors, compilerValues);
+      const copies =
+        format.name === "blockdiag16" && format.repeated ? evaluateNumber(format.blocks, symbols) : 1;
+      const whole = blockDiagonal(Array.from({ length: copies }, () => expected));
+      demandEqual("pack", `${name} as ${format.name}`, found, whole.values);
+      return [name, packed];
+    }),
+  );
+}
+
+function leavesOf({ state }: LoadedCase): SourceLeaves {
+  return {
+    symbols: state.symbols,
+    leaf(name, slice) {
+      const parameter = state.parameters.get(name);
+      if (parameter !== undefined) return parameterMatrix(parameter, slice);
+      const tensor = state.tensors.get(name);
+      if (tensor === undefined) throw new ReferenceError(`no tensor ${name}`);
+      return tensorMatrix(tensor, slice);
+    },
+    pattern(name) {
+      const pattern = state.patterns.get(name);
+      if (pattern === undefined) throw new ReferenceError(`no pattern ${name}`);
+      return pattern;
+    },
+  };
+}
+
+interface LoopCall {
+  readonly kernel: LoweredKernel;
+  readonly packed: ReadonlyMap<string, PackedOperand>;
+  readonly loaded: LoadedCase;
+  readonly x: Float32Array;
+  readonly y: Float32Array;
+  readonly batch: number;
+  readonly seed: number;
+}
+
+/** Runs a kernel on packed bytes, its tiles in a random order. */
+function interpretKernel({ kernel, packed, loaded, x, y, batch, seed }: LoopCall): void {
+  const { program } = kernel;
+  const constants = program.buffers.filter(({ space }) => space === "constant");
+  const buffers = new Map<string, BufferData>([
+    ["x", x],
+    ["y", y],
+  ]);
+  kernel.buffers.forEach(({ operand, buffer }, index) => {
+    const bytes = packed.get(operand);
+    if (bytes === undefined) throw new ReferenceError(`no operand ${operand}`);
+    const element = bytes.buffers.find(({ name }) => name === buffer)?.element;
+    const data = element === "f32" ? floatsOf(bytes, buffer) : (integersOf(bytes, buffer) as BufferData);
+    buffers.set(constants[index]?.name ?? "", data);
+  });
+  const random = createRandom(seed);
+  interpretLoop(program, {
+    buffers,
+    symbols: new Map(
+      kernel.symbols.map(({ name, value }) => [name, evaluateNumber(value, loaded.state.symbols)]),
+    ),
+    batch,
+    tileOrder: (count) => {
+      const order = Array.from({ length: count }, (_, tile) => tile);
+      return order
+        .map((tile) => ({ tile, key: random.below(2 ** 30) }))
+        .sort((a, b) => a.key - b.key)
+        .map(({ tile }) => tile);
+    },
+  });
+}
+
+/** The constants of a specialised kernel, where the case's sizes are those. */
+function constantsFor(plan: Plan, loaded: LoadedCase): Readonly<Record<string, number>> {
+  const { specializations } = plan;
+  const fits = specializations.every(({ symbol, value }) => loaded.state.symbols.get(symbol) === value);
+  return fits ? Object.fromEntries(specializations.map(({ symbol, value }) => [symbol, value])) : {};
+}
+
+function compareLoops(
+  one: SweepCase,
+  plan: Plan,
+  loaded: LoadedCase,
+  packed: ReadonlyMap<string, PackedOperand>,
+  road: Road,
+  { loopVariants, loopBatches }: LevelChoices,
+): void {
+  const { weight } = loaded;
+  for (const target of x86Targets) {
+    const level: Level = target.suffix === "v4" ? "loop v4" : "loop v3";
+    const random = createRandom(one.seed ^ target.vectorBits);
+    const options = { name: "kernel", constants: random.chance(0.5) ? constantsFor(plan, loaded) : {} };
+    const common = { packed, loaded, seed: one.seed };
+    for (const variant of someOf(plan.variants, loopVariants, random)) {
+      const kernel = atLevel(level, () => road.lowerVariant(plan, variant, target, options));
+      demandVerified(level, kernel);
+      for (const batch of someOf(bearable(one.batches), loopBatches, random)) {
+        const x = inputsFor(one.seed + batch, batch * weight.columns);
+        const y = new Float32Array(batch * weight.rows).fill(Number.NaN);
+        atLevel(level, () => interpretKernel({ kernel, x, y, batch, ...common }));
+        demandEqual(level, `${variant.name}, batch ${batch}`, y, applyMatrix(weight, x, batch));
+      }
+    }
+    if (plan.merge.method === "identity") continue;
+    const mergeLevel: Level = target.suffix === "v4" ? "merge loop v4" : "merge loop v3";
+    const kernel = atLevel(mergeLevel, () => road.lowerMerge(plan, target, options));
+    demandVerified(mergeLevel, kernel);
+    const y = new Float32Array(Math.ceil(weight.rows / 16) * weight.columns * 16).fill(Number.NaN);
+    atLevel(mergeLevel, () => interpretKernel({ kernel, x: new Float32Array(0), y, batch: 0, ...common }));
+    demandEqual(mergeLevel, "the merged weight", readPanels(y, weight.rows, weight.columns), weight.values);
+    if (y.some((value) => Number.isNaN(value)))
+      throw new LevelFault(mergeLevel, "padding rows are not written");
+  }
+}
+
+/** The interpreter takes its time, and machine code sees the others. */
+const bearable = (batches: readonly number[]): readonly number[] => {
+  const small = batches.filter((batch) => batch <= 33);
+  return small.length === 0 ? batches : small;
+};
+
+function demandVerified(level: Level, { program }: LoweredKernel): void {
+  const findings = verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`);
+  if (findings.length > 0) throw new LevelFault(level, `the verifier refused: ${findings.join("; ")}`);
+}
+
+/** `count` of them at random, in their order. */
+export function someOf<T>(all: readonly T[], count: number, random: Random): T[] {
+  const chosen = new Set<number>();
+  while (chosen.size < Math.min(count, all.length)) chosen.add(random.below(all.length));
+  return all.filter((_, index) => chosen.has(index));
+}

@@ -1,0 +1,180 @@
+/**
+ * A program with sizes and data: a layer's state as the runtime makes it, beside what the oracle says. Data are small
+ * integers, thinned until every calculation in float32 is exact, so that levels have to agree to the last bit.
+ */
+import type { WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { bindArguments } from "../../runtime/model/bind-arguments.ts";
+import type { LayerState } from "../../runtime/model/initial-state.ts";
+import type { DenseTensor } from "../../runtime/select/dense-tensor.ts";
+import { positionsOf } from "../../runtime/select/pattern.ts";
+import type { PatternDeclaration, Program, Sizes } from "./program.ts";
+import { patternsOf, tensorsOf } from "./program.ts";
+import { bitsNeeded, type Matrix, meaningOf, positionsKept, type Values } from "./program-oracle.ts";
+import { argumentNumbers, argumentTensors } from "./program-text.ts";
+import { createRandom, type Random } from "./random.ts";
+import { atLevel, LevelFault, type Road } from "./road.ts";
+import type { Stages } from "./stages.ts";
+
+export interface SweepCase {
+  readonly program: Program;
+  readonly sizes: Sizes;
+  /** Of the data, the order of tiles, and what is picked where not everything runs. */
+  readonly seed: number;
+  readonly batches: readonly number[];
+}
+
+export interface LoadedCase {
+  readonly given: ReadonlyMap<string, DenseTensor>;
+  readonly numbers: ReadonlyMap<string, number>;
+  readonly state: LayerState;
+  /** What every parameter is set to after loading. */
+  readonly parameters: ReadonlyMap<string, Float32Array>;
+  readonly values: Values;
+  /** The same values as the compiler's interpreters read them. */
+  readonly compilerValues: WeightValues;
+  readonly weight: Matrix;
+}
+
+export const largestInput = 3;
+const exactBits = 24;
+
+/** Entries up to `largest`, one of `every` not zero; from dense to thin. */
+const densities = [
+  { largest: 3, every: 1 },
+  { largest: 1, every: 1 },
+  { largest: 2, every: 4 },
+  { largest: 1, every: 10 },
+  { largest: 1, every: 40 },
+  { largest: 1, every: 400 },
+] as const;
+type Density = (typeof densities)[number];
+
+const integers = (random: Random, count: number, { largest, every }: Density): Float32Array =>
+  Float32Array.from({ length: count }, () => {
+    const value = 1 + random.below(largest);
+    return random.below(every) > 0 ? 0 : random.chance(0.5) ? value : -value;
+  });
+
+export const inputsFor = (seed: number, count: number): Float32Array => {
+  const random = createRandom(seed);
+  return Float32Array.from({ length: count }, () => random.below(2 * largestInput + 1) - largestInput);
+};
+
+function givenTensors({ program, sizes, seed }: SweepCase, density: Density): Map<string, DenseTensor> {
+  const random = createRandom(seed ^ 0x51ed);
+  return new Map(
+    argumentTensors(program).map((tensor) => {
+      const sides = tensor.structure === "vector" ? [tensor.rows] : [tensor.rows, tensor.columns];
+      const shape = [...(tensor.stack === null ? [] : [tensor.stack]), ...sides].map((side) =>
+        evaluateNumber(side, sizes),
+      );
+      return [
+        tensor.name,
+        {
+          shape,
+          values: integers(
+            random,
+            shape.reduce((a, b) => a * b, 1),
+            density,
+          ),
+        },
+      ];
+    }),
+  );
+}
+
+/** Positions as the runtime chose them. @throws LevelFault where the language leaves no choice and it chose others. */
+function positionsIn(program: Program, state: LayerState, values: Values): Map<PatternDeclaration, number[]> {
+  const chosen = new Map<PatternDeclaration, number[]>();
+  for (const pattern of patternsOf(program.weight)) {
+    const holder = tensorsOf(program.weight).find(({ support }) => support === pattern);
+    const found =
+      pattern.name === ""
+        ? state.parameters.get(holder?.name ?? "")?.target.support
+        : state.patterns.get(pattern.name);
+    if (found === undefined || found === null) throw new LevelFault("load", `no pattern ${pattern.name}`);
+    const positions = [...positionsOf(found)];
+    const expected = positionsKept(pattern, values);
+    if (expected !== null && expected.join() !== positions.join())
+      throw new LevelFault(
+        "load",
+        `pattern ${pattern.name} keeps ${positions.join()}, expected ${expected.join()}`,
+      );
+    if (pattern.selection.kind === "random") {
+      const count = evaluateNumber(pattern.selection.count, values.sizes);
+      const ascending = positions.every(
+        (position, index) => index === 0 || position > (positions[index - 1] ?? 0),
+      );
+      if (positions.length !== count || !ascending)
+        throw new LevelFault("load", `${count} random positions are ${positions.join()}`);
+    }
+    chosen.set(pattern, positions);
+  }
+  return chosen;
+}
+
+function load(one: SweepCase, { loading, checked }: Stages, road: Road, density: Density): LoadedCase {
+  const { program, sizes, seed } = one;
+  const given = givenTensors(one, density);
+  const constants = new Set(Object.keys(checked.constants));
+  const numbers = new Map(
+    argumentNumbers(program).flatMap(({ name }) =>
+      constants.has(name) ? [] : [[name, sizes.get(name) ?? 0] as const],
+    ),
+  );
+  const bound = bindArguments(loading, { tensors: given, numbers });
+  const state = road.initialState(loading, bound, { seed: seed >>> 1, layer: program.name }, null);
+  const random = createRandom(seed ^ 0x7a11);
+  const parameters = new Map<string, Float32Array>();
+  for (const [name, { values }] of state.parameters) {
+    values.set(integers(random, values.length, density));
+    parameters.set(name, values.slice());
+  }
+  const tensors = new Map([
+    ...[...given].map(([name, { values }]) => [name, values] as const),
+    ...parameters,
+  ]);
+  const first: Values = { sizes, tensors, positions: new Map() };
+  const values: Values = { ...first, positions: positionsIn(program, state, first) };
+  const compilerValues: WeightValues = {
+    numbers: bound.symbols,
+    tensors: new Map(
+      [...tensors].map(([name, data]) => {
+        const support = state.parameters.get(name)?.target.support ?? null;
+        return [
+          name,
+          { values: Float64Array.from(data), positions: support === null ? null : [...positionsOf(support)] },
+        ];
+      }),
+    ),
+    patterns: new Map(
+      [...state.patterns].map(([name, pattern]) => {
+        const kept = new Set(positionsOf(pattern));
+        return [name, (row: number, column: number) => kept.has(row * pattern.columns + column)];
+      }),
+    ),
+  };
+  return {
+    given,
+    numbers,
+    state,
+    parameters,
+    values,
+    compilerValues,
+    weight: meaningOf(program.weight, values),
+  };
+}
+
+/** @throws LevelFault at "load". */
+export function loadCase(one: SweepCase, stages: Stages, road: Road): LoadedCase {
+  let loaded: LoadedCase | null = null;
+  for (const density of densities) {
+    loaded = atLevel("load", () => load(one, stages, road, density));
+    if (bitsNeeded(one.program.weight, loaded.values, largestInput) <= exactBits) return loaded;
+  }
+  throw new InexactCase("no data of this case is exact in float32");
+}
+
+/** The case proves nothing about rounding and is left out. */
+export class InexactCase extends Error {}

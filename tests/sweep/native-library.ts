@@ -1,0 +1,166 @@
+/**
+ * The last levels: the kernels of many cases compiled into one library of one instruction-set level, opened by the
+ * runtime as an artefact, loaded, run and merged. Machine code is what a sweep waits for, so cases share a build.
+ */
+import { createHash } from "node:crypto";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { lowerTransform } from "../../compiler/driver/lower-transform.ts";
+import { uniqueKernels } from "../../compiler/driver/unique-kernels.ts";
+import { buildManifest } from "../../compiler/emit/manifest.ts";
+import type { Plan } from "../../compiler/plan/plan.ts";
+import { type X86Target, x86Targets } from "../../compiler/targets/x86-targets.ts";
+import type { Manifest } from "../../runtime/contract/manifest.ts";
+import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpu-device.ts";
+import type { DenseParameter, Layer } from "../../runtime/model/layer.ts";
+import { artefactOver } from "../../runtime/model/open-artefact.ts";
+import { openLibrary, readString } from "../../runtime/native/foreign-library.ts";
+import { demandEqual, someOf } from "./compare-levels.ts";
+import { inputsFor, type LoadedCase, type SweepCase } from "./loaded-case.ts";
+import { applyMatrix } from "./program-oracle.ts";
+import { createRandom } from "./random.ts";
+import { LevelFault, type Road } from "./road.ts";
+import type { Stages } from "./stages.ts";
+
+/** A case that passed every level before. */
+export interface NativeCase {
+  readonly one: SweepCase;
+  readonly stages: Stages;
+  readonly loaded: LoadedCase;
+}
+
+/** `mostVariants` of the plan, and the one that the merge goes through. */
+function reducedPlan(plan: Plan, seed: number, mostVariants: number): Plan {
+  const chosen = new Set(someOf(plan.variants, mostVariants, createRandom(seed)));
+  const { merge } = plan;
+  return {
+    ...plan,
+    variants: plan.variants.filter(
+      (variant) => chosen.has(variant) || (merge.method === "identity" && variant.name === merge.variant),
+    ),
+  };
+}
+
+export interface NativeLibrary {
+  readonly manifest: Manifest;
+  readonly device: CpuDevice;
+  readonly kernels: number;
+  close(): void;
+}
+
+/** @throws LevelFault at "compile". */
+export async function compileCases(
+  cases: readonly NativeCase[],
+  target: X86Target,
+  road: Road,
+  mostVariants: number,
+): Promise<NativeLibrary> {
+  const [first] = cases;
+  if (first === undefined) throw new TypeError("a library of no cases");
+  const lowered = cases.flatMap(({ one, stages: { checked, built, normal, plan } }) =>
+    plan === null
+      ? []
+      : [
+          lowerTransform({ checked, built, normal, plan: reducedPlan(plan, one.seed, mostVariants) }, [
+            target,
+          ]),
+        ],
+  );
+  const { transforms, programs } = uniqueKernels(lowered);
+  const library = await road.compileLibrary(programs, { foreign: { openLibrary, readString } });
+  if (library.kind === "failure") throw new LevelFault("compile", JSON.stringify(library.problems));
+  const folder = mkdtempSync(join(tmpdir(), "spx-sweep-"));
+  const file = "sweep.so";
+  writeFileSync(join(folder, file), library.bytes);
+  const manifest = buildManifest({
+    module: { ...first.stages.module, sources: cases.flatMap(({ stages }) => stages.module.sources) },
+    transforms,
+    kernels: {
+      file,
+      sha256: createHash("sha256").update(library.bytes).digest("hex"),
+      bytes: library.bytes.byteLength,
+      levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
+    },
+    compiler: "sweep",
+    hashes: new Map(),
+  });
+  const device = openCpuDevice(join(folder, "sweep.manifest.json"), manifest, target.name);
+  return {
+    manifest,
+    device,
+    kernels: programs.length,
+    close: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+const guard = 32;
+
+/** A call with a poisoned output between guards. */
+function guardedForward(layer: Layer, x: Float32Array, batch: number, threads: number): Float32Array {
+  const room = new Float32Array(batch * layer.out + 2 * guard).fill(1234.5);
+  const y = room.subarray(guard, guard + batch * layer.out).fill(Number.NaN);
+  layer.forward(x, { y, threads });
+  const around = [...room.subarray(0, guard), ...room.subarray(guard + batch * layer.out)];
+  if (around.some((value) => value !== 1234.5))
+    throw new LevelFault("native", `batch ${batch} wrote around y`);
+  return y;
+}
+
+/** Every variant that was compiled, on every batch. @throws LevelFault at "native" or "native merge". */
+export async function runNatively(
+  { one, loaded }: NativeCase,
+  { manifest, device }: NativeLibrary,
+): Promise<void> {
+  const { program, batches, seed } = one;
+  const transform = manifest.transforms.find(({ name }) => name === program.name);
+  if (transform === undefined) throw new LevelFault("compile", `no transform ${program.name}`);
+  const { weight, numbers, parameters } = loaded;
+  const given = [...loaded.given].map(
+    ([name, { shape, values }]) => [name, { shape, data: values }] as const,
+  );
+  for (const variant of transform.plan.variants) {
+    // The merge through a variant needs that variant beside the one that is tried; the cost decides between the two.
+    const through = transform.plan.merge.method === "identity" ? transform.plan.merge.variant : variant.name;
+    const variants = transform.plan.variants
+      .filter(({ name }) => name === variant.name || name === through)
+      .map((kept) => ({
+        ...kept,
+        cost: { kind: "number" as const, value: kept.name === variant.name ? 1 : 2 },
+      }));
+    const only = { ...transform, plan: { ...transform.plan, variants } };
+    const artefact = artefactOver(
+      () => ({ ...manifest, transforms: [only] }),
+      () => device,
+    );
+    const args = { ...Object.fromEntries([...given, ...numbers]), seed: seed >>> 1 };
+    const layer = (await artefact.transform(program.name).load(args)) as Layer;
+    // A call before the parameters change, so that what is packed again afterwards is seen to be.
+    layer.forward(inputsFor(seed, 2 * weight.columns));
+    for (const [name, { values }] of Object.entries(
+      layer.parameters() as Readonly<Record<string, DenseParameter>>,
+    ))
+      values.set(parameters.get(name) ?? []);
+    layer.updated();
+    for (const batch of batches) {
+      const x = inputsFor(seed + batch, batch * weight.columns);
+      const [interval] = layer.plan(batch);
+      if (interval?.variant !== variant.name)
+        throw new LevelFault("native", `${interval?.variant} ran for ${variant.name}`);
+      const y = guardedForward(layer, x, batch, 1 + (batch % 2));
+      demandEqual(
+        "native",
+        `${variant.name} on ${device.level}, batch ${batch}`,
+        y,
+        applyMatrix(weight, x, batch),
+      );
+    }
+    demandEqual(
+      "native merge",
+      `beside ${variant.name} on ${device.level}`,
+      layer.merge().data,
+      weight.values,
+    );
+    layer.dispose();
+  }
+}

@@ -1,0 +1,252 @@
+/** A generated program as its source text. Parentheses stand where the grammar needs them, and nowhere else. */
+import { type NumberExpression, printNumber, symbolsOf } from "../../runtime/contract/number-expression.ts";
+import {
+  bodyOf,
+  conditionsOf,
+  divisibility,
+  type Expression,
+  type FunctionDeclaration,
+  functionsOf,
+  nodesOf,
+  type PatternDeclaration,
+  type Program,
+  patternsOf,
+  type TensorDeclaration,
+  tensorsOf,
+} from "./program.ts";
+
+const [sumLevel, productLevel, negativeLevel, postfixLevel, primaryLevel] = [5, 6, 7, 8, 9];
+
+function levelOf(expression: Expression): number {
+  switch (expression.kind) {
+    case "sum":
+      return sumLevel;
+    case "product":
+    case "hadamard":
+    case "mask":
+    case "scale":
+      return productLevel;
+    case "negative":
+      return negativeLevel;
+    case "transpose":
+      return postfixLevel;
+    default:
+      return primaryLevel;
+  }
+}
+
+const tight = (expression: Expression, above: number): string =>
+  levelOf(expression) > above ? textOf(expression) : `(${textOf(expression)})`;
+
+const factorText = (factor: NumberExpression): string => {
+  const text = printNumber(factor);
+  return factor.kind === "apply" || text.startsWith("-") ? `(${text})` : text;
+};
+
+/** The expression as the language writes it. */
+export function textOf(expression: Expression): string {
+  const list = (parts: readonly Expression[]): string => parts.map(textOf).join(", ");
+  switch (expression.kind) {
+    case "tensor": {
+      const { tensor, slice } = expression;
+      return slice === null ? tensor.name : `${tensor.name}[${slice}]`;
+    }
+    case "formal":
+      return expression.name;
+    case "sum":
+      return expression.terms
+        .map((term, index) => {
+          const text = index === 0 ? textOf(term) : tight(term, sumLevel);
+          if (expression.minus[index] !== true) return index === 0 ? text : ` + ${text}`;
+          return index === 0 ? `-${tight(term, productLevel)}` : ` - ${text}`;
+        })
+        .join("");
+    case "product":
+      return expression.factors.map((factor) => tight(factor, productLevel)).join(" @ ");
+    case "scale": {
+      const { factor, side, operand } = expression;
+      if (side === "left") {
+        // A number before a product needs no parentheses: both readings are one matrix.
+        const text = operand.kind === "product" ? textOf(operand) : tight(operand, productLevel);
+        return `${factorText(factor)} * ${text}`;
+      }
+      const text = operand.kind === "product" ? textOf(operand) : tight(operand, productLevel);
+      return `${text} ${side === "right" ? "*" : "/"} ${factorText(factor)}`;
+    }
+    case "negative":
+      return `-${tight(expression.operand, productLevel)}`;
+    case "transpose":
+      return `${tight(expression.operand, negativeLevel)}.T`;
+    case "mask":
+      return `${expression.pattern.name} .* ${tight(expression.operand, productLevel)}`;
+    case "hadamard":
+      return expression.factors.map((factor) => tight(factor, productLevel)).join(" .* ");
+    case "kron":
+      return `kron(${list(expression.factors)})`;
+    case "blockdiag":
+      return `blockdiag(${list(expression.blocks)})`;
+    case "diag":
+      return `diag(${expression.tensor.name})`;
+    case "identity":
+      return expression.bare ? "identity()" : `identity(${printNumber(expression.rows)})`;
+    case "permutation":
+      return `P(${printNumber(expression.stride)})`;
+    case "loop":
+      return `sum(${expression.variable} < ${printNumber(expression.count)}, ${textOf(expression.body)})`;
+    case "let":
+      return expression.name;
+    case "call": {
+      const { operands, numbers, function: called } = expression;
+      const named = numbers.map((value, index) => `${called.numbers[index]}: ${printNumber(value)}`);
+      return `${called.name}(${[...operands.map(textOf), ...named].join(", ")})`;
+    }
+  }
+}
+
+const shapeText = ({ rows, columns, stack, structure }: TensorDeclaration): string => {
+  const sides = structure === "vector" || structure === "diag" ? [rows] : [rows, columns];
+  return `[${[...(stack === null ? [] : [stack]), ...sides].map((side) => printNumber(side)).join(", ")}]`;
+};
+
+function selectionText({ selection }: PatternDeclaration): string {
+  switch (selection.kind) {
+    case "magnitude": {
+      const keep = selection.keep === null ? "" : `, ${printNumber(selection.keep)}`;
+      return `magnitude(${selection.of.name}${keep})`;
+    }
+    case "topk":
+      return `topk(abs(${selection.of.name}), ${printNumber(selection.count)})`;
+    case "random":
+      return `random_support(${printNumber(selection.count)})`;
+  }
+}
+
+function patternText(pattern: PatternDeclaration): string {
+  const { shape } = pattern;
+  switch (shape.kind) {
+    case "unstructured":
+      return "unstructured";
+    case "nm":
+      return `nm(${shape.n}, ${shape.m}) along ${shape.axis}`;
+    case "block":
+      return `block(${shape.height}, ${shape.width})`;
+  }
+}
+
+function paramText(tensor: TensorDeclaration): string {
+  const shape = shapeText(tensor);
+  switch (tensor.structure) {
+    case "sparse": {
+      const { support } = tensor;
+      if (support === null) throw new TypeError(`${tensor.name} has no support`);
+      const on = support.name === "" ? selectionText(support) : support.name;
+      return `  param ${tensor.name}: sparse ${shape} on ${on} = 0`;
+    }
+    case "blockdiag":
+      return `  param ${tensor.name}: blockdiag ${shape} blocks ${tensor.blocks === null ? "" : printNumber(tensor.blocks)} = 0`;
+    case "diag":
+      return `  param ${tensor.name}: diag ${shape} = 1`;
+    default:
+      return `  param ${tensor.name}: ${shape} = 0`;
+  }
+}
+
+const functionText = ({ name, formals, numbers, ...rest }: FunctionDeclaration): string => {
+  const tensors = formals.map(
+    (formal) => `${formal.name}: [${printNumber(formal.rows)}, ${printNumber(formal.columns)}]`,
+  );
+  const body = textOf(bodyOf({ name, formals, numbers, ...rest }));
+  return `function ${name}(${[...tensors, ...numbers.map((number) => `${number}: real`)].join(", ")}) = ${body}\n\n`;
+};
+
+/** The names of dimensions and numbers that the program reads. */
+function numbersRead(program: Program): Set<string> {
+  const read: NumberExpression[] = [];
+  const { weight } = program;
+  for (const { rows, columns, stack, blocks } of tensorsOf(weight))
+    for (const side of [rows, columns, stack, blocks]) if (side !== null) read.push(side);
+  for (const { selection, rows, columns } of patternsOf(weight)) {
+    read.push(rows, columns);
+    if (selection.kind !== "magnitude") read.push(selection.count);
+    else if (selection.keep !== null) read.push(selection.keep);
+  }
+  for (const node of nodesOf(weight)) {
+    read.push(node.rows, node.columns);
+    if (node.kind === "scale") read.push(node.factor);
+    if (node.kind === "loop") read.push(node.count);
+    if (node.kind === "permutation") read.push(node.stride);
+    if (node.kind === "call") read.push(...node.numbers);
+  }
+  return new Set(read.flatMap(symbolsOf));
+}
+
+/** The tensor arguments; one more for dimensions that no other binds. */
+export function argumentTensors(program: Program): TensorDeclaration[] {
+  const tensors = tensorsOf(program.weight).filter(({ role }) => role !== "param");
+  const bound = new Set(
+    tensors.flatMap(({ rows, columns, structure, stack }) => [
+      ...[rows, ...(structure === "vector" ? [] : [columns]), ...(stack === null ? [] : [stack])].flatMap(
+        (side) => (side.kind === "symbol" ? [side.name] : []),
+      ),
+    ]),
+  );
+  const read = numbersRead(program);
+  const missing = program.dimensions.filter((name) => read.has(name) && !bound.has(name));
+  const binding = missing.map((name): TensorDeclaration => {
+    const side: NumberExpression = { kind: "symbol", name };
+    return {
+      name: `Size_${name}`,
+      role: "source",
+      structure: "dense",
+      rows: side,
+      columns: { kind: "number", value: 1 },
+      stack: null,
+      support: null,
+      blocks: null,
+    };
+  });
+  return [...tensors, ...binding];
+}
+
+/** The number arguments that occur. */
+export function argumentNumbers(program: Program): Program["numbers"] {
+  const read = numbersRead(program);
+  return program.numbers.filter(({ name }) => read.has(name));
+}
+
+/** The whole file. */
+export function programText(program: Program): string {
+  const { weight } = program;
+  const tensors = argumentTensors(program).map(
+    (tensor) => `${tensor.name}: ${tensor.role === "frozen" ? "frozen " : ""}${shapeText(tensor)}`,
+  );
+  const numbers = argumentNumbers(program).map(
+    ({ name, type, byDefault }) => `${name}: ${type} = ${printNumber({ kind: "number", value: byDefault })}`,
+  );
+  const nodes = [...nodesOf(weight)];
+  const lets = new Map(
+    nodes.flatMap((node) => (node.kind === "let" ? [[node.name, node.value] as const] : [])),
+  );
+  const patterns = patternsOf(weight).filter(({ name }) => name !== "");
+  const masks = new Set(nodes.flatMap((node) => (node.kind === "mask" ? [node.pattern] : [])));
+  const conditions = program.stated ? conditionsOf(weight) : [];
+  const lines = [
+    ...conditions.map((condition) => `  require ${printNumber(divisibility(condition))}`),
+    ...patterns.map((pattern) =>
+      masks.has(pattern)
+        ? `  mask ${pattern.name}: ${patternText(pattern)} = ${selectionText(pattern)}`
+        : `  support ${pattern.name} = ${selectionText(pattern)}`,
+    ),
+    ...tensorsOf(weight)
+      .filter(({ role }) => role === "param")
+      .map(paramText),
+    ...[...lets].map(([name, value]) => `  let ${name} = ${textOf(value)}`),
+    `  weight = ${textOf(weight)}`,
+  ];
+  return `import { magnitude, random_support, topk } from "std/select"
+
+${functionsOf(weight).map(functionText).join("")}transform ${program.name}(${[...tensors, ...numbers].join(", ")}) {
+${lines.join("\n")}
+}
+`;
+}

@@ -1,0 +1,88 @@
+/** A small sweep on every run of the tests; `npm run sweep` is the long one. */
+import { expect, test } from "vitest";
+import { nodeHost } from "../../compiler/driver/node-host.ts";
+import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { chooseSizes } from "./choose-sizes.ts";
+import { generateProgram } from "./generate-program.ts";
+import { conditionsOf, type Expression, nodesOf, patternsOf, tensorsOf } from "./program.ts";
+import { programText } from "./program-text.ts";
+import { createRandom } from "./random.ts";
+import { road } from "./road.ts";
+import { sweep } from "./sweep.ts";
+
+test("60 programs of seed 4 agree on every level, 20 of them down to machine code", async () => {
+  const report = await sweep({
+    programs: 60,
+    seed: 4,
+    nativeEvery: 3,
+    casesInLibrary: 20,
+    nativeVariants: 2,
+    sizesEach: 2,
+    choices: { loopVariants: 1, loopBatches: 1 },
+    host: nodeHost(),
+    road,
+    shrinkTries: 150,
+  });
+  expect(report.differences).toEqual([]);
+  expect(report.programs).toBe(60);
+  expect(report.cases).toBeGreaterThan(90);
+  expect(report.nativeCases).toBeGreaterThan(15);
+  expect(report.kernels).toBeGreaterThan(30);
+}, 90_000);
+
+const programs = Array.from({ length: 400 }, (_, seed) => generateProgram(seed, `P${seed}`));
+
+test("equal seeds give equal programs, different ones different programs", () => {
+  programs.slice(0, 20).forEach((program, seed) => {
+    expect(programText(generateProgram(seed, `P${seed}`))).toBe(programText(program));
+  });
+  const bodies = programs.map((program) => programText({ ...program, name: "P" }));
+  expect(new Set(bodies).size).toBeGreaterThan(350);
+});
+
+test("400 programs hold every construct", () => {
+  const kinds = new Set(programs.flatMap(({ weight }) => [...nodesOf(weight)].map(({ kind }) => kind)));
+  const all: readonly Expression["kind"][] = [
+    "tensor",
+    "sum",
+    "product",
+    "scale",
+    "negative",
+    "transpose",
+    "mask",
+    "hadamard",
+    "kron",
+    "blockdiag",
+    "diag",
+    "identity",
+    "permutation",
+    "loop",
+    "let",
+    "call",
+  ];
+  expect([...kinds].sort()).toEqual([...all].sort());
+  const tensors = programs.flatMap(({ weight }) => tensorsOf(weight));
+  expect(new Set(tensors.map(({ structure }) => structure))).toEqual(
+    new Set(["dense", "sparse", "blockdiag", "diag", "vector"]),
+  );
+  expect(new Set(tensors.map(({ role }) => role))).toEqual(new Set(["frozen", "source", "param"]));
+  expect(tensors.some(({ stack }) => stack !== null)).toBe(true);
+  const patterns = programs.flatMap(({ weight }) => patternsOf(weight));
+  const shapes = patterns.map(({ shape }) => (shape.kind === "nm" ? `nm along ${shape.axis}` : shape.kind));
+  expect(new Set(shapes)).toEqual(new Set(["unstructured", "nm along input", "nm along output", "block"]));
+  expect(new Set(patterns.map(({ selection }) => selection.kind))).toEqual(
+    new Set(["magnitude", "topk", "random"]),
+  );
+});
+
+test("sizes meet the conditions of their program and reach both sides of a panel", () => {
+  const seen = new Set<number>();
+  programs.forEach((program, seed) => {
+    const sizes = chooseSizes(program, createRandom(seed));
+    if (sizes === null) return;
+    for (const { dividend, divisor } of conditionsOf(program.weight))
+      expect(evaluateNumber(dividend, sizes) % evaluateNumber(divisor, sizes)).toBe(0);
+    for (const side of [program.weight.rows, program.weight.columns]) seen.add(evaluateNumber(side, sizes));
+  });
+  for (const size of [1, 7, 15, 16, 17, 31, 32, 33]) expect(seen).toContain(size);
+});
