@@ -4,7 +4,7 @@ import { oracleValues, relativeError } from "../../bench/quickstart/layer-oracle
 import { type DenseMatrix, transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
 import { applyDense, densify, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
-import type { DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
+import type { Artefact, DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
 import { type BuiltProgram, randomizeParameters, testMatrix } from "./built-program.ts";
 import { oracleGradients, weightGradient } from "./gradient-oracle.ts";
 
@@ -25,6 +25,7 @@ export async function loadCase(
   out: number,
   inputs: number,
   numbers: Readonly<Record<string, number>>,
+  artefact: Artefact = program.artefact,
 ): Promise<LoadedCase> {
   const stages = program.stages.get(transform);
   if (stages === undefined) throw new Error(`no ${transform}`);
@@ -33,7 +34,7 @@ export async function loadCase(
     if (argument.kind !== "tensor") return;
     given[argument.name] = { data: testMatrix(out * 31 + inputs + index, out * inputs), shape: [out, inputs] };
   });
-  const layer = (await program.artefact.transform(transform).load({ ...given, ...numbers, seed: 1 })) as Layer;
+  const layer = (await artefact.transform(transform).load({ ...given, ...numbers, seed: 1 })) as Layer;
   randomizeParameters(layer, 11);
   const values = oracleValues(stages, layer, given);
   return { layer, stages, values, weight: densify(stages.built.root, values) };

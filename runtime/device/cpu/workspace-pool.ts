@@ -25,7 +25,8 @@ export function createWorkspacePool(allocate: Allocate): WorkspacePool {
       const found = fitting >= 0 ? free.splice(fitting, 1)[0] : undefined;
       if (found !== undefined) return found;
       // Rounded up, so that batches of slowly growing size do not each need a block of their own.
-      const rounded = 2 ** Math.ceil(Math.log2(Math.max(bytes, 64)));
+      const step = Math.max(64, 2 ** (Math.floor(Math.log2(Math.max(bytes, 1))) - 2));
+      const rounded = Math.ceil(Math.max(bytes, 1) / step) * step;
       const size = rounded > 1 << 26 ? bytes : rounded;
       return { block: allocate(size), bytes: size };
     },
