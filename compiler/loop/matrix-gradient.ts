@@ -10,6 +10,7 @@ import {
   add,
   batch,
   binary,
+  both,
   ceilDiv,
   compare,
   div,
@@ -25,6 +26,7 @@ import {
   splat,
   sub,
   symbol,
+  typeOf,
   zeros,
 } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
@@ -121,18 +123,29 @@ function addTile(
     "first",
     add(mul(add(mul(square.block, shape.rows), row), shape.columns), column),
   );
-  for (let offset = 0; offset < side; offset++) {
-    when(block, compare("lt", int(offset), rowsLeft), (inner) => {
-      const line = define(inner, "line", add(first, mul(shape.columns, int(offset))));
-      const lanes = Array.from({ length: 16 }, (_, lane) => (offset * side + lane) % 16);
-      const own = define(inner, "own", offset === 0 ? total : shuffle(total, total, lanes));
-      const weighted =
-        shape.weights === null ? own : binary("mul", own, load(shape.weights, line, f32x16, count));
-      const at = define(inner, "out", add(gradient.start, line));
-      const before = load(gradient.output, at, f32x16, count);
-      store(inner, gradient.output, at, binary("add", before, weighted), count);
-    });
-  }
+  /** One row of the register tile; `limit` is null where all of its columns exist. */
+  const addRow = (inner: Block, offset: number, limit: LoopExpression | null): void => {
+    const line = define(inner, "line", add(first, mul(shape.columns, int(offset))));
+    const lanes = Array.from({ length: limit === null ? side : 16 }, (_, lane) => (offset * side + lane) % 16);
+    const own = define(inner, "own", shuffle(total, total, lanes));
+    const weighted =
+      shape.weights === null ? own : binary("mul", own, load(shape.weights, line, typeOf(own), limit));
+    const at = define(inner, "out", add(gradient.start, line));
+    const before = load(gradient.output, at, typeOf(own), limit);
+    store(inner, gradient.output, at, binary("add", before, weighted), limit);
+  };
+  const offsets = Array.from({ length: side }, (_, offset) => offset);
+  when(
+    block,
+    both(compare("ge", rowsLeft, int(side)), compare("ge", count, int(side))),
+    (whole) => {
+      for (const offset of offsets) addRow(whole, offset, null);
+    },
+    (part) => {
+      for (const offset of offsets)
+        when(part, compare("lt", int(offset), rowsLeft), (inner) => addRow(inner, offset, count));
+    },
+  );
 }
 
 export function lowerMatrixGradient(gradient: ResolvedGradient, shape: MatrixShape): LoopPhase {

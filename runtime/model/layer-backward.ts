@@ -25,9 +25,21 @@ export function createBackward<P>(
     supports.set(target.name, known);
     return known;
   };
+  /** Gradients that were handed out lie in native memory, where a later call can add to them. */
+  const handedOut = new WeakMap<Float32Array, MemoryBlock>();
+  const gradientBlocks = (into: P | undefined): MemoryBlock[] => {
+    if (into === undefined) return targets.map((target) => floats(storedCount(target)));
+    const given = into as Readonly<Record<string, DenseParameter | undefined>>;
+    return targets.map(({ name }) => {
+      const values = given[name]?.values;
+      const block = values === undefined ? undefined : handedOut.get(values);
+      if (block === undefined) throw notHandedOut(transform.name, name);
+      return block;
+    });
+  };
   const floats = (count: number): MemoryBlock => device.allocate(4 * Math.max(count, 1));
 
-  const start = (x: BatchInput, dy: BatchInput, options: BackwardOptions | undefined) => {
+  const start = (x: BatchInput, dy: BatchInput, options: BackwardOptions<P> | undefined) => {
     const given = batchOf(x, inputs, transform.name);
     const cotangent = batchOf(dy, out, transform.name, "dy");
     const { batch } = given;
@@ -35,28 +47,36 @@ export function createBackward<P>(
     const used = options?.threads === undefined ? threads : checkThreads(options.threads);
     const call = calls.backwardCall();
     const dx = options?.dx === false ? null : floats(batch * inputs);
-    const gradients = targets.map((target) => floats(storedCount(target)));
+    const gradients = gradientBlocks(options?.into);
+    const into = options?.into;
     const buffers = { x: given.values, dy: cotangent.values, dx, gradients };
-    return { call, buffers, batch, threads: used };
+    return { call, buffers, into, batch, threads: used };
   };
-  const finish = ({ buffers, batch }: ReturnType<typeof start>): BackwardResult<P> => {
-    const grads = targets.map((target, index): [string, DenseParameter | SparseParameter] => {
-      const block = buffers.gradients[index];
-      const values = block === undefined ? new Float32Array() : new Float32Array(block.view, 0, storedCount(target));
+  const finish = ({ buffers, into, batch }: ReturnType<typeof start>): BackwardResult<P> => {
+    const handOut = (block: MemoryBlock, target: (typeof targets)[number]): DenseParameter | SparseParameter => {
+      const values = new Float32Array(block.view, 0, storedCount(target));
+      handedOut.set(values, block);
       const positions = positionsFor(target);
-      return [target.name, positions === null ? { values, shape: target.stored } : { values, shape: target.dimensions, positions }];
-    });
+      return positions === null
+        ? { values, shape: target.stored }
+        : { values, shape: target.dimensions, positions };
+    };
+    const fresh = (): [string, DenseParameter | SparseParameter][] =>
+      targets.flatMap((target, index) => {
+        const block = buffers.gradients[index];
+        return block === undefined ? [] : [[target.name, handOut(block, target)]];
+      });
     // The emitted declarations name the parameters of this very manifest; a call without dx is typed without it.
-    const result = { grads: Object.fromEntries(grads) as P };
+    const result = { grads: into ?? (Object.fromEntries(fresh()) as P) };
     return (buffers.dx === null ? result : { ...result, dx: dxTensor(buffers.dx, batch, inputs) }) as BackwardResult<P>;
   };
   return {
-    backward(x: BatchInput, dy: BatchInput, options?: BackwardOptions): BackwardResult<P> {
+    backward(x: BatchInput, dy: BatchInput, options?: BackwardOptions<P>): BackwardResult<P> {
       const started = start(x, dy, options);
       if (started.batch > 0) started.call.run(started.buffers, started.batch, started.threads);
       return finish(started);
     },
-    async backwardAsync(x: BatchInput, dy: BatchInput, options?: BackwardOptions): Promise<BackwardResult<P>> {
+    async backwardAsync(x: BatchInput, dy: BatchInput, options?: BackwardOptions<P>): Promise<BackwardResult<P>> {
       const started = start(x, dy, options);
       const { call, buffers, batch, threads: used } = started;
       if (batch > 0) await calls.during(() => call.runAsync(buffers, batch, used));
@@ -67,6 +87,13 @@ export function createBackward<P>(
 
 const dxTensor = (block: MemoryBlock, batch: number, inputs: number): Tensor<"f32"> =>
   tensor("f32", [batch, inputs], new Float32Array(block.view, 0, batch * inputs));
+
+function notHandedOut(transform: string, parameter: string): SpxError {
+  return new SpxError("SPX8407", `\`into\` has no gradient of \`${parameter}\` that this layer handed out`, {
+    facts: { transform, parameter },
+    help: "give the `grads` of an earlier `backward` of the same layer, with their own arrays",
+  });
+}
 
 function otherBatch(transform: string, x: number, dy: number): SpxError {
   return new SpxError("SPX8405", `\`dy\` of \`${transform}\` has ${dy} rows, \`x\` has ${x}`, {

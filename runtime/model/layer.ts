@@ -62,15 +62,17 @@ export interface ForwardOptions {
   readonly threads?: number;
 }
 
-export interface BackwardOptions {
+export interface BackwardOptions<P> {
   /** False leaves dx out, and the work that only dx needs. */
   readonly dx?: boolean;
+  /** Gradients of an earlier call of this layer, which this call adds to instead of making new ones. */
+  readonly into?: P;
   readonly threads?: number;
 }
-export interface WithDx extends BackwardOptions {
+export interface WithDx<P> extends BackwardOptions<P> {
   readonly dx?: true;
 }
-export interface WithoutDx extends BackwardOptions {
+export interface WithoutDx<P> extends BackwardOptions<P> {
   readonly dx: false;
 }
 
@@ -99,13 +101,13 @@ export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParame
   forwardAsync(x: BatchInput, options?: ForwardOptions): Promise<Tensor<"f32">>;
   /**
    * Gradients of a loss from dy [batch, out], its gradient by the result of `forward` at x: dx [batch, in], and one
-   * for each parameter in the format of its values. @throws SpxError SPX8404, SPX8405, SPX8309, SPX8412.
+   * for each parameter in the format of its values. @throws SpxError SPX8404, SPX8405, SPX8407, SPX8309, SPX8412.
    */
-  backward(x: BatchInput, dy: BatchInput, options?: WithDx): BackwardResult<P>;
-  backward(x: BatchInput, dy: BatchInput, options: WithoutDx): ParameterGradients<P>;
-  /** As `backward`, on a worker thread; `x` and `dy` must not change before the promise settles. */
-  backwardAsync(x: BatchInput, dy: BatchInput, options?: WithDx): Promise<BackwardResult<P>>;
-  backwardAsync(x: BatchInput, dy: BatchInput, options: WithoutDx): Promise<ParameterGradients<P>>;
+  backward(x: BatchInput, dy: BatchInput, options?: WithDx<P>): BackwardResult<P>;
+  backward(x: BatchInput, dy: BatchInput, options: WithoutDx<P>): ParameterGradients<P>;
+  /** As `backward`, on a worker thread; `x` and `dy` must not change before the promise settles, nor `into` be used by another call. */
+  backwardAsync(x: BatchInput, dy: BatchInput, options?: WithDx<P>): Promise<BackwardResult<P>>;
+  backwardAsync(x: BatchInput, dy: BatchInput, options: WithoutDx<P>): Promise<ParameterGradients<P>>;
   /** Packs what a batch of that size needs, ahead of the first call. */
   prepare(batch: number): void;
   /** The dense weight [out, in] as it is now. */

@@ -70,5 +70,9 @@ export async function checkBackward({ layer, stages, values, weight }: LoadedCas
     check("later", { dx: later.dx.data, grads: later.grads });
     expect("dx" in without).toBe(false);
     check("later without dx", { dx: null, grads: without.grads });
+    const again = layer.backward(x, dy, { into: without.grads, dx: false });
+    expect(again.grads).toBe(without.grads);
+    for (const [name, gradient] of expected)
+      expect(relativeError((again.grads as Gradients)[name]?.values ?? new Float32Array(), gradient.map((value) => 2 * value)), `added: ${name}`).toBeLessThan(errorBound);
   }
 }

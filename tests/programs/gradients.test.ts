@@ -38,3 +38,17 @@ describe.each(levels)("on %s", (level) => {
     });
   });
 });
+
+test("gradients of another layer, or of another batch, are refused", async () => {
+  const program = programs.get("lora");
+  if (program === undefined) throw new Error("no lora");
+  const { layer } = await loadCase(program, "LoRA", 17, 13, { r: 2 });
+  const other = await loadCase(program, "LoRA", 17, 13, { r: 2 });
+  const [x, dy] = [new Float32Array(26), new Float32Array(34)];
+  const { grads } = other.layer.backward(x, dy);
+  expect(() => layer.backward(x, dy, { into: grads })).toThrow(/SPX8407.*no gradient of `B` that this layer/);
+  expect(() => layer.backward(x, new Float32Array(17))).toThrow(/SPX8405.*`dy` of `LoRA` has 1 rows, `x` has 2/);
+  expect(() => layer.backward(x, new Float32Array(18))).toThrow(/SPX8405.*`dy` of `LoRA` is 18 values, expected \[batch, 17\]/);
+  layer.dispose();
+  expect(() => layer.backward(x, dy)).toThrow(/SPX8306/);
+});
