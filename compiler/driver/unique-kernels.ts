@@ -11,8 +11,8 @@ import type { LoweredTransform } from "./lower-transform.ts";
 /** The program's text with its name left out and its buffers and symbols numbered in order. */
 function shapeOf(program: LoopProgram): string {
   const numbered = new Map<string, string>([[program.name, "kernel"]]);
-  program.buffers.forEach(({ name }, index) => numbered.set(name, `buffer${index}`));
-  program.symbols.forEach((name, index) => numbered.set(name, `symbol${index}`));
+  for (const [index, { name }] of program.buffers.entries()) numbered.set(name, `buffer${index}`);
+  for (const [index, name] of program.symbols.entries()) numbered.set(name, `symbol${index}`);
   return printLoop(program).replace(/[A-Za-z_][\w.]*/g, (name) => numbered.get(name) ?? name);
 }
 

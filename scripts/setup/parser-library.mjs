@@ -3,7 +3,7 @@
 
 import { copyFileSync, existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { isMainScript } from "../setup.mjs";
+import { fileURLToPath } from "node:url";
 
 const bundle = "chevrotain.min.mjs";
 
@@ -18,4 +18,4 @@ export function placeParserLibrary(root) {
   writeFileSync(door, placed);
 }
 
-if (isMainScript(import.meta.url)) placeParserLibrary(process.cwd());
+if (process.argv[1] === fileURLToPath(import.meta.url)) placeParserLibrary(process.cwd());

@@ -66,13 +66,17 @@ function supportSize({ random }: Draft, { rows, columns }: Shape): NumberExpress
 
 function support(draft: Draft, shape: Shape): PatternDeclaration {
   const { random } = draft;
+  const known = draft.patterns.filter((pattern) => sameShape(pattern, shape));
+  if (known.length > 0 && random.chance(0.3)) return random.pick(known);
   const count = supportSize(draft, shape);
   const selection: Selection = random.chance(0.5)
     ? { kind: "random", count }
     : { kind: "topk", of: scoreTensor(draft, shape), count };
-  // A support chosen at random has no size of its own, so only one that is chosen from a tensor stands alone.
-  const name = selection.kind === "topk" && random.chance(0.3) ? freshName(draft, "E") : "";
-  return { name, shape: { kind: "unstructured" }, selection, rows: shape.rows, columns: shape.columns };
+  const { rows, columns } = shape;
+  const name = random.chance(0.4) ? freshName(draft, "E") : "";
+  const made: PatternDeclaration = { name, shape: { kind: "unstructured" }, selection, rows, columns };
+  if (name !== "") draft.patterns.push(made);
+  return made;
 }
 
 /** A leaf of one kind, or of any. */
@@ -150,6 +154,18 @@ function maskShape(draft: Draft, { rows, columns }: Shape): PatternShape | null 
   return { kind: "block", height: random.pick(heights ?? [1]), width: random.pick(widths ?? [1]) };
 }
 
+function maskSelection(draft: Draft, place: Shape, { kind }: PatternShape): Selection {
+  const { random } = draft;
+  if (kind === "unstructured" && random.chance(0.3)) {
+    const count = supportSize(draft, place);
+    return random.chance(0.5)
+      ? { kind: "random", count }
+      : { kind: "topk", of: scoreTensor(draft, place), count };
+  }
+  const some = random.chance(0.3) ? symbol("keep") : number(random.pick([0.125, 0.25, 0.5, 0.75]));
+  return { kind: "magnitude", of: scoreTensor(draft, place), keep: kind === "nm" ? null : some };
+}
+
 /** `M .* operand`. */
 export function maskProduction(draft: Draft, place: Place, operand: Expression): Expression | null {
   const { random } = draft;
@@ -159,14 +175,13 @@ export function maskProduction(draft: Draft, place: Place, operand: Expression):
     return { kind: "mask", pattern: random.pick(known), operand, rows, columns };
   const shape = maskShape(draft, place);
   if (shape === null) return null;
-  const keep =
-    shape.kind === "nm"
-      ? null
-      : random.chance(0.3)
-        ? symbol("keep")
-        : number(random.pick([0.125, 0.25, 0.5, 0.75]));
-  const selection: Selection = { kind: "magnitude", of: scoreTensor(draft, place), keep };
-  const pattern = { name: freshName(draft, "M"), shape, selection, rows, columns };
+  const pattern = {
+    name: freshName(draft, "M"),
+    shape,
+    selection: maskSelection(draft, place, shape),
+    rows,
+    columns,
+  };
   draft.patterns.push(pattern);
   return { kind: "mask", pattern, operand, rows, columns };
 }

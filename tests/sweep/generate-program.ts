@@ -132,6 +132,11 @@ function scale(draft: Draft, place: Place): Expression {
   const operand = generateExpression(draft, deeper(place));
   const { rows, columns } = place;
   if (random.chance(0.2)) return { kind: "negative", operand, rows, columns };
+  const around = place.loops.at(-1);
+  if (around !== undefined && random.chance(0.4)) {
+    const factor = apply("+", symbol(around.variable), number(random.below(3)));
+    return { kind: "scale", factor, side: "left", operand, rows, columns };
+  }
   if (random.chance(0.2)) {
     const factor = random.chance(0.5) ? symbol("q") : number(random.pick([2, 4, 0.5]));
     return { kind: "scale", factor, side: "divide", operand, rows, columns };
@@ -198,18 +203,12 @@ function blocks(draft: Draft, place: Place): Expression | null {
 }
 
 function loop(draft: Draft, place: Place): Expression | null {
-  if (place.loops.length > 0) return null;
-  const variable = "i";
+  const variable = ["i", "j"][place.loops.length];
+  if (variable === undefined) return null;
   const count = draft.random.chance(0.5) ? symbol("c") : number(draft.random.pick([1, 2, 3]));
   const inside = { ...deeper(place), loops: [...place.loops, { variable, count }] };
-  return {
-    kind: "loop",
-    variable,
-    count,
-    body: generateExpression(draft, inside),
-    rows: place.rows,
-    columns: place.columns,
-  };
+  const body = generateExpression(draft, inside);
+  return { kind: "loop", variable, count, body, rows: place.rows, columns: place.columns };
 }
 
 function named(draft: Draft, place: Place): Expression | null {

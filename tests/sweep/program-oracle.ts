@@ -27,6 +27,9 @@ export interface Values {
 
 type Loops = ReadonlyMap<string, number>;
 
+const withLoops = (sizes: Sizes, loops: Loops): Sizes =>
+  loops.size === 0 ? sizes : new Map([...sizes, ...loops]);
+
 const matrix = (rows: number, columns: number, entry: (row: number, column: number) => number): Matrix => ({
   rows,
   columns,
@@ -121,7 +124,7 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
     case "product":
       return expression.factors.map(meaning).reduce(multiply);
     case "scale": {
-      const factor = evaluateNumber(expression.factor, values.sizes);
+      const factor = evaluateNumber(expression.factor, withLoops(values.sizes, loops));
       const found = meaning(expression.operand);
       const scale = (value: number): number =>
         expression.side === "divide" ? value / factor : value * factor;
@@ -216,15 +219,12 @@ function extentOf(expression: Expression, values: Values, loops: Loops): Extent 
   if (expression.kind === "sum" || expression.kind === "blockdiag") return combine(inner, (a, b) => a + b);
   const extent = combine(inner, (a, b) => a * b);
   if (expression.kind !== "scale") return extent;
-  const factor = evaluateNumber(expression.factor, values.sizes);
+  const sizes = withLoops(values.sizes, loops);
+  const factor = evaluateNumber(expression.factor, sizes);
   const used = expression.side === "divide" ? 1 / factor : factor;
   // A quotient of arguments may be taken apart by the compiler, so both parts count.
   const parts = expression.factor.kind === "apply" ? expression.factor.operands : [];
-  const largest = Math.max(
-    1,
-    Math.abs(used),
-    ...parts.map((part) => Math.abs(evaluateNumber(part, values.sizes))),
-  );
+  const largest = Math.max(1, Math.abs(used), ...parts.map((part) => Math.abs(evaluateNumber(part, sizes))));
   return { sum: extent.sum * largest, fraction: extent.fraction + fractionBits(used) };
 }
 

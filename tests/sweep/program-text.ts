@@ -233,7 +233,7 @@ export function programText(program: Program): string {
   const lines = [
     ...conditions.map((condition) => `  require ${printNumber(divisibility(condition))}`),
     ...patterns.map((pattern) =>
-      masks.has(pattern)
+      masks.has(pattern) || pattern.selection.kind === "magnitude"
         ? `  mask ${pattern.name}: ${patternText(pattern)} = ${selectionText(pattern)}`
         : `  support ${pattern.name} = ${selectionText(pattern)}`,
     ),

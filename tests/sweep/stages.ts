@@ -10,7 +10,6 @@ import type { CompilerHost } from "../../compiler/host/compiler-host.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { verifyPlan } from "../../compiler/plan/verify-plan.ts";
 import type { TransformManifest } from "../../runtime/contract/manifest.ts";
-import { number } from "../../runtime/contract/number-expression.ts";
 import { withoutSpans } from "../grammar/syntax-text.ts";
 import type { Program } from "./program.ts";
 import { programText } from "./program-text.ts";
