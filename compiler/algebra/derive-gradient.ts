@@ -7,7 +7,7 @@
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
 import type { CheckedPattern } from "../check/checked-module.ts";
-import { addNumbers, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
+import { addNumbers, childrenOf, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
 import { copiesOf, expandKrons } from "./expand-kron.ts";
 import { normaliseTerm } from "./normalise.ts";
@@ -62,10 +62,14 @@ class NoGradient extends Error {
   }
 }
 
+/** The first parameter of a term, in order of appearance; empty for a frozen one. */
 function firstParameter(term: Term): string {
   if ("tensor" in term) return term.tensor.role === "param" ? term.tensor.name : "";
-  const children = term.kind === "sum" ? term.terms : "factors" in term ? term.factors : "blocks" in term ? term.blocks : "operand" in term ? [term.operand] : [];
-  return children.map(firstParameter).find((name) => name !== "") ?? "";
+  return (
+    childrenOf(term)
+      .map(firstParameter)
+      .find((name) => name !== "") ?? ""
+  );
 }
 
 const swap = (cotangent: Cotangent, factory: TermFactory): Cotangent => ({
@@ -77,7 +81,10 @@ const swap = (cotangent: Cotangent, factory: TermFactory): Cotangent => ({
 });
 
 /** The scale and the permutation that act last on a side, taken from its term. */
-function splitSide(side: Side, factory: TermFactory): { readonly side: Side; readonly scale: NumberExpression } {
+function splitSide(
+  side: Side,
+  factory: TermFactory,
+): { readonly side: Side; readonly scale: NumberExpression } {
   if (side.term === null) return { side, scale: number(1) };
   const { factor, operand } =
     side.term.kind === "scale" ? side.term : { factor: number(1), operand: side.term };
@@ -97,7 +104,9 @@ function refusalOf({ tensor }: GradientLeaf, { pattern, weight }: Cotangent): st
   if (pattern !== null) return "a mask lies over a parameter that is not dense";
   if (weight === null) return null;
   if (kind !== "sparse") return "it is multiplied elementwise and is not a dense or sparse matrix";
-  return zeroStructure(weight).kind === "dense" ? null : "it is sparse and multiplied elementwise with a sparse factor";
+  return zeroStructure(weight).kind === "dense"
+    ? null
+    : "it is sparse and multiplied elementwise with a sparse factor";
 }
 
 function leafGradient(leaf: GradientLeaf, cotangent: Cotangent, factory: TermFactory): LeafGradient {
@@ -135,9 +144,16 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
 
   function visitCopies(term: Term, copies: Term, block: Term, cotangent: Cotangent): void {
     const again = (part: Term): Term => factory.kron([copies, part]);
-    if (block.kind === "chain") return visitChain(block.factors.map(again), cotangent);
-    if (block.kind === "sum") return block.terms.forEach((part) => visit(again(part), cotangent));
-    if (!cotangent.whole) throw new NoGradient(firstParameter(term), "copies of it stand inside another selection");
+    if (block.kind === "chain") {
+      visitChain(block.factors.map(again), cotangent);
+      return;
+    }
+    if (block.kind === "sum") {
+      for (const part of block.terms) visit(again(part), cotangent);
+      return;
+    }
+    if (!cotangent.whole)
+      throw new NoGradient(firstParameter(term), "copies of it stand inside another selection");
     const { left, right } = cotangent;
     visit(block, {
       ...cotangent,
@@ -175,7 +191,9 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
     if (second !== undefined)
       throw new NoGradient(firstParameter(leaf), "it is multiplied elementwise with another parameter");
     const frozen = term.factors.filter((factor) => factor !== leaf);
-    const weight = factory.hadamard(nonEmpty([...frozen, ...(cotangent.weight === null ? [] : [cotangent.weight])]));
+    const weight = factory.hadamard(
+      nonEmpty([...frozen, ...(cotangent.weight === null ? [] : [cotangent.weight])]),
+    );
     visit(leaf, { ...cotangent, weight, whole: false });
   }
 
@@ -197,7 +215,11 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
         return;
       case "mask":
         if (cotangent.pattern !== null) throw new NoGradient(firstParameter(term), "two masks lie over it");
-        visit(term.operand, { ...cotangent, whole: false, pattern: { pattern: term.pattern, transposed: false } });
+        visit(term.operand, {
+          ...cotangent,
+          whole: false,
+          pattern: { pattern: term.pattern, transposed: false },
+        });
         return;
       case "hadamard":
         visitHadamard(term, cotangent);
@@ -207,12 +229,19 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
         return;
       case "chain":
         if (!cotangent.whole)
-          throw new NoGradient(firstParameter(term), "it is a factor of a product of which only a part is used: a mask, an elementwise factor or a block diagonal stands over the product");
+          throw new NoGradient(
+            firstParameter(term),
+            "it is a factor of a product of which only a part is used: a mask, an elementwise factor or a block diagonal stands over the product",
+          );
         visitChain(term.factors, cotangent);
         return;
       case "kron": {
         const repeated = copiesOf(term);
-        if (repeated === null) throw new NoGradient(firstParameter(term), "it is a factor of a Kronecker product under a mask or an elementwise factor");
+        if (repeated === null)
+          throw new NoGradient(
+            firstParameter(term),
+            "it is a factor of a Kronecker product under a mask or an elementwise factor",
+          );
         visitCopies(term, repeated.copies, repeated.block, cotangent);
         return;
       }

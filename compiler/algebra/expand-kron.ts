@@ -2,7 +2,14 @@
  * Kronecker products with parameters as chains of permutations and of I ⊗ X with a single X, which gradients are
  * derived from: A ⊗ B = P(s) (I_s ⊗ A) P(q) (I_q ⊗ B) for A of p x q and B of s x t, and so on for more factors.
  */
-import { childrenOf, divideNumbers, multiplyNumbers, nonEmpty, type TermFactory, withChildren } from "./algebra-graph.ts";
+import {
+  childrenOf,
+  divideNumbers,
+  multiplyNumbers,
+  nonEmpty,
+  type TermFactory,
+  withChildren,
+} from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
 import { isTrainable } from "./structure.ts";
 

@@ -18,8 +18,8 @@ import { x86Targets } from "../targets/x86-targets.ts";
 import type { Compilation, CompileOptions, TransformStages } from "./compilation.ts";
 import { emitArtefact } from "./emit-artefact.ts";
 import { lowerTransform } from "./lower-transform.ts";
-import { uniqueKernels } from "./unique-kernels.ts";
 import { StageClock } from "./stage-clock.ts";
+import { uniqueKernels } from "./unique-kernels.ts";
 
 /** Source to plans: what `check`, `explain` and `print` need. */
 export function planFile(
@@ -71,12 +71,17 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
   );
   // Equal kernels once, because machine code is what a build waits for.
   const { transforms, programs } = clock.time("unite", () => uniqueKernels(lowered));
-  for (const program of programs) demand(program.name, verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`));
+  for (const program of programs)
+    demand(
+      program.name,
+      verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`),
+    );
   // LLVM text to one shared object, then the manifest that names its hash, then the module that names the manifest's.
   return { compilation, artefact: await emitArtefact(module, transforms, programs, clock, options) };
 }
 
 /** A verifier's finding is a fault of the compiler, never of the user. */
 function demand(level: string, findings: readonly string[]): void {
-  if (findings.length > 0) throw new Error(`SPX9001: the verifier refused ${level}:\n  ${findings.join("\n  ")}`);
+  if (findings.length > 0)
+    throw new Error(`SPX9001: the verifier refused ${level}:\n  ${findings.join("\n  ")}`);
 }

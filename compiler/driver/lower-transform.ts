@@ -54,7 +54,9 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
   const mergeKernels =
     plan.merge.method === "identity"
       ? []
-      : lower(`${checked.name}_merge`, special, (target, name, constants) => lowerMerge(plan, target, { name, constants }));
+      : lower(`${checked.name}_merge`, special, (target, name, constants) =>
+          lowerMerge(plan, target, { name, constants }),
+        );
   const { backward } = plan;
   // General kernels only: the tokens of a batch are the inner loop, which a constant rank does not shorten.
   const backwardKernels =
@@ -74,7 +76,9 @@ function specializations({ plan }: TransformStages): Constants[] {
 }
 
 function guardOf(constants: Constants): NumberExpression | null {
-  const conditions = Object.entries(constants).map(([name, value]) => apply("==", symbol(name), number(value)));
+  const conditions = Object.entries(constants).map(([name, value]) =>
+    apply("==", symbol(name), number(value)),
+  );
   const [first, ...rest] = conditions;
   if (first === undefined) return null;
   return rest.length === 0 ? first : apply("and", first, ...rest);

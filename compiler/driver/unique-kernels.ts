@@ -32,12 +32,16 @@ export function uniqueKernels(transforms: readonly LoweredTransform[]): UniqueKe
     symbols.set(program.name, first.name);
   }
   const rename = (kernels: readonly KernelManifest[]): KernelManifest[] =>
-    withoutIdle(kernels.map((kernel) => ({ ...kernel, symbol: symbols.get(kernel.symbol) ?? kernel.symbol })));
+    withoutIdle(
+      kernels.map((kernel) => ({ ...kernel, symbol: symbols.get(kernel.symbol) ?? kernel.symbol })),
+    );
   return {
     programs: [...firstOfShape.values()],
     transforms: transforms.map((transform) => ({
       ...transform,
-      variantKernels: new Map([...transform.variantKernels].map(([name, kernels]) => [name, rename(kernels)])),
+      variantKernels: new Map(
+        [...transform.variantKernels].map(([name, kernels]) => [name, rename(kernels)]),
+      ),
       mergeKernels: rename(transform.mergeKernels),
       backwardKernels: rename(transform.backwardKernels),
     })),

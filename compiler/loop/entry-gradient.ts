@@ -5,7 +5,16 @@
  */
 import { featureStarts, type GradientSide, panelStride, type ResolvedGradient } from "./gradient-node.ts";
 import { sumLanes } from "./lane-sums.ts";
-import { assign, type Block, createBlock, declareRegister, define, loop, store, when } from "./loop-builder.ts";
+import {
+  assign,
+  type Block,
+  createBlock,
+  declareRegister,
+  define,
+  loop,
+  store,
+  when,
+} from "./loop-builder.ts";
 import {
   add,
   batch,
@@ -61,8 +70,12 @@ function groupAt(block: Block, shape: EntriesShape, first: LoopExpression, size:
   return { first, left, rows: read(positions?.rows), columns: read(positions?.columns) };
 }
 
-const startsOf = (block: Block, side: GradientSide, copy: LoopExpression, features: readonly LoopExpression[]) =>
-  features.flatMap((feature) => featureStarts(block, side, copy, feature, 1));
+const startsOf = (
+  block: Block,
+  side: GradientSide,
+  copy: LoopExpression,
+  features: readonly LoopExpression[],
+) => features.flatMap((feature) => featureStarts(block, side, copy, feature, 1));
 
 function sumGroup(block: Block, gradient: ResolvedGradient, group: Group): LoopExpression {
   const { left, right } = gradient;
@@ -80,12 +93,23 @@ function sumGroup(block: Block, gradient: ResolvedGradient, group: Group): LoopE
       }
     });
   });
-  const total = sumLanes(block, sums.map(({ read }) => read));
+  const total = sumLanes(
+    block,
+    sums.map(({ read }) => read),
+  );
   const { scale } = gradient;
-  return scale === null ? total : define(block, "scaled", binary("mul", total, splat(load(scale, int(0), f32))));
+  return scale === null
+    ? total
+    : define(block, "scaled", binary("mul", total, splat(load(scale, int(0), f32))));
 }
 
-function addGroup(block: Block, gradient: ResolvedGradient, shape: EntriesShape, group: Group, total: LoopExpression): void {
+function addGroup(
+  block: Block,
+  gradient: ResolvedGradient,
+  shape: EntriesShape,
+  group: Group,
+  total: LoopExpression,
+): void {
   const { first, left, rows, columns } = group;
   const count = define(block, "count", min(int(rows.length), left));
   const { positions } = shape;
@@ -103,7 +127,12 @@ function addGroup(block: Block, gradient: ResolvedGradient, shape: EntriesShape,
     const place = add(add(gradient.start, mul(row, shape.columns)), columns[lane] ?? int(0));
     when(block, compare("lt", int(lane), left), (inner) => {
       const at = define(inner, "out", place);
-      store(inner, gradient.output, at, binary("add", load(gradient.output, at, f32), extract(weighted, lane)));
+      store(
+        inner,
+        gradient.output,
+        at,
+        binary("add", load(gradient.output, at, f32), extract(weighted, lane)),
+      );
     });
   }
 }

@@ -18,7 +18,11 @@ export function sumLanes(block: Block, vectors: readonly LoopExpression[]): Loop
   let sum = rest.reduce((total, part) => define(block, "sum_lanes", binary("add", total, part)), first);
   // Groups of n lanes belong to different tokens: the upper half is added to the lower until one group is left.
   for (let width = 8; width >= vectors.length; width /= 2) {
-    const rotated = shuffle(sum, sum, Array.from({ length: 16 }, (_, lane) => (lane + width) % 16));
+    const rotated = shuffle(
+      sum,
+      sum,
+      Array.from({ length: 16 }, (_, lane) => (lane + width) % 16),
+    );
     sum = define(block, "sum_lanes", binary("add", sum, rotated));
   }
   return sum;

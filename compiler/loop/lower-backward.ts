@@ -3,14 +3,25 @@
  * needs have no tiles in a call that does not ask for it.
  */
 import { wantsDx } from "../../runtime/contract/manifest.ts";
-import { apply, type NumberExpression, number, symbol as numberSymbol } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  symbol as numberSymbol,
+} from "../../runtime/contract/number-expression.ts";
 import type { BackwardPlan, GradientInput, GradientStep, Plan, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { lowerEntryGradient } from "./entry-gradient.ts";
 import type { GradientSide, ResolvedGradient } from "./gradient-node.ts";
-import { batch, int, mul } from "./loop-expression.ts";
+import { batch, mul } from "./loop-expression.ts";
 import type { BufferDeclaration, LoopPhase, LoopProgram } from "./loop-node.ts";
-import { addWorkspace, type LoweredKernel, type LoweringOptions, lowerTokenStep, type Workspace } from "./lower-variant.ts";
+import {
+  addWorkspace,
+  type LoweredKernel,
+  type LoweringOptions,
+  lowerTokenStep,
+  type Workspace,
+} from "./lower-variant.ts";
 import { lowerMatrixGradient } from "./matrix-gradient.ts";
 import { createProgramParts, type ProgramParts, resolveStep, strideMap } from "./program-parts.ts";
 import type { Place } from "./step-node.ts";
@@ -155,7 +166,12 @@ export function lowerBackward(
     buffers: [
       ...parts.buffers,
       { name: "x", element: "f32", space: "input", length: mul(batch, symbols.dimension(widthOf("x"))) },
-      { name: given.get("dy")?.buffer ?? "dy", element: "f32", space: "cotangent", length: mul(batch, symbols.dimension(widthOf("dy"))) },
+      {
+        name: given.get("dy")?.buffer ?? "dy",
+        element: "f32",
+        space: "cotangent",
+        length: mul(batch, symbols.dimension(widthOf("dy"))),
+      },
       { name: dx.buffer, element: "f32", space: "result", length: mul(wanted, mul(batch, dx.width)) },
       ...results.values(),
       ...workspace.buffers,

@@ -75,7 +75,8 @@ export function lowerTokenStep(
   scratch: { readonly parts: ProgramParts; readonly workspace: Workspace; readonly width: NumberExpression },
   resolve: (output: Place) => ResolvedStep,
 ): readonly LoopPhase[] {
-  if (output.form === "panels" || step.outputPermutation === null) return [lowerLaneTokenStep(resolve(output))];
+  if (output.form === "panels" || step.outputPermutation === null)
+    return [lowerLaneTokenStep(resolve(output))];
   const { parts, workspace, width } = scratch;
   const panels = addWorkspace(parts, workspace, `${output.buffer}_panels`, width, "panels");
   const phase = lowerLaneTokenStep({ ...resolve(panels), accumulate: false });
@@ -132,7 +133,10 @@ export function lowerVariant(
 
   const lowerStep = (step: Step): readonly LoopPhase[] => {
     const inner = step.output === "y" ? y : placeOf(step.output);
-    if (!tokens) return [lowerLaneOutputStep(resolveStep(parts, plan, step, target, { output: inner, inputOf: placeOf }))];
+    if (!tokens)
+      return [
+        lowerLaneOutputStep(resolveStep(parts, plan, step, target, { output: inner, inputOf: placeOf })),
+      ];
     const detour = { parts, workspace, width: widthOf(step.output) };
     return lowerTokenStep(step, inner, detour, (output) =>
       resolveStep(parts, plan, step, target, { output, inputOf: placeOf }),

@@ -5,7 +5,16 @@
  */
 import { featureStarts, panelStride, panelsAtOnce, type ResolvedGradient } from "./gradient-node.ts";
 import { sumLanes } from "./lane-sums.ts";
-import { assign, type Block, createBlock, declareRegister, define, loop, store, when } from "./loop-builder.ts";
+import {
+  assign,
+  type Block,
+  createBlock,
+  declareRegister,
+  define,
+  loop,
+  store,
+  when,
+} from "./loop-builder.ts";
 import {
   add,
   batch,
@@ -100,7 +109,10 @@ function sumTile(
       }
     });
   });
-  const total = sumLanes(block, sums.map(({ read }) => read));
+  const total = sumLanes(
+    block,
+    sums.map(({ read }) => read),
+  );
   const { scale } = gradient;
   return scale === null
     ? total
@@ -126,7 +138,10 @@ function addTile(
   /** One row of the register tile; `limit` is null where all of its columns exist. */
   const addRow = (inner: Block, offset: number, limit: LoopExpression | null): void => {
     const line = define(inner, "line", add(first, mul(shape.columns, int(offset))));
-    const lanes = Array.from({ length: limit === null ? side : 16 }, (_, lane) => (offset * side + lane) % 16);
+    const lanes = Array.from(
+      { length: limit === null ? side : 16 },
+      (_, lane) => (offset * side + lane) % 16,
+    );
     const own = define(inner, "own", shuffle(total, total, lanes));
     const weighted =
       shape.weights === null ? own : binary("mul", own, load(shape.weights, line, typeOf(own), limit));

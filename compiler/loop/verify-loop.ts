@@ -202,7 +202,8 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
           const space = buffers.get(node.buffer)?.space;
           check(
             "stores go to f32 outputs, results and workspaces",
-            (space === "output" || space === "result" || space === "workspace") && typeOf(node.value).scalar === "f32",
+            (space === "output" || space === "result" || space === "workspace") &&
+              typeOf(node.value).scalar === "f32",
             node.buffer,
           );
           check(

@@ -3,11 +3,12 @@
  * the activations on both sides of it and one gradient step. Sides and dx share the activations that they agree on.
  * Stands beside the forward variants and uses their stages, formats and operands.
  */
-import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
-import type { Gradients, LeafGradient, Side } from "../algebra/derive-gradient.ts";
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
+import type { Gradients, LeafGradient, Side } from "../algebra/derive-gradient.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import { sameDimension } from "../types/dimension.ts";
 import { applyToActivation, createDraft, type Draft, writeTarget } from "./build-variant.ts";
@@ -43,7 +44,13 @@ function gradientInput(draft: Draft, { input, term, permutation, offset, stride 
 /** The map of ones on the positions that a gradient has, times its elementwise factor. */
 function positionsOperand(
   gradient: LeafGradient,
-  pattern: { readonly name: string; readonly rows: NumberExpression; readonly columns: NumberExpression; readonly count: NumberExpression; readonly transposed: boolean },
+  pattern: {
+    readonly name: string;
+    readonly rows: NumberExpression;
+    readonly columns: NumberExpression;
+    readonly count: NumberExpression;
+    readonly transposed: boolean;
+  },
   operands: OperandTable,
 ): string {
   const { name, rows, columns, count, transposed } = pattern;
@@ -77,12 +84,23 @@ function shapeOf(gradient: LeafGradient, operands: OperandTable): GradientShape 
   }
   if (tensor.structure === "blockdiag") {
     const blocks = tensor.blocks ?? number(1);
-    return { kind: "matrix", blocks, rows: over(rows, blocks), columns: over(columns, blocks), weights: null };
+    return {
+      kind: "matrix",
+      blocks,
+      rows: over(rows, blocks),
+      columns: over(columns, blocks),
+      weights: null,
+    };
   }
   if (pattern !== null) {
     const { pattern: mask, transposed } = pattern;
     const place = { name: mask.name, rows: mask.rows, columns: mask.columns, count: mask.count, transposed };
-    return { kind: "positions", operand: positionsOperand(gradient, place, operands), entries: mask.count, columns };
+    return {
+      kind: "positions",
+      operand: positionsOperand(gradient, place, operands),
+      entries: mask.count,
+      columns,
+    };
   }
   return { kind: "matrix", blocks: number(1), rows, columns, weights: weightsOperand(weight, operands) };
 }

@@ -1,5 +1,10 @@
 /** The backward pass of a plan: masked matrices stored dense or packed, whichever is cheaper at a usual size. */
-import { type NumberExpression, number, symbol, symbolsOf } from "../../runtime/contract/number-expression.ts";
+import {
+  type NumberExpression,
+  number,
+  symbol,
+  symbolsOf,
+} from "../../runtime/contract/number-expression.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { gradientRates } from "../targets/cpu-rates.ts";
@@ -16,7 +21,13 @@ const usual = { size: 1024, batch: 128 } as const;
 
 /** Operands that a backward pass reads, each once. */
 export function backwardOperands({ steps }: Pick<BackwardPlan, "steps">): readonly string[] {
-  return [...new Set(steps.flatMap((step) => (step.kind === "apply" ? step.step.terms.map(({ operand }) => operand) : gradientOperands(step))))];
+  return [
+    ...new Set(
+      steps.flatMap((step) =>
+        step.kind === "apply" ? step.step.terms.map(({ operand }) => operand) : gradientOperands(step),
+      ),
+    ),
+  ];
 }
 
 function gradientOperands({ shape, scale }: GradientStep): readonly string[] {
@@ -79,7 +90,9 @@ export function chooseBackward(
   const storages = ["dense", "packed"] as const;
   const drafts = storages.map((masks) => draftBackward(gradients, transform.tensors, masks, operands));
   const candidates = drafts.map((draft) => ({ backward: priced(draft, operands), notes: draft.notes }));
-  const symbols = candidates.flatMap(({ backward }) => symbolsOf(backward.cost)).filter((name) => name !== "batch");
+  const symbols = candidates
+    .flatMap(({ backward }) => symbolsOf(backward.cost))
+    .filter((name) => name !== "batch");
   const values = valuesAt(transform, symbols, usual.size, null);
   const { backward, notes } = cheapestAt(
     candidates.map((candidate) => ({ ...candidate, cost: candidate.backward.cost })),

@@ -11,8 +11,8 @@ import {
 } from "../../runtime/contract/number-expression.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
-import { printTerm } from "../algebra/print-algebra.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
+import { printTerm } from "../algebra/print-algebra.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import type { VariantDraft } from "./build-variant.ts";
 import { candidatePlans } from "./candidate-plans.ts";

@@ -49,7 +49,9 @@ export function evaluateSource(
     case "pattern": {
       const keeps = patternOf(source.name, values);
       const size = (expression: NumberExpression): number => evaluateNumber(expression, values.numbers);
-      return denseMatrix(size(source.rows), size(source.columns), (row, column) => Number(keeps(row, column)));
+      return denseMatrix(size(source.rows), size(source.columns), (row, column) =>
+        Number(keeps(row, column)),
+      );
     }
     case "hadamard":
       return source.factors.map(evaluate).reduce(hadamardProduct);

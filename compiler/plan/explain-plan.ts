@@ -5,30 +5,14 @@ import {
   type SymbolValues,
 } from "../../runtime/contract/number-expression.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
-import { backwardStepCosts } from "./choose-backward.ts";
 import { costParts, operandsOf } from "./cost-model.ts";
 import { costAt, lowerEnvelope } from "./envelope.ts";
+import { type ExplainedBackward, explainBackward } from "./explain-backward.ts";
+import { type ExplainedOperand, type ExplainedStep, explainOperand } from "./explain-operand.ts";
 import { lookupIn } from "./operand-table.ts";
-import type { Operand, Plan, Variant } from "./plan.ts";
-import { isBackwardOnly, printBackwardStep } from "./print-backward.ts";
-import { printFormat, printMerge } from "./print-plan.ts";
+import type { Plan, Variant } from "./plan.ts";
+import { printMerge } from "./print-plan.ts";
 import { printStep } from "./print-step.ts";
-
-export interface ExplainedOperand {
-  readonly name: string;
-  readonly description: string;
-  readonly format: string;
-  readonly stage: "load" | "step";
-  readonly bytes: number;
-  /** For one token. */
-  readonly multiplies: number;
-}
-
-export interface ExplainedStep {
-  readonly text: string;
-  /** Predicted, at the batch of its interval. */
-  readonly nanoseconds: number;
-}
 
 export interface RejectedVariant {
   readonly name: string;
@@ -59,23 +43,13 @@ export interface ExplainedInterval {
   readonly rules: readonly string[];
 }
 
-/** The backward pass at one batch. */
-export interface ExplainedBackward {
-  readonly batch: number;
-  /** With dx. */
-  readonly nanoseconds: number;
-  readonly steps: readonly (ExplainedStep & { readonly dxOnly: boolean })[];
-  /** Those that the forward variants do not read. */
-  readonly operands: readonly ExplainedOperand[];
-}
-
 export interface Explanation {
   readonly transform: string;
   readonly rows: number;
   readonly columns: number;
   readonly intervals: readonly ExplainedInterval[];
   readonly merge: string;
-  readonly backward: ExplainedBackward | { readonly refused: string };
+  readonly backward: ExplainedBackward;
   /** Checked once at load; `holds` says what they give at these sizes. */
   readonly obligations: readonly {
     readonly text: string;
@@ -127,44 +101,15 @@ function deciding(chosen: Variant, other: Variant, plan: Plan, values: SymbolVal
   return `${most}: ${printTime(theirs[most])} against ${printTime(ours[most])}`;
 }
 
-function explainOperand(operand: Operand, values: SymbolValues): ExplainedOperand {
-  const at = (expression: NumberExpression): number => Math.round(evaluateNumber(expression, values));
-  const { name, description, stage } = operand;
-  const format = printFormat(operand.format);
-  return { name, description, format, stage, bytes: at(operand.bytes), multiplies: at(operand.multiplies) };
-}
-
-/** Batch for which the backward pass is explained: a short sequence, or a few. */
-const backwardBatch = 128;
-
-function explainBackward(plan: Plan, values: SymbolValues): Explanation["backward"] {
-  const { backward, operands } = plan;
-  if (backward.kind === "refused")
-    return { refused: `no gradient for ${backward.parameter}: ${backward.reason}` };
-  const at = (expression: NumberExpression): number => costAt(expression, values, backwardBatch);
-  const priced = backwardStepCosts(backward, lookupIn(operands));
-  return {
-    batch: backwardBatch,
-    nanoseconds: at(backward.cost),
-    steps: backward.steps.map((step, index) => ({
-      text: printBackwardStep(step, operands),
-      nanoseconds: at(priced[index] ?? backward.cost),
-      dxOnly: step.kind === "apply" && step.dxOnly,
-    })),
-    operands: operands
-      .filter(({ name }) => isBackwardOnly(plan, name))
-      .map((operand) => explainOperand(operand, values)),
-  };
-}
-
 function explainInterval(
   plan: Plan,
   interval: { from: number; to: number | null; variant: Variant },
   values: SymbolValues,
 ): ExplainedInterval {
   const { variant, from: batch } = interval;
-  const at = (expression: NumberExpression): number => evaluateNumber(expression, values);
-  const operands = operandsOf(variant, lookupIn(plan.operands)).map((operand) => explainOperand(operand, values));
+  const operands = operandsOf(variant, lookupIn(plan.operands)).map((operand) =>
+    explainOperand(operand, values),
+  );
   const { each } = parts(variant, plan, values, batch);
   const nanoseconds = costAt(variant.cost, values, batch);
   const others = plan.variants
@@ -260,20 +205,23 @@ function printInterval(interval: ExplainedInterval): readonly string[] {
 }
 
 function printExplainedBackward(backward: Explanation["backward"]): readonly string[] {
-  if ("refused" in backward) return [`backward: ${backward.refused}`];
+  if (backward.kind === "refused") return [`backward: ${backward.reason}`];
   const { batch, nanoseconds, steps } = backward;
   return [
     `backward: ${printTime(nanoseconds)} at ${batch}`,
     ...steps.map(
-      ({ text, nanoseconds: time, dxOnly }) => `    ${text}  (${printTime(time)}${dxOnly ? ", for dx only" : ""})`,
+      ({ text, nanoseconds: time, dxOnly }) =>
+        `    ${text}  (${printTime(time)}${dxOnly ? ", for dx only" : ""})`,
     ),
   ];
 }
 
 /** Each operand once, whatever reads it. */
 function printOperands({ intervals, backward }: Explanation): readonly string[] {
-  const all = [...intervals, ...("refused" in backward ? [] : [backward])];
-  const operands = new Map(all.flatMap((reader) => reader.operands.map((operand) => [operand.name, operand] as const)));
+  const all = [...intervals, ...(backward.kind === "refused" ? [] : [backward])];
+  const operands = new Map(
+    all.flatMap((reader) => reader.operands.map((operand) => [operand.name, operand] as const)),
+  );
   const width = Math.max(...[...operands.keys()].map((name) => name.length));
   return [...operands.values()].map(
     ({ name, format, stage, bytes, description }) =>

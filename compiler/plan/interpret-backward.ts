@@ -39,8 +39,15 @@ function readSide(side: GradientInput, scope: PlanScope, interpreter: Interprete
   const values =
     permutation === null
       ? plain
-      : applyDense(stridePermutationMatrix(sizeIn(scope, permutation.size), sizeIn(scope, permutation.stride)), plain);
-  const [width, offset, stride] = [values.length / batch, sizeIn(scope, side.offset), sizeIn(scope, side.stride)];
+      : applyDense(
+          stridePermutationMatrix(sizeIn(scope, permutation.size), sizeIn(scope, permutation.stride)),
+          plain,
+        );
+  const [width, offset, stride] = [
+    values.length / batch,
+    sizeIn(scope, side.offset),
+    sizeIn(scope, side.stride),
+  ];
   return (token: number, copy: number, index: number): number =>
     values[token * width + copy * stride + offset + index] ?? Number.NaN;
 }
@@ -84,13 +91,22 @@ function addGradient(
     if (entry !== sizeIn(scope, shape.entries)) throw new RangeError(`${step.name} has ${entry} positions`);
     return;
   }
-  const [blocks, rows, columns] = [sizeIn(scope, shape.blocks), sizeIn(scope, shape.rows), sizeIn(scope, shape.columns)];
+  const [blocks, rows, columns] = [
+    sizeIn(scope, shape.blocks),
+    sizeIn(scope, shape.rows),
+    sizeIn(scope, shape.columns),
+  ];
   const weights = shape.weights === null ? null : interpreter.operand(shape.weights).values;
   for (let block = 0; block < blocks; block++) {
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         const place = (block * rows + row) * columns + column;
-        add(place, weights === null ? 1 : (weights[place] ?? Number.NaN), block * rows + row, block * columns + column);
+        add(
+          place,
+          weights === null ? 1 : (weights[place] ?? Number.NaN),
+          block * rows + row,
+          block * columns + column,
+        );
       }
     }
   }

@@ -82,7 +82,10 @@ function operandMatrix(name: string, scope: PlanScope): DenseMatrix {
 const permute = (permutation: StridePermutation | null, v: Float64Array, scope: PlanScope): Float64Array =>
   permutation === null
     ? v
-    : applyDense(stridePermutationMatrix(sizeIn(scope, permutation.size), sizeIn(scope, permutation.stride)), v);
+    : applyDense(
+        stridePermutationMatrix(sizeIn(scope, permutation.size), sizeIn(scope, permutation.stride)),
+        v,
+      );
 
 /** The positions of the pattern in a source of `positions`, row by row, also where the weight is zero. */
 function positionsOf(source: MatrixSource, scope: PlanScope): readonly number[] {

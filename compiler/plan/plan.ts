@@ -130,8 +130,7 @@ export interface BackwardPlan {
 
 export type BackwardStep =
   /** As in a variant; `dxOnly` when no gradient follows from its output, so that it is left out unless dx is asked for. */
-  | { readonly kind: "apply"; readonly step: Step; readonly dxOnly: boolean }
-  | GradientStep;
+  { readonly kind: "apply"; readonly step: Step; readonly dxOnly: boolean } | GradientStep;
 
 /**
  * Adds to the gradient of a parameter, in the format in which its values are stored:

@@ -41,11 +41,14 @@ export function isBackwardOnly({ variants, merge }: Plan, operand: string): bool
 /** The backward pass with the operands that it alone reads. */
 export function printBackward(plan: Plan, printOperand: (operand: Operand) => string): readonly string[] {
   const { backward, operands } = plan;
-  if (backward.kind === "refused") return [`  backward none: no gradient for ${backward.parameter}, ${backward.reason}`];
+  if (backward.kind === "refused")
+    return [`  backward none: no gradient for ${backward.parameter}, ${backward.reason}`];
   const widths = backward.activations.map(({ name, width }) => `${name} [${printNumber(width)}]`).join(", ");
   return [
     "  backward",
-    ...operands.filter(({ name }) => isBackwardOnly(plan, name)).map((operand) => `  ${printOperand(operand)}`),
+    ...operands
+      .filter(({ name }) => isBackwardOnly(plan, name))
+      .map((operand) => `  ${printOperand(operand)}`),
     `    activations ${widths}`,
     ...backward.steps.map(
       (step) =>

@@ -1,8 +1,8 @@
 /** The plan as text, for `spxc print --stage plan`. Costs are not printed as expressions: `spxc explain` evaluates them. */
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { isBackwardOnly, printBackward } from "./print-backward.ts";
 import type { MergePlan, Operand, Plan, Variant } from "./plan.ts";
+import { isBackwardOnly, printBackward } from "./print-backward.ts";
 import { printStep } from "./print-step.ts";
 
 /** `nm-lanes 2:4`, `block-strips 4x1`, `blockdiag16 b blocks`. */

@@ -62,14 +62,17 @@ const laws: readonly Law[] = [
           step.kind === "gradient" ||
           !step.dxOnly ||
           steps.every(
-            (other) => !inputsOf(other).includes(step.step.output) || (other.kind === "apply" && other.dxOnly),
+            (other) =>
+              !inputsOf(other).includes(step.step.output) || (other.kind === "apply" && other.dxOnly),
           ),
       ),
   },
   {
     sentence: "forms gradients of parameters",
     holds: (_, backward) =>
-      gradientsOf(backward).every(({ parameter }) => backward.parameters.some(({ name }) => name === parameter)),
+      gradientsOf(backward).every(({ parameter }) =>
+        backward.parameters.some(({ name }) => name === parameter),
+      ),
   },
   {
     sentence: "has operands of the formats that gradients read",

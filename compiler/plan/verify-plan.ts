@@ -1,8 +1,8 @@
 /** The verifier of plans: sentences that must hold for a variant, a step, an operand or the merge. */
 import type { FormatName } from "../../runtime/contract/operand-format.ts";
 import { sameDimension } from "../types/dimension.ts";
-import { verifyBackward } from "./verify-backward.ts";
 import type { Activation, Layout, Operand, Plan, Step, StepTerm, Variant } from "./plan.ts";
+import { verifyBackward } from "./verify-backward.ts";
 
 /** Atom and layout → formats its kernel reads. */
 const legalFormats: Readonly<Record<StepTerm["atom"], Readonly<Record<Layout, readonly FormatName[]>>>> = {
@@ -233,5 +233,9 @@ export function verifyPlan(plan: Plan): readonly string[] {
         .map((law) => broken(`${variant.name}, step ${step.name}`, law.sentence));
     }),
   ]);
-  return [...ofPlan, ...ofVariants, ...verifyBackward(plan).map((sentence) => broken("the backward pass", sentence))];
+  return [
+    ...ofPlan,
+    ...ofVariants,
+    ...verifyBackward(plan).map((sentence) => broken("the backward pass", sentence)),
+  ];
 }

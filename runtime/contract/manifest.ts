@@ -28,7 +28,11 @@ export interface KernelLibrary {
   readonly sha256: string;
   readonly bytes: number;
   /** Levels in the library, widest first, with the CPU features each needs (names of /proc/cpuinfo). */
-  readonly levels: readonly { readonly name: string; readonly suffix: string; readonly needs: readonly string[] }[];
+  readonly levels: readonly {
+    readonly name: string;
+    readonly suffix: string;
+    readonly needs: readonly string[];
+  }[];
 }
 
 export interface TransformManifest {

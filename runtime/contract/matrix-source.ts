@@ -31,4 +31,8 @@ export type MatrixSource =
    * The stride permutation P(stride) of `size`: (P v)[k * stride + j] = v[j * (size / stride) + k]
    * for j < stride, k < size / stride.
    */
-  | { readonly kind: "stride-permutation"; readonly size: NumberExpression; readonly stride: NumberExpression };
+  | {
+      readonly kind: "stride-permutation";
+      readonly size: NumberExpression;
+      readonly stride: NumberExpression;
+    };

@@ -59,7 +59,10 @@ export type FormatName = OperandFormat["name"];
 
 /** Element type and order of the buffers of each format; this order is the order in a kernel's frame. */
 export const formatBuffers: Readonly<
-  Record<FormatName, readonly { readonly name: string; readonly element: "f32" | "i32" | "u32" | "u16" | "u8" }[]>
+  Record<
+    FormatName,
+    readonly { readonly name: string; readonly element: "f32" | "i32" | "u32" | "u16" | "u8" }[]
+  >
 > = {
   panel16: [{ name: "values", element: "f32" }],
   "nm-lanes": [

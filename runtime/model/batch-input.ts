@@ -17,7 +17,12 @@ export interface CheckedBatch {
  * @throws SpxError SPX8404 for values that are no float32, SPX8405 unless the last dimension is `inputs`; leading
  *   dimensions count together as the batch.
  */
-export function batchOf(x: BatchInput, inputs: number, transform: string, name: "x" | "dy" = "x"): CheckedBatch {
+export function batchOf(
+  x: BatchInput,
+  inputs: number,
+  transform: string,
+  name: "x" | "dy" = "x",
+): CheckedBatch {
   const values = x instanceof Float32Array ? x : x.data;
   if (!(values instanceof Float32Array)) {
     const found = "elementType" in x ? x.elementType : typeof values;

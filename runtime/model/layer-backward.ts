@@ -8,7 +8,14 @@ import type { MemoryBlock } from "../formats/packed-operand.ts";
 import { positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf } from "./batch-input.ts";
-import type { BackwardOptions, BackwardResult, DenseParameter, Layer, LayerParts, SparseParameter } from "./layer.ts";
+import type {
+  BackwardOptions,
+  BackwardResult,
+  DenseParameter,
+  Layer,
+  LayerParts,
+  SparseParameter,
+} from "./layer.ts";
 import type { LayerCalls } from "./layer-calls.ts";
 import { storedCount } from "./parameter-values.ts";
 
@@ -53,7 +60,10 @@ export function createBackward<P>(
     return { call, buffers, into, batch, threads: used };
   };
   const finish = ({ buffers, into, batch }: ReturnType<typeof start>): BackwardResult<P> => {
-    const handOut = (block: MemoryBlock, target: (typeof targets)[number]): DenseParameter | SparseParameter => {
+    const handOut = (
+      block: MemoryBlock,
+      target: (typeof targets)[number],
+    ): DenseParameter | SparseParameter => {
       const values = new Float32Array(block.view, 0, storedCount(target));
       handedOut.set(values, block);
       const positions = positionsFor(target);
@@ -68,7 +78,9 @@ export function createBackward<P>(
       });
     // The emitted declarations name the parameters of this very manifest; a call without dx is typed without it.
     const result = { grads: into ?? (Object.fromEntries(fresh()) as P) };
-    return (buffers.dx === null ? result : { ...result, dx: dxTensor(buffers.dx, batch, inputs) }) as BackwardResult<P>;
+    return (
+      buffers.dx === null ? result : { ...result, dx: dxTensor(buffers.dx, batch, inputs) }
+    ) as BackwardResult<P>;
   };
   return {
     backward(x: BatchInput, dy: BatchInput, options?: BackwardOptions<P>): BackwardResult<P> {
@@ -76,7 +88,11 @@ export function createBackward<P>(
       if (started.batch > 0) started.call.run(started.buffers, started.batch, started.threads);
       return finish(started);
     },
-    async backwardAsync(x: BatchInput, dy: BatchInput, options?: BackwardOptions<P>): Promise<BackwardResult<P>> {
+    async backwardAsync(
+      x: BatchInput,
+      dy: BatchInput,
+      options?: BackwardOptions<P>,
+    ): Promise<BackwardResult<P>> {
       const started = start(x, dy, options);
       const { call, buffers, batch, threads: used } = started;
       if (batch > 0) await calls.during(() => call.runAsync(buffers, batch, used));

@@ -4,8 +4,8 @@
  */
 import type { KernelManifest, TransformManifest, VariantManifest } from "../contract/manifest.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
-import type { CpuDevice } from "../device/cpu/cpu-device.ts";
 import { type BackwardCall, prepareBackward } from "../device/cpu/backward-call.ts";
+import type { CpuDevice } from "../device/cpu/cpu-device.ts";
 import { type KernelCall, prepareKernel, selectKernel } from "../device/cpu/kernel-call.ts";
 import { SpxError } from "../errors.ts";
 import type { PackedOperand } from "../formats/packed-operand.ts";

@@ -148,7 +148,11 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     const used = options?.threads === undefined ? threads : checkThreads(options.threads);
     return { ...input, y, call: calls.callFor(input.batch), threads: used };
   };
-  const { backward, backwardAsync } = createBackward<P>({ transform, state, device, threads }, { out, inputs }, calls);
+  const { backward, backwardAsync } = createBackward<P>(
+    { transform, state, device, threads },
+    { out, inputs },
+    calls,
+  );
   return {
     transform: transform.name,
     name: identity.name,

@@ -130,7 +130,7 @@ describe("the TypeScript of the README", () => {
     expect(compile("usage", usage?.text ?? "")).toEqual([]);
     const ran = spawnSync(process.execPath, ["usage.js"], { cwd: folder, encoding: "utf8" });
     expect({ status: ran.status, stderr: ran.stderr }).toEqual({ status: 0, stderr: "" });
-    expect(ran.stdout.trim()).toBe("[ 3, 64 ] [ 3, 64 ] [ 64, 48 ] 64");
+    expect(ran.stdout.trim()).toBe("[ 3, 64 ] [ 3, 64 ] [ 3, 48 ] [ 64, 48 ] 64 64");
     expect(existsSync(join(folder, "delta.safetensors"))).toBe(true);
   });
 

@@ -5,7 +5,13 @@
 import { describe, expect, it } from "vitest";
 import { relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import { transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
-import { applyDense, densify, patternOf, tensorMatrix, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import {
+  applyDense,
+  densify,
+  patternOf,
+  tensorMatrix,
+  type WeightValues,
+} from "../../compiler/algebra/evaluate-algebra.ts";
 import { type BufferData, interpretLoop } from "../../compiler/backend/reference/interpret-loop.ts";
 import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { lowerBackward } from "../../compiler/loop/lower-backward.ts";
@@ -36,15 +42,24 @@ function leavesOf(transform: CheckedTransform, values: WeightValues): SourceLeav
       if (tensor.structure === "diag" || tensor.dimensions.length === 1)
         return { kind: "diag", values: Float32Array.from(stored) };
       const matrix = tensorMatrix(tensor, slice, values);
-      return { kind: "dense", rows: matrix.rows, columns: matrix.columns, values: Float32Array.from(matrix.values) };
+      return {
+        kind: "dense",
+        rows: matrix.rows,
+        columns: matrix.columns,
+        values: Float32Array.from(matrix.values),
+      };
     },
     pattern(name) {
       const pattern = transform.patterns.find((candidate) => candidate.name === name);
       if (pattern === undefined) throw new ReferenceError(name);
-      const [rows, columns] = [pattern.rows, pattern.columns].map((size) => evaluateNumber(size, values.numbers));
+      const [rows, columns] = [pattern.rows, pattern.columns].map((size) =>
+        evaluateNumber(size, values.numbers),
+      );
       const keeps = patternOf(name, values);
       const all = Array.from({ length: (rows ?? 0) * (columns ?? 0) }, (_, position) => position);
-      const kept = all.filter((position) => keeps(Math.floor(position / (columns ?? 1)), position % (columns ?? 1)));
+      const kept = all.filter((position) =>
+        keeps(Math.floor(position / (columns ?? 1)), position % (columns ?? 1)),
+      );
       return patternOfPositions(rows ?? 0, columns ?? 0, kept);
     },
   };
@@ -65,7 +80,11 @@ const before = 3;
 function checkRun({ transform, plan, values, target, batch, wanted }: Run): void {
   const { backward } = plan;
   if (backward.kind === "refused") return;
-  const { program, buffers: frame, symbols } = lowerBackward(plan, backward, target, { name: "backward", constants: {} });
+  const {
+    program,
+    buffers: frame,
+    symbols,
+  } = lowerBackward(plan, backward, target, { name: "backward", constants: {} });
   expect(verifyLoop(program)).toEqual([]);
   const root = builtRoot(transform);
   const weight = densify(root, values);

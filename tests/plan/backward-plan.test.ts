@@ -20,7 +20,8 @@ import { builtRoot, planOf, sampleNamed } from "./sample-plans.ts";
 const batch = 3;
 /** -0 is 0. */
 const plain = (values: Float64Array): number[] => [...values].map((value) => value + 0);
-const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, at) => sum + value * (b[at] ?? Number.NaN), 0);
+const dot = (a: Float64Array, b: Float64Array): number =>
+  a.reduce((sum, value, at) => sum + value * (b[at] ?? Number.NaN), 0);
 
 function stepsOf(plan: Plan): BackwardPlan {
   if (plan.backward.kind === "refused") throw new Error(plan.backward.reason);
@@ -28,7 +29,13 @@ function stepsOf(plan: Plan): BackwardPlan {
 }
 
 /** x, dy, and what the plan makes of them. */
-function runBackward(plan: Plan, of: readonly CheckedTensor[], values: WeightValues, out: number, inputs: number) {
+function runBackward(
+  plan: Plan,
+  of: readonly CheckedTensor[],
+  values: WeightValues,
+  out: number,
+  inputs: number,
+) {
   const x = Float64Array.from({ length: batch * inputs }, smallIntegers(4));
   const dy = Float64Array.from({ length: batch * out }, smallIntegers(5));
   const result = interpretBackward(stepsOf(plan), { plan, tensors: of, values }, x, dy, batch);
@@ -62,7 +69,8 @@ describe("backward passes of generated weights", () => {
         const { x, dy, dx, gradients } = runBackward(plan, tensors, values, weight.rows, weight.columns);
         expect(plain(dx)).toEqual(plain(applyDense(transposeMatrix(weight), dy)));
         const expected = oracleGradients(root, tensors, values, weightGradient(x, dy, batch));
-        for (const [name, gradient] of expected) expect(plain(gradients.get(name) ?? new Float64Array()), name).toEqual(plain(gradient));
+        for (const [name, gradient] of expected)
+          expect(plain(gradients.get(name) ?? new Float64Array()), name).toEqual(plain(gradient));
       }),
       { numRuns: 1500, seed: 33 },
     );
@@ -71,37 +79,52 @@ describe("backward passes of generated weights", () => {
   });
 });
 
-describe.each(samples.map(({ transform, sizes }) => ({ name: transform.name, transform, sizes })))("$name", ({ transform, sizes }) => {
-  const plan = planOf(transform);
-  const root = builtRoot(transform);
-  it("keeps the adjoint identity exactly, and gives the change of the loss by each parameter", () => {
-    for (const size of sizes) {
-      const values = valuesFor(transform, size, 7);
-      const weight = densify(root, values);
-      if (plan.backward.kind === "refused") continue;
-      const { x, dy, dx, gradients } = runBackward(plan, transform.tensors, values, weight.rows, weight.columns);
-      expect(dot(dx, x)).toBe(dot(dy, applyDense(weight, x)));
-      for (const [name, gradient] of gradients) {
-        const stored = values.tensors.get(name);
-        if (stored === undefined) throw new Error(name);
-        const direction = Float64Array.from(stored.values, smallIntegers(9));
-        const lossAt = (step: number): number => {
-          const moved = stored.values.map((value, at) => value + step * (direction[at] ?? 0));
-          const there = { ...values, tensors: new Map(values.tensors).set(name, { ...stored, values: moved }) };
-          return dot(dy, applyDense(densify(root, there), x));
-        };
-        // The loss is a polynomial of degree two at most in one parameter, of which this difference is the derivative.
-        expect((lossAt(1) - lossAt(-1)) / 2, name).toBe(dot(gradient, direction));
+describe.each(samples.map(({ transform, sizes }) => ({ name: transform.name, transform, sizes })))(
+  "$name",
+  ({ transform, sizes }) => {
+    const plan = planOf(transform);
+    const root = builtRoot(transform);
+    it("keeps the adjoint identity exactly, and gives the change of the loss by each parameter", () => {
+      for (const size of sizes) {
+        const values = valuesFor(transform, size, 7);
+        const weight = densify(root, values);
+        if (plan.backward.kind === "refused") continue;
+        const { x, dy, dx, gradients } = runBackward(
+          plan,
+          transform.tensors,
+          values,
+          weight.rows,
+          weight.columns,
+        );
+        expect(dot(dx, x)).toBe(dot(dy, applyDense(weight, x)));
+        for (const [name, gradient] of gradients) {
+          const stored = values.tensors.get(name);
+          if (stored === undefined) throw new Error(name);
+          const direction = Float64Array.from(stored.values, smallIntegers(9));
+          const lossAt = (step: number): number => {
+            const moved = stored.values.map((value, at) => value + step * (direction[at] ?? 0));
+            const there = {
+              ...values,
+              tensors: new Map(values.tensors).set(name, { ...stored, values: moved }),
+            };
+            return dot(dy, applyDense(densify(root, there), x));
+          };
+          // The loss is a polynomial of degree two at most in one parameter, of which this difference is the derivative.
+          expect((lossAt(1) - lossAt(-1)) / 2, name).toBe(dot(gradient, direction));
+        }
       }
-    }
-  });
-});
+    });
+  },
+);
 
 describe("the verifier", () => {
   const plan = planOf(sampleNamed("DSEE"));
   const backward = stepsOf(plan);
   const { steps } = backward;
-  const withSteps = (...changed: readonly BackwardStep[]): Plan => ({ ...plan, backward: { ...backward, steps: changed } });
+  const withSteps = (...changed: readonly BackwardStep[]): Plan => ({
+    ...plan,
+    backward: { ...backward, steps: changed },
+  });
   const gradients = steps.filter((step) => step.kind === "gradient");
   const applied = steps.filter((step) => step.kind === "apply");
   const [first, second] = gradients;
@@ -109,9 +132,15 @@ describe("the verifier", () => {
   const permutation = { size: number(5), stride: number(2) };
   const broken: readonly (readonly [string, Plan])[] = [
     ["reads x, dy or what an earlier step wrote", withSteps(...gradients, ...applied)],
-    ["completes dx", withSteps(...steps.filter((step) => step.kind === "gradient" || step.step.output !== "dx"))],
+    [
+      "completes dx",
+      withSteps(...steps.filter((step) => step.kind === "gradient" || step.step.output !== "dx")),
+    ],
     ["adds only to dx, and overwrites nothing", withSteps(...steps, ...applied)],
-    ["leaves out without dx only", withSteps(...steps.map((step) => (step.kind === "apply" ? { ...step, dxOnly: true } : step)))],
+    [
+      "leaves out without dx only",
+      withSteps(...steps.map((step) => (step.kind === "apply" ? { ...step, dxOnly: true } : step))),
+    ],
     ["forms gradients of parameters", withSteps(...steps, { ...first, parameter: "Q" })],
     ["has operands of the formats that gradients read", withSteps(...steps, { ...first, scale: "B_panels" })],
     ["permutes whole activations", withSteps(...steps, { ...first, left: { ...first.left, permutation } })],

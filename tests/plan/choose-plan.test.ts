@@ -95,7 +95,9 @@ describe("choices", () => {
       ["dense x", "dense t1", "sparse x"],
     ]);
     expect(
-      plan.operands.filter(({ stage, name }) => stage === "load" && !isBackwardOnly(plan, name)).map(({ description }) => description),
+      plan.operands
+        .filter(({ stage, name }) => stage === "load" && !isBackwardOnly(plan, name))
+        .map(({ description }) => description),
     ).toEqual(["M .* W", "M .* W", "M .* W"]);
     expect(plan.operands.map(({ description }) => description)).toContain("(alpha / r) * B");
     expect(plan.merge).toEqual({

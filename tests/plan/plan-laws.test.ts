@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import type { AlgebraGraph } from "../../compiler/algebra/algebra-node.ts";
-import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import { deriveGradients } from "../../compiler/algebra/derive-gradient.ts";
+import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import { choosePlan } from "../../compiler/plan/choose-plan.ts";
 import { interpretMerge, interpretVariant } from "../../compiler/plan/interpret-plan.ts";

@@ -21,7 +21,8 @@ export function planOf(transform: CheckedTransform, variants: VariantChoice = "w
 }
 
 /** The weight of a sample as written. */
-export const builtRoot = (transform: CheckedTransform): Term => buildAlgebra(transform, createTermFactory(transform.tensors)).root;
+export const builtRoot = (transform: CheckedTransform): Term =>
+  buildAlgebra(transform, createTermFactory(transform.tensors)).root;
 
 export function sampleNamed(name: string): CheckedTransform {
   const found = samples.find(({ transform }) => transform.name === name);

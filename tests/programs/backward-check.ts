@@ -32,7 +32,10 @@ export async function loadCase(
   const given: Record<string, { data: Float32Array; shape: number[] }> = {};
   stages.checked.arguments.forEach((argument, index) => {
     if (argument.kind !== "tensor") return;
-    given[argument.name] = { data: testMatrix(out * 31 + inputs + index, out * inputs), shape: [out, inputs] };
+    given[argument.name] = {
+      data: testMatrix(out * 31 + inputs + index, out * inputs),
+      shape: [out, inputs],
+    };
   });
   const layer = (await artefact.transform(transform).load({ ...given, ...numbers, seed: 1 })) as Layer;
   randomizeParameters(layer, 11);
@@ -52,13 +55,20 @@ export async function checkBackward({ layer, stages, values, weight }: LoadedCas
     const whole = batch === 0 ? zeros : weightGradient(x, dy, batch);
     const expected = oracleGradients(stages.built.root, stages.checked.tensors, values, whole);
     const check = (what: string, found: { dx: Float32Array | null; grads: Gradients }): void => {
-      if (found.dx !== null) expect(relativeError(found.dx, dx), `${what}, batch ${batch}: dx`).toBeLessThan(errorBound);
+      if (found.dx !== null)
+        expect(relativeError(found.dx, dx), `${what}, batch ${batch}: dx`).toBeLessThan(errorBound);
       expect(Object.keys(found.grads)).toEqual([...expected.keys()]);
       const parameters = layer.parameters() as Gradients;
       for (const [name, gradient] of expected) {
         const given = found.grads[name];
-        expect({ ...given, values: given?.values.length }).toEqual({ ...parameters[name], values: gradient.length });
-        expect(relativeError(given?.values ?? new Float32Array(), gradient), `${what}, batch ${batch}: ${name}`).toBeLessThan(errorBound);
+        expect({ ...given, values: given?.values.length }).toEqual({
+          ...parameters[name],
+          values: gradient.length,
+        });
+        expect(
+          relativeError(given?.values ?? new Float32Array(), gradient),
+          `${what}, batch ${batch}: ${name}`,
+        ).toBeLessThan(errorBound);
       }
     };
     for (const threads of [1, 2]) {
@@ -66,13 +76,22 @@ export async function checkBackward({ layer, stages, values, weight }: LoadedCas
       expect(data.shape).toEqual([batch, layer.in]);
       check(`${threads} threads`, { dx: data.data, grads });
     }
-    const [later, without] = await Promise.all([layer.backwardAsync(x, dy), layer.backwardAsync(x, dy, { dx: false })]);
+    const [later, without] = await Promise.all([
+      layer.backwardAsync(x, dy),
+      layer.backwardAsync(x, dy, { dx: false }),
+    ]);
     check("later", { dx: later.dx.data, grads: later.grads });
     expect("dx" in without).toBe(false);
     check("later without dx", { dx: null, grads: without.grads });
     const again = layer.backward(x, dy, { into: without.grads, dx: false });
     expect(again.grads).toBe(without.grads);
     for (const [name, gradient] of expected)
-      expect(relativeError((again.grads as Gradients)[name]?.values ?? new Float32Array(), gradient.map((value) => 2 * value)), `added: ${name}`).toBeLessThan(errorBound);
+      expect(
+        relativeError(
+          (again.grads as Gradients)[name]?.values ?? new Float32Array(),
+          gradient.map((value) => 2 * value),
+        ),
+        `added: ${name}`,
+      ).toBeLessThan(errorBound);
   }
 }

@@ -27,7 +27,10 @@ test("the backward pass of W + U V + S", async () => {
   const [transform] = program.artefact.manifest().transforms;
   if (transform === undefined) throw new Error("a transform");
   const W = { values: testMatrix(1, size * size), shape: [size, size] };
-  const numbers = new Map([["r", 16], ["nnz", Math.round(0.01 * size * size)]]);
+  const numbers = new Map([
+    ["r", 16],
+    ["nnz", Math.round(0.01 * size * size)],
+  ]);
   const bound = bindArguments(transform, { tensors: new Map([["W", W]]), numbers });
   const state = initialState(transform, bound, { seed: 4, layer: "Sum" }, null);
   const device = openCpuDevice(join(program.folder, program.manifestFile), program.artefact.manifest());

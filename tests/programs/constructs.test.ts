@@ -214,10 +214,13 @@ beforeAll(async () => {
   program = await buildProgram({ text: source });
 }, 240_000);
 
-
 /** Sizes of a transform: its own, or ones that any weight has. */
 const sizesOf = (name: string): readonly (readonly [number, number])[] =>
-  sizes[name] ?? [[5, 3], [17, 33], [48, 16]];
+  sizes[name] ?? [
+    [5, 3],
+    [17, 33],
+    [48, 16],
+  ];
 
 test.each(names)("%s", async (name) => {
   for (const [out, inputs] of sizesOf(name)) {
@@ -227,7 +230,10 @@ test.each(names)("%s", async (name) => {
       const x = testMatrix(batch, batch * inputs);
       const y = new Float32Array(batch * out).fill(Number.NaN);
       layer.forward(x, { y });
-      expect(relativeError(y, oracleForward(weight, x, batch)), `${out}x${inputs}, batch ${batch}`).toBeLessThan(1e-5);
+      expect(
+        relativeError(y, oracleForward(weight, x, batch)),
+        `${out}x${inputs}, batch ${batch}`,
+      ).toBeLessThan(1e-5);
     }
     layer.dispose();
   }

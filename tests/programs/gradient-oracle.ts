@@ -2,6 +2,8 @@
  * Gradients by the chain rule on dense float64 matrices with plain loops, independent of the compiler's derivation:
  * from dW = sum over tokens of dy xᵀ, down the weight as written. What a parameter stores is read off at the end.
  */
+
+import type { Term } from "../../compiler/algebra/algebra-node.ts";
 import {
   addMatrices,
   type DenseMatrix,
@@ -12,7 +14,6 @@ import {
   scaleMatrix,
   transposeMatrix,
 } from "../../compiler/algebra/dense-matrix.ts";
-import type { Term } from "../../compiler/algebra/algebra-node.ts";
 import { densify, patternOf, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { CheckedTensor } from "../../compiler/check/checked-module.ts";
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
@@ -22,7 +23,8 @@ export function weightGradient(x: ArrayLike<number>, dy: ArrayLike<number>, batc
   const [rows, columns] = [dy.length / batch, x.length / batch];
   return denseMatrix(rows, columns, (row, column) => {
     let sum = 0;
-    for (let token = 0; token < batch; token++) sum += (dy[token * rows + row] ?? 0) * (x[token * columns + column] ?? 0);
+    for (let token = 0; token < batch; token++)
+      sum += (dy[token * rows + row] ?? 0) * (x[token * columns + column] ?? 0);
     return sum;
   });
 }
@@ -46,7 +48,12 @@ function descend(term: Term, gradient: DenseMatrix, values: WeightValues, found:
       for (const part of term.terms) descend(part, gradient, values, found);
       return;
     case "scale":
-      descend(term.operand, scaleMatrix(evaluateNumber(term.factor, values.numbers), gradient), values, found);
+      descend(
+        term.operand,
+        scaleMatrix(evaluateNumber(term.factor, values.numbers), gradient),
+        values,
+        found,
+      );
       return;
     case "transpose":
       descend(term.operand, transposeMatrix(gradient), values, found);
@@ -69,8 +76,13 @@ function descend(term: Term, gradient: DenseMatrix, values: WeightValues, found:
       for (const [index, factor] of term.factors.entries()) {
         const before = term.factors.slice(0, index).map(value);
         const after = term.factors.slice(index + 1).map(value);
-        const left = before.reduce((product, matrix) => multiplyMatrices(transposeMatrix(matrix), product), gradient);
-        const both = after.toReversed().reduce((product, matrix) => multiplyMatrices(product, transposeMatrix(matrix)), left);
+        const left = before.reduce(
+          (product, matrix) => multiplyMatrices(transposeMatrix(matrix), product),
+          gradient,
+        );
+        const both = after
+          .toReversed()
+          .reduce((product, matrix) => multiplyMatrices(product, transposeMatrix(matrix)), left);
         descend(factor, both, values, found);
       }
       return;
@@ -82,7 +94,12 @@ function descend(term: Term, gradient: DenseMatrix, values: WeightValues, found:
       for (const block of term.blocks) {
         const { rows, columns } = value(block);
         const [top, side] = [firstRow, firstColumn];
-        descend(block, denseMatrix(rows, columns, (row, column) => entryOf(gradient, top + row, side + column)), values, found);
+        descend(
+          block,
+          denseMatrix(rows, columns, (row, column) => entryOf(gradient, top + row, side + column)),
+          values,
+          found,
+        );
         firstRow += rows;
         firstColumn += columns;
       }
@@ -94,23 +111,51 @@ function descend(term: Term, gradient: DenseMatrix, values: WeightValues, found:
 }
 
 /** Of A ⊗ B: dA[i, j] = sum over (k, l) of gradient[i p + k, j q + l] B[k, l], and likewise dB. */
-function descendKron(factors: readonly Term[], gradient: DenseMatrix, values: WeightValues, found: LeafGradients): void {
+function descendKron(
+  factors: readonly Term[],
+  gradient: DenseMatrix,
+  values: WeightValues,
+  found: LeafGradients,
+): void {
   const [first, ...rest] = factors;
   if (first === undefined) return;
-  if (rest.length === 0) return descend(first, gradient, values, found);
+  if (rest.length === 0) {
+    descend(first, gradient, values, found);
+    return;
+  }
   const a = densify(first, values);
-  const b = rest.map((factor) => densify(factor, values)).reduce((left, right) =>
-    denseMatrix(left.rows * right.rows, left.columns * right.columns, (row, column) =>
-      entryOf(left, Math.floor(row / right.rows), Math.floor(column / right.columns)) * entryOf(right, row % right.rows, column % right.columns)),
-  );
-  const weighted = (rows: number, columns: number, other: DenseMatrix, at: (i: number, j: number, k: number, l: number) => number) =>
+  const b = rest
+    .map((factor) => densify(factor, values))
+    .reduce((left, right) =>
+      denseMatrix(
+        left.rows * right.rows,
+        left.columns * right.columns,
+        (row, column) =>
+          entryOf(left, Math.floor(row / right.rows), Math.floor(column / right.columns)) *
+          entryOf(right, row % right.rows, column % right.columns),
+      ),
+    );
+  const weighted = (
+    rows: number,
+    columns: number,
+    other: DenseMatrix,
+    at: (i: number, j: number, k: number, l: number) => number,
+  ) =>
     denseMatrix(rows, columns, (i, j) => {
       let sum = 0;
-      for (let k = 0; k < other.rows; k++) for (let l = 0; l < other.columns; l++) sum += at(i, j, k, l) * entryOf(other, k, l);
+      for (let k = 0; k < other.rows; k++)
+        for (let l = 0; l < other.columns; l++) sum += at(i, j, k, l) * entryOf(other, k, l);
       return sum;
     });
-  descend(first, weighted(a.rows, a.columns, b, (i, j, k, l) => entryOf(gradient, i * b.rows + k, j * b.columns + l)), values, found);
-  const inner = weighted(b.rows, b.columns, a, (k, l, i, j) => entryOf(gradient, i * b.rows + k, j * b.columns + l));
+  descend(
+    first,
+    weighted(a.rows, a.columns, b, (i, j, k, l) => entryOf(gradient, i * b.rows + k, j * b.columns + l)),
+    values,
+    found,
+  );
+  const inner = weighted(b.rows, b.columns, a, (k, l, i, j) =>
+    entryOf(gradient, i * b.rows + k, j * b.columns + l),
+  );
   descendKron(rest, inner, values, found);
 }
 
@@ -138,7 +183,10 @@ function storedGradient(tensor: CheckedTensor, values: WeightValues, found: Leaf
   if (tensor.structure === "diag" || tensor.dimensions.length === 1)
     return whole === undefined ? stored : stored.map((_, index) => entryOf(whole, index, index));
   const positions = values.tensors.get(tensor.name)?.positions ?? null;
-  if (positions !== null) return whole === undefined ? stored : stored.map((_, entry) => whole.values[positions[entry] ?? -1] ?? Number.NaN);
+  if (positions !== null)
+    return whole === undefined
+      ? stored
+      : stored.map((_, entry) => whole.values[positions[entry] ?? -1] ?? Number.NaN);
   if (tensor.structure === "blockdiag") {
     if (whole === undefined) return stored;
     const blocks = size(tensor.blocks);

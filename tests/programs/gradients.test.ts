@@ -15,7 +15,9 @@ import { buildStdlib, stdlibCases } from "./stdlib-cases.ts";
 let programs: ReadonlyMap<string, BuiltProgram> = new Map();
 const folder = mkdtempSync(join(tmpdir(), "spx-gradients-"));
 const { features } = detectCpu();
-const levels = x86Targets.filter(({ needs }) => needs.every((need) => features.has(need))).map(({ name }) => name);
+const levels = x86Targets
+  .filter(({ needs }) => needs.every((need) => features.has(need)))
+  .map(({ name }) => name);
 
 beforeAll(async () => {
   programs = await buildStdlib();
@@ -47,8 +49,12 @@ test("gradients of another layer, or of another batch, are refused", async () =>
   const [x, dy] = [new Float32Array(26), new Float32Array(34)];
   const { grads } = other.layer.backward(x, dy);
   expect(() => layer.backward(x, dy, { into: grads })).toThrow(/SPX8407.*no gradient of `B` that this layer/);
-  expect(() => layer.backward(x, new Float32Array(17))).toThrow(/SPX8405.*`dy` of `LoRA` has 1 rows, `x` has 2/);
-  expect(() => layer.backward(x, new Float32Array(18))).toThrow(/SPX8405.*`dy` of `LoRA` is 18 values, expected \[batch, 17\]/);
+  expect(() => layer.backward(x, new Float32Array(17))).toThrow(
+    /SPX8405.*`dy` of `LoRA` has 1 rows, `x` has 2/,
+  );
+  expect(() => layer.backward(x, new Float32Array(18))).toThrow(
+    /SPX8405.*`dy` of `LoRA` is 18 values, expected \[batch, 17\]/,
+  );
   layer.dispose();
   expect(() => layer.backward(x, dy)).toThrow(/SPX8306/);
 });

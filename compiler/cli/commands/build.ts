@@ -42,7 +42,7 @@ export async function build(file: string, options: BuildOptions): Promise<number
   if (unwritten !== null) return refuse([unwritten], options, jsonDiagnostics(diagnostics, sources));
   const files = artefact.files.map(({ name: written, bytes }) => ({
     file: join(options.output, written),
-    bytes: bytes.length,
+    bytes: Buffer.byteLength(bytes),
   }));
   const timings = clock
     .entries()

@@ -55,7 +55,11 @@ export function prepareBackward(
       const { x, dy } = buffers;
       try {
         const { frame, workspace } = taken;
-        checkStatus(kernel, kernel.run(frame.block.address, workspace.block.address, x, dy, batch, threads), operands);
+        checkStatus(
+          kernel,
+          kernel.run(frame.block.address, workspace.block.address, x, dy, batch, threads),
+          operands,
+        );
       } finally {
         give(taken);
       }
@@ -65,7 +69,14 @@ export function prepareBackward(
       const { x, dy } = buffers;
       try {
         const { frame, workspace } = taken;
-        const status = await kernel.runAsync(frame.block.address, workspace.block.address, x, dy, batch, threads);
+        const status = await kernel.runAsync(
+          frame.block.address,
+          workspace.block.address,
+          x,
+          dy,
+          batch,
+          threads,
+        );
         checkStatus(kernel, status, operands);
       } finally {
         give(taken);

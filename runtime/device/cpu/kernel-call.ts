@@ -125,7 +125,11 @@ function brokenFrame(kernel: string, reason: string): SpxError {
 }
 
 /** Reading `operands` here keeps their memory reachable until the call has ended. @throws SpxError SPX8309. */
-export function checkStatus(kernel: Kernel, status: number, operands: ReadonlyMap<string, PackedOperand>): void {
+export function checkStatus(
+  kernel: Kernel,
+  status: number,
+  operands: ReadonlyMap<string, PackedOperand>,
+): void {
   if (status === 0) return;
   throw new SpxError("SPX8309", `kernel \`${kernel.symbol}\` failed with status ${status}`, {
     facts: { kernel: kernel.symbol, status, operands: [...operands.keys()] },
