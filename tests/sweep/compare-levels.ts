@@ -1,10 +1,11 @@
 /** One case through every level that needs no machine code, each compared with the oracle to the last bit. */
-import { blockDiagonal, type DenseMatrix } from "../../compiler/algebra/dense-matrix.ts";
-import { densify } from "../../compiler/algebra/evaluate-algebra.ts";
+import { blockDiagonal, type DenseMatrix, transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
+import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import { type BufferData, interpretLoop } from "../../compiler/backend/reference/interpret-loop.ts";
 import type { LoweredKernel } from "../../compiler/loop/lower-variant.ts";
 import { verifyLoop } from "../../compiler/loop/verify-loop.ts";
 import { evaluateSource as evaluateDense } from "../../compiler/plan/evaluate-source.ts";
+import { interpretBackward } from "../../compiler/plan/interpret-backward.ts";
 import { interpretMerge, interpretVariant } from "../../compiler/plan/interpret-plan.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { x86Targets } from "../../compiler/targets/x86-targets.ts";
@@ -19,6 +20,7 @@ import {
 import { readPanels } from "../../runtime/formats/panel16.ts";
 import { evaluateSource, type SourceLeaves } from "../../runtime/model/evaluate-source.ts";
 import { parameterMatrix, tensorMatrix } from "../../runtime/model/parameter-values.ts";
+import { oracleGradients, weightGradient } from "../programs/gradient-oracle.ts";
 import { inputsFor, type LoadedCase, type SweepCase } from "./loaded-case.ts";
 import { applyMatrix } from "./program-oracle.ts";
 import { createRandom, type Random } from "./random.ts";
@@ -68,6 +70,7 @@ export function compareLevels(
   }
   demandLawfulPlan(plan);
   comparePlan(one, stages, loaded, plan);
+  compareBackward(one, stages, loaded, plan);
   const packed = packOperands(plan, stages, loaded, road);
   if (choices.loopVariants > 0) compareLoops(one, plan, loaded, packed, road, choices);
 }
@@ -98,6 +101,22 @@ function comparePlan(one: SweepCase, { checked }: Stages, loaded: LoadedCase, pl
     interpretMerge(plan, checked.tensors, compilerValues),
   );
   demandEqual("merge plan", `merge by ${plan.merge.method}`, merged.values, weight.values);
+}
+
+/** dx and every gradient against the chain rule on the weight as written. */
+function compareBackward(one: SweepCase, { checked, built }: Stages, loaded: LoadedCase, plan: Plan): void {
+  const { backward } = plan;
+  if (backward.kind === "refused") return;
+  const { weight, compilerValues: values } = loaded;
+  const batch = 2;
+  const x = Float64Array.from(inputsFor(one.seed, batch * weight.columns));
+  const dy = Float64Array.from(inputsFor(one.seed + 1, batch * weight.rows));
+  const scope = { plan, tensors: checked.tensors, values };
+  const found = atLevel("backward plan", () => interpretBackward(backward, scope, x, dy, batch));
+  demandEqual("backward plan", "dx", found.dx, applyDense(transposeMatrix(weight), dy));
+  const expected = oracleGradients(built.root, checked.tensors, values, weightGradient(x, dy, batch));
+  for (const [name, gradient] of expected)
+    demandEqual("backward plan", `gradient of ${name}`, found.gradients.get(name) ?? [], gradient);
 }
 
 const allocate = (bytes: number): MemoryBlock => ({

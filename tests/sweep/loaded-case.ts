@@ -125,6 +125,7 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   );
   const bound = bindArguments(loading, { tensors: given, numbers });
   const state = road.initialState(loading, bound, { seed: seed >>> 1, layer: program.name }, null);
+  demandOneSupport(checked, state);
   const random = createRandom(seed ^ 0x7a11);
   const parameters = new Map<string, Float32Array>();
   for (const [name, { values }] of state.parameters) {
@@ -164,6 +165,17 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     compilerValues,
     weight: meaningOf(program.weight, values),
   };
+}
+
+/** A sparse parameter lies at the positions that its support has by name. */
+function demandOneSupport({ tensors }: Stages["checked"], state: LayerState): void {
+  for (const { name, support } of tensors) {
+    const own = state.parameters.get(name)?.target.support;
+    const named = support === null ? undefined : state.patterns.get(support);
+    if (own === undefined || own === null || named === undefined) continue;
+    if (positionsOf(own).join() !== positionsOf(named).join())
+      throw new LevelFault("load", `${name} does not lie at the positions of ${support}`);
+  }
 }
 
 /** @throws LevelFault at "load". */

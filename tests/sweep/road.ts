@@ -36,6 +36,7 @@ export const levels = [
   "load",
   "plan",
   "merge plan",
+  "backward plan",
   "pack",
   "loop v4",
   "loop v3",
