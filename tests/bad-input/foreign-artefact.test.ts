@@ -1,9 +1,11 @@
 /** Files of an artefact that do not belong together, or to this runtime: refused by hash or version, before they run. */
+
 import { cpSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { sha256 } from "../../compiler/emit/artefact-writer.ts";
+import { abiVersion } from "../../runtime/contract/manifest.ts";
 import { openArtefact, type SpxError, tensor } from "../../runtime/index.ts";
 import { type BuiltProgram, buildProgram } from "../programs/built-program.ts";
 import { errorOf } from "../runtime/safetensors-bytes.ts";
@@ -89,12 +91,12 @@ describe("kernels", () => {
   it("are refused when they were built for another version, though the hash is theirs", async () => {
     const { manifest, kernels } = copy();
     const bytes = readFileSync(kernels);
-    // `spx_abi_version` as machine code: mov eax, 1; ret
-    const code = Buffer.from([0xb8, 1, 0, 0, 0, 0xc3]);
+    // `spx_abi_version` as machine code: mov eax, version; ret
+    const code = Buffer.from([0xb8, abiVersion, 0, 0, 0, 0xc3]);
     const at = bytes.indexOf(code);
     expect(at).toBeGreaterThan(0);
     expect(bytes.indexOf(code, at + 1)).toBe(-1);
-    bytes.writeUInt8(2, at + 1);
+    bytes.writeUInt8(abiVersion + 1, at + 1);
     // Another name: the system's loader would answer with the library that it has under this one.
     const renamed = kernels.replace(".so", "-other.so");
     renameSync(kernels, renamed);
