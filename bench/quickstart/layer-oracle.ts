@@ -57,7 +57,11 @@ export function oracleWeight(
 }
 
 /** y [batch, rows] = x [batch, columns] times the transposed weight. */
-export function oracleForward({ rows, columns, values }: DenseMatrix, x: Float32Array, batch: number): Float64Array {
+export function oracleForward(
+  { rows, columns, values }: DenseMatrix,
+  x: Float32Array,
+  batch: number,
+): Float64Array {
   const y = new Float64Array(batch * rows);
   for (let token = 0; token < batch; token += 1) {
     for (let row = 0; row < rows; row += 1) {
