@@ -2,7 +2,11 @@
  * Dense fp32 matrix products of libraries installed on this machine, called in this process through the
  * same foreign-function interface as spx's kernels: y[batch, out] = x[batch, in] W[out, in] transposed.
  */
-import { type ForeignLibrary, type ForeignSignature, openLibrary } from "../../runtime/native/foreign-library.ts";
+import {
+  type ForeignLibrary,
+  type ForeignSignature,
+  openLibrary,
+} from "../../runtime/native/foreign-library.ts";
 
 export interface DensePeer {
   readonly name: string;
@@ -50,8 +54,20 @@ const sgemm: ForeignSignature = {
   name: "cblas_sgemm",
   result: "void",
   parameters: [
-    "int32", "int32", "int32", "int32", "int32", "int32", "float32",
-    "pointer", "int32", "pointer", "int32", "float32", "pointer", "int32",
+    "int32",
+    "int32",
+    "int32",
+    "int32",
+    "int32",
+    "int32",
+    "float32",
+    "pointer",
+    "int32",
+    "pointer",
+    "int32",
+    "float32",
+    "pointer",
+    "int32",
   ],
 };
 
@@ -60,7 +76,18 @@ const sgemv: ForeignSignature = {
   name: "cblas_sgemv",
   result: "void",
   parameters: [
-    "int32", "int32", "int32", "int32", "float32", "pointer", "int32", "pointer", "int32", "float32", "pointer", "int32",
+    "int32",
+    "int32",
+    "int32",
+    "int32",
+    "float32",
+    "pointer",
+    "int32",
+    "pointer",
+    "int32",
+    "float32",
+    "pointer",
+    "int32",
   ],
 };
 
@@ -97,7 +124,8 @@ function blasPeer(candidate: Candidate, library: ForeignLibrary, threads: number
     name: `${candidate.name}${version}`,
     multiply: (x, w, y, { batch, rows, columns }) => {
       if (batch === 1) gemv(rowMajor, noTranspose, rows, columns, 1, w, columns, x, 1, 0, y, 1);
-      else gemm(rowMajor, noTranspose, transpose, batch, rows, columns, 1, x, columns, w, columns, 0, y, rows);
+      else
+        gemm(rowMajor, noTranspose, transpose, batch, rows, columns, 1, x, columns, w, columns, 0, y, rows);
     },
   };
 }

@@ -26,7 +26,11 @@ function repetitions(run: () => void, target: number): number {
  * `rounds` samples of each contestant, taken in turn. The order turns every round, so that nobody always
  * runs behind the same neighbour's cache contents.
  */
-export function timeInterleaved(contestants: readonly Contestant[], rounds: number, sampleSeconds: number): Timing[] {
+export function timeInterleaved(
+  contestants: readonly Contestant[],
+  rounds: number,
+  sampleSeconds: number,
+): Timing[] {
   const counts = contestants.map((contestant) => repetitions(contestant.run, sampleSeconds));
   const samples = contestants.map((): number[] => []);
   for (let round = 0; round < rounds; round += 1) {

@@ -36,7 +36,12 @@ interface EncoderModule {
 }
 
 /** True when every layer's error is inside its bound. */
-export async function quickstart({ checkpoint: path, rounds, say, progress }: QuickstartOptions): Promise<boolean> {
+export async function quickstart({
+  checkpoint: path,
+  rounds,
+  say,
+  progress,
+}: QuickstartOptions): Promise<boolean> {
   const threads = Math.min(detectCpu().cores, 8);
   // Opened first: a path that leads nowhere should not cost a compilation to find out.
   const checkpoint = await openCheckpoint(path);
@@ -54,7 +59,16 @@ export async function quickstart({ checkpoint: path, rounds, say, progress }: Qu
       const dense = await module.Dense.load({ W: weight, threads });
       const transform = stages.get(layer.transform);
       if (transform === undefined) throw new Error(`no algebra for ${layer.transform}`);
-      const measured = measureLayer({ tensor, layer, stages: transform, weight, dense, peers, batches, rounds });
+      const measured = measureLayer({
+        tensor,
+        layer,
+        stages: transform,
+        weight,
+        dense,
+        peers,
+        batches,
+        rounds,
+      });
       rows.push(measured.row);
       for (const name of measured.fastest) fastest.set(name, (fastest.get(name) ?? 0) + 1);
       layer.dispose();
@@ -80,7 +94,9 @@ async function buildEncoder(say: (line: string) => void) {
   const { compilation, artefact } = await compileFile(source, nodeHost(), options);
   if (artefact === null) throw new Error(renderDiagnostics(compilation.diagnostics, compilation.sources));
   if (artefact.kind === "problem") {
-    throw new Error(artefact.problems.map(({ code, message, help }) => `${code}: ${message}\n  ${help}`).join("\n"));
+    throw new Error(
+      artefact.problems.map(({ code, message, help }) => `${code}: ${message}\n  ${help}`).join("\n"),
+    );
   }
   writeArtefact(output, artefact.files, artefact.replaces);
   const module = (await import(pathToFileURL(join(output, "encoder.js")).href)) as EncoderModule;
@@ -93,7 +109,9 @@ function conclude(rows: readonly LayerRow[], say: (line: string) => void): boole
   if (rows.length === 0) say("error: no layer was transformed");
   else if (wrong.length === 0) {
     const worst = Math.max(...rows.map((row) => row.error));
-    say(`\nAll ${rows.length} layers are inside the bound of ${errorBound}; the largest error is ${worst.toExponential(1)}.`);
+    say(
+      `\nAll ${rows.length} layers are inside the bound of ${errorBound}; the largest error is ${worst.toExponential(1)}.`,
+    );
   }
   return wrong.length === 0 && rows.length > 0;
 }

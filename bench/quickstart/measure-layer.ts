@@ -38,7 +38,8 @@ function moveParameters(layer: Layer): void {
   const next = numbers(7);
   const parameters = layer.parameters() as Readonly<Record<string, DenseParameter | SparseParameter>>;
   for (const { values } of Object.values(parameters)) {
-    for (let index = 0; index < values.length; index += 1) values[index] = (values[index] ?? 0) + 0.02 * next();
+    for (let index = 0; index < values.length; index += 1)
+      values[index] = (values[index] ?? 0) + 0.02 * next();
   }
   layer.updated();
 }

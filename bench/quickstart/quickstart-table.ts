@@ -27,7 +27,9 @@ export function describePlans(plans: readonly string[], batches: readonly number
     if (run?.plan === plan) run.last = last;
     else runs.push({ plan, last });
   });
-  return runs.map(({ plan, last }, index) => (index === runs.length - 1 ? plan : `${plan} <=${last}`)).join(", ");
+  return runs
+    .map(({ plan, last }, index) => (index === runs.length - 1 ? plan : `${plan} <=${last}`))
+    .join(", ");
 }
 
 function geometricMean(values: readonly number[]): number {

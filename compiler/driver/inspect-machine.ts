@@ -64,8 +64,10 @@ function runFindings(): MachineFinding[] {
 
 async function buildFindings(): Promise<MachineFinding[]> {
   const toolchain = await findToolchain();
-  const help = (code: string): string => toolchain.problems.find((problem) => problem.code === code)?.help ?? "";
-  const programs = toolchain.programs === null ? null : `${toolchain.programs.opt}, ${toolchain.programs.llc}`;
+  const help = (code: string): string =>
+    toolchain.problems.find((problem) => problem.code === code)?.help ?? "";
+  const programs =
+    toolchain.programs === null ? null : `${toolchain.programs.opt}, ${toolchain.programs.llc}`;
   return [
     packageFinding("build", "chevrotain", "parses"),
     packageFinding("build", "ts-morph", "writes modules"),
@@ -110,7 +112,12 @@ function cudaFinding(): MachineFinding {
   const finding = { topic: "device", name: "NVIDIA driver", needed: false } as const;
   try {
     openLibrary("libcuda.so.1");
-    return { ...finding, ok: true, detail: "libcuda.so.1 found; this version has no CUDA kernels yet", help: "" };
+    return {
+      ...finding,
+      ok: true,
+      detail: "libcuda.so.1 found; this version has no CUDA kernels yet",
+      help: "",
+    };
   } catch {
     return { ...finding, ok: false, detail: "libcuda.so.1 not found; kernels run on the CPU", help: "" };
   }

@@ -105,7 +105,9 @@ function describeArgument(argument: ArgumentManifest): string {
     return `[${shape}], ${argument.frozen ? "frozen" : "read at load only"}.`;
   }
   const range = argument.type === "ratio" ? "ratio in [0, 1]" : argument.type;
-  return argument.defaultValue === null ? `${range}.` : `${range}, default ${printNumber(argument.defaultValue)}.`;
+  return argument.defaultValue === null
+    ? `${range}.`
+    : `${range}, default ${printNumber(argument.defaultValue)}.`;
 }
 
 function writeParameters(file: SourceFile, transform: TransformManifest): void {

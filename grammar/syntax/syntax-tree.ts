@@ -149,7 +149,12 @@ export type TypeSyntax =
 
 export type StatementSyntax =
   /** `require r <= min(out, in)` */
-  | { readonly kind: "require"; readonly condition: ExpressionSyntax; readonly trivia: Trivia; readonly span: Span }
+  | {
+      readonly kind: "require";
+      readonly condition: ExpressionSyntax;
+      readonly trivia: Trivia;
+      readonly span: Span;
+    }
   /** `let scale = alpha / r` */
   | {
       readonly kind: "let";
@@ -185,7 +190,12 @@ export type StatementSyntax =
       readonly span: Span;
     }
   /** `weight = M .* W + B @ A` */
-  | { readonly kind: "weight"; readonly value: ExpressionSyntax; readonly trivia: Trivia; readonly span: Span };
+  | {
+      readonly kind: "weight";
+      readonly value: ExpressionSyntax;
+      readonly trivia: Trivia;
+      readonly span: Span;
+    };
 
 export interface ArgumentSyntax {
   /** Null for a positional argument. */
@@ -245,7 +255,12 @@ export type ExpressionSyntax =
       readonly right: ExpressionSyntax;
       readonly span: Span;
     }
-  | { readonly kind: "unary"; readonly operator: "-" | "not"; readonly operand: ExpressionSyntax; readonly span: Span }
+  | {
+      readonly kind: "unary";
+      readonly operator: "-" | "not";
+      readonly operand: ExpressionSyntax;
+      readonly span: Span;
+    }
   /** `A.T` */
   | { readonly kind: "transpose"; readonly operand: ExpressionSyntax; readonly span: Span }
   /** Stands where recovery skipped broken text; silences every later complaint about it. */

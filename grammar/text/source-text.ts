@@ -22,7 +22,11 @@ export interface Position {
 export function positionAt(text: string, offset: number): Position {
   let line = 1;
   let lineStart = 0;
-  for (let index = text.indexOf("\n"); index !== -1 && index < offset; index = text.indexOf("\n", index + 1)) {
+  for (
+    let index = text.indexOf("\n");
+    index !== -1 && index < offset;
+    index = text.indexOf("\n", index + 1)
+  ) {
     line += 1;
     lineStart = index + 1;
   }
@@ -31,5 +35,9 @@ export function positionAt(text: string, offset: number): Position {
 
 /** The smallest span that covers both. */
 export function joinSpans(first: Span, second: Span): Span {
-  return { file: first.file, start: Math.min(first.start, second.start), end: Math.max(first.end, second.end) };
+  return {
+    file: first.file,
+    start: Math.min(first.start, second.start),
+    end: Math.max(first.end, second.end),
+  };
 }

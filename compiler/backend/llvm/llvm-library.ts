@@ -169,7 +169,9 @@ async function withModule(
     if (unparsed !== null) return unparsed;
     const module = parsed[0] ?? 0n;
     try {
-      return api.complaint((message) => api.verify(module, returnStatusAction, message)) ?? (await use(module));
+      return (
+        api.complaint((message) => api.verify(module, returnStatusAction, message)) ?? (await use(module))
+      );
     } finally {
       api.disposeModule(module);
     }
