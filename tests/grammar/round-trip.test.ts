@@ -57,8 +57,7 @@ describe("printing and reading", () => {
         const whole = (inner: string) => withoutSpans(read(`function f() = ${inner}`).tree.declarations);
         const expected = whole(text);
         for (const [open, close] of groupingParentheses(text)) {
-          const without =
-            text.slice(0, open) + " " + text.slice(open + 1, close) + " " + text.slice(close + 1);
+          const without = `${text.slice(0, open)} ${text.slice(open + 1, close)} ${text.slice(close + 1)}`;
           const result = read(`function f() = ${without}`);
           const isQuotientBeforeProduct =
             /^\s*(\*|@|\.\*|%)/.test(text.slice(close + 1)) && text.slice(open, close).includes("/");

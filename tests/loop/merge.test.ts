@@ -6,7 +6,6 @@ import { verifyLoop } from "../../compiler/loop/verify-loop.ts";
 import type { MergeTerm } from "../../compiler/plan/plan.ts";
 import { x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { evaluateNumber, symbol } from "../../runtime/contract/number-expression.ts";
-import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { interestingSizes } from "./atom-cases.ts";
 import { constantBuffers } from "./run-reference.ts";
 import {
