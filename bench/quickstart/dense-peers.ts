@@ -96,8 +96,18 @@ const rowMajor = 101;
 const noTranspose = 111;
 const transpose = 112;
 
-/** Every dense library that can be opened here, set to `threads` threads. */
+/**
+ * Idle threads of a library go on spinning for tens of milliseconds unless told otherwise, on the cores that whoever is
+ * timed next needs. Some 25 microseconds are enough to stay awake from one call of a sample to the next.
+ */
+const idleSpinning: Readonly<Record<string, string>> = {
+  OPENBLAS_THREAD_TIMEOUT: "16",
+  KMP_BLOCKTIME: "25us",
+};
+
+/** Every dense library that can be opened here, set to `threads` threads. Settings of the user's own are kept. */
 export function findDensePeers(threads: number): DensePeer[] {
+  for (const [name, value] of Object.entries(idleSpinning)) process.env[name] ??= value;
   return candidates.flatMap((candidate) => {
     const library = openFirst(candidate.files);
     return library === null ? [] : [blasPeer(candidate, library, threads)];
