@@ -82,13 +82,6 @@ export const systemPieces = [
     find: () => findFirst(["/usr/include/zlib.h", "/usr/local/include/zlib.h"]),
   },
   {
-    name: "the GNU OpenMP library",
-    reason: "gives compiled kernels their threads",
-    uses: ["kernels"],
-    aptPackage: "libgomp1",
-    find: (env) => findLibrary(["libgomp.so.1"], [], env),
-  },
-  {
     name: "OpenBLAS",
     reason: "the quick start times its kernels against it",
     uses: ["comparison"],
