@@ -1,5 +1,5 @@
 /** What cannot be compiled gives data with a code, never a dead process, and leaves no file behind. */
-import { chmodSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -21,6 +21,14 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 test("this machine has all it takes", () => {
   expect(toolchain.problems).toEqual([]);
+});
+
+test("an LLVM of the user's own comes first", async () => {
+  const library = join(folder, "own", "lib", "libLLVM-14.so.1");
+  mkdirSync(join(folder, "own", "lib", "cmake", "llvm"), { recursive: true });
+  writeFileSync(library, "");
+  const found = await findToolchain("", join(folder, "own", "lib", "cmake", "llvm"));
+  expect(found.libLlvm).toBe(library);
 });
 
 test.each([

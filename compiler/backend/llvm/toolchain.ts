@@ -32,11 +32,24 @@ const libraryPlaces = [
   "/usr/local/lib/libLLVM-14.so",
 ] as const;
 
-/** Programs and libraries are looked up in `searchPath`, by default PATH. */
-export async function findToolchain(searchPath: string = process.env.PATH ?? ""): Promise<Toolchain> {
+/**
+ * An LLVM of the user's own, as the set-up takes it: `LLVM_DIR` is the folder of its LLVMConfig.cmake,
+ * `PREFIX/lib/cmake/llvm`.
+ */
+function ownLibraryPlaces(llvmFolder: string | undefined): readonly string[] {
+  if (llvmFolder === undefined || llvmFolder === "") return [];
+  return ["libLLVM-14.so.1", "libLLVM-14.so"].map((name) => join(llvmFolder, "..", "..", name));
+}
+
+/** Programs are looked up in `searchPath`, by default PATH; libLLVM first below `llvmFolder`, by default LLVM_DIR. */
+export async function findToolchain(
+  searchPath: string = process.env.PATH ?? "",
+  llvmFolder: string | undefined = process.env.LLVM_DIR,
+): Promise<Toolchain> {
   const loaded = await loadBindings();
   const bindings = "error" in loaded ? { found: false, detail: loaded.error } : { found: true, detail: "" };
-  const libLlvm = libraryPlaces.find((place) => existsSync(place)) ?? null;
+  const places = [...ownLibraryPlaces(llvmFolder), ...libraryPlaces];
+  const libLlvm = places.find((place) => existsSync(place)) ?? null;
   const programs = findPrograms(searchPath);
   const linker = findLinker(searchPath);
   const problems: BackendProblem[] = [];
