@@ -1,5 +1,5 @@
 /** Whether a polynomial is never negative: by intervals, by facts, and by the cases of what is not polynomial in it. */
-import { number } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import {
   addPolynomials,
   constantPolynomial,
@@ -37,24 +37,23 @@ export function isNonNegative(polynomial: Polynomial, knowledge: Knowledge, dept
   return anyCase ? cases.some(Boolean) : cases.every(Boolean);
 }
 
+/** The function call that a monomial is, but for its coefficient: `3 floor(n / 2)`, not `n floor(n / 2)`; else null. */
+function onlyCall({ powers }: Monomial): Extract<NumberExpression, { kind: "apply" }> | null {
+  const [only] = powers;
+  if (powers.length !== 1 || only === undefined || only.exponent !== 1) return null;
+  if (only.atom.kind !== "expression" || only.atom.expression.kind !== "apply") return null;
+  return only.atom.expression;
+}
+
 /** A lower bound without floor and ceil, by x - 1 < floor(x) <= x <= ceil(x) < x + 1; null when there is none. */
 function withoutRounding(polynomial: Polynomial): Polynomial | null {
   for (const monomial of polynomial.values()) {
-    const [only] = monomial.powers;
-    if (
-      monomial.powers.length !== 1 ||
-      only === undefined ||
-      only.exponent !== 1 ||
-      only.atom.kind !== "expression"
-    )
-      continue;
-    const { expression } = only.atom;
-    if (expression.kind !== "apply" || (expression.operator !== "floor" && expression.operator !== "ceil"))
-      continue;
+    const call = onlyCall(monomial);
+    if (call === null || (call.operator !== "floor" && call.operator !== "ceil")) continue;
     const isPositive = monomial.coefficient.numerator > 0n;
-    const slack = expression.operator === "floor" ? (isPositive ? -1n : 0n) : isPositive ? 0n : 1n;
+    const slack = call.operator === "floor" ? (isPositive ? -1n : 0n) : isPositive ? 0n : 1n;
     const bound = addPolynomials(
-      toPolynomial(expression.operands[0] ?? number(0)),
+      toPolynomial(call.operands[0] ?? number(0)),
       constantPolynomial(rational(slack)),
     );
     return replace(polynomial, monomial, bound);
@@ -100,20 +99,11 @@ export interface Extremum {
 /** A min or max that stands alone in a monomial and nowhere else. */
 export function findExtremum(polynomial: Polynomial): Extremum | null {
   for (const monomial of polynomial.values()) {
-    const [only] = monomial.powers;
-    if (
-      monomial.powers.length !== 1 ||
-      only === undefined ||
-      only.exponent !== 1 ||
-      only.atom.kind !== "expression"
-    )
-      continue;
-    const { expression } = only.atom;
-    if (expression.kind !== "apply" || (expression.operator !== "min" && expression.operator !== "max"))
-      continue;
+    const call = onlyCall(monomial);
+    if (call === null || (call.operator !== "min" && call.operator !== "max")) continue;
     return {
-      operator: expression.operator,
-      operands: expression.operands.map(toPolynomial),
+      operator: call.operator,
+      operands: call.operands.map(toPolynomial),
       monomial,
       positive: monomial.coefficient.numerator > 0n,
     };
