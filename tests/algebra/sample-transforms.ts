@@ -1,4 +1,7 @@
-/** Checked transforms built by hand, with sizes to try them at. */
+/**
+ * Checked transforms built by hand, with sizes to try them at. Long because it is one table: a row a transform, which
+ * algebra, plan and gradient tests walk through alike.
+ */
 
 import type {
   CheckedArgument,

@@ -1,3 +1,7 @@
+/**
+ * A layer from load to dispose, on kernels written in JavaScript over the real frame and packed buffers.
+ * Long because all cases share one hand-written manifest and one artefact; split, each half would build both again.
+ */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
