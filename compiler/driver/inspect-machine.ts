@@ -35,6 +35,7 @@ export async function inspectMachine(): Promise<MachineReport> {
 
 function runFindings(): MachineFinding[] {
   const cpu = detectCpu();
+  const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
   const levels = x86Targets.filter((target) => target.needs.every((feature) => cpu.features.has(feature)));
   const lowest = x86Targets.at(-1);
   const missing = lowest?.needs.filter((feature) => !cpu.features.has(feature)) ?? [];
@@ -43,10 +44,10 @@ function runFindings(): MachineFinding[] {
     {
       topic: "run",
       name: "Node",
-      ok: Number(process.versions.node.split(".")[0]) >= 20,
+      ok: major > 20 || (major === 20 && minor >= 19),
       needed: true,
       detail: process.version,
-      help: "",
+      help: "spx needs Node 20.19 or newer",
     },
     packageFinding("run", "koffi", "calls kernels"),
     {
