@@ -138,7 +138,11 @@ export function finishTensor(
   }
   const count = storedCount(tensor, dimensions, patterns);
   if (count === null) return null;
-  return { name, role, dimensions, structure: type.structure, support, blocks, count, recipe, span };
+  return {
+    ...{ name, role, dimensions, structure: type.structure, support, blocks, count, recipe, span },
+    quantization: null,
+    shared: false,
+  };
 }
 
 function storedCount(

@@ -4,6 +4,7 @@
  */
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 
 export interface CheckedModule {
@@ -73,8 +74,12 @@ export interface CheckedTensor {
   readonly blocks: NumberExpression | null;
   /** Stored values. */
   readonly count: NumberExpression;
-  /** Null for arguments. */
+  /** Null for arguments. A frozen tensor with a recipe is computed at load. */
   readonly recipe: Recipe | null;
+  /** The grid that the values of a frozen tensor are rounded to. */
+  readonly quantization: QuantizedType | null;
+  /** One value for all layers of a model that load the transform with the same shape and numbers. */
+  readonly shared: boolean;
   readonly span: Span;
 }
 

@@ -6,6 +6,7 @@ import { positionAt, type Span } from "../../grammar/text/source-text.ts";
 import type {
   ArgumentManifest,
   BackwardManifest,
+  ComputedTensorManifest,
   KernelLibrary,
   KernelManifest,
   Manifest,
@@ -16,7 +17,12 @@ import type {
 } from "../../runtime/contract/manifest.ts";
 import { abiVersion } from "../../runtime/contract/manifest.ts";
 import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
-import type { CheckedModel, CheckedModule, CheckedTransform } from "../check/checked-module.ts";
+import type {
+  CheckedModel,
+  CheckedModule,
+  CheckedTensor,
+  CheckedTransform,
+} from "../check/checked-module.ts";
 import type { Plan, Step, Variant } from "../plan/plan.ts";
 
 /** A lowered transform: its plan and the kernels of each variant and of the merge, all levels. */
@@ -88,15 +94,10 @@ function transformManifest(transform: PlannedTransform, locate: Locate): Transfo
       count: pattern.count,
       recipe: pattern.recipe,
     })),
-    parameters: parameters.map((tensor) => ({
-      name: tensor.name,
-      dimensions: tensor.dimensions,
-      structure: tensor.structure,
-      support: tensor.support,
-      blocks: tensor.blocks,
-      count: tensor.count,
-      recipe: tensor.recipe ?? { kind: "number", value: number(0) },
-    })),
+    parameters: parameters.map(computedTensor),
+    frozen: checked.tensors
+      .filter(({ role, recipe }) => role === "frozen" && recipe !== null)
+      .map((tensor) => ({ ...computedTensor(tensor), quantization: tensor.quantization })),
     order: checked.order,
     rows: checked.weight.rows,
     columns: checked.weight.columns,
@@ -104,6 +105,18 @@ function transformManifest(transform: PlannedTransform, locate: Locate): Transfo
     plan: planManifest(transform, plan),
   };
 }
+
+/** A tensor that a recipe computes: arguments, which have none, are not asked for. */
+const computedTensor = (tensor: CheckedTensor): ComputedTensorManifest => ({
+  name: tensor.name,
+  dimensions: tensor.dimensions,
+  structure: tensor.structure,
+  support: tensor.support,
+  blocks: tensor.blocks,
+  count: tensor.count,
+  recipe: tensor.recipe ?? { kind: "number", value: number(0) },
+  shared: tensor.shared,
+});
 
 function argumentManifest(argument: CheckedTransform["arguments"][number]): ArgumentManifest {
   return argument.kind === "tensor"

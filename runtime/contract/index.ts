@@ -3,4 +3,5 @@ export * from "./manifest.ts";
 export * from "./matrix-source.ts";
 export * from "./number-expression.ts";
 export * from "./operand-format.ts";
+export * from "./quantized-type.ts";
 export * from "./recipe.ts";

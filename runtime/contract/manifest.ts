@@ -5,10 +5,11 @@
 import type { MatrixSource } from "./matrix-source.ts";
 import type { NumberExpression } from "./number-expression.ts";
 import type { OperandFormat } from "./operand-format.ts";
+import type { QuantizedType } from "./quantized-type.ts";
 import type { Recipe } from "./recipe.ts";
 
 /** Raised whenever the manifest, the frame or a format changes incompatibly; kernels export it as well. */
-export const abiVersion = 2;
+export const abiVersion = 3;
 
 export interface Manifest {
   readonly kind: "spx-manifest";
@@ -46,7 +47,9 @@ export interface TransformManifest {
   /** In an order in which each can be computed. Patterns and parameters may refer to each other: see `order`. */
   readonly patterns: readonly PatternManifest[];
   readonly parameters: readonly ParameterManifest[];
-  /** Names of patterns and parameters in dependency order. */
+  /** Tensors of the weight that are computed once at load and never trained. */
+  readonly frozen: readonly FrozenManifest[];
+  /** Names of patterns, parameters and computed frozen tensors in dependency order. */
   readonly order: readonly string[];
   /** Rows (out) and columns (in) of the weight. */
   readonly rows: NumberExpression;
@@ -96,7 +99,8 @@ export interface PatternManifest {
   readonly recipe: Recipe;
 }
 
-export interface ParameterManifest {
+/** A tensor that a recipe computes at load. */
+export interface ComputedTensorManifest {
   readonly name: string;
   /** dense: 1 to 3 dimensions; sparse, blockdiag: [rows, columns]; diag: [n]. */
   readonly dimensions: readonly NumberExpression[];
@@ -105,9 +109,21 @@ export interface ParameterManifest {
   readonly support: string | null;
   /** Block count of a block-diagonal parameter; values are stored [blocks][rows/blocks][columns/blocks]. */
   readonly blocks: NumberExpression | null;
-  /** Stored (= trainable) values. */
+  /** Stored values; of a parameter, the trainable ones. */
   readonly count: NumberExpression;
   readonly recipe: Recipe;
+  /**
+   * One value for all layers of a model that load the same transform with the same shape and numbers: its random keys
+   * leave the layer's name out. Its recipe reads nothing that differs between layers.
+   */
+  readonly shared: boolean;
+}
+
+export type ParameterManifest = ComputedTensorManifest;
+
+export interface FrozenManifest extends ComputedTensorManifest {
+  /** The grid that the value is rounded to; only for a dense matrix. Null: single precision. */
+  readonly quantization: QuantizedType | null;
 }
 
 export interface PlanManifest {

@@ -1,16 +1,17 @@
 /**
- * The state of a layer at load: its patterns and its parameters' values, computed in the order of the manifest, or
- * taken from a saved record.
+ * The state of a layer at load: its patterns, parameters and frozen tensors, from recipes or from a saved record.
+ * Frozen tensors are never saved: they follow from the recipes, which saved parameters do not change.
  */
-import type { TransformManifest } from "../contract/manifest.ts";
+import type { ComputedTensorManifest, TransformManifest } from "../contract/manifest.ts";
 import { SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
-import { evaluatePattern, evaluateRecipe } from "../select/evaluate-recipe.ts";
 import type { Pattern } from "../select/pattern.ts";
-import { parameterTarget, patternTarget } from "../select/recipe-target.ts";
-import type { RecipeSources, RecipeValue } from "../select/recipe-value.ts";
+import { type ParameterTarget, parameterTarget } from "../select/recipe-target.ts";
 import type { BoundArguments } from "./bind-arguments.ts";
-import { type LayerParameter, parameterTensor, storedCount, storeInitialValue } from "./parameter-values.ts";
+import type { FrozenTensor } from "./frozen-values.ts";
+import { initialValues, type RandomKeys } from "./initial-values.ts";
+import { type LayerParameter, storedCount } from "./parameter-values.ts";
+import { createSharingPool, type SharedParameter, type SharingPool, sharingKey } from "./shared-values.ts";
 
 /** Values of parameters, and patterns by name, that a record brings instead of the recipes. */
 export interface RestoredState {
@@ -23,67 +24,77 @@ export interface LayerState {
   readonly tensors: ReadonlyMap<string, DenseTensor>;
   readonly patterns: ReadonlyMap<string, Pattern>;
   readonly parameters: ReadonlyMap<string, LayerParameter>;
+  readonly frozen: ReadonlyMap<string, FrozenTensor>;
+  /** Parameters that other layers read too. */
+  readonly shared: readonly SharedParameter[];
 }
 
-/** @throws SpxError from the recipes; SPX8102 when the order names something that does not exist. */
+/**
+ * `sharing` holds what the layers of one model have in common; parameters that a record brings are the layer's own.
+ * @throws SpxError from the recipes; SPX8405 for saved values of another count; SPX8102 when the order names something
+ *   that does not exist.
+ */
 export function initialState(
   transform: TransformManifest,
   bound: BoundArguments,
-  random: { readonly seed: number; readonly layer: string },
+  random: RandomKeys,
   restored: RestoredState | null,
+  sharing: SharingPool = createSharingPool(),
 ): LayerState {
+  const initial = initialValues(transform, bound, random);
   const patterns = new Map<string, Pattern>();
   const parameters = new Map<string, LayerParameter>();
-  const pattern = (name: string): Pattern => found(patterns.get(name), transform, name);
-  const sources: RecipeSources = {
-    symbols: bound.symbols,
-    tensor: (name) => {
-      const parameter = parameters.get(name);
-      return parameter === undefined
-        ? found(bound.tensors.get(name), transform, name)
-        : parameterTensor(parameter);
-    },
-    pattern,
-    ...random,
-    computed: new Map<string, RecipeValue>(),
-  };
-  for (const name of transform.order) {
-    const patternManifest = transform.patterns.find((candidate) => candidate.name === name);
-    if (patternManifest !== undefined) {
-      const target = patternTarget(patternManifest, bound.symbols);
-      const saved = restored?.patterns.get(name);
-      patterns.set(name, saved ?? evaluatePattern(patternManifest.recipe, target, sources));
-      continue;
-    }
-    const manifest = found(
-      transform.parameters.find((candidate) => candidate.name === name),
-      transform,
-      name,
-    );
-    const target = parameterTarget(manifest, bound.symbols, pattern);
+  const frozen = new Map<string, FrozenTensor>();
+  const shared: SharedParameter[] = [];
+  const keyOf = (manifest: ComputedTensorManifest): string =>
+    sharingKey(transform.name, manifest, bound.symbols, random.seed);
+  const patternOf = (name: string): Pattern => patterns.get(name) ?? initial.pattern(name);
+
+  const startParameter = (manifest: ComputedTensorManifest): LayerParameter => {
+    const { name } = manifest;
     const saved = restored?.values.get(name);
-    if (saved !== undefined && saved.length !== storedCount(target))
-      throw wrongCount(name, storedCount(target), saved.length);
-    const values = saved ?? storeInitialValue(evaluateRecipe(manifest.recipe, target, sources), target);
-    parameters.set(name, { target, values });
+    if (saved === undefined && !manifest.shared) return initial.parameter(name);
+    const target = parameterTarget(manifest, bound.symbols, patternOf);
+    if (saved !== undefined) return { target, values: checkedCount(saved, target) };
+    const common = inPool(sharing.parameters, keyOf(manifest), () => ({
+      values: initial.parameter(name).values,
+      changes: 0,
+    }));
+    shared.push(common);
+    return { target, values: common.values };
+  };
+  const computeFrozen = (manifest: ComputedTensorManifest): FrozenTensor => {
+    const compute = (): FrozenTensor => initial.frozen(manifest.name);
+    return manifest.shared ? inPool(sharing.frozen, keyOf(manifest), compute) : compute();
+  };
+
+  for (const name of transform.order) {
+    const parameter = transform.parameters.find((candidate) => candidate.name === name);
+    const constant = transform.frozen.find((candidate) => candidate.name === name);
+    if (parameter !== undefined) parameters.set(name, startParameter(parameter));
+    else if (constant !== undefined) frozen.set(name, computeFrozen(constant));
+    else patterns.set(name, restored?.patterns.get(name) ?? initial.pattern(name));
   }
-  return { symbols: bound.symbols, tensors: bound.tensors, patterns, parameters };
+  const { symbols, tensors } = bound;
+  return { symbols, tensors, patterns, parameters, frozen, shared };
 }
 
-function found<T>(value: T | undefined, transform: TransformManifest, name: string): T {
-  if (value !== undefined) return value;
-  throw new SpxError("SPX8102", `\`${transform.name}\` reads \`${name}\` before it is known`, {
-    facts: { transform: transform.name, name },
-    help: "build the artefact again; if it stays, report it with the .spx file",
-  });
+function inPool<T>(pool: Map<string, T>, key: string, make: () => T): T {
+  const known = pool.get(key) ?? make();
+  pool.set(key, known);
+  return known;
 }
 
-function wrongCount(name: string, expected: number, found: number): SpxError {
-  return new SpxError(
+/** @throws SpxError SPX8405. */
+function checkedCount(saved: Float32Array, target: ParameterTarget): Float32Array {
+  const expected = storedCount(target);
+  const { name } = target;
+  if (saved.length === expected) return saved;
+  throw new SpxError(
     "SPX8405",
-    `the saved parameter \`${name}\` has ${found} values, expected ${expected}`,
+    `the saved parameter \`${name}\` has ${saved.length} values, expected ${expected}`,
     {
-      facts: { parameter: name, expected, found },
+      facts: { parameter: name, expected, found: saved.length },
       help: "load with the arguments that it was saved with",
     },
   );

@@ -19,6 +19,12 @@ import type {
 import type { LayerCalls } from "./layer-calls.ts";
 import { storedCount } from "./parameter-values.ts";
 
+/**
+ * Gradients that were handed out lie in native memory, where a later call can add to them, also one of another layer
+ * that shares the parameter.
+ */
+const handedOut = new WeakMap<Float32Array, MemoryBlock>();
+
 export function createBackward<P>(
   { transform, state, device, threads }: Pick<LayerParts, "transform" | "state" | "device" | "threads">,
   { out, inputs }: { readonly out: number; readonly inputs: number },
@@ -32,15 +38,13 @@ export function createBackward<P>(
     supports.set(target.name, known);
     return known;
   };
-  /** Gradients that were handed out lie in native memory, where a later call can add to them. */
-  const handedOut = new WeakMap<Float32Array, MemoryBlock>();
   const gradientBlocks = (into: P | undefined): MemoryBlock[] => {
     if (into === undefined) return targets.map((target) => floats(storedCount(target)));
     const given = into as Readonly<Record<string, DenseParameter | undefined>>;
-    return targets.map(({ name }) => {
-      const values = given[name]?.values;
-      const block = values === undefined ? undefined : handedOut.get(values);
-      if (block === undefined) throw notHandedOut(transform.name, name);
+    return targets.map((target) => {
+      const values = given[target.name]?.values;
+      const block = values?.length === storedCount(target) ? handedOut.get(values) : undefined;
+      if (block === undefined) throw notHandedOut(transform.name, target.name);
       return block;
     });
   };
@@ -105,9 +109,9 @@ const dxTensor = (block: MemoryBlock, batch: number, inputs: number): Tensor<"f3
   tensor("f32", [batch, inputs], new Float32Array(block.view, 0, batch * inputs));
 
 function notHandedOut(transform: string, parameter: string): SpxError {
-  return new SpxError("SPX8407", `\`into\` has no gradient of \`${parameter}\` that this layer handed out`, {
+  return new SpxError("SPX8407", `\`into\` has no gradient of \`${parameter}\` that a layer handed out`, {
     facts: { transform, parameter },
-    help: "give the `grads` of an earlier `backward` of the same layer, with their own arrays",
+    help: "give the `grads` of an earlier `backward`, with their own arrays; of a shared parameter those of any layer",
   });
 }
 

@@ -61,6 +61,22 @@ export function createLayerCalls(
   const lifetime = createOperandLifetime();
   const calls = new Map<KernelManifest, KernelCall>();
   const backwardCalls = new Map<KernelManifest, BackwardCall>();
+  const dropSteps = (): void => {
+    for (const bound of [calls, backwardCalls]) {
+      for (const kernel of bound.keys())
+        if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) bound.delete(kernel);
+    }
+    lifetime.retire(operands.dropSteps());
+  };
+  const changesNow = (): number => state.shared.reduce((sum, { changes }) => sum + changes, 0);
+  let changes = changesNow();
+  /** Another layer may have changed parameters that this one reads too. */
+  const follow = (): void => {
+    const now = changesNow();
+    if (now === changes) return;
+    changes = now;
+    dropSteps();
+  };
   const kernelOf = (variant: VariantManifest) => required(kernels.get(variant), transform, variant.name);
   const kernelFor = (batch: number) => kernelOf(intervalAt(intervals, batch).variant);
   const operandsOf = (kernel: KernelManifest): ReadonlyMap<string, PackedOperand> => {
@@ -78,8 +94,12 @@ export function createLayerCalls(
   return {
     intervals,
     kernelOf,
-    callFor: (batch) => callOf(kernelFor(batch)),
+    callFor(batch) {
+      follow();
+      return callOf(kernelFor(batch));
+    },
     backwardCall() {
+      follow();
       const kernel = backwardKernel(transform, device, symbols);
       const known = backwardCalls.get(kernel);
       if (known !== undefined) return known;
@@ -89,6 +109,7 @@ export function createLayerCalls(
     },
     weight() {
       lifetime.checkAlive(layer);
+      follow();
       const packed = operands.merged();
       if (packed !== null) return unpackPanel16(packed);
       const operand = mergeNow();
@@ -101,11 +122,9 @@ export function createLayerCalls(
     during: lifetime.during,
     bytes: (batch) => [...operandsOf(kernelFor(batch)).values()].reduce((sum, { bytes }) => sum + bytes, 0),
     updated() {
-      for (const bound of [calls, backwardCalls]) {
-        for (const kernel of bound.keys())
-          if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) bound.delete(kernel);
-      }
-      lifetime.retire(operands.dropSteps());
+      for (const shared of state.shared) shared.changes++;
+      changes = changesNow();
+      dropSteps();
     },
     dispose() {
       calls.clear();

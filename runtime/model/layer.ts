@@ -9,6 +9,7 @@ import { positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
 import { intervalAt, predictCost } from "./choose-variant.ts";
+import { frozenTensor } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
 import { createBackward } from "./layer-backward.ts";
 import { createLayerCalls, type LayerCalls } from "./layer-calls.ts";
@@ -65,7 +66,7 @@ export interface ForwardOptions {
 export interface BackwardOptions<P> {
   /** False leaves dx out, and the work that only dx needs. */
   readonly dx?: boolean;
-  /** Gradients of an earlier call of this layer, which this call adds to instead of making new ones. */
+  /** Gradients of an earlier call, which this call adds to instead of making new ones; of a shared parameter those of any layer. */
   readonly into?: P;
   readonly threads?: number;
 }
@@ -115,7 +116,9 @@ export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParame
   parameters(): P;
   /** The masks and supports by name. */
   patterns(): Readonly<Record<string, LayerPattern>>;
-  /** To be called after values of parameters were changed in place. */
+  /** The frozen tensors that the transform computes at load, written out; a quantized one as the values of its grid. */
+  frozen(): Readonly<Record<string, Tensor<"f32">>>;
+  /** To be called after values of parameters were changed in place; of shared ones, on any of the layers. */
   updated(): void;
   /** Writes the parameters as safetensors; `load({ …, parameters: path })` restores them bit for bit. */
   save(path: string): Promise<void>;
@@ -178,6 +181,7 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     // The emitted declarations name the parameters of this very manifest.
     parameters: () => lentParameters(state) as P,
     patterns: () => lentPatterns(state),
+    frozen: () => writtenOut(state),
     updated: calls.updated,
     save: (path) => saveParameters(path, state.parameters, identity),
     plan: (batch) => describePlan(calls, device.level, symbols, batch),
@@ -214,6 +218,15 @@ function lentParameters(state: LayerState): Record<string, DenseParameter | Spar
       const { support, stored, dimensions } = target;
       if (support === null) return [name, { values, shape: stored }];
       return [name, { values, shape: dimensions, positions: positionsOf(support) }];
+    }),
+  );
+}
+
+function writtenOut({ frozen }: LayerState): Record<string, Tensor<"f32">> {
+  return Object.fromEntries(
+    [...frozen].map(([name, value]) => {
+      const { shape, values } = frozenTensor(value);
+      return [name, tensor("f32", shape, values.slice())];
     }),
   );
 }

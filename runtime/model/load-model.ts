@@ -5,6 +5,7 @@ import { evaluateNumber, type NumberExpression, symbolsOf } from "../contract/nu
 import { SpxError } from "../errors.ts";
 import type { Layer } from "./layer.ts";
 import { matchRules } from "./match-rules.ts";
+import { createSharingPool, type SharingPool } from "./shared-values.ts";
 import { loadLayer, type TransformHome, widen } from "./transform.ts";
 
 /** What a rule does with a tensor. */
@@ -43,6 +44,7 @@ export interface Model {
   /**
    * Loads the layers one after the other in the order of the checkpoint: only the tensor at hand is in memory, and
    * the caller decides how long a layer stays. A checkpoint given by its path is opened and closed here.
+   * Layers of one transform have its `shared` parameters in common, in one array for each shape.
    */
   load(checkpoint: Checkpoint | string, options?: ModelLoadOptions): AsyncIterable<LoadedTensor>;
 }
@@ -69,10 +71,11 @@ export function createModel(
     match,
     async *load(given, options = {}) {
       const checkpoint = typeof given === "string" ? await openCheckpoint(given) : given;
+      const sharing = createSharingPool();
       try {
         for (const found of match(checkpoint.names)) {
           if (found.transform === null || options.only?.(found) === false) continue;
-          const layer = await loadTensor(checkpoint, found, homeOf(found.transform), options);
+          const layer = await loadTensor(checkpoint, found, homeOf(found.transform), options, sharing);
           yield { tensor: found.tensor, match: found, layer };
         }
       } finally {
@@ -91,9 +94,10 @@ async function loadTensor(
   match: TensorMatch,
   home: TransformHome,
   options: ModelLoadOptions,
+  sharing: SharingPool,
 ): Promise<Layer> {
   try {
-    return await loadMatched(checkpoint, match, home, options);
+    return await loadMatched(checkpoint, match, home, options, sharing);
   } catch (thrown) {
     if (!(thrown instanceof SpxError)) throw thrown;
     const { code, summary, facts, help } = thrown;
@@ -107,6 +111,7 @@ async function loadMatched(
   match: TensorMatch,
   home: TransformHome,
   { seed, threads }: ModelLoadOptions,
+  sharing: SharingPool,
 ): Promise<Layer> {
   const transform = home.manifest();
   const tensors = transform.arguments.filter(({ kind }) => kind === "tensor");
@@ -124,5 +129,5 @@ async function loadMatched(
     ...(threads === undefined ? {} : { threads }),
   };
   const numbers = new Map(Object.entries(match.arguments));
-  return loadLayer(home, { tensors: new Map([[argument.name, weight]]), numbers, options });
+  return loadLayer(home, { tensors: new Map([[argument.name, weight]]), numbers, options }, sharing);
 }

@@ -9,6 +9,7 @@ import { columnsOf, type MatrixValue, rowsOf } from "../formats/matrix-value.ts"
 import { packOperand } from "../formats/pack-operand.ts";
 import type { Allocate, PackedOperand } from "../formats/packed-operand.ts";
 import { evaluateSource, type SourceLeaves } from "./evaluate-source.ts";
+import { frozenMatrix } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
 import { parameterMatrix, tensorMatrix } from "./parameter-values.ts";
 
@@ -73,6 +74,8 @@ function leavesOf(state: LayerState): SourceLeaves {
     leaf(name, slice) {
       const parameter = state.parameters.get(name);
       if (parameter !== undefined) return parameterMatrix(parameter, slice);
+      const frozen = state.frozen.get(name);
+      if (frozen !== undefined) return frozenMatrix(frozen, slice);
       const tensor = state.tensors.get(name);
       if (tensor === undefined) throw broken(name, "the layer has no such tensor");
       return tensorMatrix(tensor, slice);

@@ -103,6 +103,7 @@ const outline: Readonly<Record<string, Check>> = {
       requirements: isList(hasFields({ condition: isRecord, text: isText, code: isConditionCode })),
       patterns: isList(hasFields({ name: isText, shape: isRecord, recipe: isRecord })),
       parameters: isList(hasFields({ name: isText, dimensions: Array.isArray, recipe: isRecord })),
+      frozen: isList(hasFields({ name: isText, dimensions: Array.isArray, recipe: isRecord })),
       order: isList(isText),
       rows: isRecord,
       columns: isRecord,

@@ -16,6 +16,7 @@ import {
   type SavedParameter,
   type SavedParameters,
 } from "./saved-parameters.ts";
+import { createSharingPool, type SharingPool } from "./shared-values.ts";
 
 /** A tensor of real numbers; f16 and bf16 are widened to f32. */
 export type FloatMatrix =
@@ -76,8 +77,12 @@ export interface SortedArguments extends GivenArguments {
   readonly options: LoadOptions;
 }
 
-/** Loads a layer of the transform at `home`. */
-export async function loadLayer<P>(home: TransformHome, given: SortedArguments): Promise<Layer<P>> {
+/** Loads a layer of the transform at `home`; `sharing` holds what it has in common with others of its model. */
+export async function loadLayer<P>(
+  home: TransformHome,
+  given: SortedArguments,
+  sharing: SharingPool = createSharingPool(),
+): Promise<Layer<P>> {
   const transform = home.manifest();
   const { options } = given;
   const saved = await savedParameters(options, transform);
@@ -90,7 +95,7 @@ export async function loadLayer<P>(home: TransformHome, given: SortedArguments):
   // A seed that is none is refused even where nothing random is drawn.
   randomStream(seed, layerName);
   const restored = saved === null ? null : restoreState(transform, bound, saved);
-  const complete = initialState(transform, bound, { seed, layer: layerName }, restored);
+  const complete = initialState(transform, bound, { seed, layer: layerName }, restored, sharing);
   // What only selections and initial values read is not needed any more, and may be large.
   const state = { ...complete, tensors: frozenTensors(transform, complete.tensors) };
   const device = home.device();

@@ -37,6 +37,8 @@ export function tensor(
     structure: "dense",
     support: null,
     blocks: null,
+    quantization: null,
+    shared: false,
     span,
   } as const;
   return { ...base, count: times(...sizes), recipe: role === "param" ? nothing : null, ...more };

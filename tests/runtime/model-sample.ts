@@ -108,6 +108,7 @@ export const sampleTransform: TransformManifest = {
       blocks: null,
       count: apply("*", out, r),
       recipe: { kind: "number", value: number(0) },
+      shared: false,
     },
     {
       name: "A",
@@ -121,6 +122,7 @@ export const sampleTransform: TransformManifest = {
         intrinsic: "normal",
         operands: { mean: { kind: "number", value: number(0) }, std: { kind: "number", value: number(0.5) } },
       },
+      shared: false,
     },
     {
       name: "S",
@@ -130,8 +132,10 @@ export const sampleTransform: TransformManifest = {
       blocks: null,
       count: symbol("nnz"),
       recipe: { kind: "tensor", name: "W" },
+      shared: false,
     },
   ],
+  frozen: [],
   order: ["M", "Omega", "B", "A", "S"],
   rows: out,
   columns: inputs,

@@ -60,6 +60,7 @@ function parameter(
     blocks: blocks === null ? null : number(blocks),
     count: number(0),
     recipe: zero,
+    shared: false,
   };
   return parameterTarget(manifest, symbols, () => omega);
 }

@@ -1,0 +1,97 @@
+/**
+ * What the recipes of a layer give: patterns, initial values of parameters, frozen tensors. Each is computed when it
+ * is first asked for, so that a layer which starts from saved parameters runs only those recipes that something else
+ * reads; and recipes read nothing but such values, so that they give the same whatever was saved.
+ */
+import type { ComputedTensorManifest, TransformManifest } from "../contract/manifest.ts";
+import { SpxError } from "../errors.ts";
+import type { DenseTensor } from "../select/dense-tensor.ts";
+import { evaluatePattern, evaluateRecipe } from "../select/evaluate-recipe.ts";
+import type { Pattern } from "../select/pattern.ts";
+import { parameterTarget, patternTarget } from "../select/recipe-target.ts";
+import type { RecipeSources } from "../select/recipe-value.ts";
+import type { BoundArguments } from "./bind-arguments.ts";
+import { type FrozenTensor, frozenTensor, storeFrozen } from "./frozen-values.ts";
+import { type LayerParameter, parameterTensor, storeInitialValue } from "./parameter-values.ts";
+
+/** Keys of the random streams: the seed, and the layer's name, which shared tensors leave out. */
+export interface RandomKeys {
+  readonly seed: number;
+  readonly layer: string;
+}
+
+/** By name. @throws SpxError from the recipes; SPX8102 for a name that is none or reads itself. */
+export interface InitialValues {
+  readonly pattern: (name: string) => Pattern;
+  readonly parameter: (name: string) => LayerParameter;
+  readonly frozen: (name: string) => FrozenTensor;
+}
+
+export function initialValues(
+  transform: TransformManifest,
+  bound: BoundArguments,
+  random: RandomKeys,
+): InitialValues {
+  const sources: RecipeSources = {
+    symbols: bound.symbols,
+    tensor: readTensor,
+    pattern: (name) => pattern(name),
+    ...random,
+    computed: new Map(),
+  };
+  const pattern = once(transform, (name) => {
+    const manifest = named(transform.patterns, transform, name);
+    return evaluatePattern(manifest.recipe, patternTarget(manifest, bound.symbols), sources);
+  });
+  const compute = (manifest: ComputedTensorManifest): LayerParameter => {
+    const target = parameterTarget(manifest, bound.symbols, pattern);
+    const from = manifest.shared ? { ...sources, layer: transform.name } : sources;
+    return { target, values: storeInitialValue(evaluateRecipe(manifest.recipe, target, from), target) };
+  };
+  const parameter = once(transform, (name) => compute(named(transform.parameters, transform, name)));
+  const frozen = once(transform, (name) => {
+    const manifest = named(transform.frozen, transform, name);
+    return storeFrozen(manifest, compute(manifest), bound.symbols);
+  });
+  return { pattern, parameter, frozen };
+
+  function readTensor(name: string): DenseTensor {
+    const given = bound.tensors.get(name);
+    if (given !== undefined) return given;
+    return transform.frozen.some((manifest) => manifest.name === name)
+      ? frozenTensor(frozen(name))
+      : parameterTensor(parameter(name));
+  }
+}
+
+/** Keeps what was computed; a name that is asked for while it is computed reads itself. */
+function once<T>(transform: TransformManifest, compute: (name: string) => T): (name: string) => T {
+  const known = new Map<string, T>();
+  const running = new Set<string>();
+  return (name) => {
+    const found = known.get(name);
+    if (found !== undefined) return found;
+    if (running.has(name)) throw unknown(transform, name);
+    running.add(name);
+    const value = compute(name);
+    known.set(name, value);
+    return value;
+  };
+}
+
+function named<T extends { readonly name: string }>(
+  list: readonly T[],
+  transform: TransformManifest,
+  name: string,
+): T {
+  const found = list.find((candidate) => candidate.name === name);
+  if (found === undefined) throw unknown(transform, name);
+  return found;
+}
+
+function unknown(transform: TransformManifest, name: string): SpxError {
+  return new SpxError("SPX8102", `\`${transform.name}\` reads \`${name}\` before it is known`, {
+    facts: { transform: transform.name, name },
+    help: "build the artefact again; if it stays, report it with the .spx file",
+  });
+}
