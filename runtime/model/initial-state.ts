@@ -10,8 +10,8 @@ import { type ParameterTarget, parameterTarget } from "../select/recipe-target.t
 import type { BoundArguments } from "./bind-arguments.ts";
 import type { FrozenTensor } from "./frozen-values.ts";
 import { initialValues, type RandomKeys } from "./initial-values.ts";
+import { createJointValues, type JointParameter, type JointValues, jointKey } from "./joint-values.ts";
 import { type LayerParameter, storedCount } from "./parameter-values.ts";
-import { createSharingPool, type SharedParameter, type SharingPool, sharingKey } from "./shared-values.ts";
 
 /** Values of parameters, and patterns by name, that a record brings instead of the recipes. */
 export interface RestoredState {
@@ -26,11 +26,11 @@ export interface LayerState {
   readonly parameters: ReadonlyMap<string, LayerParameter>;
   readonly frozen: ReadonlyMap<string, FrozenTensor>;
   /** Parameters that other layers read too. */
-  readonly shared: readonly SharedParameter[];
+  readonly shared: readonly JointParameter[];
 }
 
 /**
- * `sharing` holds what the layers of one model have in common; parameters that a record brings are the layer's own.
+ * `joint` holds what the layers of one model have in common; parameters that a record brings are the layer's own.
  * @throws SpxError from the recipes; SPX8405 for saved values of another count; SPX8102 when the order names something
  *   that does not exist.
  */
@@ -39,15 +39,15 @@ export function initialState(
   bound: BoundArguments,
   random: RandomKeys,
   restored: RestoredState | null,
-  sharing: SharingPool = createSharingPool(),
+  joint: JointValues = createJointValues(),
 ): LayerState {
   const initial = initialValues(transform, bound, random);
   const patterns = new Map<string, Pattern>();
   const parameters = new Map<string, LayerParameter>();
   const frozen = new Map<string, FrozenTensor>();
-  const shared: SharedParameter[] = [];
+  const shared: JointParameter[] = [];
   const keyOf = (manifest: ComputedTensorManifest): string =>
-    sharingKey(transform.name, manifest, bound.symbols, random.seed);
+    jointKey(transform.name, manifest, bound.symbols, random.seed);
   const patternOf = (name: string): Pattern => patterns.get(name) ?? initial.pattern(name);
 
   const startParameter = (manifest: ComputedTensorManifest): LayerParameter => {
@@ -56,7 +56,7 @@ export function initialState(
     if (saved === undefined && !manifest.shared) return initial.parameter(name);
     const target = parameterTarget(manifest, bound.symbols, patternOf);
     if (saved !== undefined) return { target, values: checkedCount(saved, target) };
-    const common = inPool(sharing.parameters, keyOf(manifest), () => ({
+    const common = inPool(joint.parameters, keyOf(manifest), () => ({
       values: initial.parameter(name).values,
       changes: 0,
     }));
@@ -65,7 +65,7 @@ export function initialState(
   };
   const computeFrozen = (manifest: ComputedTensorManifest): FrozenTensor => {
     const compute = (): FrozenTensor => initial.frozen(manifest.name);
-    return manifest.shared ? inPool(sharing.frozen, keyOf(manifest), compute) : compute();
+    return manifest.shared ? inPool(joint.frozen, keyOf(manifest), compute) : compute();
   };
 
   for (const name of transform.order) {

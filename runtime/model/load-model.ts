@@ -3,9 +3,9 @@ import { type Checkpoint, openCheckpoint } from "../checkpoint/read-safetensors.
 import type { ModelManifest, ModelRule } from "../contract/manifest.ts";
 import { evaluateNumber, type NumberExpression, symbolsOf } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
+import { createJointValues, type JointValues } from "./joint-values.ts";
 import type { Layer } from "./layer.ts";
 import { matchRules } from "./match-rules.ts";
-import { createSharingPool, type SharingPool } from "./shared-values.ts";
 import { loadLayer, type TransformHome, widen } from "./transform.ts";
 
 /** What a rule does with a tensor. */
@@ -71,11 +71,11 @@ export function createModel(
     match,
     async *load(given, options = {}) {
       const checkpoint = typeof given === "string" ? await openCheckpoint(given) : given;
-      const sharing = createSharingPool();
+      const joint = createJointValues();
       try {
         for (const found of match(checkpoint.names)) {
           if (found.transform === null || options.only?.(found) === false) continue;
-          const layer = await loadTensor(checkpoint, found, homeOf(found.transform), options, sharing);
+          const layer = await loadTensor(checkpoint, found, homeOf(found.transform), options, joint);
           yield { tensor: found.tensor, match: found, layer };
         }
       } finally {
@@ -94,10 +94,10 @@ async function loadTensor(
   match: TensorMatch,
   home: TransformHome,
   options: ModelLoadOptions,
-  sharing: SharingPool,
+  joint: JointValues,
 ): Promise<Layer> {
   try {
-    return await loadMatched(checkpoint, match, home, options, sharing);
+    return await loadMatched(checkpoint, match, home, options, joint);
   } catch (thrown) {
     if (!(thrown instanceof SpxError)) throw thrown;
     const { code, summary, facts, help } = thrown;
@@ -111,7 +111,7 @@ async function loadMatched(
   match: TensorMatch,
   home: TransformHome,
   { seed, threads }: ModelLoadOptions,
-  sharing: SharingPool,
+  joint: JointValues,
 ): Promise<Layer> {
   const transform = home.manifest();
   const tensors = transform.arguments.filter(({ kind }) => kind === "tensor");
@@ -129,5 +129,5 @@ async function loadMatched(
     ...(threads === undefined ? {} : { threads }),
   };
   const numbers = new Map(Object.entries(match.arguments));
-  return loadLayer(home, { tensors: new Map([[argument.name, weight]]), numbers, options }, sharing);
+  return loadLayer(home, { tensors: new Map([[argument.name, weight]]), numbers, options }, joint);
 }

@@ -8,6 +8,7 @@ import { toFloat32 } from "../tensor/convert.ts";
 import { elementCount, type Tensor } from "../tensor/tensor.ts";
 import { bindArguments, type GivenArguments, type GivenNumber, loadOptionNames } from "./bind-arguments.ts";
 import { initialState } from "./initial-state.ts";
+import { createJointValues, type JointValues } from "./joint-values.ts";
 import { createLayer, type DenseParameter, type Layer, type SparseParameter } from "./layer.ts";
 import { restoreState } from "./restore-state.ts";
 import {
@@ -16,7 +17,6 @@ import {
   type SavedParameter,
   type SavedParameters,
 } from "./saved-parameters.ts";
-import { createSharingPool, type SharingPool } from "./shared-values.ts";
 
 /** A tensor of real numbers; f16 and bf16 are widened to f32. */
 export type FloatMatrix =
@@ -77,11 +77,11 @@ export interface SortedArguments extends GivenArguments {
   readonly options: LoadOptions;
 }
 
-/** Loads a layer of the transform at `home`; `sharing` holds what it has in common with others of its model. */
+/** Loads a layer of the transform at `home`; `joint` holds what it has in common with others of its model. */
 export async function loadLayer<P>(
   home: TransformHome,
   given: SortedArguments,
-  sharing: SharingPool = createSharingPool(),
+  joint: JointValues = createJointValues(),
 ): Promise<Layer<P>> {
   const transform = home.manifest();
   const { options } = given;
@@ -95,7 +95,7 @@ export async function loadLayer<P>(
   // A seed that is none is refused even where nothing random is drawn.
   randomStream(seed, layerName);
   const restored = saved === null ? null : restoreState(transform, bound, saved);
-  const complete = initialState(transform, bound, { seed, layer: layerName }, restored, sharing);
+  const complete = initialState(transform, bound, { seed, layer: layerName }, restored, joint);
   // What only selections and initial values read is not needed any more, and may be large.
   const state = { ...complete, tensors: frozenTensors(transform, complete.tensors) };
   const device = home.device();

@@ -8,21 +8,21 @@ import { evaluateNumber, type SymbolValues } from "../contract/number-expression
 import type { Recipe } from "../contract/recipe.ts";
 import type { FrozenTensor } from "./frozen-values.ts";
 
-export interface SharedParameter {
+export interface JointParameter {
   readonly values: Float32Array;
   /** How often a layer has said that it changed them. */
   changes: number;
 }
 
-export interface SharingPool {
-  readonly parameters: Map<string, SharedParameter>;
+export interface JointValues {
+  readonly parameters: Map<string, JointParameter>;
   readonly frozen: Map<string, FrozenTensor>;
 }
 
-export const createSharingPool = (): SharingPool => ({ parameters: new Map(), frozen: new Map() });
+export const createJointValues = (): JointValues => ({ parameters: new Map(), frozen: new Map() });
 
 /** The transform, the tensor, its shape, all numbers of its recipe, and the seed. */
-export function sharingKey(
+export function jointKey(
   transform: string,
   { name, dimensions, recipe }: ComputedTensorManifest,
   symbols: SymbolValues,
