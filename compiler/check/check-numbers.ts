@@ -45,14 +45,14 @@ export function combineNumbers(
   right: NumberValue,
   spans: { readonly left: Span; readonly right: Span; readonly whole: Span },
 ): NumberValue | PoisonValue {
-  if (operator === "@" || operator === ".*") {
+  if (operator === "@" || operator === ".*" || operator === "./") {
     addProblem(
       context,
       report(
         wrongKind,
         spans.left,
         { expected: "a matrix", found: describeValue(left) },
-        { help: ["write `*` between numbers"] },
+        { help: [`write \`${operator === "./" ? "/" : "*"}\` between numbers`] },
       ),
     );
     return poison;

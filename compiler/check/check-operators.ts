@@ -10,6 +10,7 @@ import { addProblem, type CheckContext } from "./check-context.ts";
 import { maskTensor } from "./check-masks.ts";
 import { divisorMayStand } from "./check-numbers.ts";
 import { combineEntrywise, multiplyMatrices, scaleTensor } from "./check-tensors.ts";
+import { notSupportedYet } from "./not-supported-yet.ts";
 import { describeValue, type FlexibleValue, poison, type TensorValue, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
@@ -128,6 +129,10 @@ export const tensorOperators: Readonly<Record<BinarySyntaxOperator, TensorOperat
   "/": quotientOperator,
   "@": productOperator,
   ".*": hadamardOperator,
+  "./": (context, _left, _right, syntax) => {
+    addProblem(context, notSupportedYet("a quotient by entries", syntax.span));
+    return poison;
+  },
   "%": numbersOnly,
   "==": numbersOnly,
   "!=": numbersOnly,

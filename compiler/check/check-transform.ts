@@ -18,6 +18,7 @@ import { finishPattern, startPattern } from "./check-patterns.ts";
 import { checkWeight, warnOfUnused } from "./check-weight.ts";
 import type { CheckedPattern, CheckedTensor, CheckedTransform } from "./checked-module.ts";
 import { namesInExpression } from "./names-in-expression.ts";
+import { findUnsupported } from "./not-supported-yet.ts";
 import { kindOfCondition, settleObligations } from "./obligations.ts";
 import { orderInitialValues } from "./order-initial-values.ts";
 import { declareName, type Statement, startDraft, type TransformDraft } from "./transform-draft.ts";
@@ -51,6 +52,8 @@ export function checkTransform(
 ): TransformResult {
   const context = newContext();
   const { syntax, module } = declaration;
+  context.diagnostics.push(...findUnsupported(syntax));
+  if (context.diagnostics.length > 0) return { transform: null, diagnostics: context.diagnostics };
   const nowhere = { module, lookup: () => null, names: () => [] };
   const constants = constantsOf(context, nowhere, syntax.parameters, given);
   if (constants === null) return { transform: null, diagnostics: context.diagnostics };

@@ -28,6 +28,7 @@ export const driverDiagnostics: readonly DriverDiagnostic[] = [
     "no packed format holds a part of a weight, so that no kernel can apply it",
     true,
   ),
+  row("SPX6901", "not-supported-yet", "a construct is read and formatted, and cannot be built yet", true),
   row("SPX7001", "bindings-missing", "the package llvm-bindings cannot be loaded, which a build needs", true),
   row("SPX7002", "llvm-missing", "neither the library nor the programs of LLVM 14 were found", true),
   row("SPX7003", "linker-missing", "no linker was found", true),

@@ -20,6 +20,7 @@ const scopes: Readonly<Record<KeywordPlace, string>> = {
   model: "keyword.control.rule.spx",
   rule: "keyword.control.rule.spx",
   type: "storage.type.spx",
+  clause: "keyword.control.clause.spx",
   expression: "keyword.operator.word.spx",
 };
 
@@ -58,7 +59,15 @@ export function editorGrammar(): EditorGrammar {
     match: "\\b(transform|function|intrinsic|model)\\s+([A-Za-z_]\\w*)",
     captures: { 1: { name: scopes.module }, 2: { name: "entity.name.type.spx" } },
   };
-  const places: readonly KeywordPlace[] = ["module", "transform", "model", "rule", "type", "expression"];
+  const places: readonly KeywordPlace[] = [
+    "module",
+    "transform",
+    "model",
+    "rule",
+    "type",
+    "clause",
+    "expression",
+  ];
   const patterns: readonly EditorRule[] = [
     { name: "comment.line.documentation.spx", match: "///(?!/).*$" },
     { name: "comment.line.double-slash.spx", match: "//.*$" },

@@ -38,6 +38,7 @@ const operatorSigns: Readonly<Record<string, BinarySyntaxOperator>> = {
   Percent: "%",
   At: "@",
   DotStar: ".*",
+  DotSlash: "./",
 };
 
 const signOf = (token: IToken): BinarySyntaxOperator => operatorSigns[token.tokenType.name] ?? "*";
@@ -126,7 +127,8 @@ export const buildExpression: Build = (building, node) => level(buildConjunction
 /** An expression without comparison at its top: `n / b` in `blocks n / b = 0`. */
 export const buildSummation: Build = (building, node) => buildSum(building, node);
 
-function buildNumber(building: Building, token: IToken): ExpressionSyntax {
+/** A number; `broken` when it is none, or too large for 64 bits. */
+export function buildNumber(building: Building, token: IToken): ExpressionSyntax {
   const span = tokenSpan(building, token);
   const value = Number(token.image);
   if (token.image === "" || Number.isNaN(value)) return { kind: "broken", span };

@@ -5,17 +5,16 @@
 
 import type {
   DeclarationSyntax,
-  ExpressionSyntax,
   GlobSyntax,
   ImportSyntax,
   ModuleSyntax,
   ParameterSyntax,
   RuleSyntax,
-  StatementSyntax,
 } from "../syntax/syntax-tree.ts";
 import type { Span } from "../text/source-text.ts";
-import { buildArguments, buildExpression } from "./build-expression.ts";
-import { buildPatternType, buildTensorType, buildType, type PatternType } from "./build-type.ts";
+import { buildArguments } from "./build-expression.ts";
+import { buildStatements, expressionIn, frame, nameIn, valueIn } from "./build-statement.ts";
+import { buildType } from "./build-type.ts";
 import type { CstNode, IToken } from "./chevrotain-library.ts";
 import {
   anchor,
@@ -31,18 +30,6 @@ import {
 } from "./syntax-nodes.ts";
 import { advise, syntaxError } from "./syntax-problems.ts";
 import { tokenStart } from "./token-location.ts";
-
-/** Part of a node that every declaration, statement and rule has. */
-function frame(building: Building, node: CstNode) {
-  const span = nodeSpan(building, node);
-  building.cursor = span.start;
-  return { trivia: anchor(building, span), span };
-}
-
-const expressionIn = (building: Building, node: CstNode): ExpressionSyntax =>
-  buildExpression(building, childNode(node, "expression"));
-
-const nameIn = (building: Building, node: CstNode) => identifierOf(building, childToken(node, "Identifier"));
 
 const stringOf = (token: IToken | undefined): string => (token?.image ?? "").replace(/^"|"$/g, "");
 
@@ -64,77 +51,6 @@ const buildParameters = (building: Building, node: CstNode): ParameterSyntax[] =
     ? []
     : childNodes(list, "parameter").map((parameter) => buildParameter(building, parameter));
 };
-
-const statementBuilders: Record<string, (building: Building, node: CstNode) => StatementSyntax> = {
-  requireStatement: (building, node) => ({
-    kind: "require",
-    ...frame(building, node),
-    condition: expressionIn(building, node),
-  }),
-  letStatement: (building, node) => ({
-    kind: "let",
-    ...frame(building, node),
-    name: nameIn(building, node),
-    value: valueIn(building, node),
-  }),
-  maskStatement: (building, node) => ({
-    kind: "mask",
-    ...frame(building, node),
-    name: nameIn(building, node),
-    pattern: buildPatternType(building, childNode(node, "patternType")),
-    value: valueIn(building, node),
-  }),
-  supportStatement: (building, node) => {
-    const { trivia, span } = frame(building, node);
-    const keyword = tokenSpan(building, childToken(node, "Word_support"));
-    const pattern: PatternType = {
-      kind: "pattern-type",
-      name: "support",
-      arguments: [],
-      along: null,
-      span: keyword,
-    };
-    return {
-      kind: "mask",
-      name: nameIn(building, node),
-      pattern,
-      value: valueIn(building, node),
-      trivia,
-      span,
-    };
-  },
-  paramStatement: (building, node) => ({
-    kind: "param",
-    ...frame(building, node),
-    name: nameIn(building, node),
-    type: buildTensorType(building, childNode(node, "tensorType")),
-    value: childToken(node, "DefinitionSign") === undefined ? null : valueIn(building, node),
-  }),
-  initStatement: (building, node) => ({
-    kind: "init",
-    ...frame(building, node),
-    names: childTokens(node, "Identifier").map((token) => identifierOf(building, token)),
-    value: valueIn(building, node),
-  }),
-  weightStatement: (building, node) => ({
-    kind: "weight",
-    ...frame(building, node),
-    value: valueIn(building, node),
-  }),
-};
-
-function valueIn(building: Building, node: CstNode): ExpressionSyntax {
-  checkDefinitionSign(building, node);
-  return expressionIn(building, node);
-}
-
-function buildStatements(building: Building, node: CstNode): StatementSyntax[] {
-  return childNodes(node, "statement").flatMap((statement) =>
-    Object.entries(statementBuilders).flatMap(([rule, build]) =>
-      childNodes(statement, rule).map((inner) => build(building, inner)),
-    ),
-  );
-}
 
 /** The mistake in a pattern of tensor names, or null. */
 function globMistake(text: string): string | null {

@@ -1,18 +1,55 @@
 /** Concrete type nodes → types; what recovery lost becomes a dense tensor or an unstructured mask without parts. */
-import type { TypeSyntax } from "../syntax/syntax-tree.ts";
+import {
+  type MaskMode,
+  maskModes,
+  type QuantizationSyntax,
+  quantizedFormats,
+  type TypeSyntax,
+} from "../syntax/syntax-tree.ts";
 import { buildExpression, buildSummation } from "./build-expression.ts";
 import type { CstNode } from "./chevrotain-library.ts";
 import { type Building, childNode, childNodes, childToken, identifierOf, nodeSpan } from "./syntax-nodes.ts";
+import { advise, syntaxError } from "./syntax-problems.ts";
 
 export type PatternType = TypeSyntax & { readonly kind: "pattern-type" };
 export type TensorType = TypeSyntax & { readonly kind: "tensor-type" };
 
-function buildNumberType(building: Building, node: CstNode): TypeSyntax {
+export type NumberType = TypeSyntax & { readonly kind: "number-type" };
+
+export function buildNumberType(building: Building, node: CstNode | undefined): NumberType {
   const span = nodeSpan(building, node);
-  const word = childToken(node, "name")?.image;
+  const word = node && childToken(node, "name")?.image;
   const name = word === "real" || word === "ratio" || word === "bool" ? word : "int";
-  return { kind: "number-type", name, isConst: childToken(node, "Word_const") !== undefined, span };
+  return {
+    kind: "number-type",
+    name,
+    isConst: node !== undefined && childToken(node, "Word_const") !== undefined,
+    span,
+  };
 }
+
+/** The format before the dimensions and the size after them; a size without a format is reported. */
+function buildQuantization(building: Building, node: CstNode): QuantizationSyntax | null {
+  const word = childToken(node, "format")?.image;
+  const size = childNode(node, "block");
+  const block = size === undefined ? null : buildSummation(building, size);
+  const format = quantizedFormats.find((name) => name === word);
+  if (format !== undefined) return { format, block };
+  if (block === null) return null;
+  building.diagnostics.push(
+    syntaxError("typeForm", {
+      message: "`block` gives the values of one scale, and this type has no scales",
+      span: block.span,
+      label: "no format before the dimensions",
+      help: [advise("write `nf4 [out, in] block 64`; a block-diagonal tensor has `blocks`")],
+    }),
+  );
+  return null;
+}
+
+/** The mode that `word` names, or null. */
+export const maskModeOf = (word: string | undefined): MaskMode | null =>
+  maskModes.find((mode) => mode === word) ?? null;
 
 export function buildTensorType(building: Building, node: CstNode | undefined): TensorType {
   const word = node && childToken(node, "structure")?.image;
@@ -23,13 +60,14 @@ export function buildTensorType(building: Building, node: CstNode | undefined): 
   };
   return {
     kind: "tensor-type",
-    frozen: node !== undefined && childToken(node, "Word_frozen") !== undefined,
+    frozen: node !== undefined && childToken(node, "FrozenTensor") !== undefined,
     structure: word === "sparse" || word === "blockdiag" || word === "diag" ? word : "dense",
     dimensions: dimensions
       ? childNodes(dimensions, "expression").map((size) => buildExpression(building, size))
       : [],
     support: part("support"),
     blocks: part("blocks"),
+    quantized: node === undefined ? null : buildQuantization(building, node),
     span: nodeSpan(building, node),
   };
 }

@@ -1,8 +1,6 @@
-/**
- * Grammar rules of files, declarations, statements and rules, on top of the rules of types and expressions.
- * No separator stands between statements: each begins with a reserved word, which no expression contains.
- */
+/** Grammar rules of files, declarations and the rules of models, on top of the rules of statements. */
 import type { Rule } from "./expression-rules.ts";
+import { StatementRules } from "./statement-rules.ts";
 import {
   Arrow,
   Colon,
@@ -16,9 +14,8 @@ import {
   StringLiteral,
   wordToken,
 } from "./tokens.ts";
-import { TypeRules } from "./type-rules.ts";
 
-export class DeclarationRules extends TypeRules {
+export class DeclarationRules extends StatementRules {
   readonly file = this.RULE("file", () => {
     this.MANY(() =>
       this.OR([
@@ -138,73 +135,5 @@ export class DeclarationRules extends TypeRules {
       this.CONSUME(DefinitionSign);
       this.SUBRULE(this.expression);
     });
-  });
-
-  readonly statement: Rule = this.RULE("statement", () => {
-    this.OR([
-      { ALT: () => this.SUBRULE(this.requireStatement) },
-      { ALT: () => this.SUBRULE(this.letStatement) },
-      { ALT: () => this.SUBRULE(this.maskStatement) },
-      { ALT: () => this.SUBRULE(this.supportStatement) },
-      { ALT: () => this.SUBRULE(this.paramStatement) },
-      { ALT: () => this.SUBRULE(this.initStatement) },
-      { ALT: () => this.SUBRULE(this.weightStatement) },
-    ]);
-  });
-
-  readonly requireStatement: Rule = this.RULE("requireStatement", () => {
-    this.CONSUME(wordToken("require"));
-    this.SUBRULE(this.expression);
-  });
-
-  readonly letStatement: Rule = this.RULE("letStatement", () => {
-    this.CONSUME(wordToken("let"));
-    this.CONSUME(Identifier);
-    this.CONSUME(DefinitionSign);
-    this.SUBRULE(this.expression);
-  });
-
-  readonly maskStatement: Rule = this.RULE("maskStatement", () => {
-    this.CONSUME(wordToken("mask"));
-    this.CONSUME(Identifier);
-    this.CONSUME(Colon);
-    this.SUBRULE(this.patternType);
-    this.CONSUME(DefinitionSign);
-    this.SUBRULE(this.expression);
-  });
-
-  readonly supportStatement: Rule = this.RULE("supportStatement", () => {
-    this.CONSUME(wordToken("support"));
-    this.CONSUME(Identifier);
-    this.CONSUME(DefinitionSign);
-    this.SUBRULE(this.expression);
-  });
-
-  readonly paramStatement: Rule = this.RULE("paramStatement", () => {
-    this.CONSUME(wordToken("param"));
-    this.CONSUME(Identifier);
-    this.CONSUME(Colon);
-    this.SUBRULE(this.tensorType);
-    this.OPTION(() => {
-      this.CONSUME(DefinitionSign);
-      this.SUBRULE(this.expression);
-    });
-  });
-
-  readonly initStatement: Rule = this.RULE("initStatement", () => {
-    this.CONSUME(wordToken("init"));
-    this.CONSUME(Identifier);
-    this.MANY(() => {
-      this.CONSUME(Comma);
-      this.CONSUME2(Identifier);
-    });
-    this.CONSUME(DefinitionSign);
-    this.SUBRULE(this.expression);
-  });
-
-  readonly weightStatement: Rule = this.RULE("weightStatement", () => {
-    this.CONSUME(wordToken("weight"));
-    this.CONSUME(DefinitionSign);
-    this.SUBRULE(this.expression);
   });
 }

@@ -2,6 +2,7 @@
  * What the grammar reads and the language refuses: comparisons in a row, `=` for `==`, `.*` beside `@` without
  * parentheses. Judged on whole chains of operators, so that a message can show what to write.
  */
+import { isEntrywise } from "../syntax/operators.ts";
 import type { BinarySyntaxOperator, ExpressionSyntax } from "../syntax/syntax-tree.ts";
 import { joinSpans, type Span } from "../text/source-text.ts";
 import type { Building } from "./syntax-nodes.ts";
@@ -89,32 +90,35 @@ export function judgeComparison(building: Building, chain: Chain): void {
   );
 }
 
+type IsOperator = (operator: BinarySyntaxOperator) => boolean;
+const isMatrixProduct: IsOperator = (operator) => operator === "@";
+
 /** The parts of a chain between its `outer` operators that hold an `inner` one. */
 function partsHolding(
-  inner: BinarySyntaxOperator,
-  outer: BinarySyntaxOperator,
+  inner: IsOperator,
+  outer: IsOperator,
   chain: Chain,
   signs: readonly BinarySyntaxOperator[],
 ): Span[] {
   const spans: Span[] = [];
   let from = 0;
   for (let index = 0; index <= signs.length; index += 1) {
-    if (index < signs.length && signs[index] !== outer) continue;
+    const sign = signs[index];
+    if (sign !== undefined && !outer(sign)) continue;
     const first = chain.operands[from];
     const last = chain.operands[index];
-    if (signs.slice(from, index).includes(inner) && first && last)
-      spans.push(joinSpans(first.span, last.span));
+    if (signs.slice(from, index).some(inner) && first && last) spans.push(joinSpans(first.span, last.span));
     from = index + 1;
   }
   return spans;
 }
 
 export function judgeProduct(building: Building, chain: Chain, signs: readonly BinarySyntaxOperator[]): void {
-  const hadamard = signs.indexOf(".*");
-  const matrix = signs.indexOf("@");
-  const [hadamardSign, matrixSign] = [chain.operators[hadamard], chain.operators[matrix]];
+  const entrywise = signs.findIndex(isEntrywise);
+  const matrix = signs.findIndex(isMatrixProduct);
+  const [entrywiseSign, matrixSign] = [chain.operators[entrywise], chain.operators[matrix]];
   const [first, last] = [chain.operands[0], chain.operands.at(-1)];
-  if (!hadamardSign || !matrixSign || !first || !last || chain.operands.length !== signs.length + 1) return;
+  if (!entrywiseSign || !matrixSign || !first || !last || chain.operands.length !== signs.length + 1) return;
   const whole = joinSpans(first.span, last.span);
   const grouping = (spans: readonly Span[]) => {
     const edits = spans.flatMap((span) => [
@@ -130,19 +134,20 @@ export function judgeProduct(building: Building, chain: Chain, signs: readonly B
     );
     return advise(`write \`${text}\``, ...edits);
   };
+  const sign = signs[entrywise] ?? ".*";
+  const labels = [
+    { span: entrywiseSign.span, text: sign === ".*" ? "Hadamard product here" : "quotient by entries here" },
+    { span: matrixSign.span, text: "matrix product here" },
+  ].sort((one, other) => other.span.start - one.span.start);
   building.diagnostics.push(
     syntaxError("mixedProducts", {
-      message: "`.*` and `@` in one product need parentheses",
-      span: (matrix > hadamard ? matrixSign : hadamardSign).span,
-      label: matrix > hadamard ? "matrix product here" : "Hadamard product here",
-      secondary: [
-        matrix > hadamard
-          ? { span: hadamardSign.span, text: "Hadamard product here" }
-          : { span: matrixSign.span, text: "matrix product here" },
-      ],
+      message: `\`${sign}\` and \`@\` in one product need parentheses`,
+      span: labels[0]?.span ?? matrixSign.span,
+      label: labels[0]?.text ?? "",
+      secondary: labels.slice(1),
       help: [
-        grouping(partsHolding("@", ".*", chain, signs)),
-        grouping(partsHolding(".*", "@", chain, signs)),
+        grouping(partsHolding(isMatrixProduct, isEntrywise, chain, signs)),
+        grouping(partsHolding(isEntrywise, isMatrixProduct, chain, signs)),
       ],
     }),
   );

@@ -4,7 +4,7 @@
  */
 
 /** Where a reserved word may stand; decides which words are offered for a misspelt one. */
-export type KeywordPlace = "module" | "transform" | "model" | "rule" | "type" | "expression";
+export type KeywordPlace = "module" | "transform" | "model" | "rule" | "type" | "clause" | "expression";
 
 export interface Keyword {
   readonly word: string;
@@ -69,6 +69,18 @@ export const keywords: readonly Keyword[] = [
   reserved("mask", "transform", "declares a pattern chosen from a weight"),
   reserved("support", "transform", "declares a set of positions"),
   reserved("param", "transform", "declares a trained tensor", "parameter", "trainable", "train", "learn"),
+  reserved(
+    "frozen",
+    "transform",
+    "declares a tensor computed once, or is given and never trained",
+    "fixed",
+    "buffer",
+  ),
+  reserved("shared", "transform", "one value for all layers of a model", "tied"),
+  reserved("schedule", "transform", "declares a number that follows training", "anneal", "ramp"),
+  reserved("phase", "transform", "names a stretch of training", "stage"),
+  reserved("refresh", "transform", "chooses a pattern again during training", "reselect", "update"),
+  reserved("pin", "transform", "claims something of the plan"),
   reserved("init", "transform", "gives params their initial values together", "initialize", "initialise"),
   reserved("weight", "transform", "says what the weight is", "return", "output", "result"),
 
@@ -77,7 +89,6 @@ export const keywords: readonly Keyword[] = [
   reserved("except", "rule", "takes tensors out of a rule", "but", "without", "unless", "exclude"),
   reserved("use", "rule", "names the transform of a rule", "with", "apply"),
 
-  reserved("frozen", "type", "given and never trained"),
   reserved("const", "type", "fixed at build time"),
   contextual("int", "type", "a whole number", "integer", "i32", "i64", "uint", "usize", "size_t"),
   contextual("real", "type", "a real number", "float", "double", "number", "scalar", "f32", "f64"),
@@ -89,9 +100,24 @@ export const keywords: readonly Keyword[] = [
   contextual("unstructured", "type", "a mask without a regular pattern"),
   contextual("nm", "type", "a mask that keeps n of every m"),
   contextual("block", "type", "a mask made of whole blocks"),
+  contextual("nf2", "type", "2 bits a value on the quantiles of a normal distribution"),
+  contextual("nf3", "type", "3 bits a value on the quantiles of a normal distribution"),
+  contextual("nf4", "type", "4 bits a value on the quantiles of a normal distribution"),
+  contextual("int4", "type", "4 bits a value on an even grid"),
+  contextual("int8", "type", "8 bits a value on an even grid"),
+  contextual("structural", "type", "a mask whose other entries do not exist"),
+  contextual("multiplicative", "type", "a mask that also masks the gradient of a dense tensor"),
+  contextual("straight_through", "type", "a mask that lets the whole gradient pass"),
   contextual("on", "type", "names the support of a sparse tensor"),
   contextual("blocks", "type", "gives the number of diagonal blocks"),
   contextual("along", "type", "names the axis of an n:m mask"),
+  contextual("every", "clause", "gives the steps between two choices"),
+  contextual("while", "clause", "says until when a pattern is chosen again"),
+  contextual("merge", "clause", "pins a term that is merged"),
+  contextual("separate", "clause", "pins a term that is applied by itself"),
+  contextual("format", "clause", "pins how a tensor is stored"),
+  contextual("layout", "clause", "pins the meaning of lanes"),
+  contextual("tile", "clause", "pins the number of tokens a tile"),
   contextual("as", "module", "gives an imported name another name"),
   contextual("from", "module", "names the file of an import"),
 

@@ -1,10 +1,12 @@
 /** Places where the grammar could not go on → diagnostics, in words of the language and with an edit where one mends it. */
+
+import { maskModes, pinKinds, quantizedFormats } from "../syntax/syntax-tree.ts";
 import { closestName } from "../text/closest-name.ts";
 import type { Diagnostic, Help } from "../text/diagnostic.ts";
 import type { SourceText, Span } from "../text/source-text.ts";
 import { EOF, type IToken, tokenMatcher } from "./chevrotain-library.ts";
-import { keywords } from "./keywords.ts";
-import { letForm, type MismatchWords, maskForm, mismatchWords } from "./mismatch-words.ts";
+import { type Keyword, keywords } from "./keywords.ts";
+import { letForm, type MismatchWords, maskForm, mismatchWords, scheduleForm } from "./mismatch-words.ts";
 import { placeOfKeyword } from "./regions.ts";
 import type { GrammarMismatch } from "./spx-parser.ts";
 import {
@@ -110,8 +112,10 @@ function wrongSign({ text }: SourceText, mismatch: GrammarMismatch, found: Span,
   const sign = text.slice(found.start, found.end);
   const fromGap = { ...found, start: gap.start };
   if (expected === "Colon" && sign === "=") {
-    return rule === "maskStatement"
-      ? advise(`name the pattern: \`${maskForm}\``, replace(gap, ": unstructured"))
+    if (rule === "maskStatement")
+      return advise(`name the pattern: \`${maskForm}\``, replace(gap, ": unstructured"));
+    return rule === "scheduleStatement"
+      ? advise(`name the type: \`${scheduleForm}\``, replace(gap, ": real"))
       : advise("write `:` before a type", replace(fromGap, ":"));
   }
   if (expected !== "DefinitionSign" || sign !== ":") return null;
@@ -125,15 +129,26 @@ function wrongSign({ text }: SourceText, mismatch: GrammarMismatch, found: Span,
   return advise("write `=`", replace(fromGap, " ="));
 }
 
-/** The type word that was meant by another language's word for it. */
-function meantType(found: IToken): string | null {
-  const types = keywords.filter(({ place }) => place === "type");
-  const synonym = types.find(({ synonyms }) => synonyms.includes(found.image.toLowerCase()));
+const tensorWords: readonly string[] = ["frozen", "sparse", "blockdiag", "diag", ...quantizedFormats];
+
+/** The words of the language that a rule asks for where it finds a name. */
+const wordsOf: Readonly<Record<string, (keyword: Keyword) => boolean>> = {
+  type: ({ place, word }) => place === "type" || word === "frozen",
+  tensorType: ({ word }) => tensorWords.includes(word),
+  dimensions: ({ word }) => tensorWords.includes(word),
+  patternType: ({ word }) => ["unstructured", "nm", "block", ...maskModes].includes(word),
+  pinStatement: ({ word }) => pinKinds.some((kind) => kind === word),
+};
+
+/** The word that was meant by a slip or by another language's word for it. */
+function meantWord(rule: string, found: IToken): string | null {
+  const words = keywords.filter(wordsOf[rule] ?? (() => false));
+  const synonym = words.find(({ synonyms }) => synonyms.includes(found.image.toLowerCase()));
   return (
     synonym?.word ??
     closestName(
       found.image,
-      types.map(({ word }) => word),
+      words.map(({ word }) => word),
     )
   );
 }
@@ -149,7 +164,7 @@ function helpFor(
   const gap = { ...span, start: at, end: at };
   const slip = isGap ? null : wrongSign(source, mismatch, span, gap);
   if (slip !== null) return slip;
-  const meant = rule === "type" && tokenMatcher(found, t.Identifier) ? meantType(found) : null;
+  const meant = tokenMatcher(found, t.Identifier) ? meantWord(rule, found) : null;
   if (meant !== null) return advise(`write \`${meant}\``, replace(span, meant));
   const isMendable = saying.insert !== null && !isGap && !listEnds.some((type) => tokenMatcher(found, type));
   if (saying.insert === null || !isMendable) return advise(saying.advice);

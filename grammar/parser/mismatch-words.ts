@@ -30,6 +30,11 @@ const named = (problem: SyntaxProblemName, what: string, form: string): Mismatch
 export const maskForm = "mask M: unstructured = magnitude(W)";
 const paramForm = "param B: [out, r] = 0";
 export const letForm = "let scale = alpha / r";
+const frozenForm = "frozen R: [out, in] = W - B @ A";
+export const scheduleForm = "schedule keep: ratio = cubic(from: 1, to: 0.1)";
+const phaseForm = "phase warm = progress < 0.1";
+const refreshForm = "refresh M every 10 while progress < 0.75";
+const pinForm = "pin merge B @ A`, `pin format S = csr` or `pin tile = 4";
 const initForm = "init L, R = monarch_projection(W)";
 const useForm = 'for "names" use Transform(arguments)';
 const sumForm = "sum(i < n, term)";
@@ -162,6 +167,7 @@ export const mismatchWords: Readonly<Record<string, MismatchWords>> = {
     ": ",
     `write \`${maskForm}\``,
   ),
+  "maskStatement:": named("statementForm", "a mode of the mask", maskForm),
   "maskStatement:DefinitionSign": definition(
     "statementForm",
     "the mask's selection after the pattern",
@@ -184,6 +190,39 @@ export const mismatchWords: Readonly<Record<string, MismatchWords>> = {
     ": ",
     `write \`${paramForm}\``,
   ),
+  "sharedStatement:": named(
+    "statementForm",
+    "`param` or `frozen` after `shared`",
+    "shared param A: [r, in] = normal(0.02)",
+  ),
+  "frozenStatement:Identifier": named("statementForm", "a name after `frozen`", frozenForm),
+  "frozenStatement:Colon": row(
+    "statementForm",
+    "`:` and a type after the tensor's name",
+    ": ",
+    `write \`${frozenForm}\``,
+  ),
+  "frozenStatement:DefinitionSign": definition("statementForm", "the value after the type", frozenForm),
+  "scheduleStatement:Identifier": named("statementForm", "a name after `schedule`", scheduleForm),
+  "scheduleStatement:Colon": row(
+    "statementForm",
+    "`:` and a number type after the schedule's name",
+    ": ",
+    `write \`${scheduleForm}\``,
+  ),
+  "scheduleStatement:DefinitionSign": definition("statementForm", "the value after the type", scheduleForm),
+  "phaseStatement:Identifier": named("statementForm", "a name after `phase`", phaseForm),
+  "phaseStatement:DefinitionSign": definition("statementForm", "a condition after the name", phaseForm),
+  "refreshStatement:Identifier": named("statementForm", "the name of a mask or support", refreshForm),
+  "refreshStatement:Word_every": row(
+    "statementForm",
+    "`every` and a number of steps",
+    " every ",
+    `write \`${refreshForm}\``,
+  ),
+  "pinStatement:": named("statementForm", "what is claimed after `pin`", pinForm),
+  "pinStatement:DefinitionSign": definition("statementForm", "what is claimed", "pin format S = csr"),
+  "pinnedValue:": named("statementForm", "a name or a number after `=`", "pin format S = csr"),
   "initStatement:Identifier": named("statementForm", "the name of a param", initForm),
   "initStatement:DefinitionSign": definition("statementForm", "the initial values after the names", initForm),
   "weightStatement:DefinitionSign": definition(

@@ -7,6 +7,7 @@ import { attachComments } from "./attach-comments.ts";
 import { buildSyntaxTree } from "./build-syntax-tree.ts";
 import { tokenize } from "./lexer.ts";
 import { mismatchDiagnostic } from "./mismatch-messages.ts";
+import { markFrozenTypes, markRefreshDefinitions } from "./place-meanings.ts";
 import { regionAt, regionStarts } from "./regions.ts";
 import { repairBrackets } from "./repair-brackets.ts";
 import { repairWords } from "./repair-words.ts";
@@ -35,8 +36,10 @@ export function parse(source: SourceText): ParseResult {
   // Words before brackets: a reserved word used as a name would look like the end of its statement.
   const wordProblems: Diagnostic[] = [];
   const bracketProblems: Diagnostic[] = [];
+  markFrozenTypes(tokens);
   const words = repairWords(source, tokens, wordProblems);
   const repaired = repairBrackets(source, words, bracketProblems);
+  markRefreshDefinitions(repaired);
   const { root, mismatches } = readFile(repaired);
   const building: Building = { source, diagnostics: [], anchors: [], blocks: [], cursor: 0 };
   const tree = buildSyntaxTree(building, root);

@@ -5,7 +5,7 @@
 import type { IToken } from "./chevrotain-library.ts";
 import { type KeywordPlace, keywordNamed } from "./keywords.ts";
 import { hasLocation } from "./token-location.ts";
-import { Arrow, Colon } from "./tokens.ts";
+import { Arrow, Colon, wordToken } from "./tokens.ts";
 
 const headPlaces: readonly KeywordPlace[] = ["module", "transform", "model"];
 
@@ -15,12 +15,15 @@ export function placeOfKeyword(token: IToken | undefined): KeywordPlace | null {
   return keywordNamed(token.tokenType.name.slice("Word_".length))?.place ?? null;
 }
 
-/** True when `token` begins a declaration, statement or rule. `support` is also a type, after `:` and `->`. */
+/**
+ * True when `token` begins a declaration, statement or rule. `support` is also a type, after `:` and `->`; after
+ * `shared` the statement has begun already.
+ */
 export function isHead(token: IToken, previous: IToken | undefined): boolean {
   const place = placeOfKeyword(token);
   if (place === null || !headPlaces.includes(place) || (token.tokenType.CATEGORIES ?? []).length > 0)
     return false;
-  return previous?.tokenType !== Colon && previous?.tokenType !== Arrow;
+  return ![Colon, Arrow, wordToken("shared")].some((type) => type === previous?.tokenType);
 }
 
 /** Offsets at which stretches begin, ascending. */

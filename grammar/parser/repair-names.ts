@@ -46,7 +46,7 @@ export function isMeantAsName(reading: Reading, index: number, block: BlockKind)
   const previousPlace = placeOfKeyword(previous);
   const sameLine = !startsLine(reading, previous, token);
   const isType = token.image === "support" && is(previous, t.Colon, t.Arrow);
-  if (isType || place === null) return false;
+  if (isType || place === null || is(previous, t.wordToken("shared"))) return false;
   const endsHere = next === undefined || is(next, t.RightBrace) || isHead(next, token);
   if (block === "import" && is(previous, t.LeftBrace, t.Comma))
     return is(next, t.Comma, t.RightBrace) || endsHere;
@@ -54,7 +54,9 @@ export function isMeantAsName(reading: Reading, index: number, block: BlockKind)
   const afterHead =
     previous !== undefined && previousPlace !== null && isHead(previous, tokens[index - 2]) && sameLine;
   if (afterHead && previous.image !== "require") {
-    return place !== "expression" && (is(next, ...nameFollowers, t.LeftBrace) || endsHere);
+    return (
+      place !== "expression" && (is(next, ...nameFollowers, t.LeftBrace, t.wordToken("every")) || endsHere)
+    );
   }
   if (!is(previous, ...beforeNames) || place === "expression" || place === "type") return false;
   if (is(next, t.DefinitionSign) && !is(next, t.DoubleEquals) && (token.image === "weight" || !sameLine))

@@ -143,7 +143,7 @@ export const syntaxProblems = {
   typeForm: row(
     "SPX1206",
     "something else in the place of a type",
-    "A type is a number type (`int`, `real`, `ratio`, `bool`), a tensor type (`[out, in]`, with `frozen`, `sparse`, `blockdiag` or `diag` before it), or a pattern (`unstructured`, `nm(2, 4)`, `block(4, 1)`, `support`).",
+    "A type is a number type (`int`, `real`, `ratio`, `bool`), a tensor type (`[out, in]`, with `frozen`, `sparse`, `blockdiag`, `diag` or a format such as `int8` before it), or a pattern (`unstructured`, `nm(2, 4)`, `block(4, 1)`, `support`).",
     "transform T(W: frozen) {\n  weight = W\n}\n",
     "transform T(W: frozen [n, n]) {\n  weight = W\n}\n",
   ),
@@ -170,7 +170,7 @@ export const syntaxProblems = {
   ),
   mixedProducts: row(
     "SPX1303",
-    "`.*` and `@` in one product without parentheses",
+    "`.*` or `./` beside `@` in one product without parentheses",
     "`(M .* A) @ B` and `M .* (A @ B)` are different matrices, and papers print both as M ⊙ A B.",
     inTransform("weight = W .* A @ W"),
     inTransform("weight = W .* (A @ W)"),

@@ -8,7 +8,7 @@ import { keywords } from "./keywords.ts";
 export const StringLiteral = createToken({ name: "StringLiteral", pattern: /"[^"\n\r]*"/ });
 export const NumberLiteral = createToken({
   name: "NumberLiteral",
-  pattern: /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\w|\.(?!\*|T(?!\w)))/,
+  pattern: /\d+(?:\.\d+)?(?:[eE][+-]?\d+)?(?!\w|\.(?!\*|\/(?!\/)|T(?!\w)))/,
   start_chars_hint: [..."0123456789"],
   line_breaks: false,
 });
@@ -16,6 +16,14 @@ export const Identifier = createToken({ name: "Identifier", pattern: /[A-Za-z_]\
 
 /** The sign between what is defined and what it is: `=`, and the slips `:=` and `==`. */
 export const DefinitionSign = createToken({ name: "DefinitionSign", pattern: Lexer.NA });
+/** `=` where it cannot be a slip for `==`. */
+export const PlainDefinition = createToken({
+  name: "PlainDefinition",
+  pattern: Lexer.NA,
+  categories: [DefinitionSign],
+});
+/** `frozen` before the brackets of a type; elsewhere the word begins a statement. */
+export const FrozenTensor = createToken({ name: "FrozenTensor", pattern: Lexer.NA });
 /** `==` … `>=`, and the slip `=`. */
 export const ComparisonOperator = createToken({ name: "ComparisonOperator", pattern: Lexer.NA });
 export const SumOperator = createToken({ name: "SumOperator", pattern: Lexer.NA });
@@ -44,6 +52,14 @@ export const Greater = sign("Greater", ">", ComparisonOperator);
 export const Plus = sign("Plus", "+", SumOperator);
 export const Minus = sign("Minus", "-", SumOperator);
 export const DotStar = sign("DotStar", ".*", ProductOperator);
+/** `./`, but not the point of `1.// note`. */
+export const DotSlash = createToken({
+  name: "DotSlash",
+  pattern: /\.\/(?!\/)/,
+  categories: [ProductOperator],
+  start_chars_hint: ["."],
+  line_breaks: false,
+});
 export const Star = sign("Star", "*", ProductOperator);
 export const Slash = sign("Slash", "/", ProductOperator);
 export const Percent = sign("Percent", "%", ProductOperator);
@@ -95,6 +111,7 @@ export const foreignSigns: readonly ForeignSign[] = [
   ...foreign("≔", Equals, "=", "`=`"),
   ...foreign("=> → ⟶ ↦", Arrow, "->", "`->`"),
   ...foreign("⊙ ∘ ⊚ ○", DotStar, ".*", "`.*` for the Hadamard product"),
+  ...foreign("⊘", DotSlash, "./", "`./` for the quotient entry by entry"),
   ...foreign("· ⋅ • ∙", At, "@", "`@` between matrices, `*` with a number"),
   ...foreign("×", At, "@", "`@` between matrices, `*` with a number"),
   ...foreign("∗ ＊", Star, "*", "`*`"),
@@ -135,7 +152,7 @@ export const OpenString = createToken({ name: "OpenString", pattern: /"[^"\n\r]*
 /** Text that begins like a number and is none: `1.`, `0x1F`, `.5`, `3px`, `1e`. */
 export const MalformedNumber = createToken({
   name: "MalformedNumber",
-  pattern: /\d+(?:\.\d+)*(?:[eE][+-]\d+)?\w*(?:\.(?!\*|T(?!\w)))?|\.\d[\w.]*/,
+  pattern: /\d+(?:\.\d+)*(?:[eE][+-]\d+)?\w*(?:\.(?!\*|\/(?!\/)|T(?!\w)))?|\.\d[\w.]*/,
   start_chars_hint: [..."0123456789."],
   line_breaks: false,
 });
@@ -192,6 +209,7 @@ export const vocabulary: readonly TokenType[] = [
   Greater,
   Equals,
   DotStar,
+  DotSlash,
   Star,
   Slash,
   Percent,
@@ -206,6 +224,8 @@ export const vocabulary: readonly TokenType[] = [
   RightBracket,
   Comma,
   Colon,
+  FrozenTensor,
+  PlainDefinition,
   DefinitionSign,
   ComparisonOperator,
   SumOperator,

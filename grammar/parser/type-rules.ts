@@ -1,7 +1,9 @@
 /** Grammar rules of types: numbers, tensors and the patterns of masks. */
+import { quantizedFormats } from "../syntax/syntax-tree.ts";
 import { ExpressionRules, type Rule } from "./expression-rules.ts";
 import {
   Comma,
+  FrozenTensor,
   Identifier,
   LeftBracket,
   LeftParenthesis,
@@ -30,12 +32,15 @@ export class TypeRules extends ExpressionRules {
   });
 
   readonly tensorType: Rule = this.RULE("tensorType", () => {
-    this.OPTION(() => this.CONSUME(wordToken("frozen")));
+    this.OPTION(() => this.CONSUME(FrozenTensor));
     this.OPTION2(() =>
       this.OR([
         { ALT: () => this.CONSUME(wordToken("sparse"), { LABEL: "structure" }) },
         { ALT: () => this.CONSUME(wordToken("blockdiag"), { LABEL: "structure" }) },
         { ALT: () => this.CONSUME(wordToken("diag"), { LABEL: "structure" }) },
+        ...quantizedFormats.map((format) => ({
+          ALT: () => this.CONSUME(wordToken(format), { LABEL: "format" }),
+        })),
       ]),
     );
     this.SUBRULE(this.dimensions);
@@ -47,6 +52,10 @@ export class TypeRules extends ExpressionRules {
     this.OPTION4(() => {
       this.CONSUME(wordToken("blocks"));
       this.SUBRULE2(this.summation, { LABEL: "blocks" });
+    });
+    this.OPTION5(() => {
+      this.CONSUME(wordToken("block"));
+      this.SUBRULE3(this.summation, { LABEL: "block" });
     });
   });
 

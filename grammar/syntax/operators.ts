@@ -8,7 +8,11 @@ export const operatorLevels = [
   { level: 3, operators: ["not"], note: "before its operand" },
   { level: 4, operators: ["==", "!=", "<", "<=", ">", ">="], note: "never in a row" },
   { level: 5, operators: ["+", "-"], note: "" },
-  { level: 6, operators: ["*", "/", "%", "@", ".*"], note: "`.*` beside `@` needs parentheses" },
+  {
+    level: 6,
+    operators: ["*", "/", "%", "@", ".*", "./"],
+    note: "`.*` or `./` beside `@` needs parentheses",
+  },
   { level: 7, operators: ["-"], note: "before its operand" },
   { level: 8, operators: [".T", "[i]"], note: "after their operand" },
 ] as const;
@@ -36,7 +40,14 @@ export const binaryLevels: Readonly<Record<BinarySyntaxOperator, number>> = {
   "%": productLevel,
   "@": productLevel,
   ".*": productLevel,
+  "./": productLevel,
 };
+
+/** Operators between entries of equal place; beside `@` they have two readings. */
+export const isEntrywise = (operator: BinarySyntaxOperator): boolean =>
+  operator === ".*" || operator === "./";
+
+const isQuotient = (operator: BinarySyntaxOperator): boolean => operator === "/" || operator === "./";
 
 /** How tightly the outermost operation of `expression` binds. */
 export function levelOf(expression: ExpressionSyntax): number {
@@ -74,9 +85,12 @@ export function needsParenthesesLeft(outer: Binary, left: ExpressionSyntax): boo
   if (level === comparisonLevel) return true;
   if (level !== productLevel || left.kind !== "binary") return false;
   // A quotient before a product is bracketed although it groups so anyway: `alpha / r * X` is easily misread.
-  if (left.operator === "/" && outer.operator !== "/") return true;
-  const other = outer.operator === "@" ? ".*" : outer.operator === ".*" ? "@" : null;
-  return other !== null && productSigns(left).has(other);
+  if (isQuotient(left.operator) && !isQuotient(outer.operator)) return true;
+  const signs = [...productSigns(left)];
+  return (
+    (outer.operator === "@" && signs.some(isEntrywise)) ||
+    (isEntrywise(outer.operator) && signs.includes("@"))
+  );
 }
 
 /** True when the right operand of `outer` must be written in parentheses. */

@@ -79,6 +79,12 @@ export function expressionLayout(expression: ExpressionSyntax): Layout {
   }
 }
 
+/** An expression where the grammar reads no comparison. */
+export const summationLayout = (expression: ExpressionSyntax): Layout => atLevel(expression, sumLevel);
+
+const blockLayout = (block: ExpressionSyntax | null): Layout[] =>
+  block === null ? [] : [" block ", summationLayout(block)];
+
 const sizesLayout = (open: string, sizes: readonly ExpressionSyntax[], close: string): Layout =>
   listLayout(open, sizes.map(expressionLayout), close);
 
@@ -90,9 +96,11 @@ export function typeLayout(type: TypeSyntax): Layout {
       return [
         type.frozen ? "frozen " : "",
         type.structure === "dense" ? "" : `${type.structure} `,
+        type.quantized === null ? "" : `${type.quantized.format} `,
         sizesLayout("[", type.dimensions, "]"),
-        ...(type.support === null ? [] : [" on ", atLevel(type.support, sumLevel)]),
-        ...(type.blocks === null ? [] : [" blocks ", atLevel(type.blocks, sumLevel)]),
+        ...(type.support === null ? [] : [" on ", summationLayout(type.support)]),
+        ...(type.blocks === null ? [] : [" blocks ", summationLayout(type.blocks)]),
+        ...blockLayout(type.quantized?.block ?? null),
       ];
     case "pattern-type":
       return [

@@ -12,9 +12,10 @@ import {
   spaceOrBreak,
   whenBroken,
 } from "./layout.ts";
-import { argumentsLayout, expressionLayout, typeLayout } from "./print-expression.ts";
+import { argumentsLayout, expressionLayout, summationLayout, typeLayout } from "./print-expression.ts";
 import type {
   DeclarationSyntax,
+  ExpressionSyntax,
   ImportSyntax,
   ModuleSyntax,
   ParameterSyntax,
@@ -68,21 +69,26 @@ function parametersLayout(parameters: readonly ParameterSyntax[]): Layout {
   return group("(", indent(edge, ...entries), edge, ")");
 }
 
+type Refresh = StatementSyntax & { readonly kind: "refresh" };
 type Pattern = StatementSyntax & { readonly kind: "mask" };
-type Aligned = StatementSyntax & { readonly kind: "mask" | "param" };
+type Aligned = StatementSyntax & { readonly kind: "mask" | "param" | "frozen" | "schedule" };
 
 const isAligned = (statement: StatementSyntax): statement is Aligned =>
-  statement.kind === "mask" || statement.kind === "param";
+  ["mask", "param", "frozen", "schedule"].includes(statement.kind);
 
-const keywordOf = (statement: Aligned): string =>
-  statement.kind === "mask" && statement.pattern.name === "support" ? "support" : statement.kind;
+function keywordOf(statement: Aligned): string {
+  if (statement.kind === "mask" && statement.pattern.name === "support") return "support";
+  return "shared" in statement && statement.shared ? `shared ${statement.kind}` : statement.kind;
+}
 
-const typeOf = (statement: Aligned): Layout => {
-  if (statement.kind === "param") return [": ", typeLayout(statement.type)];
-  return (statement satisfies Pattern).pattern.name === "support"
-    ? ""
-    : [": ", typeLayout(statement.pattern)];
-};
+/** What stands between the name and `=`. */
+function typeOf(statement: Aligned): Layout {
+  if (statement.kind !== "mask") return [": ", typeLayout(statement.type)];
+  const { count, mode, pattern } = statement satisfies Pattern;
+  const family: Layout = count === null ? "" : ["[", expressionLayout(count), "]"];
+  if (pattern.name === "support") return family;
+  return [family, ": ", mode === null ? "" : `${mode} `, typeLayout(pattern)];
+}
 
 const flat = (layout: Layout): string => render(layout, Number.POSITIVE_INFINITY, 0, 0);
 
@@ -91,7 +97,7 @@ interface Columns {
   readonly sign: number;
 }
 
-/** Columns of a run of neighbouring `mask`, `param` and `support` statements. */
+/** Columns of a run of neighbouring statements that declare tensors, patterns or schedules. */
 function columnsOf(run: readonly Aligned[]): Columns {
   const name = Math.max(...run.map((statement) => keywordOf(statement).length));
   const widths = run
@@ -112,12 +118,32 @@ function alignedLayout(statement: Aligned, columns: Columns): Layout {
   return [head, padding, " = ", expressionLayout(statement.value)];
 }
 
+const valueLayout = (value: ExpressionSyntax | null): Layout =>
+  value === null ? "" : [" = ", expressionLayout(value)];
+
+const refreshLayout = ({ name, every, condition, value }: Refresh): Layout => [
+  `refresh ${name.name} every `,
+  summationLayout(every),
+  condition === null ? "" : [" while ", expressionLayout(condition)],
+  valueLayout(value),
+];
+
 function statementLayout(statement: Exclude<StatementSyntax, Aligned>): Layout {
   switch (statement.kind) {
     case "require":
       return ["require ", expressionLayout(statement.condition)];
     case "let":
       return [`let ${statement.name.name} = `, expressionLayout(statement.value)];
+    case "phase":
+      return [`phase ${statement.name.name} = `, expressionLayout(statement.value)];
+    case "refresh":
+      return refreshLayout(statement);
+    case "pin":
+      return [
+        `pin ${statement.claim}`,
+        statement.subject === null ? "" : [" ", summationLayout(statement.subject)],
+        valueLayout(statement.value),
+      ];
     case "init":
       return [
         `init ${statement.names.map(({ name }) => name).join(", ")} = `,

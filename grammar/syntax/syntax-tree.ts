@@ -1,3 +1,4 @@
+// size: the tree of the language, read as one page beside the reference.
 /**
  * The syntax tree: what the author wrote, with spans, before any name has a meaning.
  * Immutable; comments that stand before a declaration or statement travel with it so that the formatter
@@ -123,7 +124,8 @@ export type TypeSyntax =
       readonly span: Span;
     }
   /**
-   * `[out, in]`, `frozen [out, in]`, `sparse [out, in] on E`, `blockdiag [n, n] blocks b`, `diag [n]`.
+   * `[out, in]`, `frozen [out, in]`, `sparse [out, in] on E`, `blockdiag [n, n] blocks b`, `diag [n]`,
+   * `nf4 [out, in] block 64`.
    * Without `frozen`, an argument tensor is only a source for selections and initial values.
    */
   | {
@@ -135,6 +137,8 @@ export type TypeSyntax =
       readonly support: ExpressionSyntax | null;
       /** After `blocks`: the number of blocks of a block-diagonal tensor. */
       readonly blocks: ExpressionSyntax | null;
+      /** The grid to which values are rounded; then `structure` is "dense". */
+      readonly quantized: QuantizationSyntax | null;
       readonly span: Span;
     }
   /** `unstructured`, `nm(2, 4) along in`, `block(4, 1)`: the kind of a mask; `support` for a set of positions. */
@@ -146,6 +150,22 @@ export type TypeSyntax =
       readonly along: Identifier | null;
       readonly span: Span;
     };
+
+export const quantizedFormats = ["nf2", "nf3", "nf4", "int4", "int8"] as const;
+export type QuantizedFormat = (typeof quantizedFormats)[number];
+
+/** `nf4 … block 64`: the format before the dimensions, the number of values that have one scale after them. */
+export interface QuantizationSyntax {
+  readonly format: QuantizedFormat;
+  /** Null: one scale a row. */
+  readonly block: ExpressionSyntax | null;
+}
+
+export const maskModes = ["structural", "multiplicative", "straight_through"] as const;
+export type MaskMode = (typeof maskModes)[number];
+
+export const pinKinds = ["merge", "separate", "format", "layout", "tile"] as const;
+export type PinKind = (typeof pinKinds)[number];
 
 export type StatementSyntax =
   /** `require r <= min(out, in)` */
@@ -163,20 +183,80 @@ export type StatementSyntax =
       readonly trivia: Trivia;
       readonly span: Span;
     }
-  /** `mask M: nm(2, 4) along in = magnitude(W)`; `support` statements have pattern `support`. */
+  /**
+   * `mask M: nm(2, 4) along in = magnitude(W)`, `mask M[n]: multiplicative unstructured = …`; `support` statements
+   * have pattern `support` and no mode.
+   */
   | {
       readonly kind: "mask";
       readonly name: Identifier;
+      /** The number of masks of a family, each named `M[i]`; null for a single one. */
+      readonly count: ExpressionSyntax | null;
+      /** Null when none is written. */
+      readonly mode: MaskMode | null;
       readonly pattern: TypeSyntax & { readonly kind: "pattern-type" };
       readonly value: ExpressionSyntax;
       readonly trivia: Trivia;
       readonly span: Span;
     }
-  /** `param B: [out, r] = 0`; no value when an `init` statement gives it. */
+  /** `param B: [out, r] = 0`, `shared param …`; no value when an `init` statement gives it. */
   | {
       readonly kind: "param";
+      /** True for one value for all layers of a model. */
+      readonly shared: boolean;
       readonly name: Identifier;
       readonly type: TypeSyntax & { readonly kind: "tensor-type" };
+      readonly value: ExpressionSyntax | null;
+      readonly trivia: Trivia;
+      readonly span: Span;
+    }
+  /** `frozen R: [out, in] = W - B @ A`, `shared frozen …` */
+  | {
+      readonly kind: "frozen";
+      /** True for one value for all layers of a model. */
+      readonly shared: boolean;
+      readonly name: Identifier;
+      readonly type: TypeSyntax & { readonly kind: "tensor-type" };
+      readonly value: ExpressionSyntax;
+      readonly trivia: Trivia;
+      readonly span: Span;
+    }
+  /** `schedule keep: ratio = cubic(from: 1, to: 0.1)`: a number that follows the clocks of training. */
+  | {
+      readonly kind: "schedule";
+      readonly name: Identifier;
+      readonly type: TypeSyntax & { readonly kind: "number-type" };
+      readonly value: ExpressionSyntax;
+      readonly trivia: Trivia;
+      readonly span: Span;
+    }
+  /** `phase warm = progress < 0.1` */
+  | {
+      readonly kind: "phase";
+      readonly name: Identifier;
+      readonly value: ExpressionSyntax;
+      readonly trivia: Trivia;
+      readonly span: Span;
+    }
+  /** `refresh M every 10 while progress < 0.75 = regrow(…)` */
+  | {
+      readonly kind: "refresh";
+      readonly name: Identifier;
+      readonly every: ExpressionSyntax;
+      /** After `while`. */
+      readonly condition: ExpressionSyntax | null;
+      /** The selection, when it is another than that of the mask. */
+      readonly value: ExpressionSyntax | null;
+      readonly trivia: Trivia;
+      readonly span: Span;
+    }
+  /** `pin merge B @ A`, `pin format S = csr`, `pin tile = 4` */
+  | {
+      readonly kind: "pin";
+      readonly claim: PinKind;
+      /** Null for `layout` and `tile`, which speak of the whole transform. */
+      readonly subject: ExpressionSyntax | null;
+      /** A name or a number; null for `merge` and `separate`. */
       readonly value: ExpressionSyntax | null;
       readonly trivia: Trivia;
       readonly span: Span;
@@ -221,7 +301,9 @@ export type BinarySyntaxOperator =
   /** Matrix product. */
   | "@"
   /** Hadamard product. */
-  | ".*";
+  | ".*"
+  /** Quotient entry by entry. */
+  | "./";
 
 export type ExpressionSyntax =
   | { readonly kind: "number"; readonly value: number; readonly text: string; readonly span: Span }

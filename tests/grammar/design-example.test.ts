@@ -1,25 +1,30 @@
 import { readFileSync } from "node:fs";
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { parse } from "../../grammar/parser/parse.ts";
 import { printSyntax } from "../../grammar/syntax/print-syntax.ts";
 import { withoutSpans } from "./syntax-text.ts";
 
-const text = readFileSync(new URL("golden/dsee.spx", import.meta.url), "utf8");
-const { tree, diagnostics } = parse({ file: "dsee.spx", text });
+const textOf = (name: string): string => readFileSync(new URL(`golden/${name}.spx`, import.meta.url), "utf8");
 
-it("reads the example without a complaint", () => expect(diagnostics).toEqual([]));
+describe.each(["dsee", "training"])("the example %s", (name) => {
+  const { tree, diagnostics } = parse({ file: `${name}.spx`, text: textOf(name) });
 
-it("gives the expected tree", async () => {
-  await expect(`${JSON.stringify(withoutSpans(tree), null, 1)}\n`).toMatchFileSnapshot(
-    "golden/dsee.tree.expected.json",
-  );
-});
+  it("is read without a complaint", () => expect(diagnostics).toEqual([]));
 
-it("prints it in canonical form", async () => {
-  await expect(printSyntax(tree)).toMatchFileSnapshot("golden/dsee.formatted.expected.spx");
+  it("gives the expected tree", async () => {
+    await expect(`${JSON.stringify(withoutSpans(tree), null, 1)}\n`).toMatchFileSnapshot(
+      `golden/${name}.tree.expected.json`,
+    );
+  });
+
+  it("prints it in canonical form", async () => {
+    await expect(printSyntax(tree)).toMatchFileSnapshot(`golden/${name}.formatted.expected.spx`);
+  });
 });
 
 it("points every name of the tree at its text", () => {
+  const text = textOf("dsee");
+  const { tree } = parse({ file: "dsee.spx", text });
   const transforms = tree.declarations.filter(({ kind }) => kind === "transform");
   expect(transforms.map(({ name }) => text.slice(name.span.start, name.span.end))).toEqual([
     "DSEE",

@@ -1,19 +1,23 @@
+// size: one arbitrary for every node of the tree.
 /** Random syntax trees in the form that the parser gives them. */
 import fc from "fast-check";
 import { isReservedWord, keywords } from "../../grammar/parser/keywords.ts";
-import type {
-  ArgumentSyntax,
-  BinarySyntaxOperator,
-  DeclarationSyntax,
-  ExpressionSyntax,
-  Identifier,
-  ImportSyntax,
-  ModuleSyntax,
-  ParameterSyntax,
-  RuleSyntax,
-  StatementSyntax,
-  Trivia,
-  TypeSyntax,
+import {
+  type ArgumentSyntax,
+  type BinarySyntaxOperator,
+  type DeclarationSyntax,
+  type ExpressionSyntax,
+  type Identifier,
+  type ImportSyntax,
+  type ModuleSyntax,
+  maskModes,
+  type ParameterSyntax,
+  pinKinds,
+  quantizedFormats,
+  type RuleSyntax,
+  type StatementSyntax,
+  type Trivia,
+  type TypeSyntax,
 } from "../../grammar/syntax/syntax-tree.ts";
 
 const span = { file: "generated.spx", start: 0, end: 0 };
@@ -62,6 +66,7 @@ const operators: readonly BinarySyntaxOperator[] = [
   "%",
   "@",
   ".*",
+  "./",
 ];
 
 const expressions = fc.letrec<{ expression: ExpressionSyntax }>((tie) => {
@@ -139,21 +144,31 @@ const trailingComments = fc.oneof(
 );
 
 const sizes = fc.array(expression, { minLength: 1, maxLength: 3 });
-const numberType: fc.Arbitrary<TypeSyntax> = fc.record({
+const numberType = fc.record({
   kind: fc.constant("number-type" as const),
   name: fc.constantFrom("int" as const, "real" as const, "ratio" as const, "bool" as const),
   isConst: fc.boolean(),
   span: fc.constant(span),
 });
-const tensorType = fc.record({
-  kind: fc.constant("tensor-type" as const),
-  frozen: fc.boolean(),
-  structure: fc.constantFrom("dense" as const, "sparse" as const, "blockdiag" as const, "diag" as const),
-  dimensions: sizes,
-  support: fc.option(expression, { freq: 3 }),
-  blocks: fc.option(expression, { freq: 3 }),
-  span: fc.constant(span),
+const quantizedType = fc.record({
+  format: fc.constantFrom(...quantizedFormats),
+  block: fc.option(expression),
 });
+const tensorType = fc
+  .record({
+    frozen: fc.boolean(),
+    structure: fc.constantFrom("dense" as const, "sparse" as const, "blockdiag" as const, "diag" as const),
+    dimensions: sizes,
+    support: fc.option(expression, { freq: 3 }),
+    blocks: fc.option(expression, { freq: 3 }),
+    quantized: fc.option(quantizedType, { freq: 3 }),
+  })
+  .map((type) => ({
+    kind: "tensor-type" as const,
+    ...type,
+    structure: type.quantized === null ? type.structure : ("dense" as const),
+    span,
+  }));
 const maskPattern = fc
   .record({
     name: fc.constantFrom("unstructured" as const, "nm" as const, "block" as const),
@@ -185,6 +200,26 @@ const parameters = fc.array(parameter, { maxLength: 5 });
 
 const statementTrivia = trivia(fc.boolean());
 const at = fc.constant(span);
+const familyCount = fc.option(expression, { freq: 3 });
+const pinnedValue = fc.oneof(
+  word.map((name): ExpressionSyntax => ({ kind: "name", name, span })),
+  numberText.map((text): ExpressionSyntax => ({ kind: "number", value: Number(text), text, span })),
+);
+const pinStatement: fc.Arbitrary<StatementSyntax> = fc
+  .record({
+    claim: fc.constantFrom(...pinKinds),
+    subject: expression,
+    value: pinnedValue,
+    trivia: statementTrivia,
+  })
+  .map(({ claim, subject, value, trivia }) => ({
+    kind: "pin",
+    claim,
+    subject: claim === "layout" || claim === "tile" ? null : subject,
+    value: claim === "merge" || claim === "separate" ? null : value,
+    trivia,
+    span,
+  }));
 const statement: fc.Arbitrary<StatementSyntax> = fc.oneof(
   fc.record({
     kind: fc.constant("require" as const),
@@ -202,13 +237,60 @@ const statement: fc.Arbitrary<StatementSyntax> = fc.oneof(
   fc.record({
     kind: fc.constant("mask" as const),
     name: identifier,
-    pattern: fc.oneof(maskPattern, fc.constant(supportPattern)),
+    count: familyCount,
+    mode: fc.option(fc.constantFrom(...maskModes)),
+    pattern: maskPattern,
     value: expression,
     trivia: statementTrivia,
     span: at,
   }),
   fc.record({
+    kind: fc.constant("mask" as const),
+    name: identifier,
+    count: familyCount,
+    mode: fc.constant(null),
+    pattern: fc.constant(supportPattern),
+    value: expression,
+    trivia: statementTrivia,
+    span: at,
+  }),
+  fc.record({
+    kind: fc.constant("frozen" as const),
+    shared: fc.boolean(),
+    name: identifier,
+    type: tensorType,
+    value: expression,
+    trivia: statementTrivia,
+    span: at,
+  }),
+  fc.record({
+    kind: fc.constant("schedule" as const),
+    name: identifier,
+    type: numberType,
+    value: expression,
+    trivia: statementTrivia,
+    span: at,
+  }),
+  fc.record({
+    kind: fc.constant("phase" as const),
+    name: identifier,
+    value: expression,
+    trivia: statementTrivia,
+    span: at,
+  }),
+  fc.record({
+    kind: fc.constant("refresh" as const),
+    name: identifier,
+    every: expression,
+    condition: fc.option(expression),
+    value: fc.option(expression),
+    trivia: statementTrivia,
+    span: at,
+  }),
+  pinStatement,
+  fc.record({
     kind: fc.constant("param" as const),
+    shared: fc.boolean(),
     name: identifier,
     type: tensorType,
     value: fc.option(expression),

@@ -54,21 +54,31 @@ describe("operators", () => {
     ["(M .* A) @ B", "((M .* A) @ B)"],
     ["M .* N .* W", "((M .* N) .* W)"],
     ["2 .* W", "(2 .* W)"],
+    ["2./W", "(2 ./ W)"],
+    ["A ./ B ./ C", "((A ./ B) ./ C)"],
+    ["M .* A ./ B + C", "(((M .* A) ./ B) + C)"],
+    ["A ./ (B @ C)", "(A ./ (B @ C))"],
+    ["not M and N or E", "(((not M) and N) or E)"],
     ["2.T", "(2.T)"],
     ["sum(i < n + 1, kron(A[i], B[i]))", "sum(i < n + 1, kron(A[i], B[i]))"],
   ])("%s groups as %s", (text, expected) => {
     expect(grouped(bodyOf(text))).toBe(expected);
   });
 
-  it.each(["M .* A @ B", "A @ B .* M", "M .* s * A @ B", "A @ B / s .* M"])("%s is refused", (text) => {
-    const { diagnostics } = parse({ file: "p.spx", text: `function f() = ${text}` });
-    expect(diagnostics.map(({ code }) => code)).toEqual(["SPX1303"]);
-  });
+  it.each(["M .* A @ B", "A @ B .* M", "M .* s * A @ B", "A @ B / s .* M", "A ./ B @ C", "A @ B ./ C"])(
+    "%s is refused",
+    (text) => {
+      const { diagnostics } = parse({ file: "p.spx", text: `function f() = ${text}` });
+      expect(diagnostics.map(({ code }) => code)).toEqual(["SPX1303"]);
+    },
+  );
 
   it.each([
     ["(a / b) * c", "(a / b) * c"],
     ["a / b * c", "(a / b) * c"],
     ["(a * b) / c", "a * b / c"],
+    ["A ./ B .* C", "(A ./ B) .* C"],
+    ["(A .* B) ./ C", "A .* B ./ C"],
     ["((a))", "a"],
     ["(a + b) + c", "a + b + c"],
     ["a + (b + c)", "a + (b + c)"],

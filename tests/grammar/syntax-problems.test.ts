@@ -48,6 +48,22 @@ const badFiles: Readonly<Record<string, string>> = {
   "an import after a declaration": 'function f(A: [m, n]) = A\n\nimport { topk } from "std/select"\n',
   "an import without braces": 'import topk from "std/select"\n',
   "a rule without quotes": "model M {\n  for encoder.layer use T\n}\n",
+  "a shared mask":
+    "transform T(W: frozen [n, n]) {\n  shared mask M: unstructured = f(W)\n  weight = M .* W\n}\n",
+  "a frozen tensor without a value": "transform T(W: [n, n]) {\n  frozen Q: int8 [n, n]\n  weight = Q\n}\n",
+  "a block without a format": "transform T(W: [n, n]) {\n  frozen Q: [n, n] block 64 = W\n  weight = Q\n}\n",
+  "an unknown format": "transform T(W: [n, n]) {\n  frozen Q: int5 [n, n] = W\n  weight = Q\n}\n",
+  "an unknown mode":
+    "transform T(W: [n, n]) {\n  mask M: multiplied unstructured = f(W)\n  weight = M .* W\n}\n",
+  "a schedule without a type": "transform T(W: [n, n]) {\n  schedule s = linear(0, 1)\n  weight = s * W\n}\n",
+  "a refresh without `every`": "transform T(W: [n, n]) {\n  refresh M 10\n  weight = W\n}\n",
+  "a refresh that compares with `=`":
+    "transform T(W: [n, n]) {\n  refresh M every 10 while (step = 4) = f(W)\n  weight = W\n}\n",
+  "an unknown pin": "transform T(W: [n, n]) {\n  pin mrege W\n  weight = W\n}\n",
+  "a pin without its claim": "transform T(W: [n, n]) {\n  pin format W\n  weight = W\n}\n",
+  "new words as names":
+    "transform T(W: [n, n], phase: int) {\n  let shared = 2\n  param pin: [n, n] = 0\n  weight = W\n}\n",
+  "a quotient in the signs of mathematics": "transform T(W: [n, n]) {\n  weight = W ⊘ W\n}\n",
   "four mistakes in four statements":
     "transform T(W: frozen [n, n], r: int = 4) {\n  require r < n < 9\n  parm B: [n, r] = 0\n  param A: [r n] = 0\n  weight = W + B @ (A\n}\n",
 };
@@ -91,6 +107,7 @@ describe("diagnostics of bad files", () => {
       "hexadecimal and open numbers": 5,
       "signs of mathematics": 9,
       "a member": 2,
+      "new words as names": 3,
       "four mistakes in four statements": 4,
     };
     expect(counts).toEqual(
@@ -133,9 +150,9 @@ describe("diagnostics of bad files", () => {
   });
 });
 
-describe("one mistake", () => {
-  const example = readFileSync(new URL("golden/dsee.spx", import.meta.url), "utf8");
-  const words = [...example.matchAll(/\/\/.*|"[^"]*"|\w+|\.\*|\.T|<=|==|[^\s\w]/g)].filter(
+describe.each(["dsee", "training"])("one mistake in the example %s", (name) => {
+  const example = readFileSync(new URL(`golden/${name}.spx`, import.meta.url), "utf8");
+  const words = [...example.matchAll(/\/\/.*|"[^"]*"|\w+|\.[*/]|\.T|<=|==|[^\s\w]/g)].filter(
     ([word]) => !word.startsWith("//"),
   );
 
@@ -150,7 +167,7 @@ describe("one mistake", () => {
   });
 
   it("gives at most one message: any sign written twice", () => {
-    for (const { 0: word, index } of words.filter(([sign]) => /^[^\w".]|^\.[*T]/.test(sign))) {
+    for (const { 0: word, index } of words.filter(([sign]) => /^[^\w".]|^\.[*/T]/.test(sign))) {
       const problems = problemsOf(`${example.slice(0, index)}${word} ${example.slice(index)}`);
       expect(
         problems.length,
