@@ -1,0 +1,27 @@
+/** A function of a C library as a contestant: called in this process, like spx's kernels. */
+import { type Contestant, timeCalls } from "../contestant.ts";
+import type { Problem } from "../problem.ts";
+
+/** What a library needs to run one problem; `call` uses one of the copies of the weights. */
+export interface NativeProduct {
+  readonly name: string;
+  readonly kind: Contestant["kind"];
+  readonly call: (copy: number, y: Float32Array) => void;
+  readonly free: () => void;
+}
+
+export function nativeContestant({ batch, out, copies }: Problem, product: NativeProduct): Contestant {
+  const y = new Float32Array(batch * out).fill(Number.NaN);
+  let next = 0;
+  return {
+    name: product.name,
+    kind: product.kind,
+    sample: async (calls) =>
+      timeCalls(calls, () => {
+        product.call(next, y);
+        next = (next + 1) % copies;
+      }),
+    output: async () => y,
+    close: async () => product.free(),
+  };
+}

@@ -1,0 +1,114 @@
+/**
+ * What the machine gives at this moment: bytes a second from each level of the memory, multiply-adds and permutes a
+ * second. Run before and after every cell; the roofline of a cell is computed from them, and a cell between two probes
+ * that differ is run again.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { compileLibrary } from "../../compiler/backend/llvm/compile-library.ts";
+import type { X86Target } from "../../compiler/targets/x86-targets.ts";
+import { addressOf, type Kernel, openLibrary, readString } from "../../runtime/native/foreign-library.ts";
+import { allocate } from "../../runtime/native/native-memory.ts";
+import { quantile, timeCalls } from "./contestant.ts";
+import { probeLines, probePrograms } from "./probe-kernels.ts";
+
+/** Where the bytes lie that a probe reads. */
+export type MemoryLevel = "L2" | "L3" | "memory";
+
+export interface MachineRates {
+  /** Bytes a second, all threads together. */
+  readonly read: Readonly<Record<MemoryLevel, number>>;
+  /** fp32 multiply-adds a second (two operations each). */
+  readonly multiplies: number;
+  /** Permutes of 16 lanes a second. */
+  readonly permutes: number;
+}
+
+/** Bytes of a cache that one core, or all of them, can keep. */
+export interface CacheSizes {
+  readonly L2: number;
+  readonly L3: number;
+}
+
+export interface Probes {
+  readonly caches: CacheSizes;
+  measure(threads: number): MachineRates;
+  dispose(): void;
+}
+
+const lineBytes = 64;
+const repeats = 7;
+
+/** @throws Error when the probes do not compile, which every other kernel would not either. */
+export async function openProbes(target: X86Target, caches: CacheSizes): Promise<Probes> {
+  const compiled = await compileLibrary(probePrograms(target.name, target.suffix), {
+    foreign: { openLibrary, readString },
+  });
+  if (compiled.kind === "failure")
+    throw new Error(compiled.problems.map(({ message }) => message).join("\n"));
+  const folder = mkdtempSync(join(tmpdir(), "spx-probes-"));
+  const file = join(folder, "probes.so");
+  writeFileSync(file, compiled.bytes);
+  const library = openLibrary(file);
+  const kernel = (name: string): Kernel => library.declareKernel(`probe_${name}_${target.suffix}`);
+  const [reader, multiplier, permuter] = [kernel("read"), kernel("multiply"), kernel("permute")];
+  // Several times the last level, so that nothing of it is left from one turn to the next.
+  const data = allocate(Math.max(256 << 20, 4 * caches.L3));
+  const order = Int32Array.from({ length: 16 }, (_, lane) => (lane + 5) % 16);
+  const y = new Float32Array(16 * 4096);
+  const run = (
+    probe: Kernel,
+    address: bigint | null,
+    tiles: number,
+    lines: number,
+    threads: number,
+  ): void => {
+    const frame = BigInt64Array.from([...(address === null ? [] : [address]), BigInt(tiles), BigInt(lines)]);
+    probe.run(frame, null, null, y, 1, threads);
+  };
+  const fastest = (calls: number, call: () => void): number => {
+    call();
+    return quantile(
+      Array.from({ length: repeats }, () => timeCalls(calls, call) / calls),
+      0.25,
+    );
+  };
+  const readRate = (bytes: number, tiles: number, threads: number): number => {
+    const lines = probeLines * Math.floor(bytes / lineBytes / tiles / probeLines);
+    const total = tiles * lines * lineBytes;
+    const calls = Math.max(1, Math.floor((64 << 20) / total));
+    return total / fastest(calls, () => run(reader, data.address, tiles, lines, threads));
+  };
+  const rate = (probe: Kernel, address: bigint | null, threads: number): number => {
+    const lines = probeLines * 8192;
+    return (threads * lines) / fastest(1, () => run(probe, address, threads, lines, threads));
+  };
+  return {
+    caches,
+    measure: (threads) => ({
+      read: {
+        // One tile a thread: each reads its own half again and again.
+        L2: readRate(0.5 * caches.L2 * threads, threads, threads),
+        L3: readRate(Math.max(4 * caches.L2, 0.4 * caches.L3), 64, threads),
+        memory: readRate(data.bytes, 512, threads),
+      },
+      multiplies: 16 * rate(multiplier, null, threads),
+      permutes: rate(permuter, addressOf(order), threads),
+    }),
+    dispose: () => {
+      data.free();
+      rmSync(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+/** The largest relative difference of two probes. */
+export function driftOf(before: MachineRates, after: MachineRates): number {
+  const pairs: readonly (readonly [number, number])[] = [
+    [before.multiplies, after.multiplies],
+    [before.permutes, after.permutes],
+    ...(["L2", "L3", "memory"] as const).map((level) => [before.read[level], after.read[level]] as const),
+  ];
+  return Math.max(...pairs.map(([first, second]) => Math.abs(first - second) / Math.max(first, second)));
+}

@@ -1,0 +1,66 @@
+/**
+ * The least time that the machine needs for what the chosen plan has to do: bytes of the packed operands and
+ * activations, multiply-adds, permutes that decode positions, each against the rate that a probe of the same run gave.
+ */
+import type { Plan } from "../../compiler/plan/plan.ts";
+import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import type { CacheSizes, MachineRates, MemoryLevel } from "./probes.ts";
+
+export interface Work {
+  readonly bytes: number;
+  readonly multiplies: number;
+  readonly permutes: number;
+}
+
+export interface Roofline {
+  readonly seconds: number;
+  /** What takes longest. */
+  readonly bound: "bytes" | "multiplies" | "permutes";
+  readonly level: MemoryLevel;
+}
+
+/** Formats whose lines are decoded by one permute each, for every token that reads them. */
+const permuted: ReadonlySet<string> = new Set(["nm-lanes", "window-ell"]);
+
+/** What a call of the variant does at these sizes. @throws ReferenceError for a variant that the plan does not hold. */
+export function workOf(
+  plan: Plan,
+  variantName: string,
+  symbols: ReadonlyMap<string, number>,
+  batch: number,
+): Work {
+  const variant = plan.variants.find(({ name }) => name === variantName);
+  if (variant === undefined) throw new ReferenceError(`the plan has no variant ${variantName}`);
+  const read = new Set(variant.steps.flatMap(({ terms }) => terms.map(({ operand }) => operand)));
+  const widths = variant.activations
+    .filter(({ name }) => name === "x" || name === "y")
+    .map(({ width }) => evaluateNumber(width, symbols));
+  let bytes = 4 * batch * widths.reduce((sum, width) => sum + width, 0);
+  let multiplies = 0;
+  let permutes = 0;
+  for (const operand of plan.operands.filter(({ name }) => read.has(name))) {
+    const stored = evaluateNumber(operand.multiplies, symbols);
+    bytes += evaluateNumber(operand.bytes, symbols);
+    multiplies += stored * batch;
+    if (permuted.has(operand.format.name)) permutes += (stored / 16) * batch;
+  }
+  return { bytes, multiplies, permutes };
+}
+
+/** Where so many bytes stay between two calls. */
+export function levelOf(bytes: number, caches: CacheSizes, threads: number, isCold: boolean): MemoryLevel {
+  if (isCold) return "memory";
+  if (bytes <= 0.75 * caches.L2 * threads) return "L2";
+  return bytes <= 0.75 * caches.L3 ? "L3" : "memory";
+}
+
+export function rooflineOf(work: Work, rates: MachineRates, level: MemoryLevel): Roofline {
+  const times = {
+    bytes: work.bytes / rates.read[level],
+    multiplies: work.multiplies / rates.multiplies,
+    permutes: work.permutes / rates.permutes,
+  };
+  const bounds = ["bytes", "multiplies", "permutes"] as const;
+  const bound = bounds.reduce((slowest, next) => (times[next] > times[slowest] ? next : slowest));
+  return { seconds: times[bound], bound, level };
+}

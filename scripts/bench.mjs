@@ -1,0 +1,70 @@
+#!/usr/bin/env node
+// `npm run bench`: sets spx up, then runs bench/speed in a process whose loader finds the peers that `npm run bench:setup`
+// installed, and whose libraries do not spin on the cores of whoever is timed next.
+
+import { spawnSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { delimiter, join } from "node:path";
+import { parseArgs } from "node:util";
+import { benchFolder, benchPython, peerLibraryFolders } from "./bench-setup.mjs";
+import { ensureSetup, isMainScript, repositoryRoot, runScript } from "./setup.mjs";
+
+const inside = "SPX_BENCH_INSIDE";
+
+/** Idle threads of these libraries go on spinning for milliseconds unless told otherwise. */
+const quietThreads = { OPENBLAS_THREAD_TIMEOUT: "16", KMP_BLOCKTIME: "0", MKL_DYNAMIC: "FALSE" };
+
+const options = /** @type {const} */ ({
+  suite: { type: "string", default: "smoke" },
+  only: { type: "string" },
+  threads: { type: "string", default: "1,2" },
+  rounds: { type: "string", default: "15" },
+  json: { type: "string" },
+  html: { type: "string" },
+  output: { type: "string" },
+});
+
+/** @returns {Promise<number>} exit status */
+async function main() {
+  if (process.env[inside] !== undefined) return await run();
+  await ensureSetup();
+  const folders = [...peerLibraryFolders(), process.env.LD_LIBRARY_PATH ?? ""].filter((name) => name !== "");
+  const env = { ...quietThreads, ...process.env, [inside]: "1", LD_LIBRARY_PATH: folders.join(delimiter) };
+  const script = join(repositoryRoot, "scripts", "bench.mjs");
+  const { status } = spawnSync(process.execPath, [script, ...process.argv.slice(2)], {
+    env,
+    stdio: "inherit",
+  });
+  return status ?? 1;
+}
+
+async function run() {
+  const { values } = parseArgs({ options });
+  const { bench } = await import("../dist/bench/speed/main.js");
+  const missing = join(benchFolder(), "missing.json");
+  const python = existsSync(benchPython())
+    ? {
+        interpreter: benchPython(),
+        script: join(repositoryRoot, "bench", "speed", "peers", "peer-process.py"),
+      }
+    : null;
+  const good = await bench({
+    suite: values.suite === "full" ? "full" : "smoke",
+    only: values.only ?? null,
+    threads: values.threads.split(",").map(Number),
+    rounds: Number(values.rounds),
+    sampleSeconds: 0.004,
+    json: values.json ?? null,
+    html: values.html ?? null,
+    markdown:
+      values.output ?? (values.only === undefined ? join(repositoryRoot, "bench", "RESULTS.md") : null),
+    python,
+    missing: existsSync(missing)
+      ? JSON.parse(readFileSync(missing, "utf8"))
+      : ["the peers of `npm run bench:setup`: it was not run here"],
+    say: (/** @type {string} */ line) => console.log(line),
+  });
+  return good ? 0 : 1;
+}
+
+if (isMainScript(import.meta.url)) await runScript(main);
