@@ -9,7 +9,7 @@ import {
 } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { dimensionCount, dimensionNotPositive, unknownDimension } from "../diagnostics/shape-diagnostics.ts";
-import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 import { constNeeded, constWithoutDefault, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { printShape } from "../types/dimension.ts";
 import { substitute } from "../types/fold-number.ts";
@@ -219,7 +219,7 @@ export function checkDimensions(
       const near = suggestNames(side.name, environment.names());
       const help =
         near.length > 0
-          ? [`did you mean ${listNames(near)}?`]
+          ? suggestion(side.name, side.span, near)
           : ["dimensions come from the shapes of argument tensors, or from `int` arguments"];
       addProblemOnce(context, side.name, report(unknownDimension, side.span, { name: side.name }, { help }));
       return null;

@@ -13,7 +13,7 @@ import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import { replacing, report } from "../diagnostics/define-diagnostic.ts";
 import { recursiveFunction, unknownName } from "../diagnostics/name-diagnostics.ts";
-import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { listNames, suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 import {
   argumentTwice,
   missingArgument,
@@ -59,34 +59,10 @@ export function checkCall(context: CheckContext, environment: Environment, synta
     return poison;
   }
   const near = suggestNames(callee.name, visibleNames(environment.module));
-  const [nearest] = near;
-  const help =
-    nearest === undefined
-      ? importHelp(callee.name)
-      : [replacing(callee.span, nearest, `did you mean ${listNames(near)}?`)];
+  const help = suggestion(callee.name, callee.span, near);
   addProblemOnce(context, callee.name, report(unknownName, callee.span, { name: callee.name }, { help }));
   return poison;
 }
-
-/** Where well-known functions live; keeps "unknown name" from being a riddle to those who forgot an import. */
-const homes: Readonly<Record<string, string>> = {
-  magnitude: "std/select",
-  topk: "std/select",
-  random_support: "std/select",
-  sparse_part: "std/select",
-  kaiming_uniform: "std/init",
-  kaiming_normal: "std/init",
-  glorot_uniform: "std/init",
-  glorot_normal: "std/init",
-  truncated_svd: "std/lowrank",
-};
-
-const importHelp = (name: string): string[] => {
-  const [meant = name] = name in homes ? [name] : suggestNames(name, Object.keys(homes));
-  const home = homes[meant];
-  if (home === undefined) return [];
-  return [`${meant === name ? "" : `did you mean \`${meant}\`? `}add \`import { ${meant} } from "${home}"\``];
-};
 
 /** Calls the first overload that the arguments fit. */
 export function callOverloads(
@@ -156,7 +132,8 @@ function matchArguments(overload: Callable, given: readonly GivenArgument[], cal
   let sawName = false;
   for (const [position, argument] of given.entries()) {
     sawName ||= argument.name !== null;
-    if (argument.name === null && sawName) return fail(report(positionalAfterNamed, argument.span, { name }));
+    if (argument.name === null && sawName)
+      return fail(positionalProblem(name, argument, parameters, pairs, given));
     const last = isVariadic(overload) ? parameters.at(-1) : undefined;
     const wanted = argument.name;
     const parameter =
@@ -182,6 +159,26 @@ function matchArguments(overload: Callable, given: readonly GivenArgument[], cal
   return { kind: "matched", pairs };
 }
 
+/** The one parameter that is left is the one that was meant. */
+function positionalProblem(
+  name: string,
+  argument: GivenArgument,
+  parameters: readonly ParameterSyntax[],
+  pairs: readonly Pair[],
+  given: readonly GivenArgument[],
+): Diagnostic {
+  const named = new Set(given.map((one) => one.name?.name));
+  const free = parameters.filter(
+    (parameter) => !named.has(parameter.name.name) && !pairs.some((pair) => pair.parameter === parameter),
+  );
+  const [only] = free;
+  if (only === undefined || free.length > 1) return report(positionalAfterNamed, argument.span, { name });
+  const place = { ...argument.span, end: argument.span.start };
+  const label = `${only.name.name}: `;
+  const help = [replacing(place, label, `name it: \`${only.name.name}\` is the one left`, "likely")];
+  return report(positionalAfterNamed, argument.span, { name }, { help });
+}
+
 export function unknownArgumentProblem(
   name: string,
   wanted: Identifier,
@@ -189,10 +186,9 @@ export function unknownArgumentProblem(
 ): Diagnostic {
   const names = parameters.map((parameter) => parameter.name.name);
   const near = suggestNames(wanted.name, names);
-  const [nearest] = near;
   const help =
-    nearest !== undefined
-      ? [replacing(wanted.span, nearest, `did you mean ${listNames(near)}?`)]
+    near.length > 0
+      ? suggestion(wanted.name, wanted.span, near)
       : [names.length === 0 ? "it takes no arguments" : `it takes ${listNames(names, "and")}`];
   return report(unknownArgument, wanted.span, { name, argument: wanted.name }, { help });
 }

@@ -1,10 +1,10 @@
 /** Gives every expression its meaning: a number, a tensor, a pattern, a selection or initial values. */
 import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import { apply, number, printNumber } from "../../runtime/contract/number-expression.ts";
-import { replacing, report } from "../diagnostics/define-diagnostic.ts";
+import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownName } from "../diagnostics/name-diagnostics.ts";
 import { dimensionCount, indexOutOfRange } from "../diagnostics/shape-diagnostics.ts";
-import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 import { sumTooLong } from "../diagnostics/training-diagnostics.ts";
 import { expressionTooLarge, notAValue, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { findDeclaration, visibleNames } from "../modules/module-scope.ts";
@@ -91,8 +91,7 @@ function checkName(context: CheckContext, environment: Environment, { name, span
     return poison;
   }
   const near = suggestNames(name, [...environment.names(), ...visibleNames(environment.module)]);
-  const [nearest] = near;
-  const help = nearest === undefined ? [] : [replacing(span, nearest, `did you mean ${listNames(near)}?`)];
+  const help = suggestion(name, span, near);
   addProblemOnce(context, name, report(unknownName, span, { name }, { help }));
   return poison;
 }

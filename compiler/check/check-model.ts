@@ -3,7 +3,7 @@
 import type { GlobSyntax, ModelSyntax, RuleSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import { type NumberExpression, printNumber, symbolsOf } from "../../runtime/contract/number-expression.ts";
-import { replacing, report } from "../diagnostics/define-diagnostic.ts";
+import { report } from "../diagnostics/define-diagnostic.ts";
 import {
   malformedGlob,
   ruleTensorArguments,
@@ -11,7 +11,7 @@ import {
   unknownTransform,
 } from "../diagnostics/name-diagnostics.ts";
 import { weightShape } from "../diagnostics/shape-diagnostics.ts";
-import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 import { missingArgument } from "../diagnostics/type-diagnostics.ts";
 import { globPattern } from "../modules/glob-pattern.ts";
 import { findDeclaration, type ModuleScope, visibleNames } from "../modules/module-scope.ts";
@@ -108,11 +108,10 @@ function checkUse(
       (candidate) => findDeclaration(module, candidate)?.kind === "transform",
     );
     const near = suggestNames(name, transforms);
-    const [nearest] = near;
     const help =
-      nearest === undefined
+      near.length === 0
         ? ['declare it, or import it: `import { LoRA } from "lora"`']
-        : [replacing(span, nearest, `did you mean ${listNames(near)}?`)];
+        : suggestion(name, span, near);
     diagnostics.push(report(unknownTransform, span, { name }, { help }));
     return null;
   }

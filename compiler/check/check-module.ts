@@ -6,9 +6,11 @@
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { SourceText } from "../../grammar/text/source-text.ts";
 import { sortDiagnostics } from "../diagnostics/sort-diagnostics.ts";
+import { addFixes, type ReadFile } from "../fixes/add-fixes.ts";
 import type { CompilerHost } from "../host/compiler-host.ts";
-import { loadModules } from "../modules/load-modules.ts";
+import { type LoadedModules, loadModules } from "../modules/load-modules.ts";
 import type { ModuleScope } from "../modules/module-scope.ts";
+import { standardHomes } from "../modules/standard-homes.ts";
 import { checkUncalledFunctions } from "./check-functions.ts";
 import { checkModel } from "./check-model.ts";
 import type { CheckedModel, CheckedModule } from "./checked-module.ts";
@@ -31,13 +33,32 @@ export function checkModule(entry: string, host: CompilerHost): CheckResult {
   const loaded = loadModules(entry, host);
   const files = loaded.sources.map(({ file }) => file);
   const syntaxBroken = loaded.diagnostics.some(({ code }) => code.startsWith("SPX1"));
-  if (loaded.entry === null || syntaxBroken) {
-    return { module: null, diagnostics: sortDiagnostics(loaded.diagnostics, files), sources: loaded.sources };
-  }
+  const finish = (found: readonly Diagnostic[]): Diagnostic[] =>
+    addFixes(sortDiagnostics(found, files), filesOf(loaded), homesOf(host));
+  if (loaded.entry === null || syntaxBroken)
+    return { module: null, diagnostics: finish(loaded.diagnostics), sources: loaded.sources };
   const diagnostics = [...loaded.diagnostics];
   const module = checkLoaded(loaded.entry, loaded.sources, diagnostics);
-  const sorted = sortDiagnostics(diagnostics, files);
+  const sorted = finish(diagnostics);
   return { module: hasErrors(sorted) ? null : module, diagnostics: sorted, sources: loaded.sources };
+}
+
+/** What fixes may read. */
+const filesOf = ({ sources, trees }: LoadedModules): ReadonlyMap<string, ReadFile> =>
+  new Map(
+    sources.flatMap(({ file, text }) => {
+      const tree = trees.get(file);
+      return tree === undefined ? [] : [[file, { text, tree }]];
+    }),
+  );
+
+/** The library is searched at most once, and only when a name is unknown. */
+function homesOf(host: CompilerHost): () => ReadonlyMap<string, string> {
+  let homes: ReadonlyMap<string, string> | null = null;
+  return () => {
+    homes ??= standardHomes(host);
+    return homes;
+  };
 }
 
 function checkLoaded(

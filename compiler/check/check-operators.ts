@@ -1,6 +1,7 @@
 /** What operators mean where at least one side is no number: which kinds they join, and what to say of the others. */
 
 import type { BinarySyntaxOperator, ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { Label } from "../../grammar/text/diagnostic.ts";
 import { apply, number } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { matrixTimesMatrix, numberPlusMatrix, wrongKind } from "../diagnostics/type-diagnostics.ts";
@@ -54,7 +55,8 @@ const sumOperator =
     if (isTensor(left) && isTensor(right))
       return combineEntrywise(context, operator, left, right, syntax.span);
     if ((left.kind === "number" && isTensor(right)) || (isTensor(left) && right.kind === "number")) {
-      addProblem(context, report(numberPlusMatrix, syntax.operatorSpan, { operator }));
+      const secondary = [labelled(left, syntax.left), labelled(right, syntax.right)];
+      addProblem(context, report(numberPlusMatrix, syntax.operatorSpan, { operator }, { secondary }));
       return poison;
     }
     return refuseSide(context, "a matrix", left, right, syntax);
@@ -118,6 +120,12 @@ const hadamardOperator: TensorOperator = (context, left, right, syntax) => {
   }
   return refuseSide(context, "a matrix", left, right, syntax);
 };
+
+/** What stands on a side of an operator that joins only equals. */
+const labelled = (value: Value, { span }: ExpressionSyntax): Label => ({
+  span,
+  text: isTensor(value) ? textOf(value) : "a number",
+});
 
 const textOf = (value: TensorLike): string =>
   value.kind === "flexible" ? `\`${value.text}\`` : printShape(value.dimensions);

@@ -56,6 +56,7 @@ function reportObstacle(draft: TransformDraft, obstacle: Obstacle): void {
   const help = {
     text: `write \`${obstacle.text}: frozen […]\``,
     edits: type === undefined ? [] : [{ span: { ...type, end: type.start }, replacement: "frozen " }],
+    applicability: "safe" as const,
   };
   const secondary =
     type === undefined ? [] : [{ span: type, text: "a source of selections and initial values" }];

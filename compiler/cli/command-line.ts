@@ -15,7 +15,7 @@ export async function runCommandLine(parameters: readonly string[]): Promise<num
     status = result;
   };
   try {
-    await commandLine(ended).parseAsync([...parameters], { from: "user" });
+    await commandLine(ended).parseAsync(parameters.map(spelledOut), { from: "user" });
     return status;
   } catch (problem) {
     if (problem instanceof CommanderError) {
@@ -28,6 +28,9 @@ export async function runCommandLine(parameters: readonly string[]): Promise<num
     return exitCodes.fault;
   }
 }
+
+/** An option whose value may be left out would take the file after it for its value. */
+const spelledOut = (parameter: string): string => (parameter === "--fix" ? "--fix=safe" : parameter);
 
 function commandLine(ended: (status: number) => void): Command {
   const program = new Command("spxc")
@@ -55,10 +58,19 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .description("Read and check files: names, types, dimensions, obligations.")
     .argument("<files...>", "`.spx` files")
     .option("--json", "diagnostics as JSON on standard output")
-    .addHelpText("after", "\nExamples:\n  $ spxc check dsee.spx lora.spx\n  $ spxc check --json model.spx")
-    .action(async (files: string[], options: { json?: boolean }) => {
+    .addOption(
+      new Option(
+        "--fix <trust>",
+        "mend the files: spelling (safe, may be left out), or `likely` fixes too",
+      ).choices(["safe", "likely"]),
+    )
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ spxc check dsee.spx lora.spx\n  $ spxc check --json model.spx\n  $ spxc check --fix model.spx\n  $ spxc check --fix=likely model.spx",
+    )
+    .action(async (files: string[], options: import("./commands/check.ts").CheckOptions) => {
       const { check } = await import("./commands/check.ts");
-      ended(await check(files, options));
+      ended(check(files, options));
     });
 
   program

@@ -1,5 +1,5 @@
 /** How a diagnostic is declared once and reported many times: the facts are typed, so no hole in a message stays open. */
-import type { Diagnostic, Help, Label, TextEdit } from "../../grammar/text/diagnostic.ts";
+import type { Applicability, Diagnostic, Help, Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 
 export type Facts = Readonly<Record<string, string | number>>;
@@ -43,12 +43,17 @@ export function report<F extends Facts>(
     secondary: parts.secondary ?? [],
     facts,
     because: parts.because ?? [],
-    help: help.map((entry) => (typeof entry === "string" ? { text: entry, edits: [] } : entry)),
+    help: help.map((entry) => (typeof entry === "string" ? advice(entry) : entry)),
   };
 }
 
+/** Advice in words alone. */
+export const advice = (text: string): Help => ({ text, edits: [], applicability: "sketch" });
+
 /** Help that an editor can carry out: `replacement` for the text at `span`. */
-export const replacing = (span: Span, replacement: string, text: string): Help => {
-  const edit: TextEdit = { span, replacement };
-  return { text, edits: [edit] };
-};
+export const replacing = (
+  span: Span,
+  replacement: string,
+  text: string,
+  applicability: Applicability = "safe",
+): Help => ({ text, edits: [{ span, replacement }], applicability });

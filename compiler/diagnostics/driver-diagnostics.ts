@@ -21,6 +21,12 @@ const row = (code: string, name: string, summary: string, page: boolean): Driver
 export const driverDiagnostics: readonly DriverDiagnostic[] = [
   row("SPX0101", "file-unreadable", "a file that a command names cannot be read", true),
   row("SPX0201", "output-unwritable", "a file or folder cannot be written; nothing was changed", true),
+  row(
+    "SPX0202",
+    "file-changed",
+    "a file was changed by something else while a command worked on it; nothing was written",
+    true,
+  ),
   row("SPX6001", "weight-is-zero", "the weight of a transform is zero whatever its parameters hold", true),
   row(
     "SPX6201",

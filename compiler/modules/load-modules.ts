@@ -4,12 +4,12 @@
  */
 
 import { parse } from "../../grammar/parser/parse.ts";
-import type { ImportSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { ImportSyntax, ModuleSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
-import { replacing, report } from "../diagnostics/define-diagnostic.ts";
+import { report } from "../diagnostics/define-diagnostic.ts";
 import { importCycle, moduleNotFound } from "../diagnostics/name-diagnostics.ts";
-import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { listNames, suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 import type { CompilerHost } from "../host/compiler-host.ts";
 import { buildModuleScope, type ModuleScope, type ResolvedImport } from "./module-scope.ts";
 
@@ -18,6 +18,8 @@ export interface LoadedModules {
   readonly entry: ModuleScope | null;
   /** Every file read, the entry first. */
   readonly sources: readonly SourceText[];
+  /** Tree of every file read. */
+  readonly trees: ReadonlyMap<string, ModuleSyntax>;
   readonly diagnostics: readonly Diagnostic[];
 }
 
@@ -26,6 +28,7 @@ interface Loading {
   /** By file; null while a file is being loaded or when it failed. */
   readonly modules: Map<string, ModuleScope | null>;
   readonly sources: SourceText[];
+  readonly trees: Map<string, ModuleSyntax>;
   readonly diagnostics: Diagnostic[];
   /** Files between the entry and the one being loaded, with the name each was imported by. */
   readonly path: { readonly file: string; readonly name: string }[];
@@ -34,7 +37,14 @@ interface Loading {
 const preludeName = "std/prelude";
 
 export function loadModules(entry: string, host: CompilerHost): LoadedModules {
-  const loading: Loading = { host, modules: new Map(), sources: [], diagnostics: [], path: [] };
+  const loading: Loading = {
+    host,
+    modules: new Map(),
+    sources: [],
+    trees: new Map(),
+    diagnostics: [],
+    path: [],
+  };
   const text = host.readFile(entry);
   if (text === null) {
     loading.diagnostics.push(
@@ -45,10 +55,11 @@ export function loadModules(entry: string, host: CompilerHost): LoadedModules {
         { help: ["check the path, and that the file may be read"] },
       ),
     );
-    return { entry: null, sources: [], diagnostics: loading.diagnostics };
+    return { entry: null, sources: [], trees: loading.trees, diagnostics: loading.diagnostics };
   }
   const scope = loadFile(loading, { file: entry, text }, entry, isStandardFile(host, entry));
-  return { entry: scope, sources: loading.sources, diagnostics: loading.diagnostics };
+  const { sources, trees, diagnostics } = loading;
+  return { entry: scope, sources, trees, diagnostics };
 }
 
 const isStandardFile = (host: CompilerHost, file: string): boolean =>
@@ -60,6 +71,7 @@ function loadFile(loading: Loading, source: SourceText, name: string, standard: 
   loading.path.push({ file: source.file, name });
   const { tree, diagnostics } = parse(source);
   loading.diagnostics.push(...diagnostics);
+  loading.trees.set(source.file, tree);
   const imports = tree.imports.map((syntax) => loadImport(loading, syntax, source.file));
   const preludeFile = loading.host.resolveStandard(preludeName);
   const prelude = source.file === preludeFile ? null : loadPrelude(loading, preludeFile);
@@ -115,10 +127,9 @@ function missingModule(host: CompilerHost, value: string, specifier: string, spa
   const modules = host.standardModules();
   const exact = modules.filter((module) => module === `std/${specifier}` || `std/${module}` === specifier);
   const near = exact.length > 0 ? exact : suggestNames(specifier, modules);
-  const [nearest] = near;
   const help =
-    nearest !== undefined
-      ? [replacing(span, `"${nearest}"`, `did you mean ${listNames(near)}?`)]
+    near.length > 0
+      ? suggestion(specifier, span, near, '"')
       : isRelative(specifier)
         ? ["the path is relative to the importing file, without `.spx`"]
         : [`the standard library has ${listNames(modules, "and")}; own files begin with \`./\``];

@@ -9,9 +9,9 @@ import type {
 } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
-import { replacing, report } from "../diagnostics/define-diagnostic.ts";
+import { report } from "../diagnostics/define-diagnostic.ts";
 import { duplicateDeclaration, nameNotInModule } from "../diagnostics/name-diagnostics.ts";
-import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { listNames, suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 
 export type Callable = FunctionSyntax | IntrinsicSyntax;
 
@@ -123,10 +123,9 @@ function missingName(
   module: ModuleScope,
 ): Diagnostic {
   const near = suggestNames(imported.name, module.own.keys());
-  const [nearest] = near;
   const help =
-    nearest === undefined
+    near.length === 0
       ? [`it declares ${listNames([...module.own.keys()], "and")}`]
-      : [replacing(imported.span, nearest, `did you mean ${listNames(near)}?`)];
+      : suggestion(imported.name, imported.span, near);
   return report(nameNotInModule, imported.span, { name: imported.name, module: module.name }, { help });
 }

@@ -6,7 +6,7 @@ import { isEntrywise } from "../syntax/operators.ts";
 import type { BinarySyntaxOperator, ExpressionSyntax } from "../syntax/syntax-tree.ts";
 import { joinSpans, type Span } from "../text/source-text.ts";
 import type { Building } from "./syntax-nodes.ts";
-import { advise, replace, syntaxError } from "./syntax-problems.ts";
+import { advise, propose, replace, syntaxError } from "./syntax-problems.ts";
 
 /** Operands and the operators between them, of one level, as written. */
 export interface Chain {
@@ -57,7 +57,7 @@ function refuseBareDefinition(building: Building, span: Span): void {
       label: "expected a keyword before it",
       facts: { found: "=" },
       help: [
-        advise(
+        propose(
           "write `weight = …`, or `let` and a name before the sign",
           replace({ ...span, end: span.start }, "weight "),
         ),
@@ -132,7 +132,7 @@ export function judgeProduct(building: Building, chain: Chain, signs: readonly B
       },
       textOf(building, whole),
     );
-    return advise(`write \`${text}\``, ...edits);
+    return propose(`write \`${text}\``, ...edits);
   };
   const sign = signs[entrywise] ?? ".*";
   const labels = [

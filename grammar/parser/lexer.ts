@@ -5,7 +5,7 @@
 import type { Diagnostic } from "../text/diagnostic.ts";
 import type { SourceText, Span } from "../text/source-text.ts";
 import { type IToken, Lexer, type TokenType } from "./chevrotain-library.ts";
-import { advise, replace, syntaxError, syntaxProblems } from "./syntax-problems.ts";
+import { advise, propose, replace, syntaxError, syntaxProblems } from "./syntax-problems.ts";
 import { retype } from "./token-reading.ts";
 import * as t from "./tokens.ts";
 
@@ -120,7 +120,7 @@ const openString: Repair = (token, span) => {
     message: 'the string has no closing `"` on its line',
     span: { ...span, end },
     label: "opened here",
-    help: [advise('close it with `"`')],
+    help: [propose('close it with `"`', replace({ ...span, start: end, end }, '"'))],
   });
 };
 
@@ -168,6 +168,19 @@ const patternStarts = wordTokens("for", "freeze", "except");
 const patternEnds = new Set([...wordTokens("use"), t.StringLiteral, t.RightBrace]);
 const patternSigns: readonly string[] = [syntaxProblems.foreignSign.code];
 
+/** A name is one mistake however often it is used: later uses bring their edits to the first. */
+function joinUses(diagnostics: Diagnostic[], { code, message, help }: Diagnostic): boolean {
+  const at = diagnostics.findIndex((before) => before.code === code && before.message === message);
+  const first = diagnostics[at];
+  if (first === undefined || code !== syntaxProblems.foreignName.code) return false;
+  const joined = first.help.map((entry, index) => ({
+    ...entry,
+    edits: [...entry.edits, ...(help[index]?.edits ?? [])],
+  }));
+  diagnostics[at] = { ...first, help: joined };
+  return true;
+}
+
 /** The tokens of `source`; never throws. */
 export function tokenize(source: SourceText): Tokens {
   lexer ??= makeLexer(true);
@@ -186,6 +199,7 @@ export function tokenize(source: SourceText): Tokens {
     inPattern = patternStarts.has(token.tokenType) || (inPattern && !patternEnds.has(token.tokenType));
     if (repair === undefined) continue;
     const problem = repair(token, spanOf(token));
+    if (joinUses(diagnostics, problem)) continue;
     // A pattern of tensor names without its quotes is one mistake, not one for each of its dots and stars.
     if (!inPattern || !patternSigns.includes(problem.code)) diagnostics.push(problem);
   }

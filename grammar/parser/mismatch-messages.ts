@@ -12,6 +12,7 @@ import type { GrammarMismatch } from "./spx-parser.ts";
 import {
   advise,
   type ProblemDetails,
+  propose,
   replace,
   type SyntaxProblemName,
   syntaxError,
@@ -113,9 +114,9 @@ function wrongSign({ text }: SourceText, mismatch: GrammarMismatch, found: Span,
   const fromGap = { ...found, start: gap.start };
   if (expected === "Colon" && sign === "=") {
     if (rule === "maskStatement")
-      return advise(`name the pattern: \`${maskForm}\``, replace(gap, ": unstructured"));
+      return propose(`name the pattern: \`${maskForm}\``, replace(gap, ": unstructured"));
     return rule === "scheduleStatement"
-      ? advise(`name the type: \`${scheduleForm}\``, replace(gap, ": real"))
+      ? propose(`name the type: \`${scheduleForm}\``, replace(gap, ": real"))
       : advise("write `:` before a type", replace(fromGap, ":"));
   }
   if (expected !== "DefinitionSign" || sign !== ":") return null;
@@ -168,7 +169,8 @@ function helpFor(
   if (meant !== null) return advise(`write \`${meant}\``, replace(span, meant));
   const isMendable = saying.insert !== null && !isGap && !listEnds.some((type) => tokenMatcher(found, type));
   if (saying.insert === null || !isMendable) return advise(saying.advice);
-  return advise(
+  // What is missing between two values of a list may be an operator as well as a comma.
+  return (saying.insert === ", " ? propose : advise)(
     saying.advice,
     replace(gap, found.startOffset > at ? saying.insert.trimEnd() : saying.insert),
   );

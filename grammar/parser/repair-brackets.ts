@@ -19,6 +19,7 @@ import { isHead, placeOfKeyword } from "./regions.ts";
 import {
   advise,
   type ProblemDetails,
+  propose,
   replace,
   type SyntaxProblemName,
   syntaxError,
@@ -79,7 +80,7 @@ function closeBefore(pairing: Pairing, index: number, count: number): void {
       .filter(hasLocation)
       .map((opener) => ({ span: spanOf(pairing, opener), text: "opened here" })),
     facts: { expected: text },
-    help: [advise(`add \`${text}\``, replace(span, isBlock ? `\n${text}` : text))],
+    help: [propose(`add \`${text}\``, replace(span, isBlock ? `\n${text}` : text))],
   });
 }
 
@@ -90,7 +91,7 @@ function refuseCloser(pairing: Pairing, token: IToken): void {
     span,
     label: "closes nothing",
     facts: { found: token.image },
-    help: [advise("remove it", replace(span, ""))],
+    help: [propose("remove it", replace(span, ""))],
   });
 }
 

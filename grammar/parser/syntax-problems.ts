@@ -17,8 +17,9 @@ export interface SyntaxProblem {
   readonly right: string;
 }
 
+/** A whole file, which checks once the statements are right. */
 const inTransform = (statements: string): string =>
-  `transform T(W: frozen [n, n], A: [n, n]) {\n  ${statements}\n}\n`;
+  `transform T(W: frozen [n, n]${/\bA\b/.test(statements) ? ", A: frozen [n, n]" : ""}) {\n  ${statements}\n}\n`;
 
 const row = (
   code: string,
@@ -81,8 +82,8 @@ export const syntaxProblems = {
     "SPX1007",
     "a name with letters outside a-z",
     "Names become names of TypeScript, C and tensors, so they are made of letters a-z, digits and `_`, and begin with a letter.",
-    inTransform("let α = 2\n  weight = W"),
-    inTransform("let alpha = 2\n  weight = W"),
+    inTransform("let α = 2\n  weight = α * W"),
+    inTransform("let alpha = 2\n  weight = alpha * W"),
   ),
   openString: row(
     "SPX1101",
@@ -116,22 +117,22 @@ export const syntaxProblems = {
     "SPX1202",
     "a word of the language used as a name",
     "Reserved words keep their meaning everywhere, so that a file can be read word by word.",
-    inTransform("param mask: [n, n] = 0\n  weight = W"),
-    inTransform("param M: [n, n] = 0\n  weight = W"),
+    inTransform("param mask: [n, n] = 0\n  weight = W + mask"),
+    inTransform("param M: [n, n] = 0\n  weight = W + M"),
   ),
   declarationForm: row(
     "SPX1203",
     "a declaration that lacks a part",
     "The parts of a declaration stand in a fixed order.",
-    "transform {\n  weight = 1\n}\n",
-    "transform T() {\n  weight = 1\n}\n",
+    "transform (W: frozen [n, n]) {\n  weight = W\n}\n",
+    "transform T(W: frozen [n, n]) {\n  weight = W\n}\n",
   ),
   statementForm: row(
     "SPX1204",
     "a statement that lacks a part",
     "The parts of a statement stand in a fixed order.",
-    inTransform("param B [n, n] = 0\n  weight = W"),
-    inTransform("param B: [n, n] = 0\n  weight = W"),
+    inTransform("param B [n, n] = 0\n  weight = W + B"),
+    inTransform("param B: [n, n] = 0\n  weight = W + B"),
   ),
   definitionSign: row(
     "SPX1205",
@@ -193,8 +194,8 @@ export const syntaxProblems = {
     "SPX1306",
     "an expression that goes on in an unexpected way",
     "Values are joined by operators; arguments and dimensions are separated by commas.",
-    inTransform("weight = f(W A)"),
-    inTransform("weight = f(W, A)"),
+    inTransform("weight = kron(W A)"),
+    inTransform("weight = kron(W, A)"),
   ),
   tooLarge: row(
     "SPX1307",
@@ -207,8 +208,8 @@ export const syntaxProblems = {
     "SPX1401",
     "a rule of a model that lacks a part",
     'A rule is `for "names" except "names" use Transform(arguments)`, or `freeze "names"`.',
-    'model M {\n  for "a.*" DSEE(r: 8)\n}\n',
-    'model M {\n  for "a.*" use DSEE(r: 8)\n}\n',
+    'import { LoRA } from "lora"\n\nmodel M {\n  for "a.*" LoRA(r: 8)\n}\n',
+    'import { LoRA } from "lora"\n\nmodel M {\n  for "a.*" use LoRA(r: 8)\n}\n',
   ),
   globForm: row(
     "SPX1402",
@@ -231,7 +232,19 @@ export interface ProblemDetails {
   readonly help?: readonly Help[];
 }
 
-export const advise = (text: string, ...edits: TextEdit[]): Help => ({ text, edits });
+/** Help with edits that spell what was meant; without any, words alone. */
+export const advise = (text: string, ...edits: TextEdit[]): Help => ({
+  text,
+  edits,
+  applicability: edits.length === 0 ? "sketch" : "safe",
+});
+
+/** Help with edits that make one of several programs. */
+export const propose = (text: string, ...edits: TextEdit[]): Help => ({
+  text,
+  edits,
+  applicability: "likely",
+});
 
 export const replace = (span: Span, replacement: string): TextEdit => ({ span, replacement });
 

@@ -12,9 +12,18 @@ export interface TextEdit {
   readonly replacement: string;
 }
 
+/**
+ * How far an edit may be trusted. `safe`: a spelling of what stands there already, or of the only thing that can stand
+ * there. `likely`: one of several programs that the author may have meant. `sketch`: something is left to fill in.
+ */
+export type Applicability = "safe" | "likely" | "sketch";
+
 export interface Help {
   readonly text: string;
+  /** Carried out together; they do not overlap. */
   readonly edits: readonly TextEdit[];
+  /** Says nothing without edits. */
+  readonly applicability: Applicability;
 }
 
 export interface Diagnostic {

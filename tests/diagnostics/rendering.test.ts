@@ -6,8 +6,8 @@ import { diagnosticsToJson } from "../../compiler/diagnostics/render-json.ts";
 import { plainPainter, renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
 import { sortDiagnostics } from "../../compiler/diagnostics/sort-diagnostics.ts";
 import { suggestNames } from "../../compiler/diagnostics/suggest-name.ts";
-import { editDistance } from "../../grammar/text/closest-name.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import { editDistance } from "../../runtime/contract/edit-distance.ts";
 
 const at = (file: string, start: number, message: string, end = start + 1): Diagnostic => ({
   code: "SPX2001",

@@ -1,8 +1,8 @@
 /** `spxc fmt`: canonical layout, in place; a file with syntax errors is left as it is. */
-import { randomBytes } from "node:crypto";
-import { readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { parse } from "../../../grammar/parser/parse.ts";
 import { printSyntax } from "../../../grammar/syntax/print-syntax.ts";
+import { fileProblem, replaceFile } from "../replace-file.ts";
 import { hasErrors, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
 
@@ -43,20 +43,11 @@ function formatFile(file: string, checkOnly: boolean): boolean {
     complain(`${file}: not formatted; run \`spxc fmt ${file}\``);
     return false;
   }
-  const beside = `${file}.${process.pid}-${randomBytes(4).toString("hex")}.part`;
-  try {
-    writeFileSync(beside, result);
-    renameSync(beside, file);
-  } catch (cause) {
-    rmSync(beside, { force: true });
-    reportProblem(fileProblem("SPX0201", `\`${file}\` cannot be written`, cause));
+  const problem = replaceFile(file, text, result);
+  if (problem !== null) {
+    reportProblem(problem);
     return false;
   }
   say(`${file}: formatted`);
   return true;
-}
-
-function fileProblem(code: string, what: string, cause: unknown) {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return { code, message: `${what}: ${reason}`, help: "check the path and its permissions" };
 }
