@@ -109,7 +109,15 @@ function refusalOf({ tensor }: GradientLeaf, { pattern, weight }: Cotangent): st
     : "it is sparse and multiplied elementwise with a sparse factor";
 }
 
-function leafGradient(leaf: GradientLeaf, cotangent: Cotangent, factory: TermFactory): LeafGradient {
+/** M ⊙ S = S for S on the support M, so that the mask narrows nothing. */
+function withoutOwnMask({ tensor }: GradientLeaf, cotangent: Cotangent): Cotangent {
+  const { pattern } = cotangent;
+  const isOwn = pattern !== null && !pattern.transposed && pattern.pattern.name === tensor.support;
+  return isOwn ? { ...cotangent, pattern: null } : cotangent;
+}
+
+function leafGradient(leaf: GradientLeaf, carried: Cotangent, factory: TermFactory): LeafGradient {
+  const cotangent = withoutOwnMask(leaf, carried);
   const reason = refusalOf(leaf, cotangent);
   if (reason !== null) throw new NoGradient(leaf.tensor.name, reason);
   const { whole: _, ...gradient } = cotangent;
@@ -214,6 +222,11 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
         visit(term.operand, swap(cotangent, factory));
         return;
       case "mask":
+        // The backward of a straight-through mask is that of its operand: entries it hides are trained as well.
+        if (term.pattern.mode === "straight_through") {
+          visit(term.operand, cotangent);
+          return;
+        }
         if (cotangent.pattern !== null) throw new NoGradient(firstParameter(term), "two masks lie over it");
         visit(term.operand, {
           ...cotangent,

@@ -90,7 +90,7 @@ function head(term: Term): string {
     case "scale":
       return `scale ${printFactor(term.factor)}`;
     case "mask":
-      return `mask ${term.pattern.name}`;
+      return `mask ${term.pattern.mode === "structural" ? "" : `${term.pattern.mode} `}${term.pattern.name}`;
     case "permutation":
       return `permutation ${printFactor(term.stride)}`;
     default:

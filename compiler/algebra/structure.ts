@@ -45,10 +45,14 @@ function transposeStructure(structure: ZeroStructure): ZeroStructure {
 /** A sparser operand wins over the pattern around it: its zeros stay zeros. */
 export function zeroStructure(term: Term): ZeroStructure {
   switch (term.kind) {
-    case "leaf":
-      return term.tensor.structure === "sparse"
-        ? { kind: "sparse", count: term.tensor.count }
-        : { kind: "dense" };
+    case "leaf": {
+      const { structure, supportShape, drawn, count } = term.tensor;
+      if (structure !== "sparse") return { kind: "dense" };
+      // What a mask made sparse may be as full as the mask is, and then runs better with its zeros.
+      return supportShape === null || (supportShape.kind === "unstructured" && drawn === "stored")
+        ? { kind: "sparse", count }
+        : ofPattern(supportShape, count);
+    }
     case "scale":
       return zeroStructure(term.operand);
     case "transpose":

@@ -36,6 +36,12 @@ export const literalValue = (value: number): NumberValue =>
 
 const comparisons: ReadonlySet<string> = new Set(["==", "!=", "<", "<=", ">", ">="]);
 const connectives: ReadonlySet<string> = new Set(["and", "or"]);
+/** Whole whatever their operands are. */
+const wholeOperators: ReadonlySet<string> = new Set([
+  ...["floor", "ceil", "round", "isqrt", "not"],
+  ...comparisons,
+  ...connectives,
+]);
 
 /** a ∘ b for numbers and conditions. */
 export function combineNumbers(
@@ -105,9 +111,9 @@ export function divisorMayStand(context: CheckContext, divisor: NumberValue, spa
 export function isWholeExpression(context: CheckContext, expression: NumberExpression): boolean {
   if (expression.kind === "number") return Number.isSafeInteger(expression.value);
   if (expression.kind === "symbol") return context.symbolTypes.get(expression.name) === "int";
-  if (["floor", "ceil", "round", "isqrt"].includes(expression.operator)) return true;
+  if (wholeOperators.has(expression.operator)) return true;
   return (
-    expression.operator !== "sqrt" &&
+    !["sqrt", "exp", "log", "cos", "pow"].includes(expression.operator) &&
     expression.operands.every((operand) => isWholeExpression(context, operand))
   );
 }
@@ -119,8 +125,7 @@ function obligeQuotients(
   span: Span,
   what: string,
 ): void {
-  if (expression.kind !== "apply" || ["floor", "ceil", "round", "isqrt"].includes(expression.operator))
-    return;
+  if (expression.kind !== "apply" || wholeOperators.has(expression.operator)) return;
   for (const operand of expression.operands) obligeQuotients(context, operand, span, what);
   if (expression.operator !== "/") return;
   const [dividend = number(0), divisor = number(1)] = expression.operands;

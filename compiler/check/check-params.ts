@@ -118,7 +118,12 @@ export function joinSupport(draft: TransformDraft, { name, type }: Statement<"pa
   const recorded =
     value.kind === "pattern"
       ? value
-      : recordPattern(draft, { name: `${name.name}.support`, span, syntax: null }, value, span);
+      : recordPattern(
+          draft,
+          { name: `${name.name}.support`, mode: "structural", span, syntax: null },
+          value,
+          span,
+        );
   if (recorded.kind !== "pattern") return;
   if (fitPattern(draft.context, recorded.name, [rows, columns], span, type.span))
     tensor.support = recorded.name;
@@ -138,8 +143,11 @@ export function finishTensor(
   }
   const count = storedCount(tensor, dimensions, patterns);
   if (count === null) return null;
+  const supportShape = support === null ? null : (patterns.get(support)?.shape ?? null);
+  const { structure } = type;
   return {
-    ...{ name, role, dimensions, structure: type.structure, support, blocks, count, recipe, span },
+    ...{ name, role, dimensions, structure, support, supportShape, blocks, count, recipe, span },
+    drawn: "stored",
     quantization: null,
     shared: false,
   };

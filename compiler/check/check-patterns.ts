@@ -29,7 +29,12 @@ export function startPattern(draft: TransformDraft, statement: Statement<"mask">
   const value = draft.context.check(draft.environment, statement.value);
   return recordPattern(
     draft,
-    { name: statement.name.name, span: statement.name.span, syntax: statement.pattern },
+    {
+      name: statement.name.name,
+      mode: "structural",
+      span: statement.name.span,
+      syntax: statement.pattern,
+    },
     value,
     statement.value.span,
   );
@@ -38,7 +43,7 @@ export function startPattern(draft: TransformDraft, statement: Statement<"mask">
 /** Records a pattern; the value must be a selection. */
 export function recordPattern(
   draft: TransformDraft,
-  parts: Pick<PatternDraft, "name" | "span" | "syntax">,
+  parts: Pick<PatternDraft, "name" | "mode" | "span" | "syntax">,
   value: Value,
   span: Span,
 ): Value {
@@ -81,7 +86,8 @@ export function finishPattern(draft: TransformDraft, pattern: PatternDraft): Che
     }
     return null;
   }
-  return { name, shape, rows, columns, count, recipe: selection.recipe, span: pattern.span };
+  const { mode } = pattern;
+  return { name, mode, shape, rows, columns, count, recipe: selection.recipe, span: pattern.span };
 }
 
 type PatternSyntax = NonNullable<PatternDraft["syntax"]>;

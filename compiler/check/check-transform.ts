@@ -21,6 +21,7 @@ import { namesInExpression } from "./names-in-expression.ts";
 import { findUnsupported } from "./not-supported-yet.ts";
 import { kindOfCondition, settleObligations } from "./obligations.ts";
 import { orderInitialValues } from "./order-initial-values.ts";
+import { storeStructurally } from "./structural-storage.ts";
 import { declareName, type Statement, startDraft, type TransformDraft } from "./transform-draft.ts";
 import { describeValue } from "./value.ts";
 
@@ -73,7 +74,8 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   for (const statement of statementsOf(draft, "require")) checkRequire(draft, module, statement.condition);
   giveValues(draft);
   const weight = checkWeight(draft);
-  const { patterns, tensors } = finish(draft);
+  const { patterns, tensors: written } = finish(draft);
+  const tensors = weight === null ? written : storeStructurally(weight, written, patterns);
   const settled = settleObligations(context.obligations, {
     ranges: draft.ranges,
     defaults: draft.defaults,

@@ -71,6 +71,13 @@ export interface CheckedTensor {
   readonly dimensions: readonly NumberExpression[];
   readonly structure: "dense" | "sparse" | "blockdiag" | "diag";
   readonly support: string | null;
+  /** The kind of the pattern `support`; null without one. */
+  readonly supportShape: PatternShape | null;
+  /**
+   * `stored`: its recipe gives the stored values. `dense`: it was written as a dense matrix of which a structural mask
+   * leaves the entries of `support`; its recipe gives that matrix.
+   */
+  readonly drawn: "stored" | "dense";
   readonly blocks: NumberExpression | null;
   /** Stored values. */
   readonly count: NumberExpression;
@@ -88,8 +95,16 @@ export type PatternShape =
   | { readonly kind: "nm"; readonly n: number; readonly m: number; readonly axis: "input" | "output" }
   | { readonly kind: "block"; readonly height: number; readonly width: number };
 
+/**
+ * What a mask does to params below it. structural: the other entries do not exist. multiplicative: they are stored,
+ * and neither seen nor trained while they are masked. straight_through: they are stored and trained, but not seen.
+ */
+export type MaskMode = "structural" | "multiplicative" | "straight_through";
+
 export interface CheckedPattern {
   readonly name: string;
+  /** Of a support: structural. */
+  readonly mode: MaskMode;
   readonly shape: PatternShape;
   readonly rows: NumberExpression;
   readonly columns: NumberExpression;

@@ -62,6 +62,12 @@ const numericMeaning =
     return numberValue(apply(operator, ...operands), syntax.result.name);
   };
 
+/** A condition is 1 or 0 already; as a number it may be multiplied. */
+const whenMeaning: Meaning = (_context, _syntax, call) => {
+  const [condition] = call.arguments;
+  return condition?.value.kind === "number" ? numberValue(condition.value.expression, "int") : poison;
+};
+
 const operandRecipe = (value: Value, span: Span): Recipe | Obstacle => {
   if (value.kind === "number") return { kind: "number", value: value.expression };
   if (value.kind === "tensor" || value.kind === "selection") return value.recipe;
@@ -207,9 +213,10 @@ const monarchMeaning: Meaning = (context, syntax, call, span) => {
 };
 
 const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
-  ...(["min", "max", "abs", "sqrt", "isqrt", "floor", "ceil", "round"] as const).map(
-    (operator): [string, Meaning] => [operator, numericMeaning(operator)],
-  ),
+  ...(
+    ["min", "max", "abs", "sqrt", "isqrt", "floor", "ceil", "round", "exp", "log", "cos", "pow"] as const
+  ).map((operator): [string, Meaning] => [operator, numericMeaning(operator)]),
+  ["when", whenMeaning],
   ["kron", kronMeaning],
   ["blockdiag", blockdiagMeaning],
   ["diag", diagMeaning],

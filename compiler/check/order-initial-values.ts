@@ -24,10 +24,21 @@ export function orderInitialValues(
   tensors: readonly CheckedTensor[],
   patterns: readonly CheckedPattern[],
 ): { readonly order: readonly string[] } | { readonly cycle: Diagnostic } {
+  // The dense value of a param of which a mask leaves some entries is known before that mask: its recipe is read instead.
+  const drawnDense = new Map(
+    tensors.flatMap(({ name, drawn, recipe }) =>
+      drawn === "dense" && recipe !== null ? [[name, recipe]] : [],
+    ),
+  );
+  const readBy = (recipe: Recipe, through: readonly string[] = []): string[] =>
+    namesRead(recipe).flatMap((name) => {
+      const dense = drawnDense.get(name);
+      return dense === undefined || through.includes(name) ? [name] : readBy(dense, [...through, name]);
+    });
   const needs = new Map<string, readonly string[]>();
-  for (const { name, recipe } of patterns) needs.set(name, namesRead(recipe));
+  for (const { name, recipe } of patterns) needs.set(name, readBy(recipe));
   for (const { name, recipe, support } of tensors) {
-    if (recipe !== null) needs.set(name, [...(support === null ? [] : [support]), ...namesRead(recipe)]);
+    if (recipe !== null) needs.set(name, [...(support === null ? [] : [support]), ...readBy(recipe)]);
   }
   const spans = new Map([...patterns, ...tensors].map(({ name, span }) => [name, span]));
   const order: string[] = [];

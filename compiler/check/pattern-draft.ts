@@ -3,11 +3,13 @@
 import type { TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { MaskMode } from "./checked-module.ts";
 import type { PoisonValue, SelectionValue } from "./value.ts";
 
 export interface PatternDraft {
   readonly name: string;
   readonly span: Span;
+  readonly mode: MaskMode;
   /** Null for the anonymous support of a sparse tensor. */
   readonly syntax: (TypeSyntax & { readonly kind: "pattern-type" }) | null;
   /** How its positions are chosen; poison when that was wrong. */

@@ -46,8 +46,8 @@ const printPatternShape = (shape: PatternShape): string =>
       ? `block(${shape.height}, ${shape.width})`
       : "unstructured";
 
-const printPattern = ({ name, shape, rows, columns, count, recipe }: CheckedPattern): string =>
-  `pattern ${name}: ${printPatternShape(shape)} ${printShape([rows, columns])} count ${printNumber(count)} = ${printRecipe(recipe)}`;
+const printPattern = ({ name, mode, shape, rows, columns, count, recipe }: CheckedPattern): string =>
+  `pattern ${name}: ${mode === "structural" ? "" : `${mode} `}${printPatternShape(shape)} ${printShape([rows, columns])} count ${printNumber(count)} = ${printRecipe(recipe)}`;
 
 function printParam({ name, structure, dimensions, support, blocks, count, recipe }: CheckedTensor): string {
   const kind = structure === "dense" ? "" : `${structure} `;

@@ -112,6 +112,7 @@ const computedTensor = (tensor: CheckedTensor): ComputedTensorManifest => ({
   dimensions: tensor.dimensions,
   structure: tensor.structure,
   support: tensor.support,
+  drawn: tensor.drawn,
   blocks: tensor.blocks,
   count: tensor.count,
   recipe: tensor.recipe ?? { kind: "number", value: number(0) },

@@ -143,9 +143,34 @@ function intervalOfAtom(atom: Atom, knowledge: Knowledge): Interval {
         low: Math.max(0, first.low, -first.high),
         high: Math.max(Math.abs(first.low), Math.abs(first.high)),
       };
+    case "exp":
+      return { low: Math.exp(first.low), high: Math.exp(first.high) };
+    case "log":
+      return first.low > 0 ? { low: Math.log(first.low), high: Math.log(first.high) } : everything;
+    case "cos":
+      return { low: -1, high: 1 };
+    case "pow":
+      return powerOf(first, second);
+    case "==":
+    case "!=":
+    case "<":
+    case "<=":
+    case ">":
+    case ">=":
+    case "and":
+    case "or":
+    case "not":
+      return { low: 0, high: 1 };
     default:
       return everything;
   }
+}
+
+/** base to the power of exponent: rises with a base that is never negative, and to one side with the exponent. */
+function powerOf(base: Interval, exponent: Interval): Interval {
+  if (base.low < 0) return everything;
+  const ends = [base.low, base.high].flatMap((side) => [side ** exponent.low, side ** exponent.high]);
+  return ends.some(Number.isNaN) ? everything : { low: Math.min(...ends), high: Math.max(...ends) };
 }
 
 /** A sum of positive terms, also where an interval only comes as near to 0 as it likes: n / m. */

@@ -107,6 +107,11 @@ export interface ComputedTensorManifest {
   readonly structure: "dense" | "sparse" | "blockdiag" | "diag";
   /** The pattern of a sparse parameter; its values are stored in ascending row-major order of position. */
   readonly support: string | null;
+  /**
+   * `stored`: the recipe gives the stored values. `dense`: it gives the dense matrix of which a structural mask, the
+   * support, leaves the stored values; other recipes read that matrix.
+   */
+  readonly drawn: "stored" | "dense";
   /** Block count of a block-diagonal parameter; values are stored [blocks][rows/blocks][columns/blocks]. */
   readonly blocks: NumberExpression | null;
   /** Stored values; of a parameter, the trainable ones. */

@@ -18,6 +18,12 @@ export type NumberOperator =
   | "ceil"
   | "round"
   | "abs"
+  | "exp"
+  /** The natural logarithm. */
+  | "log"
+  | "cos"
+  /** `pow(base, exponent)`. */
+  | "pow"
   | "neg"
   /** Comparisons and connectives give 1 or 0. */
   | "=="
@@ -62,6 +68,10 @@ const operations: Record<NumberOperator, (...values: number[]) => number> = {
   ceil: (a = 0) => Math.ceil(a),
   round: (a = 0) => Math.round(a),
   abs: (a = 0) => Math.abs(a),
+  exp: (a = 0) => Math.exp(a),
+  log: (a = 0) => Math.log(a),
+  cos: (a = 0) => Math.cos(a),
+  pow: (a = 0, b = 1) => a ** b,
   neg: (a = 0) => -a,
   "==": (a, b) => Number(a === b),
   "!=": (a, b) => Number(a !== b),

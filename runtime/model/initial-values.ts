@@ -8,7 +8,7 @@ import { SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 import { evaluatePattern, evaluateRecipe } from "../select/evaluate-recipe.ts";
 import type { Pattern } from "../select/pattern.ts";
-import { parameterTarget, patternTarget } from "../select/recipe-target.ts";
+import { type ParameterTarget, parameterTarget, patternTarget } from "../select/recipe-target.ts";
 import type { RecipeSources } from "../select/recipe-value.ts";
 import type { BoundArguments } from "./bind-arguments.ts";
 import { type FrozenTensor, frozenTensor, storeFrozen } from "./frozen-values.ts";
@@ -43,10 +43,25 @@ export function initialValues(
     const manifest = named(transform.patterns, transform, name);
     return evaluatePattern(manifest.recipe, patternTarget(manifest, bound.symbols), sources);
   });
-  const compute = (manifest: ComputedTensorManifest): LayerParameter => {
-    const target = parameterTarget(manifest, bound.symbols, pattern);
+  const storedValues = (manifest: ComputedTensorManifest, target: ParameterTarget): Float32Array => {
     const from = manifest.shared ? { ...sources, layer: transform.name } : sources;
-    return { target, values: storeInitialValue(evaluateRecipe(manifest.recipe, target, from), target) };
+    return storeInitialValue(evaluateRecipe(manifest.recipe, target, from), target);
+  };
+  /** The matrix of which a structural mask leaves some entries; it is known before the mask is. */
+  const dense = once(transform, (name): DenseTensor => {
+    const manifest = named(transform.parameters, transform, name);
+    const target = parameterTarget(
+      { ...manifest, structure: "dense", support: null },
+      bound.symbols,
+      pattern,
+    );
+    return { shape: target.dimensions, values: storedValues(manifest, target) };
+  });
+  const compute = (manifest: ComputedTensorManifest): LayerParameter => {
+    const { name, drawn } = manifest;
+    const target = parameterTarget(manifest, bound.symbols, pattern);
+    if (drawn === "stored") return { target, values: storedValues(manifest, target) };
+    return { target, values: storeInitialValue({ kind: "tensor", name, tensor: dense(name) }, target) };
   };
   const parameter = once(transform, (name) => compute(named(transform.parameters, transform, name)));
   const frozen = once(transform, (name) => {
@@ -58,9 +73,9 @@ export function initialValues(
   function readTensor(name: string): DenseTensor {
     const given = bound.tensors.get(name);
     if (given !== undefined) return given;
-    return transform.frozen.some((manifest) => manifest.name === name)
-      ? frozenTensor(frozen(name))
-      : parameterTensor(parameter(name));
+    if (transform.frozen.some((manifest) => manifest.name === name)) return frozenTensor(frozen(name));
+    const manifest = named(transform.parameters, transform, name);
+    return manifest.drawn === "dense" ? dense(name) : parameterTensor(parameter(name));
   }
 }
 

@@ -36,6 +36,8 @@ export function tensor(
     dimensions: sizes,
     structure: "dense",
     support: null,
+    supportShape: null,
+    drawn: "stored",
     blocks: null,
     quantization: null,
     shared: false,
@@ -52,6 +54,7 @@ export const pattern = (
   count: NumberExpression,
 ): CheckedPattern => ({
   name,
+  mode: "structural",
   shape,
   rows: size(rows),
   columns: size(columns),

@@ -59,6 +59,10 @@ function descend(term: Term, gradient: DenseMatrix, values: WeightValues, found:
       descend(term.operand, transposeMatrix(gradient), values, found);
       return;
     case "mask": {
+      if (term.pattern.mode === "straight_through") {
+        descend(term.operand, gradient, values, found);
+        return;
+      }
       const keeps = patternOf(term.pattern.name, values);
       const kept = denseMatrix(gradient.rows, gradient.columns, (row, column) =>
         keeps(row, column) ? entryOf(gradient, row, column) : 0,

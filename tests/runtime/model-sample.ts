@@ -105,6 +105,7 @@ export const sampleTransform: TransformManifest = {
       dimensions: [out, r],
       structure: "dense",
       support: null,
+      drawn: "stored",
       blocks: null,
       count: apply("*", out, r),
       recipe: { kind: "number", value: number(0) },
@@ -115,6 +116,7 @@ export const sampleTransform: TransformManifest = {
       dimensions: [r, inputs],
       structure: "dense",
       support: null,
+      drawn: "stored",
       blocks: null,
       count: apply("*", r, inputs),
       recipe: {
@@ -129,6 +131,7 @@ export const sampleTransform: TransformManifest = {
       dimensions: [out, inputs],
       structure: "sparse",
       support: "Omega",
+      drawn: "stored",
       blocks: null,
       count: symbol("nnz"),
       recipe: { kind: "tensor", name: "W" },

@@ -57,6 +57,7 @@ function parameter(
     dimensions: dimensions.map(number),
     structure,
     support,
+    drawn: "stored",
     blocks: blocks === null ? null : number(blocks),
     count: number(0),
     recipe: zero,

@@ -56,7 +56,7 @@ describe("trained values", () => {
       128 * 770 + Math.floor(0.03 * 513 * 257),
     ],
     ["N:M of a frozen weight trains nothing", "nm", "NM", { out: 64, in: 64 }, 0],
-    ["trained N:M", "nm", "TrainedNM", { out: 64, in: 32 }, 64 * 32],
+    ["trained N:M: out in n / m", "nm", "TrainedNM", { out: 64, in: 32 }, 64 * 16],
     ["sparse delta: nnz", "sparse_delta", "SparseDelta", { out: 64, in: 32, nnz: 77 }, 77],
     ["random delta: nnz", "sparse_delta", "RandomDelta", { out: 64, in: 32, nnz: 78 }, 78],
     ["Monarch: 2 n √n", "monarch", "Monarch", { n: 1024 }, 2 * 1024 * 32],

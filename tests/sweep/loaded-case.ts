@@ -114,6 +114,15 @@ function positionsIn(program: Program, state: LayerState, values: Values): Map<P
   return chosen;
 }
 
+/** A matrix that was written dense and is stored at the positions of a structural mask alone. */
+function spread(positions: Float64Array, stored: Float32Array, count: number): Float32Array {
+  const dense = new Float32Array(count);
+  positions.forEach((position, index) => {
+    dense[position] = stored[index] ?? 0;
+  });
+  return dense;
+}
+
 function load(one: SweepCase, { loading, checked }: Stages, road: Road, density: Density): LoadedCase {
   const { program, sizes, seed } = one;
   const given = givenTensors(one, density);
@@ -136,7 +145,19 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     ...[...given].map(([name, { values }]) => [name, values] as const),
     ...parameters,
   ]);
-  const first: Values = { sizes, tensors, positions: new Map() };
+  const written = new Map([
+    ...tensors,
+    ...tensorsOf(program.weight).flatMap((tensor) => {
+      const target = state.parameters.get(tensor.name)?.target;
+      const narrowed = tensor.structure === "dense" ? (target?.support ?? null) : null;
+      const stored = parameters.get(tensor.name);
+      if (narrowed === null || stored === undefined) return [];
+      return [
+        [tensor.name, spread(positionsOf(narrowed), stored, narrowed.rows * narrowed.columns)] as const,
+      ];
+    }),
+  ]);
+  const first: Values = { sizes, tensors: written, positions: new Map() };
   const values: Values = { ...first, positions: positionsIn(program, state, first) };
   const compilerValues: WeightValues = {
     numbers: bound.symbols,
