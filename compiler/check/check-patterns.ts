@@ -31,7 +31,7 @@ export function startPattern(draft: TransformDraft, statement: Statement<"mask">
     draft,
     {
       name: statement.name.name,
-      mode: "structural",
+      mode: statement.mode ?? "structural",
       span: statement.name.span,
       syntax: statement.pattern,
     },

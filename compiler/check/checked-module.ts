@@ -2,6 +2,7 @@
  * A checked module: every name resolved, every function inlined, every sum unrolled, every dimension in
  * canonical form, every `const` a number. What follows the checker reads only this.
  */
+import type { MaskMode } from "../../grammar/syntax/syntax-tree.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
@@ -95,15 +96,12 @@ export type PatternShape =
   | { readonly kind: "nm"; readonly n: number; readonly m: number; readonly axis: "input" | "output" }
   | { readonly kind: "block"; readonly height: number; readonly width: number };
 
-/**
- * What a mask does to params below it. structural: the other entries do not exist. multiplicative: they are stored,
- * and neither seen nor trained while they are masked. straight_through: they are stored and trained, but not seen.
- */
-export type MaskMode = "structural" | "multiplicative" | "straight_through";
-
 export interface CheckedPattern {
   readonly name: string;
-  /** Of a support: structural. */
+  /**
+   * What it does to params below it. structural: the other entries do not exist. multiplicative: they are stored, and
+   * neither seen nor trained while they are masked. straight_through: they are stored and trained, but not seen.
+   */
   readonly mode: MaskMode;
   readonly shape: PatternShape;
   readonly rows: NumberExpression;

@@ -24,7 +24,6 @@ const rows: readonly Row[] = [
     construct: "a quantized type",
     holds: (node) => "type" in node && node.type.kind === "tensor-type" && node.type.quantized !== null,
   },
-  { construct: "the mode of a mask", holds: (node) => "mode" in node && node.mode !== null },
   { construct: "a family of patterns", holds: (node) => "count" in node && node.count !== null },
   { construct: "a `schedule`", holds: isKind("schedule") },
   { construct: "a `phase`", holds: isKind("phase") },

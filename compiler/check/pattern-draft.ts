@@ -1,9 +1,8 @@
 /** A pattern while its transform is checked: its size may become known only where it is used. */
 
-import type { TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { MaskMode, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
-import type { MaskMode } from "./checked-module.ts";
 import type { PoisonValue, SelectionValue } from "./value.ts";
 
 export interface PatternDraft {

@@ -10,10 +10,10 @@ import type {
   CheckedPattern,
   CheckedTensor,
   CheckedTransform,
-  MaskMode,
   WeightExpression,
 } from "../../compiler/check/checked-module.ts";
 import { storeStructurally } from "../../compiler/check/structural-storage.ts";
+import type { MaskMode } from "../../grammar/syntax/syntax-tree.ts";
 import { printNumber, symbol } from "../../runtime/contract/number-expression.ts";
 import { leaf, pattern, product, span, sum, tensor, times } from "./sample-transforms.ts";
 
