@@ -1,18 +1,20 @@
 /** One variant of a built transform, as the only one that the runtime can choose. */
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Manifest, PlanManifest } from "../../runtime/contract/manifest.ts";
+import type { Manifest, PlanManifest, VariantManifest } from "../../runtime/contract/manifest.ts";
+import { number } from "../../runtime/contract/number-expression.ts";
 import { type Artefact, openArtefact } from "../../runtime/index.ts";
+
+/** The same price on every level. */
+const everywhere = (costs: VariantManifest["costs"], value: number): VariantManifest["costs"] =>
+  Object.fromEntries(Object.keys(costs).map((level) => [level, number(value)]));
 
 /** Keeps `name`, and what the merge goes through at a price that nobody pays. */
 function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
   const needed = plan.merge.method === "identity" ? plan.merge.variant : null;
   const variants = plan.variants
     .filter((variant) => variant.name === name || variant.name === needed)
-    .map((variant) => ({
-      ...variant,
-      cost: { kind: "number", value: variant.name === name ? 1 : 2 } as const,
-    }));
+    .map((variant) => ({ ...variant, costs: everywhere(variant.costs, variant.name === name ? 1 : 2) }));
   return { ...plan, variants };
 }
 

@@ -59,7 +59,12 @@ async function loadVariants(
     const symbols = new Map(Object.entries(layer.arguments));
     if (rows.kind === "symbol") symbols.set(rows.name, size[0]);
     if (columns.kind === "symbol") symbols.set(columns.name, size[1]);
-    loaded.push({ name: variant.name, layer, predicted: (batch) => predictCost(variant, symbols, batch) });
+    const level = layer.plan()[0]?.level ?? "";
+    loaded.push({
+      name: variant.name,
+      layer,
+      predicted: (batch) => predictCost(variant, symbols, batch, level),
+    });
   }
   return loaded;
 }

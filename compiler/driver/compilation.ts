@@ -7,6 +7,7 @@ import type { CheckedModule, CheckedTransform } from "../check/checked-module.ts
 import type { ArtefactFile } from "../emit/artefact-writer.ts";
 import type { VariantChoice } from "../plan/keep-variants.ts";
 import type { Plan } from "../plan/plan.ts";
+import type { RateTable } from "../targets/rate-table.ts";
 import type { StageClock } from "./stage-clock.ts";
 
 export interface TransformStages {
@@ -37,6 +38,8 @@ export interface CompileOptions {
   readonly keepIr: boolean;
   /** Which priced candidates get kernels: those that win somewhere (the default), or all, to be measured. */
   readonly variants?: VariantChoice;
+  /** What candidates are priced with; the checked-in table unless it is given. */
+  readonly rates?: RateTable;
 }
 
 export interface Artefact {

@@ -14,6 +14,8 @@ import { verifyLoop } from "../loop/verify-loop.ts";
 import { choosePlan } from "../plan/choose-plan.ts";
 import type { VariantChoice } from "../plan/keep-variants.ts";
 import { verifyPlan } from "../plan/verify-plan.ts";
+import { defaultRates } from "../targets/cpu-rates.ts";
+import type { RateTable } from "../targets/rate-table.ts";
 import { x86Targets } from "../targets/x86-targets.ts";
 import type { Compilation, CompileOptions, TransformStages } from "./compilation.ts";
 import { emitArtefact } from "./emit-artefact.ts";
@@ -27,11 +29,12 @@ export function planFile(
   host: CompilerHost,
   clock = new StageClock(),
   variants: VariantChoice = "winning",
+  rates: RateTable = defaultRates,
 ): Compilation {
   // Text, names, kinds, dimensions, obligations: after this no user's mistake is left except an impossible plan.
   const { module, diagnostics, sources } = clock.time("check", () => checkModule(entry, host));
   if (module === null) return { module, diagnostics, sources, transforms: [], clock };
-  const stages = module.transforms.map((transform) => planTransform(transform, clock, variants));
+  const stages = module.transforms.map((transform) => planTransform(transform, clock, variants, rates));
   return {
     module,
     sources,
@@ -41,7 +44,12 @@ export function planFile(
   };
 }
 
-function planTransform(checked: CheckedTransform, clock: StageClock, variants: VariantChoice) {
+function planTransform(
+  checked: CheckedTransform,
+  clock: StageClock,
+  variants: VariantChoice,
+  rates: RateTable,
+) {
   // What the weight is, hash-consed, so that every later question about equality is a pointer comparison.
   const factory = createTermFactory(checked.tensors);
   const built = clock.time("build", () => buildAlgebra(checked, factory));
@@ -52,7 +60,9 @@ function planTransform(checked: CheckedTransform, clock: StageClock, variants: V
   // Gradients on the normal form, so that backward is planned with forward and shares its operands.
   const gradients = clock.time("differentiate", () => deriveGradients(normal.root, factory));
   // How the weight is applied: formats, fusion, merging, per interval of the batch.
-  const { plan, diagnostics } = clock.time("choose", () => choosePlan(normal, checked, gradients, variants));
+  const { plan, diagnostics } = clock.time("choose", () =>
+    choosePlan(normal, checked, gradients, variants, rates),
+  );
   if (plan === null) return { stages: null, diagnostics };
   demand("plan", verifyPlan(plan));
   const stages: TransformStages = { checked, built, normal, plan };
@@ -61,7 +71,7 @@ function planTransform(checked: CheckedTransform, clock: StageClock, variants: V
 
 /** The whole road: source to the files of an artefact, in memory; `writeArtefact` puts them on disk. */
 export async function compileFile(entry: string, host: CompilerHost, options: CompileOptions) {
-  const compilation = planFile(entry, host, new StageClock(), options.variants);
+  const compilation = planFile(entry, host, new StageClock(), options.variants, options.rates);
   const failed = compilation.diagnostics.some((diagnostic) => diagnostic.severity === "error");
   if (failed || compilation.module === null) return { compilation, artefact: null };
   const { clock, module } = compilation;

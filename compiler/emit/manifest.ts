@@ -153,11 +153,12 @@ function planManifest(transform: PlannedTransform, plan: Plan): PlanManifest {
       form: variant.form,
       layout: variant.layout,
       kernels: transform.variantKernels.get(variant.name) ?? [],
-      cost: variant.cost,
+      costs: variant.costs,
       merged: variant.merged,
       rules: variant.rules,
       steps: variant.steps.map((step) => describeStep(step, variant, plan)),
     })),
+    rates: plan.rates,
     merge: mergeManifest(transform),
     backward: backwardManifest(transform),
   };

@@ -78,6 +78,7 @@ const asVariant = ({ activations, steps, cost, rules }: BackwardPlan): Variant =
   steps: steps.flatMap((step) => (step.kind === "apply" ? [step.step] : [])),
   merged: false,
   cost,
+  costs: { "x86-64-v4": cost, "x86-64-v3": cost },
   rules,
 });
 

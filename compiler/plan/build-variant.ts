@@ -16,7 +16,7 @@ import type { Activation, Layout, Step, StepTerm, Variant } from "./plan.ts";
 import { scaledIndex, scaleFactors, splitScale } from "./scaled-factors.ts";
 
 /** A variant before its cost is known. */
-export interface VariantDraft extends Omit<Variant, "cost"> {
+export interface VariantDraft extends Omit<Variant, "cost" | "costs"> {
   readonly notes: readonly string[];
 }
 

@@ -7,9 +7,8 @@ import {
 } from "../../runtime/contract/number-expression.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
-import { gradientRates } from "../targets/cpu-rates.ts";
 import { type BackwardDraft, draftBackward } from "./backward-plan.ts";
-import { callCost, costParts, type PricedVariant } from "./cost-model.ts";
+import { callCost, costParts, type PricedMachine, type PricedVariant } from "./cost-model.ts";
 import { cheapestAt } from "./envelope.ts";
 import { valuesAt } from "./keep-variants.ts";
 import type { OperandLookup, OperandTable } from "./operand-table.ts";
@@ -48,10 +47,10 @@ function gradientValues({ shape }: GradientStep): NumberExpression {
 }
 
 /** Predicted nanoseconds of a gradient step; reads `batch`. */
-function gradientCost(step: GradientStep): NumberExpression {
-  const { panelNanoseconds, valueNanoseconds } = gradientRates[step.shape.kind];
-  const panels = times(step.copies, ceilOver(symbol("batch"), 16), number(panelNanoseconds));
-  return times(gradientValues(step), plus(panels, number(valueNanoseconds)));
+function gradientCost(step: GradientStep, { rates, threads }: PricedMachine): NumberExpression {
+  const { panelNanoseconds, valueNanoseconds } = rates.gradients[step.shape.kind];
+  const panels = times(step.copies, ceilOver(symbol("batch"), 16), number(panelNanoseconds / threads));
+  return times(gradientValues(step), plus(panels, number(valueNanoseconds / threads)));
 }
 
 type Unpriced = Pick<BackwardPlan, "activations" | "steps">;
@@ -64,17 +63,22 @@ const asVariant = ({ activations, steps }: Unpriced): PricedVariant => ({
 });
 
 /** Predicted nanoseconds of each step, in order. */
-export function backwardStepCosts(backward: Unpriced, operands: OperandLookup): readonly NumberExpression[] {
-  const applied = [...costParts(asVariant(backward), operands).steps];
+export function backwardStepCosts(
+  backward: Unpriced,
+  operands: OperandLookup,
+  machine: PricedMachine,
+): readonly NumberExpression[] {
+  const applied = [...costParts(asVariant(backward), operands, machine).steps];
   return backward.steps.map((step) =>
-    step.kind === "gradient" ? gradientCost(step) : (applied.shift() ?? number(0)),
+    step.kind === "gradient" ? gradientCost(step, machine) : (applied.shift() ?? number(0)),
   );
 }
 
-function priced(draft: BackwardDraft, operands: OperandTable): BackwardPlan {
+function priced(draft: BackwardDraft, operands: OperandTable, machine: PricedMachine): BackwardPlan {
   const { notes: _, ...backward } = draft;
   const gradients = draft.steps.filter((step) => step.kind === "gradient");
-  return { ...backward, cost: plus(callCost(asVariant(draft), operands), ...gradients.map(gradientCost)) };
+  const own = gradients.map((step) => gradientCost(step, machine));
+  return { ...backward, cost: plus(callCost(asVariant(draft), operands, machine), ...own) };
 }
 
 /** @throws Unplannable when an operand has no packed form. */
@@ -82,6 +86,7 @@ export function chooseBackward(
   gradients: Gradients,
   transform: CheckedTransform,
   operands: OperandTable,
+  machine: PricedMachine,
 ): { readonly backward: Plan["backward"]; readonly notes: readonly string[] } {
   if (gradients.refused !== null) {
     const backward: RefusedBackward = { kind: "refused", ...gradients.refused };
@@ -89,7 +94,10 @@ export function chooseBackward(
   }
   const storages = ["dense", "packed"] as const;
   const drafts = storages.map((masks) => draftBackward(gradients, transform.tensors, masks, operands));
-  const candidates = drafts.map((draft) => ({ backward: priced(draft, operands), notes: draft.notes }));
+  const candidates = drafts.map((draft) => ({
+    backward: priced(draft, operands, machine),
+    notes: draft.notes,
+  }));
   const symbols = candidates
     .flatMap(({ backward }) => symbolsOf(backward.cost))
     .filter((name) => name !== "batch");

@@ -14,16 +14,18 @@ import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
+import { defaultRates } from "../targets/cpu-rates.ts";
+import { identityOf, type RateTable } from "../targets/rate-table.ts";
 import type { VariantDraft } from "./build-variant.ts";
 import { candidatePlans } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
-import { callCost, mergeCost } from "./cost-model.ts";
+import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
 import { keepVariants, type VariantChoice } from "./keep-variants.ts";
 import { Unplannable } from "./matrix-operand.ts";
 import { planMerge } from "./merge-plan.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
-import type { MergePlan, Plan, Variant } from "./plan.ts";
+import type { LevelCosts, MergePlan, Plan, Variant } from "./plan.ts";
 
 export interface PlanResult {
   /** Null when there is an error among the diagnostics. */
@@ -37,6 +39,7 @@ export function choosePlan(
   transform: CheckedTransform,
   gradients: Gradients,
   choice: VariantChoice = "winning",
+  rates: RateTable = defaultRates,
 ): PlanResult {
   if (graph.root.kind === "zero") {
     return {
@@ -47,7 +50,7 @@ export function choosePlan(
     };
   }
   try {
-    return { plan: planOf(graph, transform, gradients, choice), diagnostics: [] };
+    return { plan: planOf(graph, transform, gradients, choice, rates), diagnostics: [] };
   } catch (problem) {
     if (!(problem instanceof Unplannable)) throw problem;
     const message = `no kernels for a part of the weight of \`${transform.name}\``;
@@ -75,19 +78,27 @@ function planOf(
   transform: CheckedTransform,
   gradients: Gradients,
   choice: VariantChoice,
+  rates: RateTable,
 ): Plan {
   const operands = createOperandTable();
   const { drafts, rejected, notes } = candidatePlans(graph.root, operands, graph.rules ?? []);
   const reference = mergeSource(drafts, operands);
   const merge = planMerge(reference, operands);
-  const merging = mergeCost(merge, reference, operands);
-  const priced = drafts.map((draft) => priceVariant(draft, operands, merging));
+  const machines = machinesOf(rates);
+  const priced = drafts.map((draft) =>
+    priceVariant(draft, operands, machines, (machine) => mergeCost(merge, reference, operands, machine)),
+  );
   const { kept, dropped } = keepVariants(priced, reference.name, transform, choice);
   const used = operandsOf(kept);
   // What only a merged variant reads is the weight itself; the kernels that merge make it faster than packing could.
   const merged = operandsOf(kept.filter((variant) => variant.merged));
   for (const name of mergeOperands(merge)) used.add(name);
-  const { backward, notes: backwardNotes } = chooseBackward(gradients, transform, operands);
+  const { backward, notes: backwardNotes } = chooseBackward(
+    gradients,
+    transform,
+    operands,
+    widestMachine(rates),
+  );
   if (backward.kind === "steps") for (const name of backwardOperands(backward)) used.add(name);
   return {
     transform: graph.transform,
@@ -100,6 +111,7 @@ function planOf(
     variants: kept,
     merge,
     backward,
+    rates: identityOf(rates),
     rejected: [...rejected, ...dropped],
     notes: [...new Set([...notes, ...drafts.flatMap((draft) => draft.notes), ...backwardNotes])],
     specializations: specializationsOf(graph.root, transform),
@@ -122,10 +134,23 @@ const mergeOperands = (merge: MergePlan): readonly string[] =>
     ? []
     : merge.terms.flatMap((term) => (term.kind === "operand" ? [term.operand] : [term.left, term.right]));
 
-function priceVariant(draft: VariantDraft, operands: OperandTable, merging: NumberExpression): Variant {
+function priceVariant(
+  draft: VariantDraft,
+  operands: OperandTable,
+  machines: readonly PricedMachine[],
+  merging: (machine: PricedMachine) => NumberExpression,
+): Variant {
   const { notes: _, ...variant } = draft;
-  const call = callCost(draft, operands);
-  return { ...variant, cost: draft.merged ? plus(call, merging) : call };
+  const priceOn = (machine: PricedMachine): NumberExpression => {
+    const call = callCost(draft, operands, machine);
+    return draft.merged ? plus(call, merging(machine)) : call;
+  };
+  const costs = Object.fromEntries(
+    machines.map((machine) => [machine.target.name, priceOn(machine)]),
+  ) as LevelCosts;
+  const [widest] = machines;
+  if (widest === undefined) throw new TypeError("no levels");
+  return { ...variant, cost: costs[widest.target.name], costs };
 }
 
 /** Inner dimensions of products that an integer argument with a known default names, e.g. r of B: [out, r]. */

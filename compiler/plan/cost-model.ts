@@ -1,93 +1,160 @@
 /**
  * Predicted nanoseconds of a call, as an expression over dimensions, arguments and `batch`: for each step a fixed
- * price, for each of its terms the walks over the stored values and the multiply-adds; the bytes of all operands once.
+ * price, for each of its terms the walks over the stored values and the multiply-adds, shared by the threads that have
+ * tiles; the bytes of the operands from where they lie. Linear in the rates: `spxc calibrate` fits them to times by
+ * pricing with one rate at a time.
  */
-import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
-import { atomRates, callRates, memoryRates } from "../targets/cpu-rates.ts";
-import { substitute } from "../types/fold-number.ts";
+import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import { callsPerStep } from "../targets/cpu-rates.ts";
+import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
+import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
+import { applyFolded, substitute } from "../types/fold-number.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { ceilOver, over, plus, times, windowSlots } from "./packed-size.ts";
-import type { Layout, MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";
+import type { MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";
+import { type StepGeometry, stepGeometry } from "./tile-geometry.ts";
 
 /** What a price depends on. */
 export type PricedVariant = Pick<Variant, "layout" | "activations" | "steps">;
 
-const batch = symbol("batch");
-/** Tokens that are computed: lane = token works on whole panels of 16. */
-const tokensOf = (layout: Layout): NumberExpression =>
-  layout === "lane-output" ? batch : times(ceilOver(batch, 16), number(16));
-
-/** Stored values with the padding that a kernel computes on: whole lanes of outputs, lines of windows. */
-function walkedValues(operand: Operand, layout: Layout): NumberExpression {
-  if (operand.format.name === "window-ell")
-    return windowSlots(operand.rows, operand.columns, operand.multiplies);
-  if (layout === "lane-token") return operand.multiplies;
-  if (operand.format.name === "panel16") return over(operand.bytes, number(4));
-  return operand.format.name === "blockdiag16"
-    ? times(operand.columns, ceilOver(over(operand.rows, operand.format.blocks), 16), number(16))
-    : operand.multiplies;
+/** A level with its rates and the threads that share the work. */
+export interface PricedMachine {
+  readonly target: X86Target;
+  readonly rates: LevelRates;
+  readonly threads: number;
 }
 
-/** 1 where a step has tiles for both threads, else the price of one of them waiting. */
-function sharing(width: NumberExpression, tileTokens: number): NumberExpression {
-  const single = apply("and", apply("<=", width, number(16)), apply("<=", batch, number(tileTokens)));
-  return plus(number(1), times(number(callRates.singleTileFactor - 1), single));
+/** One for each level, the widest first. */
+export const machinesOf = ({ levels, threads }: RateTable): readonly PricedMachine[] =>
+  x86Targets.map((target) => ({ target, rates: levels[target.name], threads }));
+
+/** The widest level: what a plan is chosen for where one level has to do. @throws TypeError without levels. */
+export function widestMachine(table: RateTable): PricedMachine {
+  const [widest] = machinesOf(table);
+  if (widest === undefined) throw new TypeError("no levels");
+  return widest;
+}
+
+const max = (a: NumberExpression, b: NumberExpression): NumberExpression => applyFolded("max", a, b);
+const min = (a: NumberExpression, b: NumberExpression): NumberExpression => applyFolded("min", a, b);
+
+/** Rows with the padding of the kernel's row tile. */
+const paddedRows = (rows: NumberExpression, tile: NumberExpression): NumberExpression =>
+  tile.kind === "number" && tile.value === 1 ? rows : times(applyFolded("ceil", over(rows, tile)), tile);
+
+/** Stored values with the padding that a kernel computes on: whole tiles of rows, lines of windows. */
+function walkedValues(operand: Operand, rowTile: NumberExpression): NumberExpression {
+  const { rows, columns, format, multiplies } = operand;
+  switch (format.name) {
+    case "window-ell":
+      return windowSlots(rows, columns, multiplies);
+    case "panel16":
+      return times(paddedRows(rows, rowTile), columns);
+    case "blockdiag16":
+      return times(columns, paddedRows(over(rows, format.blocks), rowTile));
+    default:
+      return multiplies;
+  }
+}
+
+/** Of the time of one thread, what is left when the tiles are dealt out: whole tiles, to no more threads than there are. */
+function sharing(tiles: NumberExpression, threads: number): NumberExpression {
+  if (threads === 1) return number(1);
+  return over(ceilOver(tiles, threads), max(tiles, number(1)));
 }
 
 function termCost(
   term: StepTerm,
-  width: NumberExpression,
-  layout: Layout,
+  geometry: StepGeometry,
+  variant: PricedVariant,
   operands: OperandLookup,
+  machine: PricedMachine,
 ): NumberExpression {
-  const rate = atomRates[term.atom][layout];
-  const tokens = tokensOf(layout);
-  // Tiles at the end of the batch shrink, so a walk is charged in full only when it is the only one.
-  const walks = times(
-    apply("max", number(1), over(tokens, number(rate.tileTokens))),
-    number(rate.tileNanoseconds),
+  const { walkNanoseconds, multiplyNanoseconds } = machine.rates.atoms[term.atom][variant.layout];
+  const vector = variant.layout === "lane-output" ? 1 : 16;
+  return times(
+    walkedValues(operands.find(term.operand), geometry.rowTile),
+    plus(
+      times(geometry.walks, number(walkNanoseconds)),
+      times(geometry.tokens, number(multiplyNanoseconds / vector)),
+    ),
   );
-  const multiplies = times(tokens, number(rate.groupNanoseconds / rate.groupTokens));
-  const values = walkedValues(operands.find(term.operand), layout);
-  return times(values, plus(walks, multiplies), sharing(width, rate.tileTokens));
 }
 
-function stepCost(step: Step, variant: PricedVariant, operands: OperandLookup): NumberExpression {
-  const tokens = tokensOf(variant.layout);
-  const width = variant.activations.find(({ name }) => name === step.output)?.width ?? number(0);
+const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
+  variant.activations.find(({ name }) => name === activation)?.width ?? number(0);
+
+function stepCost(
+  step: Step,
+  variant: PricedVariant,
+  operands: OperandLookup,
+  machine: PricedMachine,
+): NumberExpression {
+  const { calls } = machine.rates;
+  const width = widthOf(variant, step.output);
+  const geometry = stepGeometry(step, width, variant.layout, operands, machine.target);
   const scattered = step.outputPermutation !== null && variant.layout === "lane-output";
   const stores =
-    (scattered ? callRates.scatterNanoseconds : callRates.activationNanoseconds) * (step.accumulate ? 2 : 1);
+    (scattered ? calls.scatterNanoseconds : calls.storeNanoseconds[variant.layout]) *
+    (step.accumulate ? 2 : 1);
+  const work = plus(
+    times(geometry.tokens, width, number(stores)),
+    ...step.terms.map((term) => termCost(term, geometry, variant, operands, machine)),
+  );
   return plus(
-    number(callRates.stepNanoseconds),
-    times(tokens, width, number(stores)),
-    ...step.terms.map((term) => termCost(term, width, variant.layout, operands)),
+    number(calls.stepNanoseconds),
+    machine.threads === 1
+      ? number(0)
+      : times(apply(">", geometry.tiles, number(1)), number(calls.sweepNanoseconds)),
+    times(work, sharing(geometry.tiles, machine.threads)),
   );
 }
 
-/** Time to read `bytes` once a call; the rate is that of the smallest memory that holds all of them. */
-function readCost(bytes: NumberExpression): NumberExpression {
-  const {
-    secondLevelBytes,
-    secondLevelNanoseconds,
-    thirdLevelBytes,
-    thirdLevelNanoseconds,
-    memoryNanoseconds,
-  } = memoryRates;
-  const surcharge = (limit: number, nanoseconds: number): NumberExpression =>
-    times(apply(">", bytes, number(limit)), number(nanoseconds));
-  const rate = plus(
-    number(secondLevelNanoseconds),
-    surcharge(secondLevelBytes, thirdLevelNanoseconds - secondLevelNanoseconds),
-    surcharge(thirdLevelBytes, memoryNanoseconds - thirdLevelNanoseconds),
+/** 0 up to `limit`, 1 from twice as much on: what no longer stays in a cache grows gradually. */
+const overflow = (bytes: NumberExpression, limit: number): NumberExpression =>
+  min(number(1), max(number(0), plus(over(bytes, number(limit)), number(-1))));
+
+/** Nanoseconds a byte of what is read again and again, `bytes` in all, by the smallest memory that holds it. */
+function byteNanoseconds(
+  bytes: NumberExpression,
+  { rates: { memory }, threads }: PricedMachine,
+): NumberExpression {
+  const of = (rate: ByThreads): number => (threads === 1 ? rate.one : rate.all);
+  const [third, last] = [of(memory.thirdLevelNanoseconds), of(memory.memoryNanoseconds)];
+  return plus(
+    times(overflow(bytes, memory.secondLevelBytes), number(third)),
+    times(overflow(bytes, memory.thirdLevelBytes), number(last - third)),
   );
-  return times(bytes, rate);
 }
 
 /** Operands of a variant, each once. */
 export function operandsOf(variant: Pick<Variant, "steps">, operands: OperandLookup): readonly Operand[] {
   const names = new Set(variant.steps.flatMap(({ terms }) => terms.map(({ operand }) => operand)));
   return [...names].map((name) => operands.find(name));
+}
+
+/**
+ * Time to read the operands from beyond the second level. With a lane an output each operand is read once, because a
+ * panel of it stays near while the tokens pass; with a lane a token once for every group of tokens.
+ */
+function readingCost(
+  variant: PricedVariant,
+  operands: OperandLookup,
+  machine: PricedMachine,
+): NumberExpression {
+  const all = plus(...operandsOf(variant, operands).map(({ bytes }) => bytes));
+  if (variant.layout === "lane-output") return times(all, byteNanoseconds(all, machine));
+  const read = variant.steps.map((step) => {
+    const { walks } = stepGeometry(
+      step,
+      widthOf(variant, step.output),
+      variant.layout,
+      operands,
+      machine.target,
+    );
+    return times(walks, plus(...operandsOf({ steps: [step] }, operands).map(({ bytes }) => bytes)));
+  });
+  return times(plus(...read), byteNanoseconds(all, machine));
 }
 
 /** A price no other variant reaches where a format cannot index the matrix: 16-bit columns, 16-bit windows. */
@@ -110,28 +177,34 @@ export interface CostParts {
   readonly limits: NumberExpression;
 }
 
-export function costParts(variant: PricedVariant, operands: OperandLookup): CostParts {
-  const used = operandsOf(variant, operands);
+export function costParts(
+  variant: PricedVariant,
+  operands: OperandLookup,
+  machine: PricedMachine,
+): CostParts {
+  const { calls } = machine.rates;
   const [x, y] = variant.activations;
   const edges =
     variant.layout === "lane-token" && x !== undefined && y !== undefined
       ? plus(x.width, y.width)
       : number(0);
+  const padded = times(ceilOver({ kind: "symbol", name: "batch" }, 16), number(16));
   return {
-    call: number(callRates.callNanoseconds),
-    reading: readCost(plus(...used.map(({ bytes }) => bytes))),
-    transposing:
-      edges.kind === "number"
-        ? edges
-        : times(tokensOf(variant.layout), edges, number(callRates.transposeNanoseconds)),
-    steps: variant.steps.map((step) => stepCost(step, variant, operands)),
-    limits: plus(...used.flatMap((operand) => limitCost(operand) ?? [])),
+    call: number(calls.callNanoseconds),
+    reading: readingCost(variant, operands, machine),
+    transposing: times(padded, edges, number(calls.transposeNanoseconds)),
+    steps: variant.steps.map((step) => stepCost(step, variant, operands, machine)),
+    limits: plus(...operandsOf(variant, operands).flatMap((operand) => limitCost(operand) ?? [])),
   };
 }
 
 /** Without the share of merging; see `mergeCost`. */
-export function callCost(variant: PricedVariant, operands: OperandLookup): NumberExpression {
-  const { call, reading, transposing, steps, limits } = costParts(variant, operands);
+export function callCost(
+  variant: PricedVariant,
+  operands: OperandLookup,
+  machine: PricedMachine,
+): NumberExpression {
+  const { call, reading, transposing, steps, limits } = costParts(variant, operands, machine);
   return plus(call, reading, transposing, ...steps, limits);
 }
 
@@ -140,22 +213,27 @@ export function mergeCost(
   plan: MergePlan,
   identityVariant: PricedVariant,
   operands: OperandLookup,
+  machine: PricedMachine,
 ): NumberExpression {
-  const share = number(1 / callRates.callsPerStep);
+  const share = number(1 / callsPerStep);
   const [x, y] = identityVariant.activations;
   const columns = x?.width ?? number(0);
   if (plan.method === "identity") {
-    return times(share, substitute(callCost(identityVariant, operands), new Map([["batch", columns]])));
+    const once = callCost(identityVariant, operands, machine);
+    return times(share, substitute(once, new Map([["batch", columns]])));
   }
-  const written = times(y?.width ?? number(0), columns, number(4 * memoryRates.memoryNanoseconds));
+  const { rates, threads } = machine;
+  const bytes = times(y?.width ?? number(0), columns, number(4));
+  const multiply = number(rates.calls.mergeMultiplyNanoseconds / threads);
+  const scatter = number(rates.calls.mergeScatterNanoseconds / threads);
   const parts = plan.terms.map((term) => {
-    if (term.kind === "operand")
-      return times(
-        walkedValues(operands.find(term.operand), "lane-output"),
-        number(callRates.mergeMultiplyNanoseconds),
-      );
+    if (term.kind === "operand") {
+      const each = term.atom === "dense" ? multiply : scatter;
+      return times(walkedValues(operands.find(term.operand), number(16)), each);
+    }
     const [left, right] = [operands.find(term.left), operands.find(term.right)];
-    return times(left.rows, left.columns, right.columns, number(callRates.mergeMultiplyNanoseconds));
+    return times(paddedRows(left.rows, number(16)), left.columns, right.columns, multiply);
   });
-  return times(share, plus(number(callRates.callNanoseconds), written, ...parts));
+  const written = times(bytes, byteNanoseconds(bytes, machine));
+  return times(share, plus(number(rates.calls.callNanoseconds), written, ...parts));
 }

@@ -1,4 +1,5 @@
 /** The cheapest variant for each batch, when dimensions and arguments are known. */
+import { batchIntervals } from "../../runtime/contract/batch-intervals.ts";
 import {
   evaluateNumber,
   type NumberExpression,
@@ -31,33 +32,21 @@ export function cheapestAt<V extends { readonly cost: NumberExpression }>(
   return best;
 }
 
-/** Every batch up to 64, then those where a panel of 16 begins, thinning out; costs are smooth between them. */
-export const sampledBatches: readonly number[] = [
-  ...Array.from({ length: 64 }, (_, index) => index + 1),
-  ...Array.from({ length: 28 }, (_, index) => 81 + 16 * index),
-  ...Array.from({ length: 28 }, (_, index) => 577 + 128 * index),
-  8193,
-  16385,
-];
-
-/** Intervals that cover every batch from 1 on, neighbours with different variants. */
+/** Intervals that cover every batch from 1 on, neighbours with different variants: see `batchIntervals`. */
 export function lowerEnvelope<V extends { readonly cost: NumberExpression }>(
   variants: readonly V[],
   values: SymbolValues,
-  batches: readonly number[] = sampledBatches,
 ): readonly EnvelopeInterval<V>[] {
-  const starts: { from: number; variant: V }[] = [];
   // Only the batch varies below: everything else is folded once.
   const known = new Map(
     [...values].filter(([name]) => name !== "batch").map(([name, value]) => [name, number(value)]),
   );
-  const folded = variants.map((variant) => ({ variant, cost: foldNumber(substitute(variant.cost, known)) }));
-  for (const batch of batches) {
-    const { variant } = cheapestAt(folded, values, batch);
-    if (starts.at(-1)?.variant !== variant) starts.push({ from: starts.length === 0 ? 1 : batch, variant });
-  }
-  return starts.map(({ from, variant }, index) => {
-    const next = starts[index + 1];
-    return { from, to: next === undefined ? null : next.from - 1, variant };
+  const costs = variants.map(({ cost }) => {
+    const folded = foldNumber(substitute(cost, known));
+    return (batch: number) => costAt(folded, values, batch);
+  });
+  return batchIntervals(costs).flatMap(({ choice, from, to }) => {
+    const variant = variants[choice];
+    return variant === undefined ? [] : [{ variant, from, to }];
   });
 }

@@ -1,6 +1,7 @@
 /** What `spxc explain` says about the backward pass of a plan, as data. */
 import type { NumberExpression, SymbolValues } from "../../runtime/contract/number-expression.ts";
 import { backwardStepCosts } from "./choose-backward.ts";
+import type { PricedMachine } from "./cost-model.ts";
 import { costAt } from "./envelope.ts";
 import { type ExplainedOperand, type ExplainedStep, explainOperand } from "./explain-operand.ts";
 import { lookupIn } from "./operand-table.ts";
@@ -23,12 +24,12 @@ export interface ExplainedGradients {
 /** Batch for which the backward pass is explained: a short sequence, or a few. */
 const backwardBatch = 128;
 
-export function explainBackward(plan: Plan, values: SymbolValues): ExplainedBackward {
+export function explainBackward(plan: Plan, values: SymbolValues, machine: PricedMachine): ExplainedBackward {
   const { backward, operands } = plan;
   if (backward.kind === "refused")
     return { kind: "refused", reason: `no gradient for ${backward.parameter}: ${backward.reason}` };
   const at = (expression: NumberExpression): number => costAt(expression, values, backwardBatch);
-  const priced = backwardStepCosts(backward, lookupIn(operands));
+  const priced = backwardStepCosts(backward, lookupIn(operands), machine);
   return {
     kind: "steps",
     batch: backwardBatch,

@@ -5,7 +5,8 @@ import {
   type SymbolValues,
 } from "../../runtime/contract/number-expression.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
-import { costParts, operandsOf } from "./cost-model.ts";
+import { defaultRates } from "../targets/cpu-rates.ts";
+import { costParts, operandsOf, type PricedMachine, widestMachine } from "./cost-model.ts";
 import { costAt, lowerEnvelope } from "./envelope.ts";
 import { type ExplainedBackward, explainBackward } from "./explain-backward.ts";
 import { type ExplainedOperand, type ExplainedStep, explainOperand } from "./explain-operand.ts";
@@ -68,8 +69,9 @@ function parts(
   plan: Plan,
   values: SymbolValues,
   batch: number,
+  machine: PricedMachine,
 ): Readonly<Record<Part, number>> & { readonly each: readonly number[] } {
-  const cost = costParts(variant, lookupIn(plan.operands));
+  const cost = costParts(variant, lookupIn(plan.operands), machine);
   const at = (expression: NumberExpression): number => costAt(expression, values, batch);
   const each = cost.steps.map(at);
   const steps = each.reduce((sum, value) => sum + value, 0);
@@ -90,8 +92,18 @@ function parts(
   };
 }
 
-function deciding(chosen: Variant, other: Variant, plan: Plan, values: SymbolValues, batch: number): string {
-  const [ours, theirs] = [parts(chosen, plan, values, batch), parts(other, plan, values, batch)];
+function deciding(
+  chosen: Variant,
+  other: Variant,
+  plan: Plan,
+  values: SymbolValues,
+  batch: number,
+  machine: PricedMachine,
+): string {
+  const [ours, theirs] = [
+    parts(chosen, plan, values, batch, machine),
+    parts(other, plan, values, batch, machine),
+  ];
   const names: readonly Part[] = ["steps", "reading operands", "transposing", "merging", "format limits"];
   const [first = "steps", ...rest] = names;
   const most = rest.reduce(
@@ -105,12 +117,13 @@ function explainInterval(
   plan: Plan,
   interval: { from: number; to: number | null; variant: Variant },
   values: SymbolValues,
+  machine: PricedMachine,
 ): ExplainedInterval {
   const { variant, from: batch } = interval;
   const operands = operandsOf(variant, lookupIn(plan.operands)).map((operand) =>
     explainOperand(operand, values),
   );
-  const { each } = parts(variant, plan, values, batch);
+  const { each } = parts(variant, plan, values, batch, machine);
   const nanoseconds = costAt(variant.cost, values, batch);
   const others = plan.variants
     .filter((other) => other !== variant)
@@ -142,7 +155,7 @@ function explainInterval(
       form: other.form,
       nanoseconds: price,
       ratio: price / nanoseconds,
-      deciding: deciding(variant, other, plan, values, batch),
+      deciding: deciding(variant, other, plan, values, batch, machine),
     })),
     rules: variant.rules,
   };
@@ -152,17 +165,22 @@ function explainInterval(
  * @param values every dimension and number argument of the transform.
  * @throws RangeError when one is missing.
  */
-export function explainPlan(plan: Plan, transform: CheckedTransform, values: SymbolValues): Explanation {
+export function explainPlan(
+  plan: Plan,
+  transform: CheckedTransform,
+  values: SymbolValues,
+  machine: PricedMachine = widestMachine(defaultRates),
+): Explanation {
   const at = (expression: NumberExpression): number => evaluateNumber(expression, values);
   return {
     transform: plan.transform,
     rows: at(plan.rows),
     columns: at(plan.columns),
     intervals: lowerEnvelope(plan.variants, values).map((interval) =>
-      explainInterval(plan, interval, values),
+      explainInterval(plan, interval, values, machine),
     ),
     merge: printMerge(plan.merge),
-    backward: explainBackward(plan, values),
+    backward: explainBackward(plan, values, machine),
     obligations: transform.requirements.map(({ text, reason, condition }) => ({
       text,
       reason,
@@ -189,10 +207,16 @@ function printBytes(bytes: number): string {
 const printCount = (count: number): string =>
   count < 1e4 ? String(count) : count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(2)}M`;
 
-function printInterval(interval: ExplainedInterval): readonly string[] {
-  const { from, to, batch } = interval;
-  const range =
-    to === null ? `batch ${from} and more` : from === to ? `batch ${from}` : `batch ${from} to ${to}`;
+const printRange = ({ from, to }: ExplainedInterval): string =>
+  to === null ? `${from} and more` : from === to ? `${from}` : `${from} to ${to}`;
+
+/** A variant with all of its intervals; its first one in detail. */
+function printVariant([interval, ...others]: readonly [
+  ExplainedInterval,
+  ...ExplainedInterval[],
+]): readonly string[] {
+  const { batch } = interval;
+  const range = `batch ${[interval, ...others].map(printRange).join(", ")}`;
   const total = `${printTime(interval.nanoseconds)} at ${batch}, ${printBytes(interval.bytes)}, ${printCount(interval.multiplies)} multiplies a token`;
   return [
     `${range}: ${interval.variant}, ${total}`,
@@ -202,6 +226,19 @@ function printInterval(interval: ExplainedInterval): readonly string[] {
       ({ name, ratio, deciding: why }) => `  not ${name}: ${ratio.toFixed(2)} times the time (${why})`,
     ),
   ];
+}
+
+/** In the order in which variants come first. */
+function byVariant(
+  intervals: readonly ExplainedInterval[],
+): readonly (readonly [ExplainedInterval, ...ExplainedInterval[]])[] {
+  const groups = new Map<string, [ExplainedInterval, ...ExplainedInterval[]]>();
+  for (const interval of intervals) {
+    const group = groups.get(interval.variant);
+    if (group === undefined) groups.set(interval.variant, [interval]);
+    else group.push(interval);
+  }
+  return [...groups.values()];
 }
 
 function printExplainedBackward(backward: Explanation["backward"]): readonly string[] {
@@ -235,7 +272,7 @@ export function printExplanation(explanation: Explanation): string {
   return [
     `${transform} [${rows}, ${columns}], predicted for two threads`,
     "",
-    ...explanation.intervals.flatMap((interval) => [...printInterval(interval), ""]),
+    ...byVariant(explanation.intervals).flatMap((intervals) => [...printVariant(intervals), ""]),
     ...printExplainedBackward(explanation.backward),
     "",
     "operands",

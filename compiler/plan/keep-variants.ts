@@ -88,10 +88,13 @@ export function keepVariants(
   if (choice === "all") return { kept: variants, dropped: [] };
   const grid = gridOf(variants, transform);
   const candidates = variants.map((variant): PricedCandidate => {
-    const prices = grid.map(({ values, batch }) => costAt(variant.cost, values, batch));
+    // Levels are points of the grid, too: what wins on one of them stays.
+    const prices = Object.values(variant.costs).flatMap((cost) =>
+      grid.map(({ values, batch }) => costAt(cost, values, batch)),
+    );
     return { variant, prices };
   });
-  const least = grid.map((_, point) =>
+  const least = (candidates[0]?.prices ?? []).map((_, point) =>
     Math.min(...candidates.map(({ prices }) => prices[point] ?? Number.NaN)),
   );
   let kept: readonly PricedCandidate[] = candidates;

@@ -1,14 +1,14 @@
 /** Sizes of packed operands, as expressions: stored values, slots with padding, bytes. */
-import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { windowPadding } from "../targets/cpu-rates.ts";
-import { foldNumber } from "../types/fold-number.ts";
+import { applyFolded } from "../types/fold-number.ts";
 import type { MatrixPiece } from "./matrix-operand.ts";
 
 const fold = (
   operator: "+" | "-" | "*" | "/" | "min" | "max" | "sqrt" | "ceil",
   ...operands: NumberExpression[]
-): NumberExpression => foldNumber(apply(operator, ...operands));
+): NumberExpression => applyFolded(operator, ...operands);
 export const plus = (...terms: NumberExpression[]): NumberExpression =>
   terms.length === 0 ? number(0) : fold("+", ...terms);
 export const times = (...factors: NumberExpression[]): NumberExpression => fold("*", ...factors);

@@ -6,6 +6,7 @@
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import type { LevelName, RatesIdentity } from "../targets/rate-table.ts";
 
 export interface Plan {
   readonly transform: string;
@@ -16,6 +17,8 @@ export interface Plan {
   readonly variants: readonly Variant[];
   readonly merge: MergePlan;
   readonly backward: BackwardPlan | RefusedBackward;
+  /** The table that prices were made with. */
+  readonly rates: RatesIdentity;
   /** Candidates left out at build time because another one is never worse, with the reason. */
   readonly rejected: readonly { readonly form: string; readonly reason: string }[];
   /** Things the author should know: limits hit, formats refused and why. */
@@ -58,9 +61,14 @@ export interface Variant {
   /** In order; a step reads `x` or outputs of earlier steps. The last one to write `y` completes it. */
   readonly steps: readonly Step[];
   readonly merged: boolean;
+  /** Predicted nanoseconds of a call on the widest level; reads dimensions, arguments and `batch`. */
   readonly cost: NumberExpression;
+  /** The same for every level. */
+  readonly costs: LevelCosts;
   readonly rules: readonly string[];
 }
+
+export type LevelCosts = Readonly<Record<LevelName, NumberExpression>>;
 
 export interface Activation {
   readonly name: string;

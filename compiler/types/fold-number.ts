@@ -4,6 +4,7 @@ import {
   apply,
   evaluateNumber,
   type NumberExpression,
+  type NumberOperator,
   number,
 } from "../../runtime/contract/number-expression.ts";
 
@@ -37,4 +38,15 @@ export function foldNumber(expression: NumberExpression): NumberExpression {
   const kept = operands.filter((operand) => operand.kind !== "number" || operand.value !== neutral);
   const [only] = kept;
   return kept.length === 1 && only !== undefined ? only : apply(expression.operator, ...kept);
+}
+
+/** As `foldNumber(apply(operator, ...operands))` for operands that are folded already: building up stays linear. */
+export function applyFolded(operator: NumberOperator, ...operands: NumberExpression[]): NumberExpression {
+  const plain = apply(operator, ...operands);
+  if (operands.every((operand) => operand.kind === "number")) return number(evaluateNumber(plain, new Map()));
+  const neutral = operator === "*" ? 1 : operator === "+" ? 0 : null;
+  if (neutral === null) return plain;
+  const kept = operands.filter((operand) => operand.kind !== "number" || operand.value !== neutral);
+  const [only] = kept;
+  return kept.length === 1 && only !== undefined ? only : apply(operator, ...kept);
 }

@@ -133,8 +133,10 @@ export interface FrozenManifest extends ComputedTensorManifest {
 
 export interface PlanManifest {
   readonly operands: readonly OperandManifest[];
-  /** At least one. At load the runtime evaluates `cost` and keeps the lower envelope over the batch. */
+  /** At least one. At load the runtime evaluates the level's `costs` and keeps the lower envelope over the batch. */
   readonly variants: readonly VariantManifest[];
+  /** What the costs were priced with: a table of rates, the hash of its numbers, and the threads that share a call. */
+  readonly rates: { readonly name: string; readonly id: string; readonly threads: number };
   readonly merge: MergeManifest;
   readonly backward: BackwardManifest;
 }
@@ -181,8 +183,8 @@ export interface VariantManifest {
   readonly layout: "lane-output" | "lane-token";
   /** The first of the level in use whose guard holds (or is null) is called. */
   readonly kernels: readonly KernelManifest[];
-  /** Predicted nanoseconds of a call on two threads; reads dimensions, arguments and `batch`. */
-  readonly cost: NumberExpression;
+  /** Level → predicted nanoseconds of a call; reads dimensions, arguments and `batch`. */
+  readonly costs: Readonly<Record<string, NumberExpression>>;
   /** True when the weight is merged into one dense operand once per step; its cost includes that share. */
   readonly merged: boolean;
   /** Names of the rules that produced the variant. */

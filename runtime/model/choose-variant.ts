@@ -1,4 +1,5 @@
 /** Which variant of a plan is called for which batch: the lower envelope of the predicted costs. */
+import { batchIntervals } from "../contract/batch-intervals.ts";
 import type { VariantManifest } from "../contract/manifest.ts";
 import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
@@ -10,65 +11,36 @@ export interface VariantInterval {
   readonly to: number | null;
 }
 
-const largestSample = 4096;
-
-/** Predicted nanoseconds of a call. @throws SpxError SPX8102 when the cost is no number. */
-export function predictCost(variant: VariantManifest, symbols: SymbolValues, batch: number): number {
-  const cost = evaluateNumber(variant.cost, new Map(symbols).set("batch", batch));
-  if (!Number.isNaN(cost)) return cost;
+/** Predicted nanoseconds of a call on a level. @throws SpxError SPX8102 when the cost is no number. */
+export function predictCost(
+  variant: VariantManifest,
+  symbols: SymbolValues,
+  batch: number,
+  level: string,
+): number {
+  const cost = variant.costs[level];
+  const value = cost === undefined ? Number.NaN : evaluateNumber(cost, new Map(symbols).set("batch", batch));
+  if (!Number.isNaN(value)) return value;
   throw new SpxError(
     "SPX8102",
-    `the cost of variant \`${variant.name}\` is not a number for batch ${batch}`,
+    `the cost of variant \`${variant.name}\` on level \`${level}\` is not a number for batch ${batch}`,
     {
-      facts: { variant: variant.name, batch },
+      facts: { variant: variant.name, batch, level },
       help: "build the artefact again; if it stays, report it with the .spx file",
     },
   );
 }
 
-/**
- * The intervals from batch 1 on. Costs are compared at powers of two up to 4096 and every change of the cheapest
- * is narrowed down to one batch; of equal costs the earlier variant wins.
- */
+/** The intervals from batch 1 on: see `batchIntervals`. */
 export function chooseVariants(
   variants: readonly VariantManifest[],
   symbols: SymbolValues,
+  level: string,
 ): VariantInterval[] {
-  const [only, ...others] = variants;
-  if (only === undefined) throw new RangeError("a plan has at least one variant");
-  if (others.length === 0) return [{ variant: only, from: 1, to: null }];
-  const cheapest = (batch: number): VariantManifest => {
-    let best = only;
-    let bestCost = predictCost(only, symbols, batch);
-    for (const variant of others) {
-      const cost = predictCost(variant, symbols, batch);
-      if (cost >= bestCost) continue;
-      best = variant;
-      bestCost = cost;
-    }
-    return best;
-  };
-  const starts: { variant: VariantManifest; from: number }[] = [{ variant: cheapest(1), from: 1 }];
-  const narrow = (low: number, lowBest: VariantManifest, high: number, highBest: VariantManifest): void => {
-    if (lowBest === highBest) return;
-    if (high - low === 1) {
-      starts.push({ variant: highBest, from: high });
-      return;
-    }
-    const middle = Math.floor((low + high) / 2);
-    const middleBest = cheapest(middle);
-    narrow(low, lowBest, middle, middleBest);
-    narrow(middle, middleBest, high, highBest);
-  };
-  let before = starts[0]?.variant ?? only;
-  for (let batch = 2; batch <= largestSample; batch *= 2) {
-    const best = cheapest(batch);
-    narrow(batch / 2, before, batch, best);
-    before = best;
-  }
-  return starts.map(({ variant, from }, index) => {
-    const next = starts[index + 1];
-    return { variant, from, to: next === undefined ? null : next.from - 1 };
+  const costs = variants.map((variant) => (batch: number) => predictCost(variant, symbols, batch, level));
+  return batchIntervals(costs).flatMap(({ choice, from, to }) => {
+    const variant = variants[choice];
+    return variant === undefined ? [] : [{ variant, from, to }];
   });
 }
 

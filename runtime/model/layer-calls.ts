@@ -47,7 +47,7 @@ export function createLayerCalls(
 ): LayerCalls {
   const { symbols } = state;
   const kernels = runnableKernels(transform, device, symbols);
-  const intervals = chooseVariants([...kernels.keys()], symbols);
+  const intervals = chooseVariants([...kernels.keys()], symbols, device.level);
   const mergeNow = (): PackedOperand => {
     const size = {
       out: evaluateNumber(transform.rows, symbols),

@@ -49,7 +49,7 @@ export interface PlanInterval {
   readonly form: string;
   readonly layout: VariantManifest["layout"];
   readonly merged: boolean;
-  /** Predicted for two threads at batch `from`, or at the batch asked for. */
+  /** Predicted at batch `from`, or at the batch asked for. */
   readonly nanoseconds: number;
   readonly kernel: string;
   readonly level: string;
@@ -204,7 +204,7 @@ function describePlan(
     form: variant.form,
     layout: variant.layout,
     merged: variant.merged,
-    nanoseconds: predictCost(variant, symbols, batch ?? from),
+    nanoseconds: predictCost(variant, symbols, batch ?? from, level),
     kernel: calls.kernelOf(variant).symbol,
     level,
     rules: variant.rules,

@@ -79,7 +79,8 @@ const plan = hasFields({
       bytes: isRecord,
     }),
   ),
-  variants: isList(hasFields({ name: isText, form: isText, kernels: isList(kernel), cost: isRecord })),
+  variants: isList(hasFields({ name: isText, form: isText, kernels: isList(kernel), costs: isRecord })),
+  rates: hasFields({ name: isText, id: isText, threads: isNumber }),
   merge: isRecord,
   backward: (value) =>
     isRecord(value) && (value.kind === "refused" ? isText(value.reason) : isList(kernel)(value.kernels)),

@@ -155,6 +155,7 @@ export function weightCase(request: CaseRequest): WeightCase {
     steps,
     merged: false,
     cost: number(0),
+    costs: { "x86-64-v4": number(0), "x86-64-v3": number(0) },
     rules: [],
   };
   const planned = operands.map(
@@ -178,6 +179,7 @@ export function weightCase(request: CaseRequest): WeightCase {
       columns: symbol("in"),
       operands: planned,
       variants: [variant],
+      rates: { name: "none", id: "00000000", threads: 1 },
       merge: request.merge ?? { method: "identity", variant: "only" },
       backward: { kind: "refused", parameter: "", reason: "cases go forward" },
       rejected: [],

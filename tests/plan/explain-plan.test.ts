@@ -1,7 +1,8 @@
 import { describe, expect, it } from "vitest";
-import { cheapestAt, costAt, lowerEnvelope, sampledBatches } from "../../compiler/plan/envelope.ts";
+import { cheapestAt, costAt, lowerEnvelope } from "../../compiler/plan/envelope.ts";
 import { explainPlan, printExplanation } from "../../compiler/plan/explain-plan.ts";
 import { printPlan } from "../../compiler/plan/print-plan.ts";
+import { sampledBatches, tolerance } from "../../runtime/contract/batch-intervals.ts";
 import { evaluateNumber, number, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import { samples, span } from "../algebra/sample-transforms.ts";
 import { planOf, sampleNamed } from "./sample-plans.ts";
@@ -53,7 +54,7 @@ describe.each(samples)("cost of $transform.name", ({ transform }) => {
     }
   };
 
-  it("has an envelope that no variant undercuts, over all batches without gaps", () => {
+  it("has an envelope that no variant undercuts by more than the tolerance, over all batches without gaps", () => {
     for (const values of sizes) {
       const intervals = lowerEnvelope(plan.variants, values);
       expect(intervals[0]?.from).toBe(1);
@@ -65,8 +66,7 @@ describe.each(samples)("cost of $transform.name", ({ transform }) => {
         if (interval === undefined) throw new Error(`no interval for batch ${batch}`);
         const price = costAt(interval.variant.cost, values, batch);
         for (const { cost } of plan.variants)
-          expect(price).toBeLessThanOrEqual(costAt(cost, values, batch) * (1 + 1e-12));
-        expect(price).toBeCloseTo(costAt(cheapestAt(plan.variants, values, batch).cost, values, batch), 3);
+          expect(price).toBeLessThanOrEqual(costAt(cost, values, batch) * tolerance);
       }
     }
   });
@@ -86,7 +86,7 @@ describe("costs", () => {
   });
 
   it("store a mask densely or packed by how much it keeps", () => {
-    expect(winner("DSEE", 4096, 128, { keep: 0.9 })).toBe("separate/lane-output");
+    expect(winner("DSEE", 4096, 128, { keep: 0.9 })).toMatch(/^separate/);
     expect(winner("DSEE", 4096, 128, { keep: 0.05 })).toBe("sparse/lane-token");
     expect(winner("DSEE", 4096, 1, { keep: 0.1 })).toBe("sparse/lane-output");
   });
@@ -131,7 +131,7 @@ describe("explain", () => {
     );
     for (const interval of explanation.intervals) {
       expect(interval.rejected).toHaveLength(2);
-      expect(interval.rejected.every(({ ratio }) => ratio >= 1)).toBe(true);
+      expect(interval.rejected.every(({ ratio }) => ratio * tolerance >= 1)).toBe(true);
       expect(interval.bytes).toBe(interval.operands.reduce((sum, { bytes }) => sum + bytes, 0));
       expect(interval.steps.reduce((sum, { nanoseconds }) => sum + nanoseconds, 0)).toBeLessThan(
         interval.nanoseconds,

@@ -33,12 +33,16 @@ beforeAll(async () => {
 
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
+/** One price on every level. */
+const samePrice = (costs: Readonly<Record<string, unknown>>, value: number) =>
+  Object.fromEntries(Object.keys(costs).map((level) => [level, { kind: "number", value } as const]));
+
 /**
  * Only the variant called `name` is ever chosen; that of the merge stays, because the identity goes through it, at a
  * cost that keeps it away. What the merge fills names no source: evaluating it would fail.
  */
 function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
-  const { merge, backward } = plan;
+  const { merge, backward, rates } = plan;
   const needed = merge.method === "identity" ? merge.variant : null;
   return {
     operands: plan.operands.map((operand) =>
@@ -48,9 +52,10 @@ function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
     ),
     variants: plan.variants
       .filter((variant) => variant.name === name || variant.name === needed)
-      .map((variant) => ({ ...variant, cost: { kind: "number", value: variant.name === name ? 1 : 2 } })),
+      .map((variant) => ({ ...variant, costs: samePrice(variant.costs, variant.name === name ? 1 : 2) })),
     merge,
     backward,
+    rates,
   };
 }
 

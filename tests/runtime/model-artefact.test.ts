@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, describe, expect, it } from "vitest";
+import { batchIntervals, tolerance } from "../../runtime/contract/batch-intervals.ts";
 import { abiVersion, type Manifest, type VariantManifest } from "../../runtime/contract/manifest.ts";
 import { apply, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { chooseLevel } from "../../runtime/device/cpu/choose-level.ts";
@@ -87,16 +88,18 @@ describe("variants", () => {
     form: name,
     layout: "lane-output",
     kernels: [],
-    cost: apply(
-      "+",
-      number(fixed),
-      apply("*", number(each), apply("ceil", apply("/", symbol("batch"), number(3)))),
-    ),
+    costs: {
+      any: apply(
+        "+",
+        number(fixed),
+        apply("*", number(each), apply("ceil", apply("/", symbol("batch"), number(3)))),
+      ),
+    },
     merged: false,
     rules: [],
     steps: [],
   });
-  it("follow the lower envelope of the costs at every batch", () => {
+  it("follow the lower envelope of the costs at every batch, within the tolerance", () => {
     const symbols = new Map<string, number>();
     for (const variants of [
       [variant("a", 10, 9), variant("b", 100, 3), variant("c", 900, 1)],
@@ -104,18 +107,51 @@ describe("variants", () => {
       [variant("b", 20, 2), variant("a", 10, 1)],
       [variant("only", 1, 1)],
     ]) {
-      const intervals = chooseVariants(variants, symbols);
+      const intervals = chooseVariants(variants, symbols, "any");
       expect(intervals[0]?.from).toBe(1);
       intervals.forEach(({ to }, index) => {
         const next = intervals[index + 1];
         expect(to).toBe(next === undefined ? null : next.from - 1);
       });
       for (let batch = 1; batch <= 4096; batch++) {
-        const best = Math.min(...variants.map((candidate) => predictCost(candidate, symbols, batch)));
-        expect(predictCost(intervalAt(intervals, batch).variant, symbols, batch)).toBe(best);
+        const best = Math.min(...variants.map((candidate) => predictCost(candidate, symbols, batch, "any")));
+        const chosen = predictCost(intervalAt(intervals, batch).variant, symbols, batch, "any");
+        expect(chosen).toBeLessThanOrEqual(best * tolerance);
       }
       expect(intervalAt(intervals, 0)).toBe(intervals[0]);
     }
+  });
+});
+
+describe("intervals of the batch", () => {
+  const line = (fixed: number, each: number) => (batch: number) => fixed + each * batch;
+
+  it("change where two lines cross", () => {
+    expect(batchIntervals([line(100, 10), line(270, 5)])).toEqual([
+      { choice: 0, from: 1, to: 34 },
+      { choice: 1, from: 35, to: null },
+    ]);
+    expect(batchIntervals([line(270, 5), line(100, 10)])).toEqual([
+      { choice: 1, from: 1, to: 34 },
+      { choice: 0, from: 35, to: null },
+    ]);
+  });
+
+  it("leave out what wins by less than the tolerance", () => {
+    const stairs = (batch: number): number => 1000 + 160 * Math.ceil(batch / 16);
+    const slope = (batch: number): number => 1001 + 10.02 * batch;
+    expect(batchIntervals([stairs, slope])).toHaveLength(1);
+    expect(batchIntervals([line(100, 10), line(100.5, 9.9)])).toHaveLength(1);
+  });
+
+  it("name at most three of many alternatives, and those that are missed most", () => {
+    const many = Array.from({ length: 8 }, (_, index) => line(10 * 4 ** index, 1000 / 4 ** index));
+    const chosen = new Set(batchIntervals(many).map(({ choice }) => choice));
+    expect(chosen.size).toBe(3);
+  });
+
+  it("refuses to choose among none", () => {
+    expect(() => batchIntervals([])).toThrow(RangeError);
   });
 });
 
@@ -196,7 +232,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
       form: "W x",
       layout: "lane-output",
       kernels: [kernel],
-      cost: number(1),
+      costs: { any: number(1) },
       merged: false,
       rules: [],
       steps: [],
@@ -234,6 +270,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
               },
             ],
             variants: [variant],
+            rates: { name: "none", id: "00000000", threads: 1 },
             merge: { method: "identity", variant: "dense" },
             backward: { kind: "refused", parameter: "W", reason: "this kernel only multiplies" },
           },

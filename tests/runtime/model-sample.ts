@@ -10,7 +10,7 @@ import {
   type TransformManifest,
 } from "../../runtime/contract/manifest.ts";
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
-import { apply, number, symbol } from "../../runtime/contract/number-expression.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { CpuDevice } from "../../runtime/device/cpu/cpu-device.ts";
 import { createWorkspacePool } from "../../runtime/device/cpu/workspace-pool.ts";
 import type { Kernel } from "../../runtime/native/foreign-library.ts";
@@ -26,6 +26,8 @@ const dimensions = [
   { name: "in", value: inputs },
   { name: "r", value: r },
 ];
+
+const onEveryLevel = (cost: NumberExpression) => ({ "x86-64-v4": cost, "x86-64-v3": cost });
 
 function kernelsOf(symbolName: string, buffers: KernelManifest["buffers"]): KernelManifest[] {
   const general = {
@@ -205,7 +207,7 @@ export const sampleTransform: TransformManifest = {
         form: "(M .* W) x + U (V x) + S x",
         layout: "lane-output",
         kernels: kernelsOf("sample_split", split),
-        cost: apply("+", number(100), apply("*", number(10), symbol("batch"))),
+        costs: onEveryLevel(apply("+", number(100), apply("*", number(10), symbol("batch")))),
         merged: false,
         rules: ["apply-separately"],
         steps: ["base", "factors", "delta"],
@@ -215,12 +217,13 @@ export const sampleTransform: TransformManifest = {
         form: "W' x",
         layout: "lane-token",
         kernels: kernelsOf("sample_merged", [{ operand: "full", buffer: "values" }]),
-        cost: apply("+", number(270), apply("*", number(5), symbol("batch"))),
+        costs: onEveryLevel(apply("+", number(270), apply("*", number(5), symbol("batch")))),
         merged: true,
         rules: ["merge-at-step"],
         steps: ["full"],
       },
     ],
+    rates: { name: "none", id: "00000000", threads: 1 },
     merge: { method: "kernel", kernels: kernelsOf("sample_merge", split) },
     backward: { kind: "refused", parameter: "B", reason: "the sample has no backward kernel" },
   },

@@ -126,7 +126,12 @@ export async function runNatively(
       .filter(({ name }) => name === variant.name || name === through)
       .map((kept) => ({
         ...kept,
-        cost: { kind: "number" as const, value: kept.name === variant.name ? 1 : 2 },
+        costs: Object.fromEntries(
+          Object.keys(kept.costs).map((level) => [
+            level,
+            { kind: "number" as const, value: kept.name === variant.name ? 1 : 2 },
+          ]),
+        ),
       }));
     const only = { ...transform, plan: { ...transform.plan, variants } };
     const artefact = artefactOver(

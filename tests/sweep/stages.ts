@@ -60,6 +60,7 @@ const noPlan = (checked: CheckedTransform): Plan => ({
   columns: checked.weight.columns,
   operands: [],
   variants: [],
+  rates: { name: "none", id: "00000000", threads: 1 },
   merge: { method: "identity", variant: "" },
   backward: { kind: "refused", parameter: "", reason: "nothing is planned" },
   rejected: [],

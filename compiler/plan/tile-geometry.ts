@@ -1,0 +1,130 @@
+/**
+ * How a step is cut into tiles, as expressions over sizes and `batch`: what prices need to know of the lowering.
+ * compiler/loop decides (lane-output-step, lane-token-step, token-tile-shape); tests/plan/tile-geometry.test.ts holds
+ * the two against each other.
+ */
+import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import type { X86Target } from "../targets/x86-targets.ts";
+import { applyFolded } from "../types/fold-number.ts";
+import type { OperandLookup } from "./operand-table.ts";
+import { ceilOver, over, plus, times } from "./packed-size.ts";
+import type { Layout, Operand, Step } from "./plan.ts";
+
+export interface StepGeometry {
+  /** Pieces of work that threads take. */
+  readonly tiles: NumberExpression;
+  /** Times that each stored value is loaded: once for the tokens that registers hold together. */
+  readonly walks: NumberExpression;
+  /** Tokens computed, the last panel's padding included. */
+  readonly tokens: NumberExpression;
+  /** Lane = token: rows of a tile, to which the rows of a matrix are rounded up; 16 when a lane is an output. */
+  readonly rowTile: NumberExpression;
+}
+
+const batch = symbol("batch");
+const one = number(1);
+const most = (a: NumberExpression, b: NumberExpression): NumberExpression => applyFolded("max", a, b);
+const least = (a: NumberExpression, b: NumberExpression): NumberExpression => applyFolded("min", a, b);
+const floorOver = (a: NumberExpression, b: NumberExpression): NumberExpression =>
+  applyFolded("floor", over(a, b));
+const ceilOf = (a: NumberExpression, b: NumberExpression): NumberExpression =>
+  applyFolded("ceil", over(a, b));
+
+/** Panels of 16 rows; those of a block-diagonal matrix end with each block. */
+function panelsOf(width: NumberExpression, used: readonly Operand[]): NumberExpression {
+  const format = used.map((operand) => operand.format).find(({ name }) => name === "blockdiag16");
+  const [first] = used;
+  return format?.name === "blockdiag16" && first !== undefined
+    ? times(format.blocks, ceilOver(over(first.rows, format.blocks), 16))
+    : ceilOver(width, 16);
+}
+
+/** Inputs that a row reads, counted over all terms as if they were dense, and one. */
+const linesOf = (used: readonly Operand[]): NumberExpression =>
+  plus(
+    one,
+    ...used.map(({ columns, format }) =>
+      format.name === "blockdiag16" ? floorOver(columns, format.blocks) : columns,
+    ),
+  );
+
+/** Tokens that share a load when a lane is an output: registers that hold 16 inputs of each token need two at 256 bits. */
+export function tokensAtOnce(used: readonly Operand[], target: X86Target): number {
+  const windowed = used.some(({ format }) => format.name === "window-ell" || format.name === "nm-lanes");
+  return windowed && target.vectorBits === 256 ? target.outputTokens / 2 : target.outputTokens;
+}
+
+function outputGeometry(width: NumberExpression, used: readonly Operand[], target: X86Target): StepGeometry {
+  const [panels, lines, together] = [panelsOf(width, used), linesOf(used), tokensAtOnce(used, target)];
+  const visits = times(panels, lines, batch);
+  const each = most(one, least(ceilOver(panels, 8), floorOver(number(2048), lines)));
+  const alone = least(one, floorOver(number(1024), most(one, visits)));
+  const across = ceilOf(panels, most(each, times(alone, panels)));
+  const groups = most(
+    one,
+    least(
+      least(floorOver(number(8), most(panels, one)), ceilOver(batch, together)),
+      floorOver(visits, number(2048)),
+    ),
+  );
+  return {
+    tiles: times(across, groups),
+    walks: ceilOver(batch, together),
+    tokens: batch,
+    rowTile: number(16),
+  };
+}
+
+const isDenseFormat = ({ format }: Operand): boolean =>
+  format.name === "panel16" || format.name === "blockdiag16";
+const isTallFormat = ({ format }: Operand): boolean =>
+  format.name === "panel16" || (format.name === "block-strips" && format.height > 4);
+
+const powerOfTwoUpTo = (limit: number): number => 2 ** Math.floor(Math.log2(Math.max(1, limit)));
+
+function tokenGeometry(width: NumberExpression, used: readonly Operand[], target: X86Target): StepGeometry {
+  const dense = used.every(isDenseFormat);
+  const tile = dense || used.every(isTallFormat) ? target.denseTokenTile : target.sparseTokenTile;
+  const heights = used.flatMap(({ format }) => (format.name === "block-strips" ? [format.height] : []));
+  const [height = 16, ...others] = heights;
+  const unit = others.some((other) => other !== height) || 16 % height === 0 ? 16 : height;
+  const panels = ceilOver(batch, 16);
+  const groups = ceilOver(panels, tile.vectors);
+  const units = used.some(({ format }) => format.name === "blockdiag16")
+    ? panelsOf(width, used)
+    : ceilOver(width, unit);
+  const share = floorOver(number(4096), times(linesOf(used), number(unit)));
+  const each = most(one, least(ceilOver(units, 4), share));
+  // Sparse rows are never padded: a row that does not exist repeats one that does, at the end of the matrix only.
+  const rowTile = dense ? denseRowTile(panels, tile) : one;
+  return {
+    tiles: times(groups, ceilOf(units, each)),
+    walks: groups,
+    tokens: times(panels, number(16)),
+    rowTile,
+  };
+}
+
+/** Rows of a dense tile: as many as registers hold beside the vectors of the tokens, a power of two up to 16. */
+function denseRowTile(
+  panels: NumberExpression,
+  tile: { readonly outputs: number; readonly vectors: number },
+): NumberExpression {
+  const rowsFor = (vectors: number): number =>
+    Math.min(16, powerOfTwoUpTo(Math.floor((tile.outputs * tile.vectors) / vectors)));
+  const [single, many] = [rowsFor(1), rowsFor(tile.vectors)];
+  if (single === many) return number(many);
+  return plus(number(many), times(number(single - many), applyFolded("<=", panels, one)));
+}
+
+/** @param width features of the step's output. */
+export function stepGeometry(
+  step: Pick<Step, "terms">,
+  width: NumberExpression,
+  layout: Layout,
+  operands: OperandLookup,
+  target: X86Target,
+): StepGeometry {
+  const used = step.terms.map(({ operand }) => operands.find(operand));
+  return layout === "lane-output" ? outputGeometry(width, used, target) : tokenGeometry(width, used, target);
+}

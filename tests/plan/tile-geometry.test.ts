@@ -1,0 +1,66 @@
+/** Prices count tiles exactly as the lowering cuts them: the two are held against each other on every sample. */
+import { describe, expect, it } from "vitest";
+import type { LoopExpression } from "../../compiler/loop/loop-node.ts";
+import { lowerVariant } from "../../compiler/loop/lower-variant.ts";
+import { lookupIn } from "../../compiler/plan/operand-table.ts";
+import { stepGeometry } from "../../compiler/plan/tile-geometry.ts";
+import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
+import { samples } from "../algebra/sample-transforms.ts";
+import { planOf } from "./sample-plans.ts";
+
+const batches = [1, 2, 3, 4, 5, 16, 17, 33, 48, 49, 300];
+
+const squareOf = (size: number): Record<string, number> => ({
+  ...{ out: size, in: size, n: size, b: 16, r: 16, alpha: 32, keep: 0.5, nnz: size, p: 4, q: 4 },
+  ...{ s: size / 4, t: size / 4, u: 2, v: 2, a: size / 2, c: size / 2, d: size },
+});
+
+/** The value of index arithmetic. */
+function evaluate(node: LoopExpression, values: ReadonlyMap<string, number>): number {
+  if (node.kind === "constant") return node.value;
+  if (node.kind === "symbol") {
+    const value = values.get(node.name);
+    if (value === undefined) throw new ReferenceError(node.name);
+    return value;
+  }
+  if (node.kind !== "binary") throw new TypeError(node.kind);
+  const [left, right] = [evaluate(node.left, values), evaluate(node.right, values)];
+  const operations: Record<string, number> = {
+    add: left + right,
+    sub: left - right,
+    mul: left * right,
+    div: Math.floor(left / right),
+    rem: left % right,
+    min: Math.min(left, right),
+    max: Math.max(left, right),
+  };
+  return operations[node.operator] ?? Number.NaN;
+}
+
+describe.each(x86Targets)("tiles of $name", (target) => {
+  it.each(samples.map(({ transform }) => [transform.name, transform] as const))("%s", (_, transform) => {
+    const plan = planOf(transform, "all");
+    let compared = 0;
+    for (const variant of plan.variants) {
+      const { program, symbols } = lowerVariant(plan, variant, target, { name: "tiles", constants: {} });
+      for (const size of [64, 768, 4096]) {
+        const values = new Map(Object.entries(squareOf(size)));
+        const frame = symbols.map(({ name, value }) => [name, evaluateNumber(value, values)] as const);
+        for (const step of variant.steps) {
+          const phase = program.phases.find(({ name }) => name === step.name);
+          if (phase === undefined) continue;
+          const width = variant.activations.find(({ name }) => name === step.output)?.width ?? number(0);
+          const { tiles } = stepGeometry(step, width, variant.layout, lookupIn(plan.operands), target);
+          for (const batch of batches) {
+            const lowered = evaluate(phase.tiles, new Map([...frame, ["batch", batch]]));
+            const priced = evaluateNumber(tiles, new Map([...values, ["batch", batch]]));
+            expect(priced, `${variant.name} ${step.name} ${size} @${batch}`).toBe(lowered);
+            compared += 1;
+          }
+        }
+      }
+    }
+    expect(compared).toBeGreaterThanOrEqual(plan.variants.length * batches.length * 3);
+  });
+});
