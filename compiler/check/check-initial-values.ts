@@ -5,7 +5,7 @@ import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownName } from "../diagnostics/name-diagnostics.ts";
 import { valueShape } from "../diagnostics/shape-diagnostics.ts";
-import { listNames, suggestNames } from "../diagnostics/suggest-name.ts";
+import { suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 import {
   notInInitialValue,
   outputCount,
@@ -112,12 +112,12 @@ function claim(
 ): TensorDraft | null {
   const tensor = draft.tensors.get(name);
   if (tensor?.role !== "param") {
-    if (name !== "") {
+    if (name !== "" && draft.environment.lookup(name, span)?.kind !== "poison") {
       const params = [...draft.tensors.values()]
         .filter(({ role }) => role === "param")
         .map((param) => param.name);
       const near = suggestNames(name, params);
-      const help = near.length > 0 ? [`did you mean ${listNames(near)}?`] : ["`init` names params"];
+      const help = near.length > 0 ? suggestion(name, span, near) : ["`init` names params"];
       addProblem(draft.context, report(unknownName, span, { name }, { help }));
     }
     return null;
@@ -138,7 +138,9 @@ function claim(
 export function initialise(draft: TransformDraft, { names, value: syntax }: Statement<"init">): void {
   const value = draft.context.check(draft.environment, syntax);
   const [first, ...rest] = names;
-  if (first === undefined) return;
+  // The parts of a value belong together: without one of the params nothing can be said of the others.
+  if (first === undefined || (!draft.isComplete && names.some(({ name }) => !draft.tensors.has(name))))
+    return;
   if (value.kind !== "factors") {
     for (const name of names) giveValue(draft, name, value, syntax.span);
     return;

@@ -1,7 +1,6 @@
 /**
  * A file → its checked module: load what it imports, check its transforms, then its models and the imported
- * transforms that they use. Stops after loading when a file cannot be read as the language, because every later
- * message would be about text that is going to change.
+ * transforms that they use. What could not be read is left out, and nothing is said about what hangs on it.
  */
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { SourceText } from "../../grammar/text/source-text.ts";
@@ -32,10 +31,9 @@ const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
 export function checkModule(entry: string, host: CompilerHost): CheckResult {
   const loaded = loadModules(entry, host);
   const files = loaded.sources.map(({ file }) => file);
-  const syntaxBroken = loaded.diagnostics.some(({ code }) => code.startsWith("SPX1"));
   const finish = (found: readonly Diagnostic[]): Diagnostic[] =>
     addFixes(sortDiagnostics(found, files), filesOf(loaded), homesOf(host));
-  if (loaded.entry === null || syntaxBroken)
+  if (loaded.entry === null)
     return { module: null, diagnostics: finish(loaded.diagnostics), sources: loaded.sources };
   const diagnostics = [...loaded.diagnostics];
   const module = checkLoaded(loaded.entry, loaded.sources, diagnostics);

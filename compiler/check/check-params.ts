@@ -138,7 +138,8 @@ export function finishTensor(
   const { name, role, dimensions, type, support, blocks, recipe, span } = tensor;
   if (dimensions === null) return null;
   if (role === "param" && recipe === null) {
-    if (!draft.places.has(`= ${name}`)) addProblem(draft.context, report(paramWithoutValue, span, { name }));
+    if (draft.isComplete && !draft.places.has(`= ${name}`))
+      addProblem(draft.context, report(paramWithoutValue, span, { name }));
     return null;
   }
   const count = storedCount(tensor, dimensions, patterns);

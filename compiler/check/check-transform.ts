@@ -85,6 +85,7 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   const ordered = orderInitialValues(tensors, patterns);
   if ("cycle" in ordered) addProblem(context, ordered.cycle);
   if (
+    !draft.isComplete ||
     weight === null ||
     "cycle" in ordered ||
     context.diagnostics.some(({ severity }) => severity === "error")

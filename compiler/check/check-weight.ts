@@ -23,7 +23,8 @@ export function checkWeight(draft: TransformDraft): WeightExpression | null {
   );
   const [first, second] = weights;
   if (first === undefined) {
-    addProblem(context, report(weightMissing, syntax.name.span, { name: syntax.name.name }));
+    if (draft.isComplete)
+      addProblem(context, report(weightMissing, syntax.name.span, { name: syntax.name.name }));
     return null;
   }
   if (second !== undefined) {

@@ -8,7 +8,7 @@ import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { duplicateName, recursiveFunction } from "../diagnostics/name-diagnostics.ts";
 import { initialValueCycle } from "../diagnostics/training-diagnostics.ts";
-import type { ModuleScope } from "../modules/module-scope.ts";
+import { findDeclaration, type ModuleScope } from "../modules/module-scope.ts";
 import type { SymbolRange } from "../types/knowledge.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
 import type { CheckedArgument, WeightExpression } from "./checked-module.ts";
@@ -31,6 +31,8 @@ export interface TensorDraft {
 
 export interface TransformDraft {
   readonly syntax: TransformSyntax;
+  /** False when statements could not be read: what seems to be missing may stand in them. */
+  readonly isComplete: boolean;
   readonly module: ModuleScope;
   readonly context: CheckContext;
   readonly environment: Environment;
@@ -66,13 +68,18 @@ export interface DraftParts {
 export function startDraft(parts: DraftParts, context: CheckContext): TransformDraft {
   const values: TransformDraft["values"] = new Map();
   const lazy: TransformDraft["lazy"] = new Map();
+  const lost = parts.module.incomplete.get(parts.syntax);
+  const isLost = (name: string): boolean =>
+    lost !== undefined && (lost.has(name) || findDeclaration(parts.module, name) === undefined);
   const environment: Environment = {
     module: parts.module,
-    lookup: (name, span) => values.get(name)?.(span) ?? lookupLazy(context, lazy, name, span),
+    lookup: (name, span) =>
+      values.get(name)?.(span) ?? lookupLazy(context, lazy, name, span) ?? (isLost(name) ? poison : null),
     names: () => [...values.keys(), ...lazy.keys()],
   };
   return {
     syntax: parts.syntax,
+    isComplete: lost === undefined,
     module: parts.module,
     context,
     environment,

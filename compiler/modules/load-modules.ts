@@ -3,7 +3,7 @@
  * once, and each import of a module that exists is joined to its declarations.
  */
 
-import { parse } from "../../grammar/parser/parse.ts";
+import { type ParseResult, parse } from "../../grammar/parser/parse.ts";
 import type { ImportSyntax, ModuleSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
@@ -11,6 +11,7 @@ import { report } from "../diagnostics/define-diagnostic.ts";
 import { importCycle, moduleNotFound } from "../diagnostics/name-diagnostics.ts";
 import { listNames, suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 import type { CompilerHost } from "../host/compiler-host.ts";
+import { soundPart } from "./damage.ts";
 import { buildModuleScope, type ModuleScope, type ResolvedImport } from "./module-scope.ts";
 
 export interface LoadedModules {
@@ -35,6 +36,22 @@ interface Loading {
 }
 
 const preludeName = "std/prelude";
+
+/** What a host's files parsed to, because many files import the same ones. A text that has changed is parsed anew. */
+const parsed = new WeakMap<
+  CompilerHost,
+  Map<string, { readonly text: string; readonly result: ParseResult }>
+>();
+
+function parseOnce(host: CompilerHost, source: SourceText): ParseResult {
+  const files = parsed.get(host) ?? new Map<string, { text: string; result: ParseResult }>();
+  parsed.set(host, files);
+  const known = files.get(source.file);
+  if (known?.text === source.text) return known.result;
+  const result = parse(source);
+  files.set(source.file, { text: source.text, result });
+  return result;
+}
 
 export function loadModules(entry: string, host: CompilerHost): LoadedModules {
   const loading: Loading = {
@@ -69,13 +86,14 @@ function loadFile(loading: Loading, source: SourceText, name: string, standard: 
   loading.modules.set(source.file, null);
   loading.sources.push(source);
   loading.path.push({ file: source.file, name });
-  const { tree, diagnostics } = parse(source);
+  const { tree, diagnostics } = parseOnce(loading.host, source);
   loading.diagnostics.push(...diagnostics);
   loading.trees.set(source.file, tree);
-  const imports = tree.imports.map((syntax) => loadImport(loading, syntax, source.file));
+  const sound = soundPart(tree, diagnostics);
+  const imports = sound.tree.imports.map((syntax) => loadImport(loading, syntax, source.file));
   const preludeFile = loading.host.resolveStandard(preludeName);
   const prelude = source.file === preludeFile ? null : loadPrelude(loading, preludeFile);
-  const scope = buildModuleScope({ name, source, tree, standard, imports, prelude }, loading.diagnostics);
+  const scope = buildModuleScope({ name, source, sound, standard, imports, prelude }, loading.diagnostics);
   loading.path.pop();
   loading.modules.set(source.file, scope);
   return scope;

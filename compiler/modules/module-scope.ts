@@ -12,6 +12,7 @@ import type { SourceText, Span } from "../../grammar/text/source-text.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { duplicateDeclaration, nameNotInModule } from "../diagnostics/name-diagnostics.ts";
 import { listNames, suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
+import type { SoundPart } from "./damage.ts";
 
 export type Callable = FunctionSyntax | IntrinsicSyntax;
 
@@ -25,14 +26,17 @@ export interface ModuleScope {
   /** As imports name it; the file name for the entry. */
   readonly name: string;
   readonly source: SourceText;
+  /** What could be read. */
   readonly tree: ModuleSyntax;
   /** True for files of the standard library. */
   readonly standard: boolean;
   readonly own: ReadonlyMap<string, Declaration>;
   /** Own declarations and imports. */
   readonly names: ReadonlyMap<string, Declaration>;
-  /** Names whose import failed: known to exist, meaning unknown, so that their uses raise no second error. */
-  readonly broken: ReadonlySet<string>;
+  /** Names known to exist whose meaning could not be found, so that their uses raise no second error. */
+  readonly broken: { readonly has: (name: string) => boolean };
+  /** Transforms that lack statements, with the names that these declared. */
+  readonly incomplete: SoundPart["incomplete"];
   readonly prelude: ModuleScope | null;
 }
 
@@ -55,7 +59,7 @@ export interface ResolvedImport {
 export interface ScopeParts {
   readonly name: string;
   readonly source: SourceText;
-  readonly tree: ModuleSyntax;
+  readonly sound: SoundPart;
   readonly standard: boolean;
   readonly imports: readonly ResolvedImport[];
   readonly prelude: ModuleScope | null;
@@ -64,9 +68,21 @@ export interface ScopeParts {
 export function buildModuleScope(parts: ScopeParts, diagnostics: Diagnostic[]): ModuleScope {
   const own = new Map<string, Declaration>();
   const names = new Map<string, Declaration>();
-  const broken = new Set<string>();
-  const { name, source, tree, standard, prelude } = parts;
-  const scope: ModuleScope = { name, source, tree, standard, prelude, own, names, broken };
+  const broken = new Set(parts.sound.lost);
+  const { name, source, standard, prelude } = parts;
+  const { tree, lostMore, incomplete } = parts.sound;
+  const isUnknown = (wanted: string): boolean => !names.has(wanted) && prelude?.own.has(wanted) !== true;
+  const scope: ModuleScope = {
+    name,
+    source,
+    tree,
+    standard,
+    prelude,
+    own,
+    names,
+    broken: { has: (wanted) => broken.has(wanted) || (lostMore && isUnknown(wanted)) },
+    incomplete,
+  };
   const places = new Map<string, Span>();
   const isFree = (wanted: string, span: Span): boolean => {
     const before = places.get(wanted);
@@ -108,7 +124,8 @@ export function buildModuleScope(parts: ScopeParts, diagnostics: Diagnostic[]): 
       if (imported.name === "" || local.name === "") continue;
       const declaration = module?.own.get(imported.name);
       if (declaration === undefined) {
-        if (module !== null) diagnostics.push(missingName(imported, module));
+        if (module !== null && !module.broken.has(imported.name))
+          diagnostics.push(missingName(imported, module));
         broken.add(local.name);
         continue;
       }

@@ -45,7 +45,7 @@ test("mutated programs", () => {
   );
   // The property would say little if nearly every mutant stopped at its syntax.
   expect(checked).toBeGreaterThan(50);
-});
+}, 120_000);
 
 const doubling = (first: string, next: (name: string) => string): string => {
   const steps = Array.from({ length: 60 }, (_, index) => `  let t${index + 1} = ${next(`t${index}`)}`);

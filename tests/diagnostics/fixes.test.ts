@@ -46,7 +46,7 @@ describe("a fix takes its diagnostic away and brings no other:", () => {
 
 test("most mistakes have a fix, and many of the fixes are safe", () => {
   expect(new Set(cases.map(({ name }) => name)).size).toBeGreaterThan(50);
-  expect(cases.filter(({ help }) => help.applicability === "safe").length).toBeGreaterThan(20);
+  expect(cases.filter(({ help }) => help.applicability === "safe").length).toBeGreaterThan(15);
 });
 
 /** Rounds until nothing changes, as `spxc check --fix` does. */
