@@ -34,7 +34,8 @@ export function oracleValues(
   for (const [name, tensor] of Object.entries(given)) {
     tensors.set(name, { values: Float64Array.from(tensor.data), positions: null });
   }
-  for (const [name, parameter] of Object.entries(layer.parameters() as Parameters)) {
+  const computed = { ...layer.frozen(), ...(layer.parameters() as Parameters) };
+  for (const [name, parameter] of Object.entries(computed)) {
     const positions = "positions" in parameter ? [...parameter.positions] : null;
     tensors.set(name, { values: Float64Array.from(parameter.values), positions });
   }

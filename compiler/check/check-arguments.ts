@@ -10,6 +10,7 @@ import {
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { dimensionCount, dimensionNotPositive, unknownDimension } from "../diagnostics/shape-diagnostics.ts";
 import { suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
+import { quantizedNotFrozen } from "../diagnostics/training-diagnostics.ts";
 import { constNeeded, constWithoutDefault, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { printShape } from "../types/dimension.ts";
 import { substitute } from "../types/fold-number.ts";
@@ -187,6 +188,8 @@ function checkTensor(draft: TransformDraft, { name, span }: ParameterSyntax, typ
       }),
     );
   }
+  const rounding = `round it: \`frozen Q: ${type.quantized?.format} […] = ${name.name}\``;
+  refuseQuantized(draft, name.name, type, rounding);
   const dimensions = checkDimensions(draft, name.name, type.dimensions, type);
   const tensor: TensorDraft = {
     name: name.name,
@@ -195,6 +198,9 @@ function checkTensor(draft: TransformDraft, { name, span }: ParameterSyntax, typ
     span: name.span,
     dimensions,
     blocks: null,
+    computed: false,
+    quantization: null,
+    shared: false,
     support: null,
     recipe: null,
   };
@@ -202,6 +208,18 @@ function checkTensor(draft: TransformDraft, { name, span }: ParameterSyntax, typ
   draft.values.set(name.name, (use) => tensorValue(tensor, use));
   if (dimensions !== null)
     draft.arguments.push({ kind: "tensor", name: name.name, frozen: type.frozen, dimensions, span });
+}
+
+/** Values that are given or trained are what they are; only a `frozen` statement rounds. */
+export function refuseQuantized(
+  draft: TransformDraft,
+  name: string,
+  { quantized, span }: TensorType,
+  help: string,
+): void {
+  if (quantized === null) return;
+  const { format } = quantized;
+  addProblem(draft.context, report(quantizedNotFrozen, span, { name, format }, { help: [help] }));
 }
 
 /** Sides in canonical form, each obliged to be positive; null after a report. */

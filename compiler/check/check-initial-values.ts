@@ -1,4 +1,4 @@
-/** Initial values of params: a value, or a part of a factorization, as the recipe that makes it at load. */
+/** Initial values of params, and values of frozen tensors: a value, or a part of a factorization, as the recipe that makes it at load. */
 import type { Span } from "../../grammar/text/source-text.ts";
 import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
@@ -25,7 +25,7 @@ import {
   type Value,
 } from "./value.ts";
 
-/** Gives a param the recipe of `value`, written at `span`. */
+/** Gives a tensor the recipe of `value`, written at `span`. */
 export function giveValue(
   draft: TransformDraft,
   name: { readonly name: string; readonly span: Span },
@@ -105,13 +105,13 @@ const settle = (draft: TransformDraft, recipe: Recipe | Obstacle): Recipe | null
   return null;
 };
 
-/** The param to be given a value; null when it has one or does not exist. */
+/** The tensor to be given a value; null when it has one or does not exist. */
 function claim(
   draft: TransformDraft,
   { name, span }: { readonly name: string; readonly span: Span },
 ): TensorDraft | null {
   const tensor = draft.tensors.get(name);
-  if (tensor?.role !== "param") {
+  if (tensor?.computed !== true) {
     if (name !== "" && draft.environment.lookup(name, span)?.kind !== "poison") {
       const params = [...draft.tensors.values()]
         .filter(({ role }) => role === "param")

@@ -1,4 +1,4 @@
-/** Trained tensors: their types, supports and blocks, and how many values they store. */
+/** Tensors that statements declare, trained or frozen: types, supports, blocks, scales, and how many values they store. */
 
 import {
   apply,
@@ -6,18 +6,25 @@ import {
   number,
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
+import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
-import { blocksDoNotDivide, dimensionNotPositive } from "../diagnostics/shape-diagnostics.ts";
-import { paramWithoutValue } from "../diagnostics/training-diagnostics.ts";
+import {
+  blocksDoNotDivide,
+  dimensionCount,
+  dimensionNotPositive,
+  scalesDoNotDivide,
+} from "../diagnostics/shape-diagnostics.ts";
+import { paramWithoutValue, sharedReadsLayer } from "../diagnostics/training-diagnostics.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { canonicalDimension } from "../types/dimension.ts";
-import { checkDimensions } from "./check-arguments.ts";
+import { canonicalDimension, printShape } from "../types/dimension.ts";
+import { checkDimensions, refuseQuantized } from "./check-arguments.ts";
 import { addProblem, oblige } from "./check-context.ts";
 import { fitPattern } from "./check-masks.ts";
 import { asWhole } from "./check-numbers.ts";
 import { recordPattern } from "./check-patterns.ts";
 import type { CheckedPattern, CheckedTensor } from "./checked-module.ts";
 import { divides } from "./obligations.ts";
+import { namesRead } from "./order-initial-values.ts";
 import {
   declareName,
   type Statement,
@@ -26,31 +33,82 @@ import {
   tensorValue,
 } from "./transform-draft.ts";
 
-/** Requires that arguments are declared; ensures the param's shape is known to every expression. */
-export function declareParam(draft: TransformDraft, { name, type }: Statement<"param">): void {
+export type TensorStatement = Statement<"param"> | Statement<"frozen">;
+
+/** Requires that arguments are declared; ensures the tensor's shape is known to every expression. */
+export function declareTensor(draft: TransformDraft, statement: TensorStatement): void {
+  const { name, type } = statement;
   if (!declareName(draft, name.name, name.span)) return;
-  if (type.frozen) {
-    const facts = { expected: "the shape of a param", found: "`frozen`" };
-    addProblem(
-      draft.context,
-      report(wrongKind, type.span, facts, { help: ["params are trained; frozen tensors are arguments"] }),
-    );
-  }
+  refuseSecondRole(draft, statement);
   const dimensions = checkDimensions(draft, name.name, type.dimensions, type);
   const blocks = dimensions === null ? null : checkBlocks(draft, name.name, type, dimensions);
   const valid = type.structure !== "blockdiag" || blocks !== null;
+  const quantization =
+    statement.kind === "frozen" && dimensions !== null
+      ? checkQuantization(draft, name.name, type, dimensions)
+      : null;
   const tensor: TensorDraft = {
     name: name.name,
-    role: "param",
+    role: statement.kind,
     type,
     span: name.span,
     dimensions: valid ? dimensions : null,
     blocks,
+    computed: true,
+    quantization,
+    shared: statement.shared,
     support: null,
     recipe: null,
   };
   draft.tensors.set(name.name, tensor);
   draft.values.set(name.name, (use) => tensorValue(tensor, use));
+}
+
+/** The word of the statement says the role. */
+function refuseSecondRole(draft: TransformDraft, { kind, name, type }: TensorStatement): void {
+  if (kind === "param")
+    refuseQuantized(draft, name.name, type, `write \`frozen ${name.name}\` unless it is trained`);
+  if (!type.frozen) return;
+  const facts = { expected: `the shape of a ${kind === "param" ? "param" : "tensor"}`, found: "`frozen`" };
+  const help =
+    kind === "param"
+      ? "a tensor that is computed and not trained is a statement: `frozen R: [out, in] = …`"
+      : "`frozen` stands before the name alone";
+  addProblem(draft.context, report(wrongKind, type.span, facts, { help: [help] }));
+}
+
+/** A grid is for matrices, whose rows are divided into runs with one scale. */
+function checkQuantization(
+  draft: TransformDraft,
+  name: string,
+  { quantized, span }: TensorDraft["type"],
+  dimensions: readonly NumberExpression[],
+): QuantizedType | null {
+  if (quantized === null) return null;
+  const { format: grid, block } = quantized;
+  const [, columns, more] = dimensions;
+  if (columns === undefined || more !== undefined) {
+    const facts = { expected: `a matrix of type \`${grid}\``, found: printShape(dimensions) };
+    addProblem(draft.context, report(dimensionCount, span, facts));
+    return null;
+  }
+  if (block === null) return { grid, block: null };
+  const { context, environment } = draft;
+  const size = asWhole(context, context.check(environment, block), block.span, "a number of entries");
+  if (size === null) return null;
+  const reason = `\`${name}\` has one scale for ${printNumber(size)} entries of a row`;
+  const positive = apply(">", size, number(0));
+  oblige(context, {
+    kind: dimensionNotPositive,
+    condition: positive,
+    text: printNumber(positive),
+    span: block.span,
+    reason,
+  });
+  const condition = divides(size, columns);
+  const text = printNumber(condition);
+  oblige(context, { kind: scalesDoNotDivide, condition, text, span: block.span, reason });
+  return { grid, block: size };
 }
 
 function checkBlocks(
@@ -93,8 +151,8 @@ function checkBlocks(
   return blocks;
 }
 
-/** Joins a sparse param to the pattern after `on`, or to an anonymous one of its own. */
-export function joinSupport(draft: TransformDraft, { name, type }: Statement<"param">): void {
+/** Joins a sparse tensor to the pattern after `on`, or to an anonymous one of its own. */
+export function joinSupport(draft: TransformDraft, { name, type }: TensorStatement): void {
   const tensor = draft.tensors.get(name.name);
   const [rows, columns] = tensor?.dimensions ?? [];
   if (
@@ -135,11 +193,12 @@ export function finishTensor(
   tensor: TensorDraft,
   patterns: ReadonlyMap<string, CheckedPattern>,
 ): CheckedTensor | null {
-  const { name, role, dimensions, type, support, blocks, recipe, span } = tensor;
+  const { name, role, dimensions, type, support, blocks, recipe, quantization, shared, span } = tensor;
   if (dimensions === null) return null;
+  if (shared) refuseLayersOwn(draft, tensor);
+  if (draft.places.has(`= ${name}`) && recipe === null) return null;
   if (role === "param" && recipe === null) {
-    if (draft.isComplete && !draft.places.has(`= ${name}`))
-      addProblem(draft.context, report(paramWithoutValue, span, { name }));
+    if (draft.isComplete) addProblem(draft.context, report(paramWithoutValue, span, { name }));
     return null;
   }
   const count = storedCount(tensor, dimensions, patterns);
@@ -149,9 +208,18 @@ export function finishTensor(
   return {
     ...{ name, role, dimensions, structure, support, supportShape, blocks, count, recipe, span },
     drawn: "stored",
-    quantization: null,
-    shared: false,
+    ...{ quantization, shared },
   };
+}
+
+/** What is computed from a layer's weight or chosen for its shape is not the same in every layer. */
+function refuseLayersOwn(draft: TransformDraft, { name, recipe, support, span }: TensorDraft): void {
+  const own =
+    support ??
+    (recipe === null ? [] : namesRead(recipe)).find((read) => draft.tensors.get(read)?.shared !== true);
+  if (own === undefined) return;
+  const read = support === null ? `\`${own}\`` : `the support \`${own}\``;
+  addProblem(draft.context, report(sharedReadsLayer, span, { name, read }));
 }
 
 function storedCount(

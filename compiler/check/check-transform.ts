@@ -13,7 +13,7 @@ import { checkArguments, constantsOf } from "./check-arguments.ts";
 import { addProblem, type CheckContext } from "./check-context.ts";
 import { checkExpression } from "./check-expression.ts";
 import { giveValue, initialise } from "./check-initial-values.ts";
-import { declareParam, finishTensor, joinSupport } from "./check-params.ts";
+import { declareTensor, finishTensor, joinSupport, type TensorStatement } from "./check-params.ts";
 import { finishPattern, startPattern } from "./check-patterns.ts";
 import { checkWeight, warnOfUnused } from "./check-weight.ts";
 import type { CheckedPattern, CheckedTensor, CheckedTransform } from "./checked-module.ts";
@@ -70,7 +70,7 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   declareStatements(draft);
   // Also those that nothing reads: a mistake in them is a mistake.
   for (const lazyName of draft.lazy.keys()) draft.environment.lookup(lazyName, syntax.name.span);
-  for (const statement of statementsOf(draft, "param")) joinSupport(draft, statement);
+  for (const statement of tensorStatements(draft)) joinSupport(draft, statement);
   for (const statement of statementsOf(draft, "require")) checkRequire(draft, module, statement.condition);
   giveValues(draft);
   const weight = checkWeight(draft);
@@ -113,6 +113,11 @@ const statementsOf = <Kind extends StatementSyntax["kind"]>(
 ): Statement<Kind>[] =>
   draft.syntax.statements.filter((statement): statement is Statement<Kind> => statement.kind === kind);
 
+const tensorStatements = (draft: TransformDraft): TensorStatement[] =>
+  draft.syntax.statements.filter(
+    (statement): statement is TensorStatement => statement.kind === "param" || statement.kind === "frozen",
+  );
+
 function declareStatements(draft: TransformDraft): void {
   const { context, environment } = draft;
   for (const statement of draft.syntax.statements) {
@@ -135,7 +140,7 @@ function declareStatements(draft: TransformDraft): void {
       });
     }
   }
-  for (const statement of statementsOf(draft, "param")) declareParam(draft, statement);
+  for (const statement of tensorStatements(draft)) declareTensor(draft, statement);
 }
 
 function checkRequire(draft: TransformDraft, module: ModuleScope, condition: ExpressionSyntax): void {
@@ -175,7 +180,7 @@ function constantsIn(draft: TransformDraft, condition: ExpressionSyntax): Label[
 }
 
 function giveValues(draft: TransformDraft): void {
-  for (const { name, value } of statementsOf(draft, "param")) {
+  for (const { name, value } of tensorStatements(draft)) {
     const isDeclared = draft.tensors.get(name.name)?.span === name.span;
     if (value !== null && isDeclared)
       giveValue(draft, name, draft.context.check(draft.environment, value), value.span);

@@ -109,9 +109,13 @@ export function warnOfUnused(
     ]),
     ...patterns.flatMap(({ recipe }) => namesRead(recipe)),
   ]);
-  for (const { name, role, span } of tensors) {
-    if (inWeight.has(name) || role === "source") continue;
-    addProblem(draft.context, report(role === "frozen" ? frozenUnused : paramUnused, span, { name }));
+  for (const { name, role, recipe, span } of tensors) {
+    // A frozen tensor that is computed may be a step towards another one.
+    if (inWeight.has(name) || role === "source" || (role === "frozen" && read.has(name) && recipe !== null))
+      continue;
+    const isComputed = role === "frozen" && recipe !== null;
+    const parts = isComputed ? { help: ["use it in `weight = …`, or remove it"] } : {};
+    addProblem(draft.context, report(role === "frozen" ? frozenUnused : paramUnused, span, { name }, parts));
   }
   for (const { name, span } of patterns) {
     if (!read.has(name)) addProblem(draft.context, report(maskUnused, span, { name }));

@@ -18,12 +18,6 @@ const isKind =
     "kind" in node && node.kind === kind;
 
 const rows: readonly Row[] = [
-  { construct: "`shared`", holds: (node) => "shared" in node && node.shared },
-  { construct: "a `frozen` statement", holds: isKind("frozen") },
-  {
-    construct: "a quantized type",
-    holds: (node) => "type" in node && node.type.kind === "tensor-type" && node.type.quantized !== null,
-  },
   { construct: "a family of patterns", holds: (node) => "count" in node && node.count !== null },
   { construct: "a `schedule`", holds: isKind("schedule") },
   { construct: "a `phase`", holds: isKind("phase") },

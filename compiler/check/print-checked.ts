@@ -25,7 +25,9 @@ function printTransform(transform: CheckedTransform): string {
     ...transform.requirements.map(({ text, code, reason }) => `  at load ${text}  // ${code}: ${reason}`),
     ...transform.proven.map(({ text, reason }) => `  proven  ${text}  // ${reason}`),
     ...transform.patterns.map((pattern) => `  ${printPattern(pattern)}`),
-    ...transform.tensors.filter(({ role }) => role === "param").map((tensor) => `  ${printParam(tensor)}`),
+    ...transform.tensors
+      .filter(({ recipe }) => recipe !== null)
+      .map((tensor) => `  ${printComputed(tensor)}`),
     `  order ${transform.order.length === 0 ? "nothing" : transform.order.join(", ")}`,
     `  weight ${printShape([transform.weight.rows, transform.weight.columns])} = ${printWeight(transform.weight)}`,
   ];
@@ -49,11 +51,16 @@ const printPatternShape = (shape: PatternShape): string =>
 const printPattern = ({ name, mode, shape, rows, columns, count, recipe }: CheckedPattern): string =>
   `pattern ${name}: ${mode === "structural" ? "" : `${mode} `}${printPatternShape(shape)} ${printShape([rows, columns])} count ${printNumber(count)} = ${printRecipe(recipe)}`;
 
-function printParam({ name, structure, dimensions, support, blocks, count, recipe }: CheckedTensor): string {
-  const kind = structure === "dense" ? "" : `${structure} `;
+function printComputed(tensor: CheckedTensor): string {
+  const { name, role, structure, dimensions, support, blocks, count, recipe, quantization, shared } = tensor;
+  const kind = quantization?.grid ?? (structure === "dense" ? "" : structure);
+  const type = `${kind === "" ? "" : `${kind} `}${printShape(dimensions)}`;
   const place = support === null ? "" : ` on ${support}`;
+  const run = quantization?.block ?? null;
   const parts = blocks === null ? "" : ` blocks ${printNumber(blocks)}`;
-  return `param ${name}: ${kind}${printShape(dimensions)}${place}${parts} count ${printNumber(count)} = ${recipe === null ? "" : printRecipe(recipe)}`;
+  const scales = run === null ? "" : ` block ${printNumber(run)}`;
+  const value = recipe === null ? "" : printRecipe(recipe);
+  return `${shared ? "shared " : ""}${role} ${name}: ${type}${place}${parts}${scales} count ${printNumber(count)} = ${value}`;
 }
 
 export function printRecipe(recipe: Recipe): string {

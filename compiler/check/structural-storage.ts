@@ -59,7 +59,9 @@ export function storeStructurally(
     const [mask, ...others] = uses.get(tensor.name) ?? [];
     const pattern = patterns.find(({ name, mode }) => name === mask && mode === "structural");
     const isMatrix = tensor.structure === "dense" && tensor.dimensions.length === 2;
-    if (tensor.role !== "param" || !isMatrix || pattern === undefined || others.length > 0) return tensor;
+    // A shared one stays whole, because every layer has a mask of its own.
+    const isOwn = tensor.role === "param" && !tensor.shared;
+    if (!isOwn || !isMatrix || pattern === undefined || others.length > 0) return tensor;
     const { name: support, shape: supportShape, count } = pattern;
     return { ...tensor, structure: "sparse", support, supportShape, count, drawn: "dense" };
   });

@@ -4,6 +4,7 @@ import type { StatementSyntax, TransformSyntax, TypeSyntax } from "../../grammar
 import type { Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { duplicateName, recursiveFunction } from "../diagnostics/name-diagnostics.ts";
@@ -25,6 +26,10 @@ export interface TensorDraft {
   /** Null when they were wrong. */
   readonly dimensions: readonly NumberExpression[] | null;
   readonly blocks: NumberExpression | null;
+  /** True for a `param` or `frozen` statement, whose value is computed; false for an argument. */
+  readonly computed: boolean;
+  readonly quantization: QuantizedType | null;
+  readonly shared: boolean;
   support: string | null;
   recipe: Recipe | null;
 }

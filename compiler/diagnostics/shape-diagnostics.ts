@@ -98,6 +98,15 @@ export const blocksDoNotDivide = defineDiagnostic<{ condition: string; values: s
     `equal diagonal blocks do not fill the matrix: \`${condition}\` cannot hold${values}`,
 });
 
+export const scalesDoNotDivide = defineDiagnostic<{ condition: string; values: string }>({
+  code: "SPX4107",
+  name: "scales-do-not-divide",
+  severity: "error",
+  summary: "the entries that share a scale do not fill the rows of a quantized matrix",
+  message: ({ condition, values }) =>
+    `runs of entries with one scale do not fill a row: \`${condition}\` cannot hold${values}`,
+});
+
 export const strideDoesNotDivide = defineDiagnostic<{ condition: string; values: string }>({
   code: "SPX4104",
   name: "stride-does-not-divide",

@@ -115,6 +115,24 @@ export const valueStructure = defineDiagnostic<{ name: string; structure: string
   help: () => "start it from a number, a distribution or a projection",
 });
 
+export const quantizedNotFrozen = defineDiagnostic<{ name: string; format: string }>({
+  code: "SPX5014",
+  name: "quantized-not-frozen",
+  severity: "error",
+  summary: "a quantized type stands where values are given or trained",
+  message: ({ name, format }) =>
+    `\`${name}\` cannot be ${format}: only a \`frozen\` statement rounds its value`,
+});
+
+export const sharedReadsLayer = defineDiagnostic<{ name: string; read: string }>({
+  code: "SPX5015",
+  name: "shared-reads-layer",
+  severity: "error",
+  summary: "a shared tensor depends on something that each layer has for itself",
+  message: ({ name, read }) => `\`${name}\` is shared by all layers, and ${read} is another in each`,
+  help: () => "start it from a number, a distribution or another shared tensor, or drop `shared`",
+});
+
 export const groupCounts = defineDiagnostic<{ n: number; m: number }>({
   code: "SPX5101",
   name: "group-counts",

@@ -7,8 +7,10 @@ import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import {
   evaluateNumber,
   type NumberExpression,
+  printNumber,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
+import { quantizedBytes } from "../../runtime/contract/quantized-type.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
@@ -16,6 +18,7 @@ import { printTerm } from "../algebra/print-algebra.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
+import { foldNumber } from "../types/fold-number.ts";
 import type { VariantDraft } from "./build-variant.ts";
 import { candidatePlans } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
@@ -113,10 +116,28 @@ function planOf(
     backward,
     rates: identityOf(rates),
     rejected: [...rejected, ...dropped],
-    notes: [...new Set([...notes, ...drafts.flatMap((draft) => draft.notes), ...backwardNotes])],
+    notes: [
+      ...new Set([
+        ...notes,
+        ...drafts.flatMap((draft) => draft.notes),
+        ...backwardNotes,
+        ...quantizationNotes(graph.tensors),
+      ]),
+    ],
     specializations: specializationsOf(graph.root, transform),
   };
 }
+
+/** Codes stay in the layer, and what kernels read is unpacked from them. */
+const quantizationNotes = (tensors: AlgebraGraph["tensors"]): string[] =>
+  tensors.flatMap(({ name, quantization, dimensions }) => {
+    const [rows, columns] = dimensions;
+    if (quantization === null || rows === undefined || columns === undefined) return [];
+    const bytes = printNumber(foldNumber(quantizedBytes(quantization, rows, columns)));
+    return [
+      `${name} is held as ${quantization.grid} in ${bytes} bytes and packed for kernels in single precision`,
+    ];
+  });
 
 const operandsOf = (variants: readonly Variant[]): Set<string> =>
   new Set(variants.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))));

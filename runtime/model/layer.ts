@@ -13,6 +13,7 @@ import { frozenTensor } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
 import { createBackward } from "./layer-backward.ts";
 import { createLayerCalls, type LayerCalls } from "./layer-calls.ts";
+import type { LayerParameter } from "./parameter-values.ts";
 import { type SavedIdentity, saveParameters } from "./saved-parameters.ts";
 
 /** A parameter with all its values. `values` is live: change it in place, then call `updated`. */
@@ -116,8 +117,8 @@ export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParame
   parameters(): P;
   /** The masks and supports by name. */
   patterns(): Readonly<Record<string, LayerPattern>>;
-  /** The frozen tensors that the transform computes at load, written out; a quantized one as the values of its grid. */
-  frozen(): Readonly<Record<string, Tensor<"f32">>>;
+  /** Copies of the frozen tensors that the transform computed at load; a quantized one as the values of its grid. */
+  frozen(): Readonly<Record<string, DenseParameter | SparseParameter>>;
   /** To be called after values of parameters were changed in place; of shared ones, on any of the layers. */
   updated(): void;
   /** Writes the parameters as safetensors; `load({ …, parameters: path })` restores them bit for bit. */
@@ -181,7 +182,7 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     // The emitted declarations name the parameters of this very manifest.
     parameters: () => lentParameters(state) as P,
     patterns: () => lentPatterns(state),
-    frozen: () => writtenOut(state),
+    frozen: () => copiedFrozen(state),
     updated: calls.updated,
     save: (path) => saveParameters(path, state.parameters, identity),
     plan: (batch) => describePlan(calls, device.level, symbols, batch),
@@ -212,21 +213,21 @@ function describePlan(
   }));
 }
 
-function lentParameters(state: LayerState): Record<string, DenseParameter | SparseParameter> {
-  return Object.fromEntries(
-    [...state.parameters].map(([name, { target, values }]) => {
-      const { support, stored, dimensions } = target;
-      if (support === null) return [name, { values, shape: stored }];
-      return [name, { values, shape: dimensions, positions: positionsOf(support) }];
-    }),
-  );
+const lentParameters = (state: LayerState): Record<string, DenseParameter | SparseParameter> =>
+  Object.fromEntries([...state.parameters].map(([name, parameter]) => [name, lent(parameter)]));
+
+function lent({ target, values }: LayerParameter): DenseParameter | SparseParameter {
+  const { support, stored, dimensions } = target;
+  if (support === null) return { values, shape: stored };
+  return { values, shape: dimensions, positions: positionsOf(support) };
 }
 
-function writtenOut({ frozen }: LayerState): Record<string, Tensor<"f32">> {
+function copiedFrozen({ frozen }: LayerState): Record<string, DenseParameter | SparseParameter> {
   return Object.fromEntries(
     [...frozen].map(([name, value]) => {
-      const { shape, values } = frozenTensor(value);
-      return [name, tensor("f32", shape, values.slice())];
+      if (value.kind === "stored")
+        return [name, { ...lent(value.tensor), values: value.tensor.values.slice() }];
+      return [name, frozenTensor(value)];
     }),
   );
 }
