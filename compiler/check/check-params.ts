@@ -14,7 +14,7 @@ import {
   dimensionNotPositive,
   scalesDoNotDivide,
 } from "../diagnostics/shape-diagnostics.ts";
-import { paramWithoutValue, sharedReadsLayer } from "../diagnostics/training-diagnostics.ts";
+import { paramWithoutValue, valueReadsLayer } from "../diagnostics/training-diagnostics.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { canonicalDimension, printShape } from "../types/dimension.ts";
 import { checkDimensions, refuseQuantized } from "./check-arguments.ts";
@@ -219,7 +219,7 @@ function refuseLayersOwn(draft: TransformDraft, { name, recipe, support, span }:
     (recipe === null ? [] : namesRead(recipe)).find((read) => draft.tensors.get(read)?.shared !== true);
   if (own === undefined) return;
   const read = support === null ? `\`${own}\`` : `the support \`${own}\``;
-  addProblem(draft.context, report(sharedReadsLayer, span, { name, read }));
+  addProblem(draft.context, report(valueReadsLayer, span, { name, read }));
 }
 
 function storedCount(

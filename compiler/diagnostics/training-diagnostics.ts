@@ -124,7 +124,7 @@ export const quantizedNotFrozen = defineDiagnostic<{ name: string; format: strin
     `\`${name}\` cannot be ${format}: only a \`frozen\` statement rounds its value`,
 });
 
-export const sharedReadsLayer = defineDiagnostic<{ name: string; read: string }>({
+export const valueReadsLayer = defineDiagnostic<{ name: string; read: string }>({
   code: "SPX5015",
   name: "shared-reads-layer",
   severity: "error",
