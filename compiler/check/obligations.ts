@@ -160,7 +160,9 @@ function refute(
         (label) => label.span.start !== span.start || label.span.file !== span.file,
       ),
       because: isStated ? [] : [reason],
-      help: never ? [] : [`with the default values \`${shown}\` would have to hold: choose another default`],
+      ...(never
+        ? {}
+        : { help: [`with the default values \`${shown}\` would have to hold: choose another default`] }),
     },
   );
 }

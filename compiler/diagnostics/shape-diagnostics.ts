@@ -29,6 +29,7 @@ export const valueShape = defineDiagnostic<{ name: string; expected: string; fou
   severity: "error",
   summary: "a tensor is given for something of another shape",
   message: ({ name, expected, found }) => `\`${name}\` is ${expected}, and the tensor given is ${found}`,
+  help: ({ expected }) => `give a tensor of the shape ${expected.replace(/^a pattern /, "")}`,
 });
 
 export const dimensionCount = defineDiagnostic<{ expected: string; found: string }>({
@@ -78,6 +79,7 @@ export const notDivisible = defineDiagnostic<{ condition: string; values: string
   severity: "error",
   summary: "a `require` about divisibility cannot hold",
   message: ({ condition, values }) => `\`${condition}\` cannot hold${values}`,
+  help: () => "change one of the sizes, or the condition",
 });
 
 export const groupsDoNotDivide = defineDiagnostic<{ condition: string; values: string }>({
@@ -183,4 +185,5 @@ export const requirementRefuted = defineDiagnostic<{ condition: string; values: 
   severity: "error",
   summary: "a `require` cannot hold",
   message: ({ condition, values }) => `\`${condition}\` cannot hold${values}`,
+  help: () => "change one of the numbers, or the condition",
 });

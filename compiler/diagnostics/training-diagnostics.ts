@@ -95,6 +95,10 @@ export const sumTooLong = defineDiagnostic<{ found: number; limit: number }>({
   severity: "error",
   summary: "a sum has no term, or more than the compiler writes out",
   message: ({ found, limit }) => `a sum has 1 to ${limit} terms, and this one has ${found}`,
+  help: ({ found }) =>
+    found < 1
+      ? "leave the sum out, or give it a term"
+      : "write it as a product: `B @ A` is a sum over its rank",
 });
 
 export const outputCount = defineDiagnostic<{ expected: number; found: number }>({
@@ -104,6 +108,7 @@ export const outputCount = defineDiagnostic<{ expected: number; found: number }>
   summary: "`init` names another number of params than the value has parts",
   message: ({ expected, found }) =>
     `the value has ${expected} part${expected === 1 ? "" : "s"}, and \`init\` names ${found}`,
+  help: ({ expected }) => (expected === 1 ? "name one param" : `name ${expected} params: \`init L, R = …\``),
 });
 
 export const valueStructure = defineDiagnostic<{ name: string; structure: string }>({

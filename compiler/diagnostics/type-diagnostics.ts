@@ -1,12 +1,22 @@
 /** Phase 3: kinds of values, number types, arguments. */
 import { defineDiagnostic } from "./define-diagnostic.ts";
 
+/** What to write where another kind stands. */
+const insteadOf: Readonly<Record<string, string>> = {
+  "a condition": "compare it with something: `r <= out`, `in % 4 == 0`",
+  "a number": "write a number, a dimension or a number argument",
+  "a matrix": "write a tensor, or sums and products of tensors",
+  "a number or a matrix": "write a number, a tensor, or sums and products of them",
+  "a pattern": "write the name of a mask or a support, or a selection such as `topk(abs(W), 64)`",
+};
+
 export const wrongKind = defineDiagnostic<{ expected: string; found: string }>({
   code: "SPX3001",
   name: "wrong-kind",
   severity: "error",
   summary: "a value of another kind stands where a number, matrix, pattern or condition must stand",
   message: ({ expected, found }) => `${expected} must stand here, not ${found}`,
+  help: ({ expected }) => insteadOf[expected] ?? `write ${expected}`,
 });
 
 export const notAValue = defineDiagnostic<{ name: string; found: string }>({
@@ -59,6 +69,7 @@ export const outOfRange = defineDiagnostic<{ name: string; found: string; expect
   severity: "error",
   summary: "a number lies outside the range of its type",
   message: ({ name, found, expected }) => `\`${name}\` must lie ${expected}, and is ${found}`,
+  help: ({ expected }) => `write a number ${expected}`,
 });
 
 export const constNeeded = defineDiagnostic<{ expected: string; found: string }>({
@@ -78,6 +89,7 @@ export const tooManyArguments = defineDiagnostic<{ name: string; expected: numbe
   summary: "a call has more arguments than the declaration",
   message: ({ name, expected, found }) =>
     `\`${name}\` takes ${expected} argument${expected === 1 ? "" : "s"}, and gets ${found}`,
+  help: ({ expected }) => `give ${expected === 0 ? "none" : `only ${expected}`}`,
 });
 
 export const missingArgument = defineDiagnostic<{ name: string; argument: string }>({

@@ -1,14 +1,14 @@
 /** The catalogue holds every code once, and every explanation is true. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
-import { dirname, join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { join } from "node:path";
 import { describe, expect, test } from "vitest";
 import { checkModule } from "../../compiler/check/check-module.ts";
 import { catalogue } from "../../compiler/diagnostics/catalogue.ts";
+import { syntaxProblems } from "../../grammar/parser/syntax-problems.ts";
 import { textHost } from "../check/text-host.ts";
+import { fixtureFiles, fixtures, fixturesFolder } from "./fixture-files.ts";
 
-const here = dirname(fileURLToPath(import.meta.url));
-const explanations = join(here, "../../compiler/diagnostics/explanations");
+const explanations = join(fixturesFolder, "../../compiler/diagnostics/explanations");
 const pages = catalogue.filter(({ explanation }) => explanation === "file");
 /** Phases 2 to 5 speak of programs; the pages of other phases speak of machines and options. */
 const explained = pages.filter(({ code }) => /^SPX[2-5]/.test(code));
@@ -42,13 +42,37 @@ describe("catalogue", () => {
     const codes = new Set(pages.map(({ code }) => code));
     for (const { code } of pages) expect(existsSync(join(explanations, `${code}.md`)), code).toBe(true);
     for (const file of readdirSync(explanations)) expect(codes).toContain(file.replace(/\.md$/, ""));
-    for (const folder of readdirSync(here).filter((name) => name.startsWith("SPX")))
-      expect(codes).toContain(folder.slice(0, 7));
+    const folders = new Set(catalogue.map(({ code, name }) => `${code}-${name}`));
+    for (const folder of fixtures) expect(folders).toContain(folder);
   });
 
   test.each(explained)("$code is explained, and reached by a fixture", ({ code, name }) => {
-    expect(existsSync(join(here, `${code}-${name}`, "case.spx"))).toBe(true);
+    expect(existsSync(join(fixturesFolder, `${code}-${name}`, "case.spx"))).toBe(true);
     expect(codesOf(examplesOf(code, "Fails"))).toEqual([code]);
     expect(codesOf(examplesOf(code, "Works"))).toEqual([]);
+  });
+
+  test.each(Object.entries(syntaxProblems))("%s has a page whose examples are true", (_, row) => {
+    expect(codesOf({ "case.spx": row.wrong })).toEqual([row.code]);
+    expect(codesOf({ "case.spx": row.right })).toEqual([]);
+  });
+
+  test("every code of the text of a program is reached by a fixture", () => {
+    const reached = new Set(fixtures.map((folder) => folder.slice(0, 7)));
+    const unreached = catalogue.filter(({ code }) => /^SPX[1-5]/.test(code) && !reached.has(code));
+    expect(unreached).toEqual([]);
+  });
+
+  test("texts keep to the rules of style", () => {
+    for (const folder of fixtures) {
+      for (const problem of checkModule("case.spx", textHost(fixtureFiles(folder))).diagnostics) {
+        const { message, primary, secondary, because, help } = problem;
+        expect(message, folder).toMatch(/^[`a-z[].*[^.]$/s);
+        expect(message, folder).not.toMatch(/\b(?:illegal|invalid)\b/);
+        expect(help.length + because.length, `${folder} says what to do or why`).toBeGreaterThan(0);
+        for (const { text } of [...(primary === null ? [] : [primary]), ...secondary])
+          expect(text.split(" ").length, `${folder}: ${text}`).toBeLessThanOrEqual(8);
+      }
+    }
   });
 });

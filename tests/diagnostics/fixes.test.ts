@@ -2,22 +2,15 @@
 import { describe, expect, test } from "vitest";
 import { checkModule } from "../../compiler/check/check-module.ts";
 import { applyEdits, applyFixes, type Trust } from "../../compiler/fixes/apply-fixes.ts";
-import { syntaxProblems } from "../../grammar/parser/syntax-problems.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import { textHost } from "../check/text-host.ts";
 import { fixtureFiles, fixtures } from "./fixture-files.ts";
 
 type Files = Readonly<Record<string, string>>;
 
-const programs: Readonly<Record<string, Files>> = {
-  ...Object.fromEntries(fixtures.map((folder) => [folder, fixtureFiles(folder)])),
-  ...Object.fromEntries(
-    Object.values(syntaxProblems).map(({ code, title, wrong }) => [
-      `${code} ${title}`,
-      { "case.spx": wrong },
-    ]),
-  ),
-};
+const programs: Readonly<Record<string, Files>> = Object.fromEntries(
+  fixtures.map((folder) => [folder, fixtureFiles(folder)]),
+);
 
 const problemsOf = (files: Files): readonly Diagnostic[] =>
   checkModule("case.spx", textHost(files)).diagnostics;
