@@ -1,5 +1,5 @@
 /** Measured against predicted times as text, and how good the choices are that follow from the prices. */
-import { median } from "../quickstart/interleaved-timing.ts";
+import { median } from "../../compiler/calibrate/interleaved-timing.ts";
 import type { MeasuredVariant } from "./measure-variants.ts";
 
 const pointOf = ({ transform, numbers, out, inputs, batch }: MeasuredVariant): string => {

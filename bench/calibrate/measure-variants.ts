@@ -1,10 +1,10 @@
 /** Every variant of one transform at one size, interleaved, against its predicted time. */
 
+import { openForced } from "../../compiler/calibrate/forced-variant.ts";
+import { timeInterleaved } from "../../compiler/calibrate/interleaved-timing.ts";
 import type { Manifest } from "../../runtime/contract/manifest.ts";
 import type { Layer } from "../../runtime/index.ts";
 import { predictCost } from "../../runtime/model/choose-variant.ts";
-import { timeInterleaved } from "../quickstart/interleaved-timing.ts";
-import { openForced } from "./forced-variant.ts";
 
 export interface MeasuredVariant {
   readonly transform: string;

@@ -1,8 +1,9 @@
 /** One layer of the quickstart: compared with the oracle, timed against the dense peers, as a row of the table. */
+
+import { median, pairedRatio, timeInterleaved } from "../../compiler/calibrate/interleaved-timing.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import type { DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
 import type { DensePeer } from "./dense-peers.ts";
-import { median, pairedRatio, timeInterleaved } from "./interleaved-timing.ts";
 import { type GivenMatrix, oracleForward, oracleWeight, relativeError } from "./layer-oracle.ts";
 import type { LayerRow } from "./quickstart-table.ts";
 

@@ -80,6 +80,7 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .option("-o, --output <folder>", "where the artefact goes", "build")
     .option("--runtime <specifier>", "what the module imports the runtime from", "spx/runtime")
     .option("--keep-ir", "leave the LLVM text beside the artefact")
+    .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
     .option("--timings", "say how long each stage took")
     .option("--json", "result as JSON on standard output")
     .addHelpText("after", "\nExamples:\n  $ spxc build dsee.spx -o build\n  $ spxc build model.spx --timings")
@@ -100,6 +101,8 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
       "a number argument or dimension, e.g. r=8; may be repeated",
       collect,
     )
+    .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
+    .option("--level <suffix>", "instruction-set level to price for", "v4")
     .option("--json", "the explanation as JSON")
     .addHelpText(
       "after",
@@ -108,6 +111,20 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .action(async (subject: string, options: import("./commands/explain.ts").ExplainOptions) => {
       const { explain } = await import("./commands/explain.ts");
       ended(await explain(subject, options));
+    });
+
+  program
+    .command("calibrate")
+    .description("Measure what this machine's operations cost, for `--rates machine`.")
+    .option("-o, --output <file>", "write the table there instead of into the user's cache")
+    .option("--json", "the table as JSON on standard output, without progress")
+    .addHelpText(
+      "after",
+      "\nTakes about two minutes; interrupted, it goes on where it was.\n\nExamples:\n  $ spxc calibrate\n  $ spxc explain dsee.spx --rates machine",
+    )
+    .action(async (options: import("./commands/calibrate.ts").CalibrateOptions) => {
+      const { calibrate } = await import("./commands/calibrate.ts");
+      ended(await calibrate(options));
     });
 
   program

@@ -27,6 +27,13 @@ export const driverDiagnostics: readonly DriverDiagnostic[] = [
     "a file was changed by something else while a command worked on it; nothing was written",
     true,
   ),
+  row(
+    "SPX0301",
+    "not-calibrated",
+    "a command asks for this machine's rates, which were never measured",
+    true,
+  ),
+  row("SPX0302", "rates-unreadable", "a file that `--rates` names holds no table of rates", true),
   row("SPX6001", "weight-is-zero", "the weight of a transform is zero whatever its parameters hold", true),
   row(
     "SPX6201",

@@ -74,11 +74,20 @@ export function backwardStepCosts(
   );
 }
 
+/** Predicted nanoseconds of a call with dx; reads `batch`. */
+export function backwardCost(
+  backward: Unpriced,
+  operands: OperandLookup,
+  machine: PricedMachine,
+): NumberExpression {
+  const gradients = backward.steps.filter((step) => step.kind === "gradient");
+  const own = gradients.map((step) => gradientCost(step, machine));
+  return plus(callCost(asVariant(backward), operands, machine), ...own);
+}
+
 function priced(draft: BackwardDraft, operands: OperandTable, machine: PricedMachine): BackwardPlan {
   const { notes: _, ...backward } = draft;
-  const gradients = draft.steps.filter((step) => step.kind === "gradient");
-  const own = gradients.map((step) => gradientCost(step, machine));
-  return { ...backward, cost: plus(callCost(asVariant(draft), operands, machine), ...own) };
+  return { ...backward, cost: backwardCost(draft, operands, machine) };
 }
 
 /** @throws Unplannable when an operand has no packed form. */

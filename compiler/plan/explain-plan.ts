@@ -6,6 +6,7 @@ import {
 } from "../../runtime/contract/number-expression.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
+import type { RatesIdentity } from "../targets/rate-table.ts";
 import { costParts, operandsOf, type PricedMachine, widestMachine } from "./cost-model.ts";
 import { costAt, lowerEnvelope } from "./envelope.ts";
 import { type ExplainedBackward, explainBackward } from "./explain-backward.ts";
@@ -48,6 +49,9 @@ export interface Explanation {
   readonly transform: string;
   readonly rows: number;
   readonly columns: number;
+  /** What prices were made of, and the level that they are for. */
+  readonly rates: RatesIdentity;
+  readonly level: string;
   readonly intervals: readonly ExplainedInterval[];
   readonly merge: string;
   readonly backward: ExplainedBackward;
@@ -125,8 +129,8 @@ function explainInterval(
   );
   const { each } = parts(variant, plan, values, batch, machine);
   const nanoseconds = costAt(variant.cost, values, batch);
-  const others = plan.variants
-    .filter((other) => other !== variant)
+  const others = variantsOn(plan, machine)
+    .filter((other) => other.name !== variant.name)
     .map((other) => ({ other, price: costAt(other.cost, values, batch) }))
     .sort((a, b) => a.price - b.price)
     .slice(0, 2);
@@ -176,7 +180,9 @@ export function explainPlan(
     transform: plan.transform,
     rows: at(plan.rows),
     columns: at(plan.columns),
-    intervals: lowerEnvelope(plan.variants, values).map((interval) =>
+    rates: plan.rates,
+    level: machine.target.name,
+    intervals: lowerEnvelope(variantsOn(plan, machine), values).map((interval) =>
       explainInterval(plan, interval, values, machine),
     ),
     merge: printMerge(plan.merge),
@@ -203,6 +209,10 @@ function printBytes(bytes: number): string {
     ? `${(bytes / 1024).toFixed(1)} KiB`
     : `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
 }
+
+/** The variants with the prices of one level. */
+const variantsOn = ({ variants }: Plan, { target }: PricedMachine): readonly Variant[] =>
+  variants.map((variant) => ({ ...variant, cost: variant.costs[target.name] }));
 
 const printCount = (count: number): string =>
   count < 1e4 ? String(count) : count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(2)}M`;
@@ -268,9 +278,9 @@ function printOperands({ intervals, backward }: Explanation): readonly string[] 
 
 /** About one screen; times are predictions of the cost table, for two threads. */
 export function printExplanation(explanation: Explanation): string {
-  const { transform, rows, columns, obligations } = explanation;
+  const { transform, rows, columns, obligations, rates } = explanation;
   return [
-    `${transform} [${rows}, ${columns}], predicted for two threads`,
+    `${transform} [${rows}, ${columns}], predicted with ${rates.name} rates ${rates.id} for ${rates.threads} threads, ${explanation.level}`,
     "",
     ...byVariant(explanation.intervals).flatMap((intervals) => [...printVariant(intervals), ""]),
     ...printExplainedBackward(explanation.backward),

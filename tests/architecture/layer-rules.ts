@@ -108,6 +108,7 @@ export const layers: readonly Layer[] = [
     node: true,
   },
   { prefix: "compiler/driver/", may: ["grammar/", "runtime/", "compiler/"], node: true },
+  { prefix: "compiler/calibrate/", may: ["grammar/", "runtime/", "compiler/"], node: true },
   // Each command imports only the levels that it shows, so that `check` never loads what `build` needs.
   { prefix: "compiler/cli/", may: ["grammar/", "runtime/", "compiler/"], node: true },
 
@@ -119,7 +120,8 @@ export const neverAbove: readonly { readonly from: string; readonly never: reado
   { from: "runtime/", never: ["grammar/", "compiler/"] },
   { from: "grammar/", never: ["compiler/"] },
   { from: "compiler/", never: ["bench/"] },
-  { from: "compiler/driver/", never: ["compiler/cli/"] },
+  { from: "compiler/driver/", never: ["compiler/cli/", "compiler/calibrate/"] },
+  { from: "compiler/calibrate/", never: ["compiler/cli/"] },
 ];
 
 /** Each third-party package has one importer, so that replacing it touches one place. */

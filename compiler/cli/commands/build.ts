@@ -1,5 +1,6 @@
 /** `spxc build`: the artefact on disk, all of it or nothing. */
 import { basename, join } from "node:path";
+import { ratesNamed } from "../../calibrate/rate-cache.ts";
 import type { JsonDiagnostic } from "../../diagnostics/render-json.ts";
 import { compileFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
@@ -16,6 +17,7 @@ import { exitCodes, say } from "../terminal.ts";
 export interface BuildOptions {
   readonly output: string;
   readonly runtime: string;
+  readonly rates: string;
   readonly keepIr?: boolean;
   readonly timings?: boolean;
   readonly json?: boolean;
@@ -26,9 +28,12 @@ export async function build(file: string, options: BuildOptions): Promise<number
   // Asked first: nobody wants to wait for kernels that have nowhere to go.
   const unwritable = whyNot(options.output, () => checkWritable(options.output));
   if (unwritable !== null) return refuse([unwritable], options);
+  const rates = ratesNamed(options.rates);
+  if ("code" in rates) return refuse([rates], options);
   const { compilation, artefact } = await compileFile(file, nodeHost(), {
     name,
     runtime: options.runtime,
+    rates,
     keepIr: options.keepIr ?? false,
   });
   const { diagnostics, sources, clock } = compilation;

@@ -1,12 +1,16 @@
 /** `spxc explain FILE`: the plan at given sizes on one screen. */
 import { evaluateNumber, type SymbolValues } from "../../../runtime/contract/number-expression.ts";
+import { ratesNamed } from "../../calibrate/rate-cache.ts";
 import type { CheckedTransform } from "../../check/checked-module.ts";
 import { suggestNames } from "../../diagnostics/suggest-name.ts";
 import type { Compilation } from "../../driver/compilation.ts";
 import { planFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
+import { StageClock } from "../../driver/stage-clock.ts";
+import { machinesOf, type PricedMachine } from "../../plan/cost-model.ts";
 import { explainPlan, printExplanation } from "../../plan/explain-plan.ts";
-import { hasErrors, jsonDiagnostics, reportDiagnostics } from "../report-diagnostics.ts";
+import { x86Targets } from "../../targets/x86-targets.ts";
+import { hasErrors, jsonDiagnostics, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
 
 export interface ExplainOptions {
@@ -14,6 +18,8 @@ export interface ExplainOptions {
   readonly out: string;
   readonly in: string;
   readonly argument?: readonly string[];
+  readonly rates: string;
+  readonly level: string;
   readonly json?: boolean;
 }
 
@@ -22,7 +28,12 @@ export async function explain(subject: string, options: ExplainOptions): Promise
     const { explainCode } = await import("./explain-code.ts");
     return explainCode(subject.toUpperCase());
   }
-  const compilation = planFile(subject, nodeHost());
+  const rates = ratesNamed(options.rates);
+  if ("code" in rates) {
+    reportProblem(rates);
+    return exitCodes.problems;
+  }
+  const compilation = planFile(subject, nodeHost(), new StageClock(), "winning", rates);
   const { diagnostics, sources, module } = compilation;
   const failed = hasErrors(diagnostics) || module === null;
   if (options.json !== true) reportDiagnostics(diagnostics, sources);
@@ -36,12 +47,20 @@ export async function explain(subject: string, options: ExplainOptions): Promise
     );
   }
   if (failed) return exitCodes.problems;
-  return explainTransforms(compilation, options);
+  const machine = machinesOf(rates).find(({ target }) => target.name.endsWith(`-${options.level}`));
+  if (machine === undefined) {
+    complain(
+      `error: no level \`${options.level}\`; there are ${x86Targets.map(({ suffix }) => suffix).join(", ")}`,
+    );
+    return exitCodes.usage;
+  }
+  return explainTransforms(compilation, options, machine);
 }
 
 function explainTransforms(
   { transforms, diagnostics, sources }: Compilation,
   options: ExplainOptions,
+  machine: PricedMachine,
 ): number {
   const { transform: wanted } = options;
   const chosen = transforms.filter(({ checked }) => wanted === undefined || checked.name === wanted);
@@ -66,7 +85,7 @@ function explainTransforms(
       complain(`error: ${values}`);
       return exitCodes.usage;
     }
-    explanations.push(explainPlan(plan, checked, values));
+    explanations.push(explainPlan(plan, checked, values, machine));
   }
   if (options.json === true) {
     const warnings = jsonDiagnostics(diagnostics, sources);

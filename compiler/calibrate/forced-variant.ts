@@ -18,12 +18,21 @@ function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
   return { ...plan, variants };
 }
 
-/** Opens a copy of the manifest in `folder`, where the kernels are, in which `transform` has one variant. */
-export function openForced(folder: string, manifest: Manifest, transform: string, variant: string): Artefact {
+/**
+ * Opens a copy of the manifest in `folder`, where the kernels are, in which `transform` has one variant; `level` as in
+ * `openArtefact`.
+ */
+export function openForced(
+  folder: string,
+  manifest: Manifest,
+  transform: string,
+  variant: string,
+  level: string | null = null,
+): Artefact {
   const transforms = manifest.transforms
     .filter(({ name }) => name === transform)
     .map((found) => ({ ...found, plan: onlyVariant(found.plan, variant) }));
   const path = join(folder, `${transform}-${variant}.json`.replaceAll("/", "-"));
   writeFileSync(path, JSON.stringify({ ...manifest, transforms }));
-  return openArtefact(path);
+  return openArtefact(path, null, level === null ? {} : { level });
 }
