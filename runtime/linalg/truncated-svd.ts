@@ -5,7 +5,8 @@
  * a power iteration does, but all blocks are kept and used, which converges much faster where singular values
  * lie close together.
  *
- * Exact to rounding for small matrices and for those of low rank; otherwise it stops when the residuals are
+ * Exact to rounding for small matrices, for those of low rank, and where the eigenvalues of the Gram matrix cost less
+ * than the blocks; otherwise it stops when the residuals are
  * below 1e-7 of the largest singular value, or at a bound on the steps, where the error of the low-rank
  * approximation exceeds the least possible one by less than one part in a thousand even for a matrix of noise.
  */
@@ -13,6 +14,7 @@ import { SpxError } from "../errors.ts";
 import { fillNormal } from "../random/distributions.ts";
 import { randomStream } from "../random/philox.ts";
 import { applyToBlock, transposed } from "./dense-vectors.ts";
+import { cutSvd, gramSvd } from "./gram-svd.ts";
 import { jacobiSvd, multiply, type SingularValues, withFixedSigns } from "./jacobi-svd.ts";
 import { orthonormalize, type VectorBlock } from "./orthonormal-block.ts";
 
@@ -20,7 +22,7 @@ import { orthonormalize, type VectorBlock } from "./orthonormal-block.ts";
 const oversampling = 8;
 const mostBlocks = 7;
 const tolerance = 1e-7;
-/** Up to this size the exact decomposition is as fast. */
+/** Up to this size the decomposition that is exact for small singular values too is as fast. */
 const exactSize = 64;
 
 /**
@@ -40,15 +42,27 @@ export function truncatedSvd(
   refuseNonFinite(matrix, columns);
   if (rank === 0) return { u: new Float64Array(0), s: new Float64Array(0), v: new Float64Array(0) };
   const width = rank + oversampling;
-  if (size <= exactSize || width * 2 >= size) {
-    return leading(jacobiSvd(Float64Array.from(matrix), rows, columns), rows, columns, rank);
-  }
-  const { left, right, core } = bidiagonalize(matrix, rows, columns, width);
-  const inner = leading(core.svd, core.size, core.size, rank);
-  const u = multiply(stacked(left, rows), inner.u, rows, core.size, rank);
-  const v = multiply(stacked(right, columns), inner.v, columns, core.size, rank);
-  return withFixedSigns(u, inner.s, v, rows, columns);
+  if (size <= exactSize)
+    return cutSvd(jacobiSvd(Float64Array.from(matrix), rows, columns), rows, columns, rank, "largest");
+  if (gramWork(rows, columns) <= lanczosWork(rows, columns, width))
+    return gramSvd(Float64Array.from(matrix), rows, columns, rank);
+  const { left, right, core } = bidiagonalize(matrix, rows, columns, width, rank);
+  const u = multiply(stacked(left, rows), core.svd.u, rows, core.size, rank);
+  const v = multiply(stacked(right, columns), core.svd.v, columns, core.size, rank);
+  return withFixedSigns(u, core.svd.s, v, rows, columns);
 }
+
+/** Multiplications of the decomposition by eigenvalues. */
+const gramWork = (rows: number, columns: number): number => {
+  const size = Math.min(rows, columns);
+  return size * ((rows * columns) / 2 + size * size);
+};
+
+/** Those of the bidiagonalization with all its blocks: products with the matrix, orthogonalising, and the core. */
+const lanczosWork = (rows: number, columns: number, width: number): number => {
+  const total = Math.min(mostBlocks * width, Math.min(rows, columns));
+  return 2 * total * rows * columns + 2 * total * total * (rows + columns) + gramWork(total, total);
+};
 
 interface Bidiagonalization {
   /** Orthonormal vectors of `rows` and of `columns` entries; matrix ≈ left core rightᵀ. */
@@ -62,6 +76,7 @@ function bidiagonalize(
   rows: number,
   columns: number,
   width: number,
+  rank: number,
 ): Bidiagonalization {
   const turned = transposed(matrix, rows, columns);
   const size = Math.min(rows, columns);
@@ -75,14 +90,15 @@ function bidiagonalize(
     coefficients.push(...rowsOf(orthonormalize(next, left), last.count));
     left.push(next);
     const known = coefficients.length;
-    if (left.length === mostBlocks || known === size) return factored(left, right, coefficients);
+    if (left.length === mostBlocks || known === size) return factored(left, right, coefficients, rank);
     const further = blockOf(
       applyToBlock(turned, columns, rows, next.values, next.count),
       next.count,
       columns,
     );
     const rest = orthonormalize(further, right);
-    if (isInvariant(rest, further.count, known, coefficients)) return factored(left, right, coefficients);
+    if (isInvariant(rest, further.count, known, coefficients))
+      return factored(left, right, coefficients, rank);
     // The last block may be narrower, so that there are never more vectors than dimensions.
     const count = Math.min(width, size - known);
     right.push(blockOf(further.values.subarray(0, count * columns), count, columns));
@@ -93,9 +109,10 @@ function factored(
   left: readonly VectorBlock[],
   right: readonly VectorBlock[],
   coefficients: readonly Float64Array[],
+  rank: number,
 ): Bidiagonalization {
   const size = coefficients.length;
-  return { left, right, core: { size, svd: jacobiSvd(coreMatrix(coefficients), size, size) } };
+  return { left, right, core: { size, svd: gramSvd(coreMatrix(coefficients), size, size, rank) } };
 }
 
 function startBlock(length: number, count: number): VectorBlock {
@@ -155,18 +172,6 @@ function stacked(blocks: readonly VectorBlock[], length: number): Float64Array {
     at += block.count * length;
   }
   return transposed(vectors, total, length);
-}
-
-function leading(svd: SingularValues, rows: number, columns: number, rank: number): SingularValues {
-  const count = svd.s.length;
-  const cut = (vectors: Float64Array, length: number): Float64Array => {
-    const result = new Float64Array(length * rank);
-    for (let row = 0; row < length; row += 1) {
-      result.set(vectors.subarray(row * count, row * count + rank), row * rank);
-    }
-    return result;
-  };
-  return { u: cut(svd.u, rows), s: svd.s.slice(0, rank), v: cut(svd.v, columns) };
 }
 
 function refuseRank(rank: number, size: number): void {

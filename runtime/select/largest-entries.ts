@@ -9,8 +9,9 @@ export type Keys = Uint32Array;
 
 /** Keys that order values by their magnitude. Values have to be finite. */
 export function magnitudeKeys(values: Float32Array): Keys {
-  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return bits.map((word) => word & 0x7fffffff);
+  const keys = new Uint32Array(values.buffer, values.byteOffset, values.length).slice();
+  for (let index = 0; index < keys.length; index++) keys[index] = (keys[index] ?? 0) & 0x7fffffff;
+  return keys;
 }
 
 /** Keys that order values by size; both zeros have one key. Values have to be finite. */
@@ -22,36 +23,48 @@ export function valueKeys(values: Float32Array): Keys {
   });
 }
 
-/** The pattern of the `count` largest keys of a [rows, columns] matrix. */
-export function largestEntries(keys: Keys, rows: number, columns: number, count: number): Pattern {
+/** Visits the positions of the `count` largest keys in ascending order. */
+export function forLargest(keys: Keys, count: number, visit: (position: number) => void): void {
   const { threshold, ties } = thresholdOf(keys, count);
-  const bits = emptyBits(rows, columns);
   let tiesLeft = ties;
   for (let position = 0; position < keys.length; position++) {
     const key = keys[position] ?? 0;
-    if (key > threshold) setBit(bits, position);
-    else if (key === threshold && tiesLeft > 0) {
-      setBit(bits, position);
+    if (key < threshold) continue;
+    if (key > threshold) visit(position);
+    else if (tiesLeft > 0) {
+      visit(position);
       tiesLeft--;
     }
   }
+}
+
+/** The pattern of the `count` largest keys of a [rows, columns] matrix. */
+export function largestEntries(keys: Keys, rows: number, columns: number, count: number): Pattern {
+  const bits = emptyBits(rows, columns);
+  forLargest(keys, count, (position) => setBit(bits, position));
   return { rows, columns, count, bits };
 }
 
 /** The smallest key that is kept, and how many entries with just that key are. */
 function thresholdOf(keys: Keys, count: number): { threshold: number; ties: number } {
   if (count === 0) return { threshold: 0xffffffff, ties: 0 };
-  const high = new Float64Array(65536);
-  for (const key of keys) high[key >>> 16] = (high[key >>> 16] ?? 0) + 1;
+  const high = new Uint32Array(65536);
+  for (let index = 0; index < keys.length; index++) {
+    const bucket = (keys[index] ?? 0) >>> 16;
+    high[bucket] = (high[bucket] ?? 0) + 1;
+  }
   const upper = descend(high, count);
-  const low = new Float64Array(65536);
-  for (const key of keys) if (key >>> 16 === upper.bucket) low[key & 0xffff] = (low[key & 0xffff] ?? 0) + 1;
+  const low = new Uint32Array(65536);
+  for (let index = 0; index < keys.length; index++) {
+    const key = keys[index] ?? 0;
+    if (key >>> 16 === upper.bucket) low[key & 0xffff] = (low[key & 0xffff] ?? 0) + 1;
+  }
   const lower = descend(low, upper.left);
   return { threshold: upper.bucket * 65536 + lower.bucket, ties: lower.left };
 }
 
 /** The bucket, counted from the top, in which the `count`-th entry lies, and its rank inside the bucket. */
-function descend(histogram: Float64Array, count: number): { bucket: number; left: number } {
+function descend(histogram: Uint32Array, count: number): { bucket: number; left: number } {
   let left = count;
   for (let bucket = histogram.length - 1; bucket >= 0; bucket--) {
     const held = histogram[bucket] ?? 0;
