@@ -32,7 +32,6 @@ export interface Cell {
 }
 
 const forward = { pass: "forward" } as const;
-const isSquare = (out: number, inputs: number): boolean => out === inputs;
 const divisible = (by: number) => (out: number, inputs: number) => out % by === 0 && inputs % by === 0;
 
 export const operations: readonly Operation[] = [
@@ -84,7 +83,17 @@ export const operations: readonly Operation[] = [
     }),
   ),
   { name: "W + S + UV", transform: "SparseLowRank", numbers: {}, peers: "low-rank", ...forward },
-  { name: "monarch", transform: "Monarch", numbers: {}, peers: "monarch", fits: isSquare, ...forward },
+  // The divisor of n nearest to its root among the powers of two.
+  ...[32, 64].map(
+    (b): Operation => ({
+      name: "monarch",
+      transform: "Monarch",
+      numbers: { b },
+      peers: "monarch",
+      fits: (out, inputs) => out === inputs && (out >= 4096 ? 64 : 32) === b,
+      ...forward,
+    }),
+  ),
   { name: "kronecker 4", transform: "Kronecker", numbers: {}, peers: "dense", ...forward },
   { name: "hypercomplex 4", transform: "Hypercomplex", numbers: {}, peers: "dense", ...forward },
   { name: "sampled gradient 3 %", transform: "Sampled", numbers: {}, peers: "sampled", pass: "backward" },

@@ -188,7 +188,10 @@ async function loadProblem(bench: Bench, cell: Cell) {
       dense.push(await loadLayer(bench.built, { transform: "Dense", numbers: {} }, merged, threads));
   // Packing happens at the first call of a batch: it belongs to loading, not to the calls that are timed.
   for (const layer of [...layers, ...dense]) layer.prepare(batch);
-  const problem: Problem = { out, inputs, batch, threads, copies: denseCopies, weight, x };
+  const stored = weight.reduce((count, value) => count + Number(value !== 0), 0);
+  // Compressed rows take a value and a column for each.
+  const sparseCopies = cell.regime === "hot" ? 1 : Math.max(1, Math.ceil(cold / (8 * Math.max(1, stored))));
+  const problem: Problem = { out, inputs, batch, threads, copies: denseCopies, sparseCopies, weight, x };
   return { problem, layers, dense, parts: partsOf(first, given, batch, cell) };
 }
 

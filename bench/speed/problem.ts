@@ -12,8 +12,10 @@ export interface Problem {
   readonly inputs: number;
   readonly batch: number;
   readonly threads: number;
-  /** Copies of the weights that are used in turn: 1, or as many as no cache holds. */
+  /** Copies of the dense weights that are used in turn: 1, or as many as no cache holds. */
   readonly copies: number;
+  /** The same for those who store only what is not zero. */
+  readonly sparseCopies: number;
   /** The whole weight as a dense matrix [out, in]: what the structured one equals. */
   readonly weight: Float32Array;
   /** x [batch, in]. */

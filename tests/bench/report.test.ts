@@ -74,6 +74,7 @@ describe("a problem", () => {
     batch: 1,
     threads: 1,
     copies: 1,
+    sparseCopies: 1,
     weight: Float32Array.of(1, 0, 2, 0, 0, 3),
     x: Float32Array.of(1, 1, 1),
   };

@@ -124,6 +124,7 @@ export function plainProduct(blas: Blas, problem: Problem): NativeProduct {
   return {
     name: batch === 1 ? `${blas.name} sgemv` : `${blas.name} sgemm`,
     kind: "dense",
+    copies: problem.copies,
     call: (copy, y) => {
       const weight = addresses[copy] ?? null;
       if (batch === 1) gemv(rowMajor, noTranspose, out, inputs, 1, weight, inputs, x, 1, 0, y, 1);
@@ -160,6 +161,7 @@ export function packedProduct(mkl: Blas, problem: Problem): NativeProduct {
   return {
     name: "MKL packed sgemm",
     kind: "dense",
+    copies: problem.copies,
     call: (copy, y) => {
       const block = blocks[copy]?.address ?? null;
       compute(rowMajor, noTranspose, packed, batch, out, inputs, x, inputs, block, inputs, 0, y, out);

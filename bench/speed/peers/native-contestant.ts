@@ -6,11 +6,12 @@ import type { Problem } from "../problem.ts";
 export interface NativeProduct {
   readonly name: string;
   readonly kind: Contestant["kind"];
+  readonly copies: number;
   readonly call: (copy: number, y: Float32Array) => void;
   readonly free: () => void;
 }
 
-export function nativeContestant({ batch, out, copies }: Problem, product: NativeProduct): Contestant {
+export function nativeContestant({ batch, out }: Problem, product: NativeProduct): Contestant {
   const y = new Float32Array(batch * out).fill(Number.NaN);
   let next = 0;
   return {
@@ -19,7 +20,7 @@ export function nativeContestant({ batch, out, copies }: Problem, product: Nativ
     sample: async (calls) =>
       timeCalls(calls, () => {
         product.call(next, y);
-        next = (next + 1) % copies;
+        next = (next + 1) % product.copies;
       }),
     output: async () => y,
     close: async () => product.free(),

@@ -36,6 +36,7 @@ class Problem:
         read = lambda name: numpy.fromfile(request["files"][name], dtype=numpy.float32)
         self.out, self.inputs, self.batch = request["out"], request["inputs"], request["batch"]
         self.threads, self.copies = request["threads"], request["copies"]
+        self.sparse_copies = request["sparseCopies"]
         self.group, self.compiled = request["group"], request["compiled"]
         self.weight = read("weight").reshape(self.out, self.inputs)
         self.x = read("x").reshape(self.batch, self.inputs)
@@ -66,7 +67,7 @@ def torch_contestants(problem):
         if problem.compiled:
             offer("torch compiled", "dense", [compiled_linear(torch, weight, x) for weight in weights])
     if group in ("sparse", "blocks"):
-        matrices = [weight.to_sparse_csr() for weight in weights]
+        matrices = [torch.from_numpy(problem.weight).to_sparse_csr() for _ in range(problem.sparse_copies)]
         turned = x.t().contiguous()
         offer(
             "torch sparse rows",
@@ -222,7 +223,7 @@ def openvino_contestants(problem):
 def scipy_contestants(problem):
     import scipy.sparse
 
-    matrices = [scipy.sparse.csr_matrix(problem.weight) for _ in range(problem.copies)]
+    matrices = [scipy.sparse.csr_matrix(problem.weight) for _ in range(problem.sparse_copies)]
     turned = problem.x.T.copy()
     return {
         "scipy sparse rows": (

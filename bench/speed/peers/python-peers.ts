@@ -76,7 +76,7 @@ function createConversation(child: ChildProcessWithoutNullStreams, complaints: (
 }
 
 async function prepare({ problem, group, compiled, parts, cores }: PythonProblem, folder: string, ask: Ask) {
-  const { out, inputs, batch, threads, copies, weight, x } = problem;
+  const { out, inputs, batch, threads, copies, sparseCopies, weight, x } = problem;
   const files: Record<string, string> = {};
   const shapes: Record<string, readonly number[]> = {};
   const write = (name: string, values: Float32Array): void => {
@@ -96,6 +96,7 @@ async function prepare({ problem, group, compiled, parts, cores }: PythonProblem
     batch,
     threads,
     copies,
+    sparseCopies,
     group,
     compiled,
     cores,
