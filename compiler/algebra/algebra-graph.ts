@@ -23,6 +23,8 @@ export interface TermFactory {
   identity(size: NumberExpression): Term;
   zero(rows: NumberExpression, columns: NumberExpression): Term;
   permutation(size: NumberExpression, stride: NumberExpression): Term;
+  /** @param width rows of the window, from `offset` on, of the identity of `size`. */
+  window(size: NumberExpression, width: NumberExpression, offset: NumberExpression): Term;
   sum(terms: readonly [Term, ...Term[]]): Term;
   chain(factors: readonly [Term, ...Term[]]): Term;
   scale(factor: NumberExpression, operand: Term): Term;
@@ -162,6 +164,15 @@ export function createTermFactory(tensors: readonly CheckedTensor[]): TermFactor
       const [rows, step] = [canonicalNumber(size), canonicalNumber(stride)];
       const key = `permutation(${printNumber(rows)}, ${printNumber(step)})`;
       return intern(key, { kind: "permutation", rows, columns: rows, stride: step });
+    },
+    window(size, width, offset) {
+      const [columns, rows, start] = [size, width, offset].map(canonicalNumber) as [
+        NumberExpression,
+        NumberExpression,
+        NumberExpression,
+      ];
+      const key = `window(${printNumber(columns)}, ${printNumber(rows)}, ${printNumber(start)})`;
+      return intern(key, { kind: "window", rows, columns, offset: start });
     },
     sum(given) {
       const members = nonEmpty(sorted(flat("sum", given)));

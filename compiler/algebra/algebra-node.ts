@@ -22,6 +22,11 @@ export type Term =
   | (TermNode & { readonly kind: "zero" })
   /** P(stride); its transpose is P(size / stride). */
   | (TermNode & { readonly kind: "permutation"; readonly stride: NumberExpression })
+  /**
+   * `rows` rows of the identity from `offset` on: (S v)[i] = v[offset + i]. Takes a part of a vector; its transpose
+   * puts one into zeros, so that [A; B] is S₁ᵀ A + S₂ᵀ B.
+   */
+  | (TermNode & { readonly kind: "window"; readonly offset: NumberExpression })
   | (TermNode & { readonly kind: "sum"; readonly terms: readonly Term[] })
   /** Factors in written order: the last acts first. */
   | (TermNode & { readonly kind: "chain"; readonly factors: readonly Term[] })

@@ -2,13 +2,14 @@
  * Weight expression → term, one to one. Stands right after checking: requires that all names are resolved and all
  * shapes agree; ensures only what the constructors promise. Spans end here, names remain.
  */
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type {
   CheckedPattern,
   CheckedTensor,
   CheckedTransform,
   WeightExpression,
 } from "../check/checked-module.ts";
-import { createTermFactory, nonEmpty, type TermFactory } from "./algebra-graph.ts";
+import { addNumbers, createTermFactory, nonEmpty, type TermFactory } from "./algebra-graph.ts";
 import type { AlgebraGraph, Term } from "./algebra-node.ts";
 
 interface Scope {
@@ -66,6 +67,8 @@ function buildTerm(weight: WeightExpression, scope: Scope): Term {
       return factory.sum(buildAll(weight.terms));
     case "product":
       return factory.chain(buildAll(weight.factors));
+    case "concatenation":
+      return concatenate(weight.axis, buildAll(weight.parts), factory);
     case "scale":
       return factory.scale(weight.factor, build(weight.operand));
     case "transpose":
@@ -79,4 +82,20 @@ function buildTerm(weight: WeightExpression, scope: Scope): Term {
     case "blockdiag":
       return factory.blockdiag(buildAll(weight.blocks));
   }
+}
+
+/** [A; B] = S₁ᵀ A + S₂ᵀ B and [A B] = A S₁ + B S₂ for windows S that follow each other. */
+export function concatenate(
+  axis: "rows" | "columns",
+  parts: readonly [Term, ...Term[]],
+  factory: TermFactory,
+): Term {
+  const size = addNumbers(...parts.map((part) => part[axis]));
+  let offset: NumberExpression = number(0);
+  const placed = parts.map((part) => {
+    const window = factory.window(size, part[axis], offset);
+    offset = addNumbers(offset, part[axis]);
+    return axis === "rows" ? factory.chain([factory.transpose(window), part]) : factory.chain([part, window]);
+  });
+  return factory.sum(nonEmpty(placed));
 }

@@ -85,6 +85,10 @@ export function blockDiagonal(blocks: readonly DenseMatrix[]): DenseMatrix {
 export const identityMatrix = (size: number): DenseMatrix =>
   denseMatrix(size, size, (row, column) => Number(row === column));
 
+/** (S v)[i] = v[offset + i] for i < rows. */
+export const windowMatrix = (rows: number, columns: number, offset: number): DenseMatrix =>
+  denseMatrix(rows, columns, (row, column) => Number(column === offset + row));
+
 /** (P v)[k stride + j] = v[j (size / stride) + k]. */
 export const stridePermutationMatrix = (size: number, stride: number): DenseMatrix =>
   denseMatrix(size, size, (row, column) =>

@@ -80,7 +80,7 @@ const swap = (cotangent: Cotangent, factory: TermFactory): Cotangent => ({
   weight: cotangent.weight && normaliseTerm(factory.transpose(cotangent.weight), factory).term,
 });
 
-/** The scale and the permutation that act last on a side, taken from its term. */
+/** The scale, the window and the permutation that act last on a side, taken from its term. */
 function splitSide(
   side: Side,
   factory: TermFactory,
@@ -89,9 +89,14 @@ function splitSide(
   const { factor, operand } =
     side.term.kind === "scale" ? side.term : { factor: number(1), operand: side.term };
   const [last, ...rest] = operand.kind === "chain" ? operand.factors : [operand];
+  const remaining = rest.length === 0 ? null : factory.chain(nonEmpty(rest));
+  if (last?.kind === "window") {
+    const offset = addNumbers(last.offset, side.offset);
+    const inner = splitSide({ ...side, term: remaining, offset }, factory);
+    return { side: inner.side, scale: multiplyNumbers(factor, inner.scale) };
+  }
   if (last?.kind !== "permutation") return { side: { ...side, term: operand }, scale: factor };
-  const term = rest.length === 0 ? null : factory.chain(nonEmpty(rest));
-  return { side: { ...side, term, permutation: last }, scale: factor };
+  return { side: { ...side, term: remaining, permutation: last }, scale: factor };
 }
 
 /** What the formats of gradients cannot hold, by the structure of the parameter. */

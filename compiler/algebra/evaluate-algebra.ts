@@ -22,6 +22,7 @@ import {
   scaleMatrix,
   stridePermutationMatrix,
   transposeMatrix,
+  windowMatrix,
 } from "./dense-matrix.ts";
 
 /**
@@ -106,6 +107,8 @@ export function densify(term: Term, values: WeightValues): DenseMatrix {
       return denseMatrix(size(term.rows), size(term.columns), () => 0);
     case "permutation":
       return stridePermutationMatrix(size(term.rows), size(term.stride));
+    case "window":
+      return windowMatrix(size(term.rows), size(term.columns), size(term.offset));
     case "sum":
       return term.terms.map(evaluate).reduce(addMatrices);
     case "chain":

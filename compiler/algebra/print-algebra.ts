@@ -1,6 +1,6 @@
 /** Two printed forms of the algebra: one line as the language writes it, and a listing with one numbered term a line. */
 import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
-import { childrenOf } from "./algebra-graph.ts";
+import { addNumbers, childrenOf } from "./algebra-graph.ts";
 import type { AlgebraGraph, Term } from "./algebra-node.ts";
 
 /** How tightly the outermost operator of a printed term binds: sums 1, products 2, everything else 3. */
@@ -37,6 +37,8 @@ export function printTerm(term: Term): string {
       return "0";
     case "permutation":
       return `P(${printNumber(term.stride)})`;
+    case "window":
+      return `I[${printWindow(term)}]`;
     case "sum":
       return printSum(term.terms);
     case "chain":
@@ -55,6 +57,15 @@ export function printTerm(term: Term): string {
       return `blockdiag(${term.blocks.map(printTerm).join(", ")})`;
   }
 }
+
+/** `0 .. r`, `r .. r + s`: the features that a window takes. */
+export const printWindow = ({
+  rows,
+  offset,
+}: {
+  readonly rows: NumberExpression;
+  readonly offset: NumberExpression;
+}): string => `${printNumber(offset)} .. ${printNumber(addNumbers(offset, rows))}`;
 
 function printSum(terms: readonly Term[]): string {
   const groups: { readonly factor: NumberExpression; readonly members: Term[] }[] = [];
@@ -91,6 +102,8 @@ function head(term: Term): string {
       return `scale ${printFactor(term.factor)}`;
     case "mask":
       return `mask ${term.pattern.mode === "structural" ? "" : `${term.pattern.mode} `}${term.pattern.name}`;
+    case "window":
+      return `window ${printWindow(term)}`;
     case "permutation":
       return `permutation ${printFactor(term.stride)}`;
     default:

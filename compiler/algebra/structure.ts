@@ -84,6 +84,8 @@ export function densityOf(term: Term): NumberExpression {
     case "identity":
     case "permutation":
       return divideNumbers(number(1), term.rows);
+    case "window":
+      return divideNumbers(number(1), term.columns);
     case "leaf":
       if (term.tensor.structure === "sparse") return share(term.tensor.count);
       return term.tensor.structure === "blockdiag" && term.tensor.blocks !== null

@@ -82,8 +82,8 @@ export const algebraLaws: readonly Law[] = [
   {
     kinds: ["transpose"],
     level: "normal",
-    sentence: "stands on a leaf or a mask",
-    holds: (term) => childrenOf(term).every(({ kind }) => kind === "leaf" || kind === "mask"),
+    sentence: "stands on a leaf, a window or a mask",
+    holds: (term) => childrenOf(term).every(({ kind }) => ["leaf", "window", "mask"].includes(kind)),
   },
   {
     kinds: ["chain", "kron", "hadamard", "mask", "transpose", "scale"],

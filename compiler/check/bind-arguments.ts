@@ -46,14 +46,22 @@ export function bindArguments(
     names: () => [...values.keys(), ...dimensions.keys()],
   };
   const bound: { name: string; value: Value; span: Span }[] = [];
+  const open = new Map<ParameterSyntax, readonly string[]>();
   // Numbers first: dimensions of tensors may be numbers that are arguments too.
   const order = [...pairs].sort(
     (a, b) =>
       Number(a.parameter.type.kind === "tensor-type") - Number(b.parameter.type.kind === "tensor-type"),
   );
   for (const { parameter, argument } of order) {
+    // The last parameter of a variadic intrinsic stands for several arguments, each of a size of its own.
+    for (const symbol of open.get(parameter) ?? []) dimensions.delete(symbol);
+    const known = new Set(dimensions.keys());
     const value = bindOne(context, environment, dimensions, parameter, argument);
     if (value === null) return null;
+    open.set(
+      parameter,
+      [...dimensions.keys()].filter((symbol) => !known.has(symbol)),
+    );
     values.set(parameter.name.name, value);
     bound.push({ name: parameter.name.name, value, span: argument.span });
   }

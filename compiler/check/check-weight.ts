@@ -81,6 +81,8 @@ export function namesInWeight(weight: WeightExpression): string[] {
       return weight.factors.flatMap(namesInWeight);
     case "blockdiag":
       return weight.blocks.flatMap(namesInWeight);
+    case "concatenation":
+      return weight.parts.flatMap(namesInWeight);
     case "scale":
     case "transpose":
       return namesInWeight(weight.operand);

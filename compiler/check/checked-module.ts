@@ -135,6 +135,12 @@ export type WeightExpression =
   | (WeightNode & { readonly kind: "hadamard"; readonly factors: readonly WeightExpression[] })
   | (WeightNode & { readonly kind: "kron"; readonly factors: readonly WeightExpression[] })
   | (WeightNode & { readonly kind: "blockdiag"; readonly blocks: readonly WeightExpression[] })
+  /** Matrices above each other (`rows`) or side by side (`columns`). */
+  | (WeightNode & {
+      readonly kind: "concatenation";
+      readonly axis: "rows" | "columns";
+      readonly parts: readonly WeightExpression[];
+    })
   /** The diagonal matrix of a 1-dimensional tensor. */
   | (WeightNode & { readonly kind: "diag"; readonly name: string })
   | (WeightNode & { readonly kind: "identity" })

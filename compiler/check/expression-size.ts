@@ -37,6 +37,8 @@ function sizeOfWeight(weight: WeightExpression): number {
       return measured(weight, weight.factors.map(sizeOfWeight));
     case "blockdiag":
       return measured(weight, weight.blocks.map(sizeOfWeight));
+    case "concatenation":
+      return measured(weight, weight.parts.map(sizeOfWeight));
     case "scale":
       return measured(weight, [sizeOfNumber(weight.factor), sizeOfWeight(weight.operand)]);
     case "transpose":

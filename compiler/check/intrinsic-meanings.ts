@@ -26,10 +26,12 @@ import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
 import { callRecipe, joinReadings, obstacle } from "./readings.ts";
 import {
   blockdiagMeaning,
+  concatenationMeaning,
   diagMeaning,
   identityMeaning,
   kronMeaning,
   strideMeaning,
+  zerosMeaning,
 } from "./structure-meanings.ts";
 import { type FactorsValue, type Obstacle, poison, type Value } from "./value.ts";
 
@@ -37,7 +39,8 @@ export const isVariadic = (callable: {
   readonly kind: string;
   readonly name: { readonly name: string };
 }): boolean =>
-  callable.kind === "intrinsic" && ["min", "max", "kron", "blockdiag"].includes(callable.name.name);
+  callable.kind === "intrinsic" &&
+  ["min", "max", "kron", "blockdiag", "rows", "columns"].includes(callable.name.name);
 
 /** The value of a call whose arguments fit the declaration. */
 export function intrinsicValue(
@@ -219,6 +222,9 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["when", whenMeaning],
   ["kron", kronMeaning],
   ["blockdiag", blockdiagMeaning],
+  ["rows", concatenationMeaning("rows")],
+  ["columns", concatenationMeaning("columns")],
+  ["zeros", zerosMeaning],
   ["diag", diagMeaning],
   ["identity", identityMeaning],
   ["P", strideMeaning],

@@ -103,12 +103,14 @@ export function printWeight(weight: WeightExpression, outer = 0): string {
       return listed("kron", weight.factors);
     case "blockdiag":
       return listed("blockdiag", weight.blocks);
+    case "concatenation":
+      return listed(weight.axis, weight.parts);
     case "diag":
       return `diag(${weight.name})`;
     case "identity":
       return "identity";
     case "zero":
-      return "zero";
+      return `zeros(${printNumber(weight.rows)}, ${printNumber(weight.columns)})`;
     case "stride-permutation":
       return `P(${printNumber(weight.stride)})`;
   }

@@ -58,6 +58,44 @@ export const blockdiagMeaning: Meaning = (context, _syntax, call, span) => {
   return matrix(rows, columns, span, weight, obstacle("`blockdiag`", span));
 };
 
+/** `rows(A, B)`, `columns(A, B)`: the other side is one, which the declaration sees to. */
+export const concatenationMeaning =
+  (axis: "rows" | "columns"): Meaning =>
+  (context, _syntax, call, span) => {
+    const parts = tensorsOf(call);
+    const shapes = parts.map((part) => sides(context, part));
+    const [first] = shapes;
+    if (first === null || first === undefined || shapes.includes(null)) return poison;
+    const joined = axis === "rows" ? 0 : 1;
+    const total = canonicalDimension(apply("+", ...shapes.flatMap((shape) => shape?.[joined] ?? [])));
+    const [rows, columns] = axis === "rows" ? [total, first[1]] : [first[0], total];
+    const weight = joinReadings<WeightExpression, WeightExpression>(
+      parts.map((part) => part.weight),
+      (terms) => ({ kind: "concatenation", axis, parts: terms, rows, columns, span }),
+    );
+    return matrix(rows, columns, span, weight, obstacle(`\`${axis}\``, span));
+  };
+
+export const zerosMeaning: Meaning = (context, _syntax, call, span) => {
+  const sizes = ["rows", "columns"].flatMap((name) => {
+    const given = numberOf(call, name);
+    const size = given === null ? null : asWhole(context, numberValue(given, "int"), span, "a dimension");
+    if (size === null) return [];
+    const positive = apply(">", size, number(0));
+    oblige(context, {
+      kind: dimensionNotPositive,
+      condition: positive,
+      text: printNumber(positive),
+      span,
+      reason: `\`${printNumber(size)}\` is a side of a zero matrix`,
+    });
+    return [size];
+  });
+  const [rows, columns] = sizes;
+  if (rows === undefined || columns === undefined) return poison;
+  return matrix(rows, columns, span, { kind: "zero", rows, columns, span }, obstacle("`zeros`", span));
+};
+
 export const diagMeaning: Meaning = (_context, _syntax, call, span) => {
   const [vector] = tensorsOf(call);
   const size = vector?.dimensions[0];

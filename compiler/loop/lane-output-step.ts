@@ -35,7 +35,7 @@ import {
   sub,
 } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
-import type { ResolvedStep, ResolvedTerm } from "./step-node.ts";
+import { featureAt, featureStride, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
 import { stridedIndices } from "./stride-walk.ts";
 import { declareSums, type OutputTile } from "./tile-node.ts";
 
@@ -152,7 +152,9 @@ function sumOfChains(chains: readonly LoopExpression[]): LoopExpression {
 function storePanel(block: Block, step: ResolvedStep, position: PanelPosition, tile: OutputTile): void {
   const { output } = step;
   const sums = tile.sums.map((chains) => define(block, "total", sumOfChains(chains.map((sum) => sum.read))));
-  const bases = sums.map((_, token) => define(block, "out", mul(add(tile.token, int(token)), output.width)));
+  const bases = sums.map((_, token) =>
+    define(block, "out", featureAt(output, mul(add(tile.token, int(token)), featureStride(output)))),
+  );
   const putVectors = (branch: Block, count: LoopExpression | null): void => {
     for (const [token, sum] of sums.entries()) {
       const at = add(bases[token] ?? int(0), position.firstRow);

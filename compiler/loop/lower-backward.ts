@@ -23,7 +23,7 @@ import {
   type Workspace,
 } from "./lower-variant.ts";
 import { lowerMatrixGradient } from "./matrix-gradient.ts";
-import { createProgramParts, type ProgramParts, resolveStep, strideMap } from "./program-parts.ts";
+import { createProgramParts, type ProgramParts, partPlace, resolveStep, strideMap } from "./program-parts.ts";
 import type { Place } from "./step-node.ts";
 import { panelsPhase } from "./transpose-panels.ts";
 
@@ -127,6 +127,8 @@ export function lowerBackward(
   const placeOf = (activation: string): Place => {
     const known = places.get(activation);
     if (known !== undefined) return known;
+    const part = backward.activations.find((candidate) => candidate.name === activation && candidate.part);
+    if (part?.part !== undefined) return partPlace(symbols, placeOf(part.part.of), part);
     const from = given.get(activation);
     const hint = from === undefined ? activation : `${activation}_panels`;
     const place = addWorkspace(parts, workspace, hint, widthOf(activation), "panels");

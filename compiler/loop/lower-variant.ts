@@ -9,13 +9,14 @@ import {
   number,
   symbol as numberSymbol,
 } from "../../runtime/contract/number-expression.ts";
+import { memoryOf } from "../plan/activation-parts.ts";
 import type { Plan, Step, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { lowerLaneOutputStep } from "./lane-output-step.ts";
 import { lowerLaneTokenStep } from "./lane-token-step.ts";
 import { batch, ceilDiv, int, mul } from "./loop-expression.ts";
 import type { BufferDeclaration, LoopPhase, LoopProgram } from "./loop-node.ts";
-import { createProgramParts, type ProgramParts, resolveStep } from "./program-parts.ts";
+import { createProgramParts, type ProgramParts, partPlace, resolveStep } from "./program-parts.ts";
 import type { Place, ResolvedStep } from "./step-node.ts";
 import { panelsPhase, rowsPhase } from "./transpose-panels.ts";
 
@@ -116,23 +117,27 @@ export function lowerVariant(
   const y: Place = { buffer: "y", width: parts.symbols.dimension(plan.rows), form: "rows" };
   const phases: LoopPhase[] = [];
 
-  const places = new Map<string, Place>();
+  const places = new Map<string, Place>([["y", y]]);
   const placeOf = (activation: string): Place => {
     const known = places.get(activation);
     if (known !== undefined) return known;
+    const part = variant.activations.find((candidate) => candidate.name === activation && candidate.part);
+    if (part?.part !== undefined) return partPlace(parts.symbols, placeOf(part.part.of), part);
     const place = addWorkspace(parts, workspace, activation, widthOf(activation), form);
     places.set(activation, place);
     return place;
   };
   if (!tokens) places.set("x", x);
-  else if (variant.steps.some((step) => step.terms.some((term) => term.input === "x"))) {
+  else if (
+    variant.steps.some((step) => step.terms.some(({ input }) => memoryOf(variant.activations, input) === "x"))
+  ) {
     const panels = addWorkspace(parts, workspace, "x_panels", plan.columns, "panels");
     places.set("x", panels);
     phases.push(panelsPhase(parts.names, x, panels));
   }
 
   const lowerStep = (step: Step): readonly LoopPhase[] => {
-    const inner = step.output === "y" ? y : placeOf(step.output);
+    const inner = placeOf(step.output);
     if (!tokens)
       return [
         lowerLaneOutputStep(resolveStep(parts, plan, step, target, { output: inner, inputOf: placeOf })),

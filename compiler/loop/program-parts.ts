@@ -2,7 +2,7 @@
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { apply } from "../../runtime/contract/number-expression.ts";
 import { formatBuffers, type OperandFormat } from "../../runtime/contract/operand-format.ts";
-import type { Operand, Plan, Step, StepTerm, StridePermutation, Variant } from "../plan/plan.ts";
+import type { Activation, Operand, Plan, Step, StepTerm, StridePermutation, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { createFrameSymbols, type FrameSymbols, symbolNames } from "./from-number-expression.ts";
 import { createNames, type Names } from "./loop-builder.ts";
@@ -37,7 +37,9 @@ function dimensionsOf(plan: Plan, variants: readonly Variant[]): NumberExpressio
     ...plan.operands.flatMap(({ rows, columns, format }) =>
       format.name === "blockdiag16" ? [rows, columns, format.blocks] : [rows, columns],
     ),
-    ...variants.flatMap((variant) => variant.activations.map((activation) => activation.width)),
+    ...variants.flatMap((variant) =>
+      variant.activations.flatMap(({ width, part }) => (part === undefined ? [width] : [width, part.offset])),
+    ),
     ...permutations.flatMap((permutation) =>
       permutation === null ? [] : [permutation.size, permutation.stride],
     ),
@@ -113,6 +115,12 @@ function bufferLengths(symbols: FrameSymbols, operand: Operand): Readonly<Record
     default:
       return {};
   }
+}
+
+/** A part of the activation that lies at `whole`. */
+export function partPlace(symbols: FrameSymbols, whole: Place, { width, part }: Activation): Place {
+  const offset = part === undefined ? int(0) : symbols.dimension(part.offset);
+  return { ...whole, width: symbols.dimension(width), within: { stride: whole.width, offset } };
 }
 
 export function strideMap(

@@ -2,6 +2,7 @@
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import type { Names } from "./loop-builder.ts";
+import { add } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
 
 /**
@@ -12,7 +13,16 @@ export interface Place {
   readonly buffer: string;
   readonly width: LoopExpression;
   readonly form: "rows" | "panels";
+  /** For a part of a wider activation: the features of that one, and the first that belongs to the part. */
+  readonly within?: { readonly stride: LoopExpression; readonly offset: LoopExpression };
 }
+
+/** Features from one token to the next in memory. */
+export const featureStride = ({ width, within }: Place): LoopExpression => within?.stride ?? width;
+
+/** The place of a feature among those that lie in memory. */
+export const featureAt = ({ within }: Place, feature: LoopExpression): LoopExpression =>
+  within === undefined ? feature : add(within.offset, feature);
 
 /**
  * Index i of a permuted vector sits at (i % period) * jump + floor(i / period). A stride permutation read

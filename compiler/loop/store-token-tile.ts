@@ -9,6 +9,7 @@ import {
   binary,
   compare,
   extract,
+  f32x16,
   int,
   load,
   mul,
@@ -17,7 +18,7 @@ import {
   typeOf,
 } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
-import type { ResolvedStep } from "./step-node.ts";
+import { featureAt, featureStride, type ResolvedStep } from "./step-node.ts";
 import { stridedIndices } from "./stride-walk.ts";
 import type { TokenTile } from "./tile-node.ts";
 import { transposeRows } from "./transpose-panels.ts";
@@ -36,8 +37,10 @@ function storePanels(
       const vectors = tile.sums[offset] ?? [];
       const putRow = (inner: Block): void => {
         for (const [vector, sum] of vectors.entries()) {
-          const at = add(mul(add(tile.panel, int(vector)), output.width), place);
-          store(inner, output.buffer, mul(at, int(16)), sum.read);
+          const panel = mul(add(tile.panel, int(vector)), featureStride(output));
+          const at = mul(add(panel, featureAt(output, place)), int(16));
+          const before = load(output.buffer, at, f32x16);
+          store(inner, output.buffer, at, step.accumulate ? binary("add", before, sum.read) : sum.read);
         }
       };
       if (guarded) when(branch, compare("lt", int(offset), left), putRow);
@@ -88,7 +91,7 @@ function storeRowMajor(
   const rows = tile.sums.length;
   const width = powerOfTwoFrom(rows);
   const firstToken = define(block, "first_token", mul(tile.panel, int(16)));
-  const start = define(block, "out", add(mul(firstToken, output.width), row));
+  const start = define(block, "out", add(mul(firstToken, featureStride(output)), featureAt(output, row)));
   const lastVector = tile.vectors - 1;
   const tokensLeft = define(block, "tokens_left", sub(batch, add(firstToken, int(lastVector * 16))));
 
@@ -103,7 +106,7 @@ function storeRowMajor(
     const registers = tile.sums.flatMap((sums) => sums[vector]?.read ?? []);
     // Rows that fill up the network are copies of the first one: they are never stored.
     const padding = Array.from({ length: width - rows }, () => registers.slice(0, 1)).flat();
-    const addressOf = tokenAddresses(output.width, first);
+    const addressOf = tokenAddresses(featureStride(output), first);
     const limit = count ?? (width === rows ? null : int(rows));
     for (const { value, tokens } of transposeRows(branch, [...registers, ...padding])) {
       for (const [chunk, token] of tokens.entries()) {
@@ -122,7 +125,7 @@ function storeRowMajor(
     let first = start;
     for (let vector = 0; vector < lastVector; vector++) {
       putVector(branch, vector, first, count, false);
-      first = define(branch, "out", add(first, mul(output.width, int(16))));
+      first = define(branch, "out", add(first, mul(featureStride(output), int(16))));
     }
     // Only the last panel of the batch can be short of tokens.
     if (count !== null) putVector(branch, lastVector, first, count, true);

@@ -2,7 +2,7 @@
 import { type Block, declareRegister, define, type Register } from "./loop-builder.ts";
 import { add, int, min, mul, sub, zeros } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
-import type { Place } from "./step-node.ts";
+import { featureAt, featureStride, type Place } from "./step-node.ts";
 
 /** Lane = output: sums[token][chain] of 16 outputs each; chains are added up before the store. */
 export interface OutputTile {
@@ -29,12 +29,19 @@ export const declareSums = (block: Block, outer: number, inner: number): Registe
 
 /** Index of the first feature of each token of the tile in a row-major activation. */
 export const rowBases = (block: Block, place: Place, tile: OutputTile): LoopExpression[] =>
-  tile.sums.map((_, offset) => define(block, "row", mul(add(tile.token, int(offset)), place.width)));
+  tile.sums.map((_, offset) =>
+    define(block, "row", featureAt(place, mul(add(tile.token, int(offset)), featureStride(place)))),
+  );
+
+const panelStart = (place: Place, panel: LoopExpression): LoopExpression => {
+  const start = mul(panel, mul(featureStride(place), int(16)));
+  return place.within === undefined ? start : add(start, mul(place.within.offset, int(16)));
+};
 
 /** Index of the first feature of each vector of the tile in a panelled activation. */
 export const tokenBases = (block: Block, place: Place, tile: TokenTile): LoopExpression[] =>
   Array.from({ length: tile.vectors }, (_, vector) =>
-    define(block, "panel", mul(add(tile.panel, int(vector)), mul(place.width, int(16)))),
+    define(block, "panel", panelStart(place, add(tile.panel, int(vector)))),
   );
 
 /**

@@ -23,7 +23,7 @@ import {
   symbol,
 } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
-import type { Place } from "./step-node.ts";
+import { featureAt, featureStride, type Place } from "./step-node.ts";
 
 /** A register that holds, for each of `tokens` in order, the values of all rows of the tile. */
 export interface Transposed {
@@ -138,10 +138,11 @@ const rowIndex = (
   panel: LoopExpression,
   token: number,
   feature: LoopExpression,
-): LoopExpression => add(mul(add(mul(panel, int(16)), int(token)), place.width), feature);
+): LoopExpression =>
+  add(mul(add(mul(panel, int(16)), int(token)), featureStride(place)), featureAt(place, feature));
 
 const panelIndex = (place: Place, panel: LoopExpression, feature: LoopExpression): LoopExpression =>
-  mul(add(mul(panel, place.width), feature), int(16));
+  mul(add(mul(panel, featureStride(place)), featureAt(place, feature)), int(16));
 
 /** Runs `body` if number `index` is below `left`; null means that it is. */
 const guarded = (

@@ -11,6 +11,7 @@ import type { Term } from "../algebra/algebra-node.ts";
 import type { Gradients, LeafGradient, Side } from "../algebra/derive-gradient.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import { sameDimension } from "../types/dimension.ts";
+import { memoryOf } from "./activation-parts.ts";
 import { applyToActivation, createDraft, type Draft, writeTarget } from "./build-variant.ts";
 import type { Choices } from "./linear-factors.ts";
 import { identityPiece, type MaskStorage, type MatrixPiece, sourceOf, tensorsOf } from "./matrix-operand.ts";
@@ -140,7 +141,10 @@ function gradientStep(draft: Draft, gradient: LeafGradient, name: string): Gradi
 }
 
 /** Which steps some gradient follows from. */
-function stepsForGradients(steps: readonly BackwardStep[]): ReadonlySet<BackwardStep> {
+function stepsForGradients(
+  steps: readonly BackwardStep[],
+  activations: readonly Activation[],
+): ReadonlySet<BackwardStep> {
   const needed = new Set<string>();
   const found = new Set<BackwardStep>();
   for (const step of steps.toReversed()) {
@@ -148,9 +152,9 @@ function stepsForGradients(steps: readonly BackwardStep[]): ReadonlySet<Backward
       for (const side of [step.left, step.right]) needed.add(side.activation);
       continue;
     }
-    if (!needed.has(step.step.output)) continue;
+    if (!needed.has(memoryOf(activations, step.step.output))) continue;
     found.add(step);
-    for (const { input } of step.step.terms) needed.add(input);
+    for (const { input } of step.step.terms) needed.add(memoryOf(activations, input));
   }
   return found;
 }
@@ -182,7 +186,7 @@ export function draftBackward(
   });
   writeTarget(draft, transposed, "dy");
   takeSteps();
-  const needed = stepsForGradients(steps);
+  const needed = stepsForGradients(steps, draft.activations);
   return {
     kind: "steps",
     activations: draft.activations,

@@ -4,13 +4,22 @@
  * reading `t = A x`); factors that are structured get steps of their own before it, and the sum adds to their result.
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
+import { addNumbers, multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
+import { memoryOf, partOf, type Range, tilingOf } from "./activation-parts.ts";
 import { applicationForm } from "./application-form.ts";
 import { arrangeStages, type Choices, expandFactors, type Stage } from "./linear-factors.ts";
-import { addPieces, chooseFormat, enclose, type MatrixPiece, pieceOf, scalePiece } from "./matrix-operand.ts";
+import {
+  addPieces,
+  chooseFormat,
+  enclose,
+  identityPiece,
+  type MatrixPiece,
+  pieceOf,
+  scalePiece,
+} from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { Activation, Layout, Step, StepTerm, Variant } from "./plan.ts";
 import { scaledIndex, scaleFactors, splitScale } from "./scaled-factors.ts";
@@ -20,10 +29,17 @@ export interface VariantDraft extends Omit<Variant, "cost" | "costs"> {
   readonly notes: readonly string[];
 }
 
-/** What a term of a sum adds: terms for the common step, or a step of its own. */
+/** A step that writes to a target, or to a range of it. */
+interface Writer extends Pick<Step, "terms" | "outputPermutation"> {
+  readonly range: Range | null;
+}
+
+/** What a term of a sum adds: terms for the common step of its range, or a step of its own. */
 interface Contribution {
   readonly fused: readonly StepTerm[];
-  readonly own: readonly Pick<Step, "terms" | "outputPermutation">[];
+  readonly own: readonly Writer[];
+  /** Where `fused` adds to; null for the whole. */
+  readonly range: Range | null;
   /** The application as an expression, e.g. `B (A x)`. */
   readonly form: string;
 }
@@ -53,7 +69,7 @@ const heightOf = (factor: Stage["factor"]): NumberExpression => {
 function isFusable(term: Term, choices: Choices): boolean {
   const { operand } = splitScale(term);
   const last = arrangeStages(expandFactors(operand, choices), operand.rows).at(-1);
-  if (last === undefined || last.outputPermutation !== null) return false;
+  if (last === undefined || last.outputPermutation !== null || last.embedding !== null) return false;
   if (last.factor.kind === "sum")
     return (
       last.factor.term.kind === "sum" && last.factor.term.terms.every((part) => isFusable(part, choices))
@@ -102,19 +118,36 @@ function stageTerms(
   return [stepTerm(draft, { ...stage, factor: { kind: "matrix", piece, note: null } }, input)];
 }
 
+/** A sum of which a part writes to a range: its terms cannot share one step. */
+const writesRanges = (factor: Stage["factor"], choices: Choices): boolean =>
+  factor.kind === "sum" &&
+  termsOf(factor.term).some((part) => {
+    const { operand } = splitScale(part);
+    return arrangeStages(expandFactors(operand, choices), operand.rows).at(-1)?.embedding !== null;
+  });
+
+function freshActivation(draft: Draft, width: NumberExpression): string {
+  const taken = new Set(draft.activations.map(({ name }) => name));
+  let count = 1;
+  while (taken.has(`t${count}`)) count += 1;
+  draft.activations.push({ name: `t${count}`, width });
+  return `t${count}`;
+}
+
 /** Emits a step that writes a fresh activation, or finds the one that already holds the value. */
 function activationOf(draft: Draft, terms: readonly StepTerm[], stage: Stage): string {
   const same = draft.steps.find(
     (step) =>
       JSON.stringify([step.terms, step.outputPermutation]) ===
-        JSON.stringify([terms, stage.outputPermutation]) && step.output !== draft.target,
+        JSON.stringify([terms, stage.outputPermutation]) &&
+      memoryOf(draft.activations, step.output) === step.output &&
+      step.output !== draft.target,
   );
   if (same !== undefined) {
     draft.rules.add("common-factor");
     return same.output;
   }
-  const name = `t${draft.steps.filter(({ output }) => output !== draft.target).length + 1}`;
-  draft.activations.push({ name, width: heightOf(stage.factor) });
+  const name = freshActivation(draft, heightOf(stage.factor));
   draft.steps.push({
     name,
     output: name,
@@ -123,6 +156,42 @@ function activationOf(draft: Draft, terms: readonly StepTerm[], stage: Stage): s
     terms,
   });
   return name;
+}
+
+/** Emits the step or steps of one stage; gives the activation that holds what it computes. */
+function runStage(draft: Draft, stage: Stage, scale: NumberExpression | null, current: string): string {
+  const input = stage.window === null ? current : partOf(draft.activations, current, stage.window);
+  const { factor, embedding, outputPermutation } = stage;
+  const inRanges = writesRanges(factor, draft.choices);
+  if (embedding === null && !inRanges)
+    return activationOf(draft, stageTerms(draft, stage, scale, input), stage);
+  const size = heightOf(factor);
+  const whole: Writer[] = inRanges
+    ? []
+    : [{ terms: stageTerms(draft, stage, scale, input), outputPermutation, range: null }];
+  const parts =
+    inRanges && factor.kind === "sum" ? contributions(draft, termsOf(factor.term), scale, input) : [];
+  const output = freshActivation(draft, embedding?.size ?? size);
+  const writers = [...whole, ...writersOf(parts)].map((writer) => inside(writer, embedding));
+  emitWriters(draft, output, embedding?.size ?? size, writers);
+  if (!inRanges || outputPermutation === null) return output;
+  const mover: Stage = {
+    ...stage,
+    factor: { kind: "diagonal", piece: identityPiece(embedding?.size ?? size) },
+    window: null,
+    inputPermutation: outputPermutation,
+    outputPermutation: null,
+    embedding: null,
+  };
+  return activationOf(draft, [stepTerm(draft, mover, output)], mover);
+}
+
+/** The writer seen from outside an embedding. */
+function inside(writer: Writer, embedding: Stage["embedding"]): Writer {
+  if (embedding === null) return writer;
+  const { range } = writer;
+  if (range === null) return { ...writer, range: embedding.range };
+  return { ...writer, range: { ...range, offset: addNumbers(embedding.range.offset, range.offset) } };
 }
 
 /** The stages of a term with its scale in one of its factors, or, where a sum takes it, beside them. */
@@ -145,32 +214,39 @@ function scaledStages(draft: Draft, term: Term, outerScale: NumberExpression | n
 /** Emits the steps that apply `term` to `input`; gives the activation that holds the result. */
 export function applyToActivation(draft: Draft, term: Term, input: string): string {
   const { stages, scaleOf } = scaledStages(draft, term, null);
-  let current = input;
-  for (const stage of stages)
-    current = activationOf(draft, stageTerms(draft, stage, scaleOf(stage), current), stage);
-  return current;
+  return stages.reduce((current, stage) => runStage(draft, stage, scaleOf(stage), current), input);
 }
 
+/** What one term adds; several entries where its last stage is a sum that writes to ranges. */
 function contribution(
   draft: Draft,
   term: Term,
   outerScale: NumberExpression | null,
   input: string,
-): Contribution {
+): readonly Contribution[] {
   const { operand, scale, stages, scaleOf } = scaledStages(draft, term, outerScale);
-  let current = input;
-  for (const stage of stages.slice(0, -1))
-    current = activationOf(draft, stageTerms(draft, stage, scaleOf(stage), current), stage);
+  const current = stages
+    .slice(0, -1)
+    .reduce((before, stage) => runStage(draft, stage, scaleOf(stage), before), input);
   const [last] = stages.slice(-1);
   if (last === undefined) throw new TypeError("a term without stages");
-  const terms = stageTerms(draft, last, scaleOf(last), current);
+  const read = last.window === null ? current : partOf(draft.activations, current, last.window);
+  const { factor, outputPermutation, embedding } = last;
   const form = applicationForm(operand, scale, draft.choices, input);
-  const shares =
-    last.outputPermutation === null && (last.factor.kind === "matrix" || last.factor.kind === "sum");
+  const range = embedding?.range ?? null;
+  if (factor.kind === "sum" && outputPermutation === null && writesRanges(factor, draft.choices)) {
+    const parts = contributions(draft, termsOf(factor.term), scaleOf(last), read);
+    const own = writersOf(parts).map((writer) => inside(writer, embedding));
+    return [{ fused: [], own, range, form }];
+  }
+  const terms = stageTerms(draft, last, scaleOf(last), read);
+  const shares = outputPermutation === null && (factor.kind === "matrix" || factor.kind === "sum");
   if (shares && stages.length > 1) draft.rules.add("low-rank-fused");
-  return shares
-    ? { fused: terms, own: [], form }
-    : { fused: [], own: [{ terms, outputPermutation: last.outputPermutation }], form };
+  return [
+    shares
+      ? { fused: terms, own: [], range, form }
+      : { fused: [], own: [{ terms, outputPermutation, range }], range, form },
+  ];
 }
 
 /** Frozen terms join a frozen dense one: the sum is formed once at load and costs nothing more to apply. */
@@ -188,20 +264,23 @@ function contributions(
   };
   const frozen = terms.filter((term) => !isTrainable(term));
   if (frozen.length < 2 || !frozen.some(isDense))
-    return terms.map((term) => contribution(draft, term, scale, input));
+    return terms.flatMap((term) => contribution(draft, term, scale, input));
   draft.rules.add("frozen-sum-at-load");
   const piece = scalePiece(addPieces(nonEmpty(frozen.map(pieceOf))), scale);
   const stage: Stage = {
     factor: { kind: "matrix", piece, note: null },
+    window: null,
     inputPermutation: null,
     outputPermutation: null,
+    embedding: null,
   };
   const first: Contribution = {
     fused: [stepTerm(draft, stage, input)],
     own: [],
+    range: null,
     form: `${enclose(piece.text)} ${input}`,
   };
-  return [first, ...terms.filter(isTrainable).map((term) => contribution(draft, term, scale, input))];
+  return [first, ...terms.filter(isTrainable).flatMap((term) => contribution(draft, term, scale, input))];
 }
 
 function emptyDraft(root: Term, choices: Choices, operands: OperandTable, rules: readonly string[]): Draft {
@@ -256,19 +335,62 @@ export function separateVariant(
 
 /** Emits the steps that apply `root` to `input` and complete the target; gives the form of each contribution. */
 export function writeTarget(draft: Draft, root: Term, input: string): readonly string[] {
-  const { target } = draft;
   const parts = contributions(draft, termsOf(root), null, input);
-  const writers = [
-    ...parts.flatMap(({ own }) => own),
-    ...[parts.flatMap(({ fused }) => fused)]
-      .filter((terms) => terms.length > 0)
-      .map((terms) => ({ terms, outputPermutation: null })),
-  ];
-  writers.forEach(({ terms, outputPermutation }, index) => {
-    const stepName = writers.length === 1 ? target : `${target}${index + 1}`;
-    draft.steps.push({ name: stepName, output: target, outputPermutation, accumulate: index > 0, terms });
-  });
+  emitWriters(draft, draft.target, root.rows, writersOf(parts));
   return parts.map(({ form }) => form);
+}
+
+/** Steps of their own first, then one for all that can share it, for each range. */
+function writersOf(parts: readonly Contribution[]): readonly Writer[] {
+  const fused = new Map<string, Writer>();
+  for (const { fused: terms, range } of parts) {
+    const key = JSON.stringify(range);
+    const before = fused.get(key)?.terms ?? [];
+    if (terms.length > 0) fused.set(key, { terms: [...before, ...terms], outputPermutation: null, range });
+  }
+  return [...parts.flatMap(({ own }) => own), ...fused.values()];
+}
+
+/**
+ * Emits steps that together write `target`: first those for the whole of it, or else ranges that tile it, or else a
+ * step that fills it with zeros; what follows adds.
+ */
+function emitWriters(draft: Draft, target: string, size: NumberExpression, writers: readonly Writer[]): void {
+  const whole = writers.filter(({ range }) => range === null);
+  const ranged = writers.filter(
+    (writer): writer is Writer & { readonly range: Range } => writer.range !== null,
+  );
+  const tiling =
+    whole.length > 0
+      ? []
+      : tilingOf(
+          ranged.map(({ range }) => range),
+          size,
+        );
+  const first = tiling?.flatMap((index) => ranged[index] ?? []) ?? [];
+  const fill: Writer[] = tiling === null ? [{ terms: [], outputPermutation: null, range: null }] : [];
+  const rest = ranged.filter((writer) => !first.includes(writer));
+  const ordered: Writer[] = [...fill, ...whole, ...first, ...rest];
+  const overwriting = first.length > 0 ? first.length : 1;
+  ordered.forEach(({ terms, outputPermutation, range }, index) => {
+    const output = range === null ? target : partOf(draft.activations, target, range);
+    const name = ordered.length === 1 ? target : `${target}${index + 1}`;
+    draft.steps.push({
+      name: stepName(draft, name),
+      output,
+      outputPermutation,
+      accumulate: index >= overwriting,
+      terms,
+    });
+  });
+}
+
+/** `name`, or with a letter behind it when another step has it. */
+function stepName({ steps }: Draft, name: string): string {
+  const taken = new Set(steps.map((step) => step.name));
+  let free = name;
+  for (let letter = 98; taken.has(free); letter += 1) free = `${name}${String.fromCharCode(letter)}`;
+  return free;
 }
 
 /** The whole weight as one dense operand, formed at load when it is frozen, else after every step. */

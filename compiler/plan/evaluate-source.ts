@@ -14,6 +14,7 @@ import {
   scaleMatrix,
   stridePermutationMatrix,
   transposeMatrix,
+  windowMatrix,
 } from "../algebra/dense-matrix.ts";
 import { patternOf, tensorMatrix, type WeightValues } from "../algebra/evaluate-algebra.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
@@ -64,6 +65,10 @@ export function evaluateSource(
       return evaluate(source.of);
     case "identity":
       return identityMatrix(evaluateNumber(source.size, values.numbers));
+    case "window": {
+      const size = (expression: NumberExpression): number => evaluateNumber(expression, values.numbers);
+      return windowMatrix(size(source.width), size(source.size), size(source.offset));
+    }
     case "stride-permutation":
       return stridePermutationMatrix(
         evaluateNumber(source.size, values.numbers),

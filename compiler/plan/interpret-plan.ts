@@ -101,15 +101,54 @@ function positionsOf(source: MatrixSource, scope: PlanScope): readonly number[] 
 /** Runs steps over activations that start as NaN. */
 export function createStepInterpreter(scope: PlanScope, activations: readonly Activation[], batch: number) {
   const buffers = new Map<string, Float64Array>(
-    activations.map(({ name, width }) => [
-      name,
-      new Float64Array(batch * sizeIn(scope, width)).fill(Number.NaN),
-    ]),
+    activations
+      .filter(({ part }) => part === undefined)
+      .map(({ name, width }) => [name, new Float64Array(batch * sizeIn(scope, width)).fill(Number.NaN)]),
   );
-  const read = (name: string): Float64Array => {
+  const memory = (name: string): Float64Array => {
     const buffer = buffers.get(name);
     if (buffer === undefined) throw new ReferenceError(`no activation \`${name}\``);
     return buffer;
+  };
+  const partNamed = (name: string): (Activation & Required<Pick<Activation, "part">>) | undefined => {
+    const found = activations.find((activation) => activation.name === name);
+    return found?.part === undefined ? undefined : { ...found, part: found.part };
+  };
+  /** Index in the memory of a part for each of its values. */
+  const placesOf = ({
+    width,
+    part,
+  }: {
+    readonly width: NumberExpression;
+    readonly part: { readonly of: string; readonly offset: NumberExpression };
+  }) => {
+    const [inner, first, outer] = [
+      sizeIn(scope, width),
+      sizeIn(scope, part.offset),
+      memory(part.of).length / batch,
+    ];
+    return Array.from(
+      { length: batch * inner },
+      (_, index) => Math.floor(index / inner) * outer + first + (index % inner),
+    );
+  };
+  const read = (name: string): Float64Array => {
+    const found = partNamed(name);
+    if (found === undefined) return memory(name);
+    const whole = memory(found.part.of);
+    return Float64Array.from(placesOf(found), (place) => whole[place] ?? Number.NaN);
+  };
+  const write = (name: string, values: Float64Array): void => {
+    const found = partNamed(name);
+    if (found === undefined) {
+      buffers.set(name, values);
+      return;
+    }
+    const whole = memory(found.part.of).slice();
+    placesOf(found).forEach((place, index) => {
+      whole[place] = values[index] ?? Number.NaN;
+    });
+    buffers.set(found.part.of, whole);
   };
   const run = (step: Step): void => {
     const sum = new Float64Array(read(step.output).length);
@@ -128,7 +167,7 @@ export function createStepInterpreter(scope: PlanScope, activations: readonly Ac
     }
     const written = permute(step.outputPermutation, sum, scope);
     const held = read(step.output);
-    buffers.set(
+    write(
       step.output,
       step.accumulate ? written.map((value, index) => value + (held[index] ?? Number.NaN)) : written,
     );

@@ -7,6 +7,7 @@ import { divideNumbers, multiplyNumbers, nonEmpty } from "../algebra/algebra-gra
 import type { Term } from "../algebra/algebra-node.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { sameDimension } from "../types/dimension.ts";
+import type { Range } from "./activation-parts.ts";
 import {
   identityPiece,
   type MaskStorage,
@@ -28,6 +29,10 @@ export interface Choices {
 
 export type LinearFactor =
   | { readonly kind: "permutation"; readonly permutation: StridePermutation }
+  /** Takes a range of `size` features. */
+  | { readonly kind: "window"; readonly range: Range; readonly size: NumberExpression }
+  /** Puts what it gets into a range of `size` features, zeros around it. */
+  | { readonly kind: "embedding"; readonly range: Range; readonly size: NumberExpression }
   /** One packed operand, or whatever `piece` becomes in the layout. */
   | { readonly kind: "matrix"; readonly piece: MatrixPiece; readonly note: string | null }
   /** Equal blocks; `repeated` when all are the piece itself. */
@@ -43,17 +48,32 @@ export type LinearFactor =
 
 /** A factor with the permutations that its step applies. */
 export interface Stage {
-  readonly factor: Exclude<LinearFactor, { kind: "permutation" }>;
+  readonly factor: Exclude<LinearFactor, Move>;
+  /** The part of the input that is read, before `inputPermutation`. */
+  readonly window: Range | null;
   readonly inputPermutation: StridePermutation | null;
   readonly outputPermutation: StridePermutation | null;
+  /** Where the result goes, after `outputPermutation`. */
+  readonly embedding: Embedding | null;
+}
+
+type Move = Extract<LinearFactor, { kind: "permutation" | "window" | "embedding" }>;
+
+export interface Embedding {
+  readonly range: Range;
+  readonly size: NumberExpression;
 }
 
 /** Identifies the gap behind factor `index` of a chain, or (index -1) a frozen structured term as a whole. */
 export const productKey = (term: Term, index: number): string => `${term.id}:${index}`;
 
 const isStructured = (term: Term): boolean => term.kind === "kron" || term.kind === "blockdiag";
+const isWindow = (term: Term): boolean => term.kind === "window";
+const isEmbedding = (term: Term): boolean => term.kind === "transpose" && isWindow(term.operand);
 /** Multiplying two permutations would turn two free moves into a dense matrix. */
-const isMove = (term: Term): boolean => term.kind === "permutation";
+const isMove = (term: Term): boolean => term.kind === "permutation" || isWindow(term) || isEmbedding(term);
+/** A window makes a matrix smaller only when it takes some of its rows, or its transpose some of its columns. */
+const widens = (left: Term, right: Term): boolean => isEmbedding(left) || isWindow(right);
 
 /** Every place where frozen factors could be multiplied once at load, in order of appearance. */
 export function productPoints(term: Term): readonly string[] {
@@ -66,7 +86,11 @@ export function productPoints(term: Term): readonly string[] {
       const gaps = term.factors.flatMap((factor, index) => {
         const next = term.factors[index + 1];
         const stays =
-          next === undefined || isTrainable(factor) || isTrainable(next) || (isMove(factor) && isMove(next));
+          next === undefined ||
+          isTrainable(factor) ||
+          isTrainable(next) ||
+          (isMove(factor) && isMove(next)) ||
+          widens(factor, next);
         return stays ? [] : [productKey(term, index)];
       });
       return [...gaps, ...term.factors.flatMap(productPoints)];
@@ -127,13 +151,9 @@ function kronFactors(factors: readonly Term[], order: Choices["kron"]): readonly
   return acting.toReversed();
 }
 
+/** Of equal blocks: others have been written with windows. */
 function blockFactors(term: Extract<Term, { kind: "blockdiag" }>): readonly LinearFactor[] {
   const [first, ...rest] = nonEmpty(term.blocks);
-  const equalSizes = rest.every(
-    (block) => sameDimension(block.rows, first.rows) && sameDimension(block.columns, first.columns),
-  );
-  if (!equalSizes)
-    return [matrix(pieceOf(term), `${pieceOf(term).text} has blocks of different sizes and is stored dense`)];
   const repeated = rest.every((block) => block === first);
   return [
     {
@@ -168,8 +188,14 @@ export function expandFactors(term: Term, choices: Choices): readonly LinearFact
       return [{ kind: "diagonal", piece: pieceOf(term) }];
     case "sum":
       return isTrainable(term) ? [{ kind: "sum", term }] : [matrix(pieceOf(term))];
+    case "window":
+      return [{ kind: "window", range: { offset: term.offset, width: term.rows }, size: term.columns }];
     case "leaf":
     case "transpose": {
+      if (term.kind === "transpose" && term.operand.kind === "window") {
+        const { offset, rows, columns } = term.operand;
+        return [{ kind: "embedding", range: { offset, width: rows }, size: columns }];
+      }
       const leaf = term.kind === "leaf" ? term : term.operand;
       if (leaf.kind !== "leaf" || leaf.tensor.structure !== "blockdiag" || leaf.tensor.blocks === null)
         return [matrix(pieceOf(term))];
@@ -185,52 +211,95 @@ const isTrivial = ({ size, stride }: StridePermutation): boolean =>
 const cancel = (a: StridePermutation, b: StridePermutation): boolean =>
   sameDimension(apply("*", a.stride, b.stride), a.size);
 
-/** Adds a permutation that acts after those in `pending`. */
-function follow(
-  pending: readonly StridePermutation[],
-  next: StridePermutation,
-): readonly StridePermutation[] {
+/** Adds a move that acts after those in `pending`. */
+function follow(pending: readonly Move[], next: Move): readonly Move[] {
   const before = pending.at(-1);
-  if (isTrivial(next)) return pending;
-  return before !== undefined && cancel(before, next) ? pending.slice(0, -1) : [...pending, next];
+  if (next.kind !== "permutation") return [...pending, next];
+  if (isTrivial(next.permutation)) return pending;
+  return before?.kind === "permutation" && cancel(before.permutation, next.permutation)
+    ? pending.slice(0, -1)
+    : [...pending, next];
 }
 
 const takesPermutedInput = (factor: LinearFactor): boolean =>
   factor.kind === "blocks" || factor.kind === "diagonal";
 
-/** A step that only moves values: the identity, reading its input permuted. */
-const mover = (size: NumberExpression): Stage["factor"] => ({ kind: "diagonal", piece: identityPiece(size) });
+/** Features that go into a move. */
+const inputSize = (move: Move): NumberExpression =>
+  move.kind === "embedding" ? move.range.width : move.kind === "window" ? move.size : move.permutation.size;
+
+/** The first move of `waiting`, taken from it, when it is of this kind. */
+function take<Kind extends Move["kind"]>(
+  waiting: Move[],
+  kind: Kind,
+  end: "first" | "last" = "first",
+): Extract<Move, { kind: Kind }> | null {
+  const move = end === "first" ? waiting[0] : waiting.at(-1);
+  if (move?.kind !== kind) return null;
+  if (end === "first") waiting.shift();
+  else waiting.pop();
+  return move as Extract<Move, { kind: Kind }>;
+}
+
+/** Moves that no other step takes: steps that only move values, reading a part or a permutation of their input. */
+function movers(waiting: Move[]): readonly Stage[] {
+  const stages: Stage[] = [];
+  for (let [next] = waiting; next !== undefined; [next] = waiting) {
+    const width = next.kind === "window" ? next.range.width : inputSize(next);
+    const window = take(waiting, "window")?.range ?? null;
+    const inputPermutation = take(waiting, "permutation")?.permutation ?? null;
+    const embedding = take(waiting, "embedding");
+    stages.push({
+      factor: { kind: "diagonal", piece: identityPiece(width) },
+      window,
+      inputPermutation,
+      outputPermutation: null,
+      embedding,
+    });
+  }
+  return stages;
+}
 
 /**
- * The stages of a chain, first acting first. A permutation goes into the input of the factor after it, else into
- * the output of the factor before it, else it becomes a step of its own that only moves values.
+ * The stages of a chain, first acting first. A window or permutation goes into the input of the factor after it, a
+ * permutation or embedding into the output of the factor before it, else it becomes a step of its own that only
+ * moves values.
  * @param size width of the identity when there are no factors.
  */
 export function arrangeStages(factors: readonly LinearFactor[], size: NumberExpression): readonly Stage[] {
   const stages: Stage[] = [];
-  let pending: readonly StridePermutation[] = [];
+  let pending: readonly Move[] = [];
   const place = (factor: Stage["factor"] | null): void => {
-    let waiting = [...pending];
+    const waiting = [...pending];
     const takes = factor !== null && takesPermutedInput(factor);
-    const input = takes ? (waiting.at(-1) ?? null) : null;
-    if (input !== null) waiting = waiting.slice(0, -1);
+    const input = takes ? take(waiting, "permutation", "last") : null;
+    const window = factor === null ? null : take(waiting, "window", "last");
     const before = stages.at(-1);
-    const [next] = waiting;
-    if (before !== undefined && next !== undefined) {
-      stages[stages.length - 1] = { ...before, outputPermutation: next };
-      waiting = waiting.slice(1);
+    if (before !== undefined) {
+      const outputPermutation = take(waiting, "permutation")?.permutation ?? null;
+      stages[stages.length - 1] = { ...before, outputPermutation, embedding: take(waiting, "embedding") };
     }
-    for (const move of waiting)
-      stages.push({ factor: mover(move.size), inputPermutation: move, outputPermutation: null });
-    if (factor !== null) stages.push({ factor, inputPermutation: input, outputPermutation: null });
+    stages.push(...movers(waiting));
+    if (factor !== null) {
+      stages.push({
+        factor,
+        window: window?.range ?? null,
+        inputPermutation: input?.permutation ?? null,
+        outputPermutation: null,
+        embedding: null,
+      });
+    }
     pending = [];
   };
   for (const factor of factors.toReversed()) {
-    if (factor.kind === "permutation") pending = follow(pending, factor.permutation);
+    if (factor.kind === "permutation" || factor.kind === "window" || factor.kind === "embedding")
+      pending = follow(pending, factor);
     else place(factor);
   }
-  if (stages.length === 0 && pending.length === 0)
-    return [{ factor: mover(size), inputPermutation: null, outputPermutation: null }];
+  if (stages.length === 0 && pending.length === 0) {
+    const factor = { kind: "diagonal", piece: identityPiece(size) } as const;
+    return [{ factor, window: null, inputPermutation: null, outputPermutation: null, embedding: null }];
+  }
   place(null);
   return stages;
 }

@@ -39,6 +39,8 @@ export function sourceOf(term: Term): MatrixSource {
       throw new Unplannable("a zero matrix has no packed form");
     case "permutation":
       return { kind: "stride-permutation", size: term.rows, stride: term.stride };
+    case "window":
+      return { kind: "window", size: term.columns, width: term.rows, offset: term.offset };
     case "sum":
       return { kind: "sum", terms: all(term.terms) };
     case "chain":

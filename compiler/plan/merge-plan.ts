@@ -19,11 +19,13 @@ function mergeTerm(term: StepTerm, variant: VariantDraft, operands: OperandTable
 }
 
 /**
- * The kernel way when every contribution to `y` is an operand or a product of two dense ones; otherwise the variant
- * is applied to the identity.
+ * The kernel way when every contribution to `y` is an operand or a product of two dense ones that lies on all of it;
+ * otherwise the variant is applied to the identity.
  * @param variant a lane = output variant that is not merged itself.
  */
 export function planMerge(variant: VariantDraft, operands: OperandTable): MergePlan {
+  if (variant.activations.some(({ part }) => part !== undefined))
+    return { method: "identity", variant: variant.name };
   const writers = variant.steps.filter(({ output }) => output === "y");
   const terms = writers.flatMap((step) =>
     step.terms.map((term) => (step.outputPermutation === null ? mergeTerm(term, variant, operands) : null)),

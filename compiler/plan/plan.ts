@@ -73,6 +73,8 @@ export type LevelCosts = Readonly<Record<LevelName, NumberExpression>>;
 export interface Activation {
   readonly name: string;
   readonly width: NumberExpression;
+  /** For a part of another activation, `width` features from `offset` on; without it, memory of its own. */
+  readonly part?: { readonly of: string; readonly offset: NumberExpression };
 }
 
 export interface Step {
@@ -82,7 +84,10 @@ export interface Step {
   readonly outputPermutation: StridePermutation | null;
   /** Adds to what the output holds instead of overwriting it; only for `y`. */
   readonly accumulate: boolean;
-  /** Several terms only when all are dense, nm, sparse or block; blockdiag and diag stand alone. */
+  /**
+   * Several terms only when all are dense, nm, sparse or block; blockdiag and diag stand alone. Without any, the step
+   * fills its output with zeros.
+   */
   readonly terms: readonly StepTerm[];
 }
 

@@ -43,7 +43,10 @@ export function printBackward(plan: Plan, printOperand: (operand: Operand) => st
   const { backward, operands } = plan;
   if (backward.kind === "refused")
     return [`  backward none: no gradient for ${backward.parameter}, ${backward.reason}`];
-  const widths = backward.activations.map(({ name, width }) => `${name} [${printNumber(width)}]`).join(", ");
+  const widths = backward.activations
+    .filter(({ part }) => part === undefined)
+    .map(({ name, width }) => `${name} [${printNumber(width)}]`)
+    .join(", ");
   return [
     "  backward",
     ...operands

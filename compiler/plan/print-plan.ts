@@ -26,7 +26,10 @@ function printOperand(operand: Operand): string {
 }
 
 function printVariant(variant: Variant): readonly string[] {
-  const widths = variant.activations.map(({ name, width }) => `${name} [${printNumber(width)}]`).join(", ");
+  const widths = variant.activations
+    .filter(({ part }) => part === undefined)
+    .map(({ name, width }) => `${name} [${printNumber(width)}]`)
+    .join(", ");
   return [
     `  variant ${variant.name}${variant.merged ? " (merged once a step)" : ""}: ${variant.form}`,
     `    activations ${widths}`,

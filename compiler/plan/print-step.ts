@@ -7,6 +7,7 @@ export const permuted = (permutation: StridePermutation | null, inner: string): 
 
 /** One line: `t1 = A_panels x`, `y += P(b) (L_blocks P(n / b) t1)`. */
 export function printStep(step: Step): string {
+  if (step.terms.length === 0) return `${step.output} = 0`;
   const sum = step.terms
     .map(
       ({ atom, operand, input, inputPermutation }) =>

@@ -11,14 +11,14 @@ export const splitScale = (
 
 /**
  * The factor that takes the scale: a trained one, which is packed again at every step anyhow, else the leftmost that
- * holds values; -1 when there are only permutations.
+ * holds values; -1 when there are only moves.
  */
 export function scaledIndex(factors: readonly LinearFactor[]): number {
   const trained = factors.findIndex((factor) => "piece" in factor && factor.piece.trainable);
-  return trained >= 0 ? trained : factors.findIndex((factor) => factor.kind !== "permutation");
+  return trained >= 0 ? trained : factors.findIndex((factor) => "piece" in factor || factor.kind === "sum");
 }
 
-/** The factors of `factor` times the chain; permutations alone get a scaled identity. @param size its width. */
+/** The factors of `factor` times the chain; moves alone get a scaled identity. @param size rows of the chain. */
 export function scaleFactors(
   factors: readonly LinearFactor[],
   factor: NumberExpression | null,
@@ -26,7 +26,13 @@ export function scaleFactors(
 ): readonly LinearFactor[] {
   if (factor === null) return factors;
   const index = scaledIndex(factors);
-  if (index < 0) return [{ kind: "diagonal", piece: identityPiece(size, factor) }, ...factors];
+  if (index < 0) {
+    const last = factors.findIndex(({ kind }) => kind !== "embedding");
+    const inside = last < 0 ? factors.length : last;
+    const outer = factors[inside - 1];
+    const width = outer?.kind === "embedding" ? outer.range.width : size;
+    return factors.toSpliced(inside, 0, { kind: "diagonal", piece: identityPiece(width, factor) });
+  }
   return factors.map((given, position) =>
     position === index && "piece" in given ? { ...given, piece: scalePiece(given.piece, factor) } : given,
   );

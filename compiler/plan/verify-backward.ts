@@ -1,7 +1,8 @@
 /** The verifier of backward passes: sentences that must hold for their steps, in the words of the forward laws. */
 import type { FormatName } from "../../runtime/contract/operand-format.ts";
 import { sameDimension } from "../types/dimension.ts";
-import type { BackwardPlan, BackwardStep, GradientInput, GradientStep, Plan } from "./plan.ts";
+import { addsToWritten, memoryOf, overwritesNothing } from "./activation-parts.ts";
+import type { BackwardPlan, BackwardStep, GradientInput, GradientStep, Plan, Step } from "./plan.ts";
 
 interface Law {
   readonly sentence: string;
@@ -13,6 +14,8 @@ const inputsOf = (step: BackwardStep): readonly string[] =>
   step.kind === "apply"
     ? step.step.terms.map(({ input }) => input)
     : [step.left.activation, step.right.activation];
+const appliedBefore = (steps: readonly BackwardStep[], index: number): readonly Step[] =>
+  steps.slice(0, index).flatMap((step) => (step.kind === "apply" ? [step.step] : []));
 const gradientsOf = ({ steps }: BackwardPlan): readonly GradientStep[] =>
   steps.filter((step) => step.kind === "gradient");
 
@@ -28,42 +31,47 @@ function permutesWhole({ activations }: BackwardPlan, { activation, permutation 
 const laws: readonly Law[] = [
   {
     sentence: "reads x, dy or what an earlier step wrote",
-    holds: (_, { steps }) =>
+    holds: (_, { activations, steps }) =>
       steps.every((step, index) =>
-        inputsOf(step).every(
-          (input) =>
-            given.includes(input) ||
-            (input !== "dx" &&
-              steps.slice(0, index).some((other) => other.kind === "apply" && other.step.output === input)),
-        ),
+        inputsOf(step).every((input) => {
+          const memory = memoryOf(activations, input);
+          return (
+            given.includes(memory) ||
+            (memory !== "dx" &&
+              appliedBefore(steps, index).some(({ output }) => memoryOf(activations, output) === memory))
+          );
+        }),
       ),
   },
   {
     sentence: "completes dx",
-    holds: (_, { steps }) => steps.some((step) => step.kind === "apply" && step.step.output === "dx"),
+    holds: (_, { activations, steps }) =>
+      appliedBefore(steps, steps.length).some(({ output }) => memoryOf(activations, output) === "dx"),
   },
   {
-    sentence: "adds only to dx, and overwrites nothing",
-    holds: (_, { steps }) =>
+    sentence: "adds only to what was written, and overwrites nothing",
+    holds: (_, { activations, steps }) =>
       steps.every((step, index) => {
         if (step.kind === "gradient") return true;
-        const { output, accumulate } = step.step;
-        const isWritten = steps
-          .slice(0, index)
-          .some((other) => other.kind === "apply" && other.step.output === output);
-        return accumulate === isWritten && (!accumulate || output === "dx");
+        const before = appliedBefore(steps, index);
+        return (
+          addsToWritten(activations, step.step, before) && overwritesNothing(activations, step.step, before)
+        );
       }),
   },
   {
     sentence: "leaves out without dx only what no gradient follows from",
-    holds: (_, { steps }) =>
+    holds: (_, { activations, steps }) =>
       steps.every(
         (step) =>
           step.kind === "gradient" ||
           !step.dxOnly ||
           steps.every(
             (other) =>
-              !inputsOf(other).includes(step.step.output) || (other.kind === "apply" && other.dxOnly),
+              !inputsOf(other)
+                .map((input) => memoryOf(activations, input))
+                .includes(memoryOf(activations, step.step.output)) ||
+              (other.kind === "apply" && other.dxOnly),
           ),
       ),
   },

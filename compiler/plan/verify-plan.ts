@@ -1,6 +1,7 @@
 /** The verifier of plans: sentences that must hold for a variant, a step, an operand or the merge. */
 import type { FormatName } from "../../runtime/contract/operand-format.ts";
 import { sameDimension } from "../types/dimension.ts";
+import { addsToWritten, memoryOf, overwritesNothing, tilingOf } from "./activation-parts.ts";
 import type { Activation, Layout, Operand, Plan, Step, StepTerm, Variant } from "./plan.ts";
 import { verifyBackward } from "./verify-backward.ts";
 
@@ -41,30 +42,38 @@ function readByMerge({ merge, variants }: Plan): readonly string[] {
 }
 
 const stepLaws: readonly { readonly sentence: string; readonly holds: (view: StepView) => boolean }[] = [
-  { sentence: "has a term", holds: ({ step }) => step.terms.length > 0 },
+  {
+    sentence: "has a term, or fills a whole activation with zeros",
+    holds: ({ variant, step }) =>
+      step.terms.length > 0 || (!step.accumulate && activationIn(variant, step.output)?.part === undefined),
+  },
   {
     sentence: "reads operands that exist",
     holds: ({ plan, step }) => step.terms.every(({ operand }) => operandIn(plan, operand) !== undefined),
   },
   {
     sentence: "writes an activation that exists",
-    holds: ({ variant, step }) => step.output !== "x" && activationIn(variant, step.output) !== undefined,
+    holds: ({ variant, step }) =>
+      memoryOf(variant.activations, step.output) !== "x" && activationIn(variant, step.output) !== undefined,
   },
   {
     sentence: "reads x or what an earlier step wrote",
-    holds: ({ step, before }) =>
-      step.terms.every(
-        ({ input }) => input === "x" || (input !== "y" && before.some(({ output }) => output === input)),
-      ),
+    holds: ({ variant: { activations }, step, before }) =>
+      step.terms.every(({ input }) => {
+        const memory = memoryOf(activations, input);
+        return (
+          memory === "x" ||
+          (memory !== "y" && before.some(({ output }) => memoryOf(activations, output) === memory))
+        );
+      }),
   },
   {
-    sentence: "adds only to y, after y was written",
-    holds: ({ step, before }) =>
-      !step.accumulate || (step.output === "y" && before.some(({ output }) => output === "y")),
+    sentence: "adds only to what was written",
+    holds: ({ variant: { activations }, step, before }) => addsToWritten(activations, step, before),
   },
   {
     sentence: "overwrites nothing",
-    holds: ({ step, before }) => step.accumulate || before.every(({ output }) => output !== step.output),
+    holds: ({ variant: { activations }, step, before }) => overwritesNothing(activations, step, before),
   },
   {
     sentence: "has formats that its atoms read in this layout",
@@ -130,11 +139,22 @@ const variantLaws: readonly {
         terms.every(({ operand }) => operandIn(plan, operand)?.production === "merge"),
       ),
   },
-  { sentence: "ends by writing y", holds: ({ steps }) => steps.at(-1)?.output === "y" },
+  {
+    sentence: "ends by writing y",
+    holds: ({ activations, steps }) => memoryOf(activations, steps.at(-1)?.output ?? "") === "y",
+  },
   {
     sentence: "writes y without adding exactly once",
-    holds: ({ steps }) =>
-      steps.filter(({ output, accumulate }) => output === "y" && !accumulate).length === 1,
+    holds: ({ activations, steps }) => {
+      const outputs = steps.filter(({ accumulate }) => !accumulate).map(({ output }) => output);
+      const ranges = activations.flatMap(({ name, width, part }) =>
+        part?.of === "y" && outputs.includes(name) ? [{ offset: part.offset, width }] : [],
+      );
+      const size = activations.find(({ name }) => name === "y")?.width;
+      const whole = outputs.filter((output) => output === "y").length;
+      if (ranges.length === 0) return whole === 1;
+      return whole === 0 && size !== undefined && tilingOf(ranges, size)?.length === ranges.length;
+    },
   },
   {
     sentence: "has x and y as wide as the weight",
@@ -160,10 +180,11 @@ const variantLaws: readonly {
     sentence: "reads every intermediate activation",
     holds: ({ activations, steps }) =>
       activations.every(
-        ({ name }) =>
+        ({ name, part }) =>
           name === "x" ||
           name === "y" ||
-          steps.some(({ terms }) => terms.some(({ input }) => input === name)),
+          part !== undefined ||
+          steps.some(({ terms }) => terms.some(({ input }) => memoryOf(activations, input) === name)),
       ),
   },
 ];

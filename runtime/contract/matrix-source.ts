@@ -27,6 +27,13 @@ export type MatrixSource =
   /** The square matrix with the vector leaf on its diagonal. */
   | { readonly kind: "diag"; readonly of: MatrixSource }
   | { readonly kind: "identity"; readonly size: NumberExpression }
+  /** `width` rows of the identity of `size`, from row `offset` on. */
+  | {
+      readonly kind: "window";
+      readonly size: NumberExpression;
+      readonly width: NumberExpression;
+      readonly offset: NumberExpression;
+    }
   /**
    * The stride permutation P(stride) of `size`: (P v)[k * stride + j] = v[j * (size / stride) + k]
    * for j < stride, k < size / stride.

@@ -52,6 +52,12 @@ export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): Matr
       const size = evaluateNumber(source.size, leaves.symbols);
       return { kind: "diag", values: new Float32Array(size).fill(1) };
     }
+    case "window":
+      return windowOf(
+        evaluateNumber(source.size, leaves.symbols),
+        evaluateNumber(source.width, leaves.symbols),
+        evaluateNumber(source.offset, leaves.symbols),
+      );
     case "stride-permutation":
       return stridePermutation(
         evaluateNumber(source.size, leaves.symbols),
@@ -89,6 +95,18 @@ function stridePermutation(size: number, stride: number): SparseMatrix {
     rowStarts,
     columnIndices,
     values: new Float32Array(size).fill(1),
+  };
+}
+
+/** Row i has its one at column offset + i. */
+function windowOf(size: number, width: number, offset: number): SparseMatrix {
+  return {
+    kind: "sparse",
+    rows: width,
+    columns: size,
+    rowStarts: Uint32Array.from({ length: width + 1 }, (_, row) => row),
+    columnIndices: Uint32Array.from({ length: width }, (_, row) => offset + row),
+    values: new Float32Array(width).fill(1),
   };
 }
 

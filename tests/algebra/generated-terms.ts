@@ -2,6 +2,7 @@
 import fc from "fast-check";
 import { createTermFactory, nonEmpty, type TermFactory } from "../../compiler/algebra/algebra-graph.ts";
 import type { Term } from "../../compiler/algebra/algebra-node.ts";
+import { concatenate } from "../../compiler/algebra/build-algebra.ts";
 import type { WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { CheckedPattern, CheckedTensor } from "../../compiler/check/checked-module.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
@@ -86,7 +87,13 @@ function leafTerm(rows: number, columns: number): fc.Arbitrary<Recipe> {
           factory.permutation(number(rows), number(stride)),
     ),
   ];
-  return fc.constantFrom(...general, ...(rows === columns ? square : []));
+  const windows: Recipe[] = Array.from(
+    { length: Math.max(0, columns - rows + 1) },
+    (_, offset): Recipe =>
+      (factory) =>
+        factory.window(number(columns), number(rows), number(offset)),
+  );
+  return fc.constantFrom(...general, ...windows, ...(rows === columns ? square : []));
 }
 
 const known = new Map<string, fc.Arbitrary<Recipe>>();
@@ -158,6 +165,14 @@ function newTermOfShape(rows: number, columns: number, depth: number): fc.Arbitr
         ),
     );
   }
+  for (const [a, b] of downs)
+    options.push(
+      two(inner(a, columns), inner(b, columns), (factory, parts) => concatenate("rows", parts, factory)),
+    );
+  for (const [a, b] of acrosses)
+    options.push(
+      two(inner(rows, a), inner(rows, b), (factory, parts) => concatenate("columns", parts, factory)),
+    );
   return fc.oneof({ depthSize: "small" }, ...options);
 }
 

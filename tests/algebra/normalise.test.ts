@@ -224,6 +224,44 @@ const leftSides: Readonly<Record<string, fc.Arbitrary<Recipe>>> = {
         factory.mask(patternNamed("M3x4"), factory.mask(patternNamed("M3x4"), recipe(factory))),
   ),
   "mask-support": fixed((factory) => factory.mask(patternNamed("P3x4"), termLeaf("S3x4")(factory))),
+  "window-whole": fixed((factory) => factory.window(number(4), number(4), number(0))),
+  "window-window": fc.tuple(fc.nat(1), fc.nat(2)).map(
+    ([inner, outer]): Recipe =>
+      (factory) =>
+        factory.chain([
+          factory.window(number(4), number(3), number(inner)),
+          factory.window(number(6), number(4), number(outer)),
+        ]),
+  ),
+  "embedding-embedding": fc.tuple(fc.nat(1), fc.nat(2)).map(
+    ([inner, outer]): Recipe =>
+      (factory) =>
+        factory.chain([
+          factory.transpose(factory.window(number(6), number(4), number(outer))),
+          factory.transpose(factory.window(number(4), number(3), number(inner))),
+        ]),
+  ),
+  "window-embedding": fc.tuple(fc.nat(4), fc.nat(4)).map(
+    ([taken, put]): Recipe =>
+      (factory) =>
+        factory.chain([
+          factory.window(number(6), number(2), number(taken)),
+          factory.transpose(factory.window(number(6), number(2), number(put))),
+        ]),
+  ),
+  "window-sum": fc.tuple(anyOf(2, 6), fixed(termLeaf("A2x6")), fc.boolean(), fc.boolean()).map(
+    ([first, second, isPlaced, isTaken]): Recipe =>
+      (factory) =>
+        factory.chain([
+          ...(isPlaced ? [factory.transpose(factory.window(number(3), number(2), number(1)))] : []),
+          factory.sum([first(factory), second(factory)]),
+          ...(isTaken ? [factory.transpose(factory.window(number(6), number(4), number(1)))] : []),
+        ] as unknown as readonly [Term, ...Term[]]),
+  ),
+  "blockdiag-windows": fc.oneof(
+    both(anyOf(3, 2), anyOf(1, 2), (factory, a, b) => factory.blockdiag([a, b])),
+    both(anyOf(3, 2), zero(3, 2), (factory, a, b) => factory.blockdiag([a, b])),
+  ),
   "sum-equal": fc.tuple(fc.constantFrom(...scaleFactors), fc.constantFrom(...scaleFactors)).map(
     ([s, t]): Recipe =>
       (factory) =>

@@ -72,9 +72,9 @@ describe("backward passes of generated weights", () => {
         for (const [name, gradient] of expected)
           expect(plain(gradients.get(name) ?? new Float64Array()), name).toEqual(plain(gradient));
       }),
-      { numRuns: 1500, seed: 33 },
+      { numRuns: 1000, seed: 33 },
     );
-    expect(outcomes.derived).toBeGreaterThan(400);
+    expect(outcomes.derived).toBeGreaterThan(300);
     expect(outcomes.refused).toBeGreaterThan(10);
   });
 });
@@ -136,7 +136,7 @@ describe("the verifier", () => {
       "completes dx",
       withSteps(...steps.filter((step) => step.kind === "gradient" || step.step.output !== "dx")),
     ],
-    ["adds only to dx, and overwrites nothing", withSteps(...steps, ...applied)],
+    ["adds only to what was written, and overwrites nothing", withSteps(...steps, ...applied)],
     [
       "leaves out without dx only",
       withSteps(...steps.map((step) => (step.kind === "apply" ? { ...step, dxOnly: true } : step))),

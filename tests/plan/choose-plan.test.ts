@@ -138,10 +138,6 @@ describe("choices", () => {
   });
 
   it("say when a structure has no packed form of its own", () => {
-    expect(planOf(sampleNamed("UnequalBlocks")).notes).toEqual([
-      "blockdiag(X, Y) has blocks of different sizes and is stored dense",
-      "blockdiag(X.T, Y.T) has blocks of different sizes and is stored dense",
-    ]);
     expect(planOf(sampleNamed("StructuredSumInChain")).notes.join()).toContain("is formed as a dense matrix");
     expect(planOf(sampleNamed("UprightGroups")).notes.join()).toContain(
       "2:4 along the output runs as unstructured entries",

@@ -75,10 +75,13 @@ describe("the verifier", () => {
     ["reads x or what an earlier step wrote", withSteps(sum, product)],
     ["ends by writing y", withSteps(product)],
     ["writes y without adding exactly once", withSteps(product, { ...sum, accumulate: true })],
-    ["adds only to y, after y was written", withSteps(product, { ...sum, accumulate: true })],
+    ["adds only to what was written", withSteps(product, { ...sum, accumulate: true })],
     ["overwrites nothing", withSteps(product, sum, { ...sum, name: "again" })],
     ["names its steps apart", withSteps(product, sum, { ...sum, accumulate: true })],
-    ["has a term", withSteps(product, { ...sum, terms: [] })],
+    [
+      "has a term, or fills a whole activation with zeros",
+      withSteps(product, { ...sum, terms: [], accumulate: true }),
+    ],
     ["reads every intermediate activation", withSteps(product, { ...sum, terms: [base] })],
     ["reads operands that exist", withSteps(product, { ...sum, terms: [{ ...base, operand: "Q" }, left] })],
     [
