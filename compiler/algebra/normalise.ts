@@ -6,7 +6,8 @@
 
 import { childrenOf, type TermFactory, withChildren } from "./algebra-graph.ts";
 import type { AlgebraGraph, Term } from "./algebra-node.ts";
-import { type RewriteRule, rewriteRules } from "./rewrite-rules.ts";
+import type { RewriteRule } from "./rewrite-rule.ts";
+import { rewriteRules } from "./rewrite-rules.ts";
 
 /** The normal form of one term, and the names of the rules that fired, in order, each once. */
 export function normaliseTerm(

@@ -9,7 +9,6 @@ import {
   number,
   symbol as numberSymbol,
 } from "../../runtime/contract/number-expression.ts";
-import { memoryOf } from "../plan/activation-parts.ts";
 import type { Plan, Step, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { lowerLaneOutputStep } from "./lane-output-step.ts";
@@ -117,6 +116,8 @@ export function lowerVariant(
   const y: Place = { buffer: "y", width: parts.symbols.dimension(plan.rows), form: "rows" };
   const phases: LoopPhase[] = [];
 
+  const inputs = variant.steps.flatMap(({ terms }) => terms.map(({ input }) => input));
+  const partsOfX = variant.activations.filter(({ part }) => part?.of === "x").map(({ name }) => name);
   const places = new Map<string, Place>([["y", y]]);
   const placeOf = (activation: string): Place => {
     const known = places.get(activation);
@@ -128,9 +129,7 @@ export function lowerVariant(
     return place;
   };
   if (!tokens) places.set("x", x);
-  else if (
-    variant.steps.some((step) => step.terms.some(({ input }) => memoryOf(variant.activations, input) === "x"))
-  ) {
+  else if (inputs.some((input) => input === "x" || partsOfX.includes(input))) {
     const panels = addWorkspace(parts, workspace, "x_panels", plan.columns, "panels");
     places.set("x", panels);
     phases.push(panelsPhase(parts.names, x, panels));

@@ -12,7 +12,7 @@ import type { Gradients, LeafGradient, Side } from "../algebra/derive-gradient.t
 import type { CheckedTensor } from "../check/checked-module.ts";
 import { sameDimension } from "../types/dimension.ts";
 import { memoryOf } from "./activation-parts.ts";
-import { applyToActivation, createDraft, type Draft, writeTarget } from "./build-variant.ts";
+import { applyToActivation, writeTarget } from "./build-variant.ts";
 import type { Choices } from "./linear-factors.ts";
 import { identityPiece, type MaskStorage, type MatrixPiece, sourceOf, tensorsOf } from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
@@ -25,6 +25,7 @@ import type {
   GradientShape,
   GradientStep,
 } from "./plan.ts";
+import { createDraft, type Draft } from "./variant-draft.ts";
 
 export interface BackwardDraft extends Omit<BackwardPlan, "cost"> {
   readonly notes: readonly string[];

@@ -4,13 +4,14 @@
  * reading `t = A x`); factors that are structured get steps of their own before it, and the sum adds to their result.
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { addNumbers, multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
+import { multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
-import { memoryOf, partOf, type Range, tilingOf } from "./activation-parts.ts";
+import { memoryOf, partOf } from "./activation-parts.ts";
 import { applicationForm } from "./application-form.ts";
-import { arrangeStages, type Choices, expandFactors, type Stage } from "./linear-factors.ts";
+import { arrangeStages, type Stage } from "./arrange-stages.ts";
+import { type Choices, expandFactors } from "./linear-factors.ts";
 import {
   addPieces,
   chooseFormat,
@@ -21,40 +22,19 @@ import {
   scalePiece,
 } from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
-import type { Activation, Layout, Step, StepTerm, Variant } from "./plan.ts";
+import type { Layout, StepTerm } from "./plan.ts";
 import { scaledIndex, scaleFactors, splitScale } from "./scaled-factors.ts";
-
-/** A variant before its cost is known. */
-export interface VariantDraft extends Omit<Variant, "cost" | "costs"> {
-  readonly notes: readonly string[];
-}
-
-/** A step that writes to a target, or to a range of it. */
-interface Writer extends Pick<Step, "terms" | "outputPermutation"> {
-  readonly range: Range | null;
-}
-
-/** What a term of a sum adds: terms for the common step of its range, or a step of its own. */
-interface Contribution {
-  readonly fused: readonly StepTerm[];
-  readonly own: readonly Writer[];
-  /** Where `fused` adds to; null for the whole. */
-  readonly range: Range | null;
-  /** The application as an expression, e.g. `B (A x)`. */
-  readonly form: string;
-}
-
-/** Steps and activations as they are found. */
-export interface Draft {
-  /** The activation that the steps complete. */
-  readonly target: string;
-  readonly choices: Choices;
-  readonly operands: OperandTable;
-  readonly activations: Activation[];
-  readonly steps: Step[];
-  readonly rules: Set<string>;
-  readonly notes: Set<string>;
-}
+import {
+  type Contribution,
+  createDraft,
+  type Draft,
+  emitWriters,
+  freshActivation,
+  inside,
+  type VariantDraft,
+  type Writer,
+  writersOf,
+} from "./variant-draft.ts";
 
 const termsOf = (term: Term): readonly Term[] => (term.kind === "sum" ? term.terms : [term]);
 
@@ -126,14 +106,6 @@ const writesRanges = (factor: Stage["factor"], choices: Choices): boolean =>
     return arrangeStages(expandFactors(operand, choices), operand.rows).at(-1)?.embedding !== null;
   });
 
-function freshActivation(draft: Draft, width: NumberExpression): string {
-  const taken = new Set(draft.activations.map(({ name }) => name));
-  let count = 1;
-  while (taken.has(`t${count}`)) count += 1;
-  draft.activations.push({ name: `t${count}`, width });
-  return `t${count}`;
-}
-
 /** Emits a step that writes a fresh activation, or finds the one that already holds the value. */
 function activationOf(draft: Draft, terms: readonly StepTerm[], stage: Stage): string {
   const same = draft.steps.find(
@@ -184,14 +156,6 @@ function runStage(draft: Draft, stage: Stage, scale: NumberExpression | null, cu
     embedding: null,
   };
   return activationOf(draft, [stepTerm(draft, mover, output)], mover);
-}
-
-/** The writer seen from outside an embedding. */
-function inside(writer: Writer, embedding: Stage["embedding"]): Writer {
-  if (embedding === null) return writer;
-  const { range } = writer;
-  if (range === null) return { ...writer, range: embedding.range };
-  return { ...writer, range: { ...range, offset: addNumbers(embedding.range.offset, range.offset) } };
 }
 
 /** The stages of a term with its scale in one of its factors, or, where a sum takes it, beside them. */
@@ -291,25 +255,6 @@ function emptyDraft(root: Term, choices: Choices, operands: OperandTable, rules:
   return createDraft("y", activations, choices, operands, rules);
 }
 
-/** @param given the activations that exist from the start. */
-export function createDraft(
-  target: string,
-  given: readonly Activation[],
-  choices: Choices,
-  operands: OperandTable,
-  rules: readonly string[],
-): Draft {
-  return {
-    target,
-    choices,
-    operands,
-    activations: [...given],
-    steps: [],
-    rules: new Set(rules),
-    notes: new Set(),
-  };
-}
-
 const finish = (draft: Draft, name: string, form: string, merged: boolean): VariantDraft => ({
   name: `${name}/${draft.choices.layout}`,
   form,
@@ -338,59 +283,6 @@ export function writeTarget(draft: Draft, root: Term, input: string): readonly s
   const parts = contributions(draft, termsOf(root), null, input);
   emitWriters(draft, draft.target, root.rows, writersOf(parts));
   return parts.map(({ form }) => form);
-}
-
-/** Steps of their own first, then one for all that can share it, for each range. */
-function writersOf(parts: readonly Contribution[]): readonly Writer[] {
-  const fused = new Map<string, Writer>();
-  for (const { fused: terms, range } of parts) {
-    const key = JSON.stringify(range);
-    const before = fused.get(key)?.terms ?? [];
-    if (terms.length > 0) fused.set(key, { terms: [...before, ...terms], outputPermutation: null, range });
-  }
-  return [...parts.flatMap(({ own }) => own), ...fused.values()];
-}
-
-/**
- * Emits steps that together write `target`: first those for the whole of it, or else ranges that tile it, or else a
- * step that fills it with zeros; what follows adds.
- */
-function emitWriters(draft: Draft, target: string, size: NumberExpression, writers: readonly Writer[]): void {
-  const whole = writers.filter(({ range }) => range === null);
-  const ranged = writers.filter(
-    (writer): writer is Writer & { readonly range: Range } => writer.range !== null,
-  );
-  const tiling =
-    whole.length > 0
-      ? []
-      : tilingOf(
-          ranged.map(({ range }) => range),
-          size,
-        );
-  const first = tiling?.flatMap((index) => ranged[index] ?? []) ?? [];
-  const fill: Writer[] = tiling === null ? [{ terms: [], outputPermutation: null, range: null }] : [];
-  const rest = ranged.filter((writer) => !first.includes(writer));
-  const ordered: Writer[] = [...fill, ...whole, ...first, ...rest];
-  const overwriting = first.length > 0 ? first.length : 1;
-  ordered.forEach(({ terms, outputPermutation, range }, index) => {
-    const output = range === null ? target : partOf(draft.activations, target, range);
-    const name = ordered.length === 1 ? target : `${target}${index + 1}`;
-    draft.steps.push({
-      name: stepName(draft, name),
-      output,
-      outputPermutation,
-      accumulate: index >= overwriting,
-      terms,
-    });
-  });
-}
-
-/** `name`, or with a letter behind it when another step has it. */
-function stepName({ steps }: Draft, name: string): string {
-  const taken = new Set(steps.map((step) => step.name));
-  let free = name;
-  for (let letter = 98; taken.has(free); letter += 1) free = `${name}${String.fromCharCode(letter)}`;
-  return free;
 }
 
 /** The whole weight as one dense operand, formed at load when it is frozen, else after every step. */

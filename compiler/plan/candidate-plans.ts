@@ -8,11 +8,12 @@ import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { zeroStructure } from "../algebra/structure.ts";
 import { sameDimension } from "../types/dimension.ts";
-import { denseVariant, separateVariant, type VariantDraft } from "./build-variant.ts";
+import { denseVariant, separateVariant } from "./build-variant.ts";
 import { type Choices, productPoints } from "./linear-factors.ts";
 import type { MaskStorage } from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { Layout } from "./plan.ts";
+import type { VariantDraft } from "./variant-draft.ts";
 
 /** More points than this are tried all or none: 2^4 products times the other choices is enough to price. */
 const mostProductPoints = 4;

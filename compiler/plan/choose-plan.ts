@@ -19,7 +19,6 @@ import type { CheckedTransform } from "../check/checked-module.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
 import { foldNumber } from "../types/fold-number.ts";
-import type { VariantDraft } from "./build-variant.ts";
 import { candidatePlans } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
 import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
@@ -29,6 +28,7 @@ import { planMerge } from "./merge-plan.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
 import type { LevelCosts, MergePlan, Plan, Variant } from "./plan.ts";
+import type { VariantDraft } from "./variant-draft.ts";
 
 export interface PlanResult {
   /** Null when there is an error among the diagnostics. */

@@ -1,8 +1,8 @@
 /** How the dense weight is formed from the operands that a lane = output variant already has. */
 
-import type { VariantDraft } from "./build-variant.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { MergePlan, MergeTerm, StepTerm } from "./plan.ts";
+import type { VariantDraft } from "./variant-draft.ts";
 
 /** The merge term of a step term that ends in `y`, or null when it is more than an operand or a product of two. */
 function mergeTerm(term: StepTerm, variant: VariantDraft, operands: OperandTable): MergeTerm | null {

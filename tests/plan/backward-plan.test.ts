@@ -72,9 +72,9 @@ describe("backward passes of generated weights", () => {
         for (const [name, gradient] of expected)
           expect(plain(gradients.get(name) ?? new Float64Array()), name).toEqual(plain(gradient));
       }),
-      { numRuns: 1000, seed: 33 },
+      { numRuns: 600, seed: 33 },
     );
-    expect(outcomes.derived).toBeGreaterThan(300);
+    expect(outcomes.derived).toBeGreaterThan(200);
     expect(outcomes.refused).toBeGreaterThan(10);
   });
 });
