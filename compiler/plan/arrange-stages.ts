@@ -3,6 +3,7 @@
  * which read and write their activations so.
  */
 import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import { sameDimension } from "../types/dimension.ts";
 import type { Range } from "./activation-parts.ts";
 import type { LinearFactor, Move } from "./linear-factors.ts";
@@ -122,3 +123,20 @@ export function arrangeStages(factors: readonly LinearFactor[], size: NumberExpr
   place(null);
   return stages;
 }
+
+/** Features that come out of a factor. */
+export const heightOf = (factor: Stage["factor"]): NumberExpression => {
+  if (factor.kind === "sum") return factor.term.rows;
+  return factor.kind === "blocks" && factor.repeated
+    ? multiplyNumbers(factor.piece.rows, factor.blocks)
+    : factor.piece.rows;
+};
+
+/** A step of its own for one permutation. */
+export const permutingStage = (size: NumberExpression, inputPermutation: StridePermutation): Stage => ({
+  factor: { kind: "diagonal", piece: identityPiece(size) },
+  window: null,
+  inputPermutation,
+  outputPermutation: null,
+  embedding: null,
+});

@@ -10,17 +10,9 @@ import { printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { memoryOf, partOf } from "./activation-parts.ts";
 import { applicationForm } from "./application-form.ts";
-import { arrangeStages, type Stage } from "./arrange-stages.ts";
+import { arrangeStages, heightOf, permutingStage, type Stage } from "./arrange-stages.ts";
 import { type Choices, expandFactors } from "./linear-factors.ts";
-import {
-  addPieces,
-  chooseFormat,
-  enclose,
-  identityPiece,
-  type MatrixPiece,
-  pieceOf,
-  scalePiece,
-} from "./matrix-operand.ts";
+import { addPieces, chooseFormat, enclose, type MatrixPiece, pieceOf, scalePiece } from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { Layout, StepTerm } from "./plan.ts";
 import { scaledIndex, scaleFactors, splitScale } from "./scaled-factors.ts";
@@ -37,13 +29,6 @@ import {
 } from "./variant-draft.ts";
 
 const termsOf = (term: Term): readonly Term[] => (term.kind === "sum" ? term.terms : [term]);
-
-const heightOf = (factor: Stage["factor"]): NumberExpression => {
-  if (factor.kind === "sum") return factor.term.rows;
-  return factor.kind === "blocks" && factor.repeated
-    ? multiplyNumbers(factor.piece.rows, factor.blocks)
-    : factor.piece.rows;
-};
 
 /** True when the term can share a step: its last stage is one packed matrix and nothing is permuted behind it. */
 function isFusable(term: Term, choices: Choices): boolean {
@@ -147,14 +132,7 @@ function runStage(draft: Draft, stage: Stage, scale: NumberExpression | null, cu
   const writers = [...whole, ...writersOf(parts)].map((writer) => inside(writer, embedding));
   emitWriters(draft, output, embedding?.size ?? size, writers);
   if (!inRanges || outputPermutation === null) return output;
-  const mover: Stage = {
-    ...stage,
-    factor: { kind: "diagonal", piece: identityPiece(embedding?.size ?? size) },
-    window: null,
-    inputPermutation: outputPermutation,
-    outputPermutation: null,
-    embedding: null,
-  };
+  const mover = permutingStage(embedding?.size ?? size, outputPermutation);
   return activationOf(draft, [stepTerm(draft, mover, output)], mover);
 }
 
