@@ -72,7 +72,7 @@ export const runtimeErrorCodes = {
   SPX8409: ["tensor-data-mismatch", "the data of a tensor do not have the length of its shape"],
   SPX8410: ["parameter-unknown", "a parameter was named that the transform does not have"],
   SPX8411: ["format-violated", "a matrix does not keep to the structure of the packed format it is to have"],
-  SPX8412: ["no-gradient", "a parameter stands where no gradient can be formed in its own format"],
+  SPX8413: ["matrix-singular", "a matrix that is to be inverted has no inverse"],
   SPX8501: ["rule-matches-nothing", "a rule of a model matches no tensor of the checkpoint"],
   SPX8502: ["rule-left-nothing", "earlier rules of a model take every tensor that a rule matches"],
   SPX8601: ["parameters-of-another-transform", "saved parameters belong to another transform"],

@@ -1,6 +1,7 @@
 /** What a layer should compute, in float64, from the algebra as written and the layer's own values and patterns. */
 import type { DenseMatrix } from "../../compiler/algebra/dense-matrix.ts";
-import { densify, type TensorValues, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import { densify } from "../../compiler/algebra/evaluate-algebra.ts";
+import type { TensorValues, WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import type { DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
 

@@ -1,17 +1,19 @@
 /**
  * The backward pass on the algebra. The gradient of a node is kept as a pair (L, R), meaning L Rᵀ summed over the
  * tokens, that starts as (dy, x) at the weight and is carried to the leaves, where it is formed in the format of the
- * leaf: a dense gradient of a sparse or low-rank weight cannot be expressed. Requires a normal form; stands before
- * planning, so that backward is planned like forward.
+ * leaf. Where a mask or an elementwise factor stands over a product, no pair passes: there the gradient is formed at
+ * the entries that stay, as that of an intermediate tensor, whose formula takes it on to the parameters.
+ * Requires a normal form; stands before planning, so that backward is planned like forward.
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
-import type { CheckedPattern } from "../check/checked-module.ts";
-import { addNumbers, childrenOf, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
+import type { CheckedPattern, CheckedTensor } from "../check/checked-module.ts";
+import { addNumbers, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
 import { copiesOf, expandKrons } from "./expand-kron.ts";
+import { intermediateTensor } from "./intermediate-tensor.ts";
 import { normaliseTerm } from "./normalise.ts";
-import { isTrainable, zeroStructure } from "./structure.ts";
+import { isDifferentiable, zeroStructure } from "./structure.ts";
 
 export type GradientLeaf = Extract<Term, { kind: "leaf" | "diag" }>;
 
@@ -26,7 +28,7 @@ export interface Side {
   readonly stride: NumberExpression;
 }
 
-/** The gradient of one occurrence of a parameter: scale * weight ⊙ pattern ⊙ (sum over tokens and copies of left rightᵀ). */
+/** The gradient of one occurrence of a parameter, a derived or an intermediate tensor: scale * weight ⊙ pattern ⊙ (sum over tokens and copies of left rightᵀ). */
 export interface LeafGradient {
   readonly leaf: GradientLeaf;
   readonly left: Side;
@@ -34,7 +36,7 @@ export interface LeafGradient {
   readonly scale: NumberExpression;
   /** Entries outside do not exist; `transposed` when the leaf stands transposed under the mask. */
   readonly pattern: { readonly pattern: CheckedPattern; readonly transposed: boolean } | null;
-  /** Frozen elementwise factor, in the shape of the leaf. */
+  /** Elementwise factor, in the shape of the leaf. */
   readonly weight: Term | null;
   /** Times that the leaf stands on a diagonal, as in I ⊗ A. */
   readonly copies: NumberExpression;
@@ -43,10 +45,10 @@ export interface LeafGradient {
 export interface Gradients {
   /** Wᵀ in normal form: dx = Wᵀ dy. */
   readonly transposed: Term;
-  /** Every occurrence of every parameter, in the order of the weight. */
+  /** Every occurrence of every parameter and derived tensor, in the order of the weight. */
   readonly leaves: readonly LeafGradient[];
-  /** The parameter that no pair reaches, and why; then `leaves` is empty. */
-  readonly refused: { readonly parameter: string; readonly reason: string } | null;
+  /** Terms that no pair passes, by the tensor that stands for their gradient. */
+  readonly intermediates: ReadonlyMap<CheckedTensor, Term>;
 }
 
 interface Cotangent extends Omit<LeafGradient, "leaf"> {
@@ -54,23 +56,8 @@ interface Cotangent extends Omit<LeafGradient, "leaf"> {
   readonly whole: boolean;
 }
 
-class NoGradient extends Error {
-  readonly parameter: string;
-  constructor(parameter: string, reason: string) {
-    super(reason);
-    this.parameter = parameter;
-  }
-}
-
-/** The first parameter of a term, in order of appearance; empty for a frozen one. */
-function firstParameter(term: Term): string {
-  if ("tensor" in term) return term.tensor.role === "param" ? term.tensor.name : "";
-  return (
-    childrenOf(term)
-      .map(firstParameter)
-      .find((name) => name !== "") ?? ""
-  );
-}
+/** Raised where no pair passes, caught by the mask or the elementwise factor above. */
+class NoPair extends Error {}
 
 const swap = (cotangent: Cotangent, factory: TermFactory): Cotangent => ({
   ...cotangent,
@@ -124,7 +111,7 @@ function withoutOwnMask({ tensor }: GradientLeaf, cotangent: Cotangent): Cotange
 function leafGradient(leaf: GradientLeaf, carried: Cotangent, factory: TermFactory): LeafGradient {
   const cotangent = withoutOwnMask(leaf, carried);
   const reason = refusalOf(leaf, cotangent);
-  if (reason !== null) throw new NoGradient(leaf.tensor.name, reason);
+  if (reason !== null) throw new NoPair(reason);
   const { whole: _, ...gradient } = cotangent;
   const left = splitSide(cotangent.left, factory);
   const right = splitSide(cotangent.right, factory);
@@ -133,7 +120,11 @@ function leafGradient(leaf: GradientLeaf, carried: Cotangent, factory: TermFacto
 }
 
 /** Carries pairs down from the weight to the leaves. */
-function createDerivation(factory: TermFactory, found: LeafGradient[]) {
+function createDerivation(
+  factory: TermFactory,
+  found: LeafGradient[],
+  intermediates: Map<CheckedTensor, Term>,
+) {
   const through = (side: Side, matrices: readonly Term[]): Side => {
     if (matrices.length === 0) return side;
     const product = factory.chain(nonEmpty([...matrices, ...(side.term === null ? [] : [side.term])]));
@@ -143,7 +134,7 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
 
   function visitChain(factors: readonly Term[], cotangent: Cotangent): void {
     factors.forEach((factor, index) => {
-      if (!isTrainable(factor)) return;
+      if (!isDifferentiable(factor)) return;
       const before = factors.slice(0, index).toReversed().map(factory.transpose);
       const { left, right } = cotangent;
       // (A B) from (L, R): A gets (L, B R), B gets (Aᵀ L, R). The matrix next to the side acts first.
@@ -155,8 +146,9 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
     });
   }
 
-  function visitCopies(term: Term, copies: Term, block: Term, cotangent: Cotangent): void {
+  function visitCopies(copies: Term, block: Term, cotangent: Cotangent): void {
     const again = (part: Term): Term => factory.kron([copies, part]);
+    if (!cotangent.whole) throw new NoPair("copies stand inside another selection");
     if (block.kind === "chain") {
       visitChain(block.factors.map(again), cotangent);
       return;
@@ -165,8 +157,6 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
       for (const part of block.terms) visit(again(part), cotangent);
       return;
     }
-    if (!cotangent.whole)
-      throw new NoGradient(firstParameter(term), "copies of it stand inside another selection");
     const { left, right } = cotangent;
     visit(block, {
       ...cotangent,
@@ -179,10 +169,17 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
 
   function visitBlocks(blocks: readonly Term[], cotangent: Cotangent): void {
     if (cotangent.pattern !== null || cotangent.weight !== null)
-      throw new NoGradient(
-        blocks.map(firstParameter).find((name) => name !== "") ?? "",
-        "it is a block of a diagonal under a mask or an elementwise factor",
+      throw new NoPair("blocks of a diagonal stand under a mask or an elementwise factor");
+    const parts = blocks.map(splitProduct);
+    if (cotangent.whole && blocks.some((block) => block.kind === "chain" && isDifferentiable(block))) {
+      // (A B) ⊕ C = (A ⊕ I) (B ⊕ C)
+      const sides = [parts.map(({ first }) => first), parts.map(({ rest }) => rest)];
+      visitChain(
+        sides.map((side) => factory.blockdiag(nonEmpty(side))),
+        cotangent,
       );
+      return;
+    }
     let { offset: row } = cotangent.left;
     let { offset: column } = cotangent.right;
     for (const block of blocks) {
@@ -197,21 +194,47 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
     }
   }
 
+  /** The first factor of a product and the rest; of any other block the identity stands first. */
+  function splitProduct(block: Term): { readonly first: Term; readonly rest: Term } {
+    if (block.kind !== "chain") return { first: factory.identity(block.rows), rest: block };
+    return { first: block.factors[0] as Term, rest: factory.chain(nonEmpty(block.factors.slice(1))) };
+  }
+
   function visitHadamard(term: Extract<Term, { kind: "hadamard" }>, cotangent: Cotangent): void {
-    const trained = term.factors.filter(isTrainable);
-    const [leaf, second] = trained;
-    if (leaf === undefined) return;
-    if (second !== undefined)
-      throw new NoGradient(firstParameter(leaf), "it is multiplied elementwise with another parameter");
-    const frozen = term.factors.filter((factor) => factor !== leaf);
-    const weight = factory.hadamard(
-      nonEmpty([...frozen, ...(cotangent.weight === null ? [] : [cotangent.weight])]),
-    );
-    visit(leaf, { ...cotangent, weight, whole: false });
+    for (const [index, factor] of term.factors.entries()) {
+      if (!isDifferentiable(factor)) continue;
+      const others = term.factors.filter((_, other) => other !== index);
+      const weight = factory.hadamard(
+        nonEmpty([...others, ...(cotangent.weight === null ? [] : [cotangent.weight])]),
+      );
+      visit(factor, { ...cotangent, weight, whole: false });
+    }
+  }
+
+  /** Forms the gradient of `term` itself, at the entries that it can have. */
+  function stopAt(term: Term, cotangent: Cotangent): void {
+    const known = [...intermediates].find(([, other]) => other === term)?.[0];
+    const tensor = known ?? intermediateTensor(term, intermediates.size + 1);
+    intermediates.set(tensor, term);
+    const leaf = factory.leaf(tensor, null);
+    if (leaf.kind !== "leaf") throw new TypeError("an intermediate is a matrix");
+    found.push(leafGradient(leaf, cotangent, factory));
   }
 
   function visit(term: Term, cotangent: Cotangent): void {
-    if (!isTrainable(term)) return;
+    if (!isDifferentiable(term)) return;
+    const before = found.length;
+    try {
+      descend(term, cotangent);
+    } catch (problem) {
+      const isOutermost = cotangent.pattern === null && cotangent.weight === null;
+      if (!(problem instanceof NoPair) || !isOutermost) throw problem;
+      found.length = before;
+      stopAt(term, cotangent);
+    }
+  }
+
+  function descend(term: Term, cotangent: Cotangent): void {
     switch (term.kind) {
       case "leaf":
       case "diag":
@@ -232,7 +255,7 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
           visit(term.operand, cotangent);
           return;
         }
-        if (cotangent.pattern !== null) throw new NoGradient(firstParameter(term), "two masks lie over it");
+        if (cotangent.pattern !== null) throw new NoPair("two masks lie over each other");
         visit(term.operand, {
           ...cotangent,
           whole: false,
@@ -246,21 +269,13 @@ function createDerivation(factory: TermFactory, found: LeafGradient[]) {
         visitBlocks(term.blocks, cotangent);
         return;
       case "chain":
-        if (!cotangent.whole)
-          throw new NoGradient(
-            firstParameter(term),
-            "it is a factor of a product of which only a part is used: a mask, an elementwise factor or a block diagonal stands over the product",
-          );
+        if (!cotangent.whole) throw new NoPair("only a part of a product is used");
         visitChain(term.factors, cotangent);
         return;
       case "kron": {
         const repeated = copiesOf(term);
-        if (repeated === null)
-          throw new NoGradient(
-            firstParameter(term),
-            "it is a factor of a Kronecker product under a mask or an elementwise factor",
-          );
-        visitCopies(term, repeated.copies, repeated.block, cotangent);
+        if (repeated === null) throw new NoPair("a Kronecker product stands under a mask");
+        visitCopies(repeated.copies, repeated.block, cotangent);
         return;
       }
       default:
@@ -275,20 +290,20 @@ export function deriveGradients(root: Term, factory: TermFactory): Gradients {
   const { term: expanded } = normaliseTerm(expandKrons(root, factory), factory);
   const transposed = normaliseTerm(factory.transpose(expanded), factory).term;
   const leaves: LeafGradient[] = [];
+  const intermediates = new Map<CheckedTensor, Term>();
   const whole = { term: null, permutation: null, offset: number(0), stride: number(0) };
-  try {
-    createDerivation(factory, leaves)(expanded, {
-      left: { input: "dy", ...whole },
-      right: { input: "x", ...whole },
-      scale: number(1),
-      pattern: null,
-      weight: null,
-      copies: number(1),
-      whole: true,
-    });
-  } catch (problem) {
-    if (!(problem instanceof NoGradient)) throw problem;
-    return { transposed, leaves: [], refused: { parameter: problem.parameter, reason: problem.message } };
-  }
-  return { transposed, leaves, refused: null };
+  createDerivation(
+    factory,
+    leaves,
+    intermediates,
+  )(expanded, {
+    left: { input: "dy", ...whole },
+    right: { input: "x", ...whole },
+    scale: number(1),
+    pattern: null,
+    weight: null,
+    copies: number(1),
+    whole: true,
+  });
+  return { transposed, leaves, intermediates };
 }

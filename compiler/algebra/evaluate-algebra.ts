@@ -2,12 +2,7 @@
  * The oracle: the dense weight of a term in float64, with plain loops. Every later level is compared with it.
  * Small integers as entries make it exact.
  */
-import {
-  evaluateNumber,
-  type NumberExpression,
-  type SymbolValues,
-} from "../../runtime/contract/number-expression.ts";
-import type { CheckedTensor } from "../check/checked-module.ts";
+import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { Term } from "./algebra-node.ts";
 import {
   addMatrices,
@@ -24,73 +19,7 @@ import {
   transposeMatrix,
   windowMatrix,
 } from "./dense-matrix.ts";
-
-/**
- * Natural layouts. dense [rows, columns] or [count, rows, columns]; blockdiag [blocks][rows/blocks][columns/blocks];
- * diag [n]; sparse: one value for each of `positions`, which are row * columns + column, ascending.
- */
-export interface TensorValues {
-  readonly values: Float64Array;
-  /** Null for all but sparse tensors. */
-  readonly positions: readonly number[] | null;
-}
-
-export interface WeightValues {
-  readonly tensors: ReadonlyMap<string, TensorValues>;
-  readonly patterns: ReadonlyMap<string, (row: number, column: number) => boolean>;
-  /** Dimensions and number arguments. */
-  readonly numbers: SymbolValues;
-}
-
-function valuesOf(name: string, values: WeightValues): TensorValues {
-  const found = values.tensors.get(name);
-  if (found === undefined) throw new ReferenceError(`no values for \`${name}\``);
-  return found;
-}
-
-/** @throws ReferenceError when `values` has no pattern of this name. */
-export function patternOf(name: string, values: WeightValues): (row: number, column: number) => boolean {
-  const keeps = values.patterns.get(name);
-  if (keeps === undefined) throw new ReferenceError(`no positions for \`${name}\``);
-  return keeps;
-}
-
-/** The entries of a diagonal tensor. */
-export function diagonalMatrix(tensor: CheckedTensor, values: WeightValues): DenseMatrix {
-  const entries = valuesOf(tensor.name, values).values;
-  return denseMatrix(entries.length, entries.length, (row, column) =>
-    row === column ? (entries[row] ?? 0) : 0,
-  );
-}
-
-/** A tensor, or slice `slice` of a stacked one, as a dense matrix. @throws ReferenceError when it has no values. */
-export function tensorMatrix(tensor: CheckedTensor, slice: number | null, values: WeightValues): DenseMatrix {
-  const stored = valuesOf(tensor.name, values);
-  const size = (expression: NumberExpression | undefined): number =>
-    expression === undefined ? 1 : evaluateNumber(expression, values.numbers);
-  if (tensor.structure === "diag" || tensor.dimensions.length === 1) return diagonalMatrix(tensor, values);
-  const [rows, columns] = [size(tensor.dimensions.at(-2)), size(tensor.dimensions.at(-1))];
-  if (stored.positions !== null) {
-    const entries = new Float64Array(rows * columns);
-    stored.positions.forEach((position, index) => {
-      entries[position] = stored.values[index] ?? 0;
-    });
-    return { rows, columns, values: entries };
-  }
-  if (tensor.structure === "blockdiag") {
-    const blocks = size(tensor.blocks ?? undefined);
-    const [height, width] = [rows / blocks, columns / blocks];
-    const block = (index: number): DenseMatrix =>
-      denseMatrix(
-        height,
-        width,
-        (row, column) => stored.values[(index * height + row) * width + column] ?? 0,
-      );
-    return blockDiagonal(Array.from({ length: blocks }, (_, index) => block(index)));
-  }
-  const first = (slice ?? 0) * rows * columns;
-  return denseMatrix(rows, columns, (row, column) => stored.values[first + row * columns + column] ?? 0);
-}
+import { diagonalMatrix, patternOf, tensorMatrix, type WeightValues } from "./evaluate-source.ts";
 
 /** The dense weight. @throws ReferenceError or RangeError when `values` lacks something the term reads. */
 export function densify(term: Term, values: WeightValues): DenseMatrix {

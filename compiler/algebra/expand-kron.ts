@@ -40,9 +40,9 @@ function chainOf(factors: readonly Term[], factory: TermFactory): Term {
   return factory.chain(nonEmpty(acting.toReversed()));
 }
 
-/** The term with every Kronecker product that holds a parameter written as such a chain. */
+/** The term with every Kronecker product that holds a parameter written as such a chain; under masks nothing changes. */
 export function expandKrons(term: Term, factory: TermFactory): Term {
-  if (!isTrainable(term)) return term;
+  if (!isTrainable(term) || term.kind === "mask" || term.kind === "hadamard") return term;
   const inner = withChildren(
     factory,
     term,

@@ -1,13 +1,24 @@
 /** What is true of a term without looking at its numbers: trainable or not, where its zeros lie, a bound on its rank. */
 import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
-import type { PatternShape } from "../check/checked-module.ts";
+import type { CheckedTensor, PatternShape } from "../check/checked-module.ts";
 import { childrenOf, divideNumbers, multiplyNumbers } from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
 
-/** True when a parameter occurs in the term; otherwise it can be computed once at load. */
+/** True when a parameter enters the term; otherwise it can be computed once at load. */
 export function isTrainable(term: Term): boolean {
-  if (term.kind === "leaf" || term.kind === "diag") return term.tensor.role === "param";
+  if (term.kind === "leaf" || term.kind === "diag") return changesEachStep(term.tensor);
   return childrenOf(term).some(isTrainable);
+}
+
+/** True for a parameter, and for what is derived from one. */
+export const changesEachStep = ({ role, derivation }: CheckedTensor): boolean =>
+  role === "param" || derivation?.stage === "step";
+
+/** True when a gradient is wanted: unlike `isTrainable` not for what is detached. */
+export function isDifferentiable(term: Term): boolean {
+  if (term.kind === "leaf" || term.kind === "diag")
+    return term.tensor.role === "param" || term.tensor.derivation?.differentiable === true;
+  return childrenOf(term).some(isDifferentiable);
 }
 
 /** Where entries may be nonzero. `count` is the number of positions, exact or expected. */

@@ -4,6 +4,7 @@
  */
 import type { MaskMode } from "../../grammar/syntax/syntax-tree.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
+import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
@@ -66,8 +67,8 @@ export interface Requirement {
 
 export interface CheckedTensor {
   readonly name: string;
-  /** `source`: read by recipes only, never part of the weight. */
-  readonly role: "frozen" | "source" | "param";
+  /** `source`: read by recipes only, never part of the weight. `derived`: given by `derivation`. */
+  readonly role: "frozen" | "source" | "param" | "derived";
   /** dense: 1 to 3 dimensions ([count, rows, columns] when stacked); sparse, blockdiag: 2; diag: 1. */
   readonly dimensions: readonly NumberExpression[];
   readonly structure: "dense" | "sparse" | "blockdiag" | "diag";
@@ -88,7 +89,20 @@ export interface CheckedTensor {
   readonly quantization: QuantizedType | null;
   /** One value for all layers of a model that load the transform with the same shape and numbers. */
   readonly shared: boolean;
+  /** Of a derived tensor. */
+  readonly derivation?: Derivation;
   readonly span: Span;
+}
+
+/** Where a derived tensor comes from. */
+export interface Derivation {
+  readonly formula: MatrixSource;
+  /** Tensors that the formula names. */
+  readonly reads: readonly CheckedTensor[];
+  /** `step` when a param is read. */
+  readonly stage: "load" | "step";
+  /** False when no gradient passes to a param: all are detached, or there are none. */
+  readonly differentiable: boolean;
 }
 
 export type PatternShape =

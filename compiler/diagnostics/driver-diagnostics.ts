@@ -35,12 +35,6 @@ export const driverDiagnostics: readonly DriverDiagnostic[] = [
   ),
   row("SPX0302", "rates-unreadable", "a file that `--rates` names holds no table of rates", true),
   row("SPX6001", "weight-is-zero", "the weight of a transform is zero whatever its parameters hold", true),
-  row(
-    "SPX6201",
-    "no-kernel",
-    "no packed format holds a part of a weight, so that no kernel can apply it",
-    true,
-  ),
   row("SPX6901", "not-supported-yet", "a construct is read and formatted, and cannot be built yet", true),
   row("SPX7001", "bindings-missing", "the package llvm-bindings cannot be loaded, which a build needs", true),
   row("SPX7002", "llvm-missing", "neither the library nor the programs of LLVM 14 were found", true),

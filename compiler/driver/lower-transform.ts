@@ -59,14 +59,10 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
         );
   const { backward } = plan;
   // General kernels only: the tokens of a batch are the inner loop, which a constant rank does not shorten.
-  const backwardKernels =
-    backward.kind === "refused"
-      ? []
-      : lower(`${checked.name}_backward`, [{}], (target, name, constants) =>
-          lowerBackward(plan, backward, target, { name, constants }),
-        );
-  const backwardSteps =
-    backward.kind === "refused" ? [] : backward.steps.map((step) => printBackwardStep(step, plan.operands));
+  const backwardKernels = lower(`${checked.name}_backward`, [{}], (target, name, constants) =>
+    lowerBackward(plan, backward, target, { name, constants }),
+  );
+  const backwardSteps = backward.steps.map((step) => printBackwardStep(step, plan.operands));
   return { checked, plan, variantKernels, mergeKernels, backwardKernels, backwardSteps, programs };
 }
 

@@ -33,7 +33,6 @@ export interface PlannedTransform {
   readonly variantKernels: ReadonlyMap<string, readonly KernelManifest[]>;
   /** Empty when the plan merges through the identity. */
   readonly mergeKernels: readonly KernelManifest[];
-  /** Empty when the plan has no gradients. */
   readonly backwardKernels: readonly KernelManifest[];
   /** One line for each step of the backward pass. */
   readonly backwardSteps: readonly string[];
@@ -138,6 +137,9 @@ function sumOf(terms: readonly NumberExpression[]): NumberExpression {
 
 function planManifest(transform: PlannedTransform, plan: Plan): PlanManifest {
   return {
+    derived: plan.derived.flatMap(({ name, derivation }) =>
+      derivation === undefined ? [] : [{ name, formula: derivation.formula, stage: derivation.stage }],
+    ),
     operands: plan.operands.map((operand) => ({
       name: operand.name,
       format: operand.format,
@@ -173,10 +175,17 @@ function mergeManifest(transform: PlannedTransform): MergeManifest {
 
 function backwardManifest({ plan, backwardKernels, backwardSteps }: PlannedTransform): BackwardManifest {
   const { backward } = plan;
-  if (backward.kind === "refused") return backward;
   return {
-    kind: "kernel",
     kernels: backwardKernels,
+    intermediates: backward.intermediates.map(({ tensor, formula }) => ({
+      name: tensor.name,
+      dimensions: tensor.dimensions,
+      structure: tensor.structure,
+      support: tensor.support,
+      blocks: tensor.blocks,
+      count: tensor.count,
+      formula,
+    })),
     cost: backward.cost,
     steps: backwardSteps,
   };

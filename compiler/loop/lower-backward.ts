@@ -109,15 +109,17 @@ export function lowerBackward(
     ["dy", rowsOf(names.fresh("dy"), "dy")],
   ]);
   const results = new Map(
-    backward.parameters.map(({ name: parameter, count }): [string, BufferDeclaration] => [
-      parameter,
-      {
-        name: names.fresh(`gradient_${parameter}`),
-        element: "f32",
-        space: "result",
-        length: symbols.dimension(count),
-      },
-    ]),
+    [...backward.parameters, ...backward.intermediates].map(
+      ({ name: parameter, count }): [string, BufferDeclaration] => [
+        parameter,
+        {
+          name: names.fresh(`gradient_${parameter}`),
+          element: "f32",
+          space: "result",
+          length: symbols.dimension(count),
+        },
+      ],
+    ),
   );
   const wanted = symbols.dimension(numberSymbol(wantsDx));
   const phases: LoopPhase[] = [];

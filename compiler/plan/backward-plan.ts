@@ -4,17 +4,21 @@
  * Stands beside the forward variants and uses their stages, formats and operands.
  */
 
-import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
-import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import { type MatrixSource, partsOfSource } from "../../runtime/contract/matrix-source.ts";
+import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
 import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import type { Gradients, LeafGradient, Side } from "../algebra/derive-gradient.ts";
-import type { CheckedTensor } from "../check/checked-module.ts";
+import { printTerm } from "../algebra/print-algebra.ts";
+import { printSource } from "../algebra/print-source.ts";
+import { isTrainable } from "../algebra/structure.ts";
+import { sourceOf, tensorsOf } from "../algebra/term-source.ts";
+import type { CheckedTensor, Derivation } from "../check/checked-module.ts";
 import { sameDimension } from "../types/dimension.ts";
 import { memoryOf } from "./activation-parts.ts";
 import { applyToActivation, writeTarget } from "./build-variant.ts";
 import type { Choices } from "./linear-factors.ts";
-import { identityPiece, type MaskStorage, type MatrixPiece, sourceOf, tensorsOf } from "./matrix-operand.ts";
+import { identityPiece, type MaskStorage, type MatrixPiece } from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
 import { over } from "./packed-size.ts";
 import type {
@@ -24,6 +28,7 @@ import type {
   GradientInput,
   GradientShape,
   GradientStep,
+  Intermediate,
 } from "./plan.ts";
 import { createDraft, type Draft } from "./variant-draft.ts";
 
@@ -64,7 +69,7 @@ function positionsOperand(
     rows: leaf.rows,
     columns: leaf.columns,
     structure: { kind: "sparse", count },
-    trainable: false,
+    trainable: weight !== null && isTrainable(weight),
     text: `positions of ${name}${transposed ? ".T" : ""}`,
     tensors: [leaf.tensor.name],
   };
@@ -115,8 +120,8 @@ function weightsOperand(weight: Term | null, operands: OperandTable): string | n
     rows,
     columns,
     structure: { kind: "dense" },
-    trainable: false,
-    text: "elementwise factor",
+    trainable: isTrainable(weight),
+    text: printTerm(weight),
     tensors: tensorsOf(weight),
   };
   return operands.operand(piece, { name: "row-major" }, rows, columns).name;
@@ -160,7 +165,48 @@ function stepsForGradients(
   return found;
 }
 
-/** @throws Unplannable when an operand has no packed form. */
+/** Leaves of gradients that are no parameters, each once. */
+function intermediatesOf({ leaves, intermediates }: Gradients): readonly Intermediate[] {
+  const tensors = new Set(leaves.map(({ leaf }) => leaf.tensor));
+  return [...tensors].flatMap((tensor) => {
+    const { name, count, derivation } = tensor;
+    if (derivation === undefined) return [];
+    const term = intermediates.get(tensor);
+    const text = term === undefined ? printSource(derivation.formula) : printTerm(term);
+    return [{ name, count, tensor, formula: derivation.formula, parameters: parametersOf(derivation), text }];
+  });
+}
+
+/** Parameters that a gradient reaches through a formula. */
+function parametersOf({ formula, reads }: Derivation): readonly string[] {
+  const names = namesReached(formula);
+  return [
+    ...new Set(
+      reads.flatMap(({ name, role, derivation }) => {
+        if (!names.has(name)) return [];
+        if (derivation !== undefined) return parametersOf(derivation);
+        return role === "param" ? [name] : [];
+      }),
+    ),
+  ];
+}
+
+/** Leaves of a formula that are not detached. */
+function namesReached(formula: MatrixSource): ReadonlySet<string> {
+  if (formula.kind === "leaf") return new Set([formula.name]);
+  if (formula.kind === "detach") return new Set();
+  return new Set(partsOfSource(formula).flatMap((part) => [...namesReached(part)]));
+}
+
+/** A dense gradient of a part of the weight that has none in the language: mathematics forces it, and it is said. */
+function denseNote({ tensor, text, count, parameters }: Intermediate, gradients: Gradients): string[] {
+  if (tensor.structure !== "dense" || !gradients.intermediates.has(tensor)) return [];
+  const bytes = printNumber(multiplyNumbers(number(4), count));
+  return [
+    `the gradient of ${text} is formed as a dense matrix of ${bytes} bytes on its way to ${parameters.join(", ")}`,
+  ];
+}
+
 export function draftBackward(
   gradients: Gradients,
   tensors: readonly CheckedTensor[],
@@ -188,12 +234,13 @@ export function draftBackward(
   writeTarget(draft, transposed, "dy");
   takeSteps();
   const needed = stepsForGradients(steps, draft.activations);
+  const intermediates = intermediatesOf(gradients);
   return {
-    kind: "steps",
     activations: draft.activations,
     steps: steps.map((step) => (step.kind === "apply" ? { ...step, dxOnly: !needed.has(step) } : step)),
     parameters: tensors.filter(({ role }) => role === "param").map(({ name, count }) => ({ name, count })),
+    intermediates,
     rules: [...draft.rules],
-    notes: [...draft.notes],
+    notes: [...draft.notes, ...intermediates.flatMap((one) => denseNote(one, gradients))],
   };
 }

@@ -244,7 +244,7 @@ const finish = (draft: Draft, name: string, form: string, merged: boolean): Vari
   notes: [...draft.notes],
 });
 
-/** The weight applied term by term. @throws Unplannable when a term has no packed form. */
+/** The weight applied term by term. */
 export function separateVariant(
   root: Term,
   name: string,

@@ -6,7 +6,7 @@
 
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
-import { zeroStructure } from "../algebra/structure.ts";
+import { isTrainable, zeroStructure } from "../algebra/structure.ts";
 import { sameDimension } from "../types/dimension.ts";
 import { denseVariant, separateVariant } from "./build-variant.ts";
 import { type Choices, productPoints } from "./linear-factors.ts";
@@ -85,7 +85,7 @@ function namedChoices(root: Term): readonly Named[] {
 const contentKey = (draft: VariantDraft): string =>
   JSON.stringify([draft.layout, draft.activations, draft.steps]);
 
-/** @throws Unplannable when a term has no packed form. */
+/** */
 export function candidatePlans(root: Term, operands: OperandTable, rules: readonly string[]): CandidateSet {
   const notes: string[] = [];
   const points = productPoints(root);
@@ -113,7 +113,7 @@ export function candidatePlans(root: Term, operands: OperandTable, rules: readon
     first.steps[0]?.terms.every(({ atom }) => atom === "dense") &&
     first.steps[0].terms.length === 1;
   if (!isMerged) {
-    const anyTrained = contains(root, (term) => "tensor" in term && term.tensor.role === "param");
+    const anyTrained = isTrainable(root);
     for (const layout of layouts)
       add(denseVariant(root, anyTrained ? "merged" : "dense", layout, operands, rules));
   }

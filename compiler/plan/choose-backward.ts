@@ -13,7 +13,7 @@ import { cheapestAt } from "./envelope.ts";
 import { valuesAt } from "./keep-variants.ts";
 import type { OperandLookup, OperandTable } from "./operand-table.ts";
 import { ceilOver, plus, times } from "./packed-size.ts";
-import type { BackwardPlan, GradientStep, Plan, RefusedBackward } from "./plan.ts";
+import type { BackwardPlan, GradientStep, Plan } from "./plan.ts";
 
 /** The size at which storages are compared: a layer of a middling model, a short sequence. */
 const usual = { size: 1024, batch: 128 } as const;
@@ -90,17 +90,12 @@ function priced(draft: BackwardDraft, operands: OperandTable, machine: PricedMac
   return { ...backward, cost: backwardCost(draft, operands, machine) };
 }
 
-/** @throws Unplannable when an operand has no packed form. */
 export function chooseBackward(
   gradients: Gradients,
   transform: CheckedTransform,
   operands: OperandTable,
   machine: PricedMachine,
 ): { readonly backward: Plan["backward"]; readonly notes: readonly string[] } {
-  if (gradients.refused !== null) {
-    const backward: RefusedBackward = { kind: "refused", ...gradients.refused };
-    return { backward, notes: [`no gradient for ${backward.parameter}: ${backward.reason}`] };
-  }
   const storages = ["dense", "packed"] as const;
   const drafts = storages.map((masks) => draftBackward(gradients, transform.tensors, masks, operands));
   const candidates = drafts.map((draft) => ({

@@ -14,7 +14,7 @@ import { quantizedBytes } from "../../runtime/contract/quantized-type.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
-import { printTerm } from "../algebra/print-algebra.ts";
+import { tensorObjectsOf } from "../algebra/term-source.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
@@ -22,8 +22,8 @@ import { foldNumber } from "../types/fold-number.ts";
 import { candidatePlans } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
 import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
+import { derivedTensors } from "./derived-tensors.ts";
 import { keepVariants, type VariantChoice } from "./keep-variants.ts";
-import { Unplannable } from "./matrix-operand.ts";
 import { planMerge } from "./merge-plan.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
@@ -36,7 +36,7 @@ export interface PlanResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Errors: SPX6001 the weight is zero, SPX6201 a part of it has no packed form. */
+/** Error SPX6001: the weight is zero. */
 export function choosePlan(
   graph: AlgebraGraph,
   transform: CheckedTransform,
@@ -44,36 +44,23 @@ export function choosePlan(
   choice: VariantChoice = "winning",
   rates: RateTable = defaultRates,
 ): PlanResult {
-  if (graph.root.kind === "zero") {
-    return {
-      plan: null,
-      diagnostics: [
-        planError(transform, "SPX6001", `the weight of \`${transform.name}\` is zero for all parameters`, []),
-      ],
-    };
-  }
-  try {
-    return { plan: planOf(graph, transform, gradients, choice, rates), diagnostics: [] };
-  } catch (problem) {
-    if (!(problem instanceof Unplannable)) throw problem;
-    const message = `no kernels for a part of the weight of \`${transform.name}\``;
-    return {
-      plan: null,
-      diagnostics: [
-        planError(transform, "SPX6201", message, [problem.message, `the weight is ${printTerm(graph.root)}`]),
-      ],
-    };
-  }
+  if (graph.root.kind === "zero") return { plan: null, diagnostics: [weightIsZero(transform)] };
+  return { plan: planOf(graph, transform, gradients, choice, rates), diagnostics: [] };
 }
 
-function planError(
-  transform: CheckedTransform,
-  code: string,
-  message: string,
-  because: readonly string[],
-): Diagnostic {
+function weightIsZero(transform: CheckedTransform): Diagnostic {
+  const message = `the weight of \`${transform.name}\` is zero for all parameters`;
   const primary = { span: transform.weight.span, text: "this weight" };
-  return { code, severity: "error", message, primary, secondary: [], facts: {}, because, help: [] };
+  return {
+    code: "SPX6001",
+    severity: "error",
+    message,
+    primary,
+    secondary: [],
+    facts: {},
+    because: [],
+    help: [],
+  };
 }
 
 function planOf(
@@ -102,15 +89,19 @@ function planOf(
     operands,
     widestMachine(rates),
   );
-  if (backward.kind === "steps") for (const name of backwardOperands(backward)) used.add(name);
+  for (const name of backwardOperands(backward)) used.add(name);
+  const read = operands.all().filter(({ name }) => used.has(name));
   return {
     transform: graph.transform,
     rows: graph.root.rows,
     columns: graph.root.columns,
-    operands: operands
-      .all()
-      .filter(({ name }) => used.has(name))
-      .map((operand) => (merged.has(operand.name) ? { ...operand, production: "merge" } : operand)),
+    derived: derivedTensors(
+      [...read.map(({ source }) => source), ...backward.intermediates.map(({ formula }) => formula)],
+      [...transform.tensors, ...tensorObjectsOf(graph.root)],
+    ),
+    operands: read.map((operand) =>
+      merged.has(operand.name) ? { ...operand, production: "merge" } : operand,
+    ),
     variants: kept,
     merge,
     backward,

@@ -252,7 +252,6 @@ function byVariant(
 }
 
 function printExplainedBackward(backward: Explanation["backward"]): readonly string[] {
-  if (backward.kind === "refused") return [`backward: ${backward.reason}`];
   const { batch, nanoseconds, steps } = backward;
   return [
     `backward: ${printTime(nanoseconds)} at ${batch}`,
@@ -260,12 +259,16 @@ function printExplainedBackward(backward: Explanation["backward"]): readonly str
       ({ text, nanoseconds: time, dxOnly }) =>
         `    ${text}  (${printTime(time)}${dxOnly ? ", for dx only" : ""})`,
     ),
+    ...backward.intermediates.map(
+      ({ name, text, bytes, parameters }) =>
+        `    d${name} goes on to ${parameters.map((parameter) => `d${parameter}`).join(", ")} by ${name} = ${text}  (${printBytes(bytes)})`,
+    ),
   ];
 }
 
 /** Each operand once, whatever reads it. */
 function printOperands({ intervals, backward }: Explanation): readonly string[] {
-  const all = [...intervals, ...(backward.kind === "refused" ? [] : [backward])];
+  const all = [...intervals, backward];
   const operands = new Map(
     all.flatMap((reader) => reader.operands.map((operand) => [operand.name, operand] as const)),
   );

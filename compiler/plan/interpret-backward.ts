@@ -1,8 +1,13 @@
-/** The interpreter of backward plans: dx and gradients in float64, as the parameters store their values. */
+/**
+ * The interpreter of backward plans: dx and gradients in float64, as the parameters store their values. What
+ * intermediates got is taken on by reverse mode on dense matrices (pull-dense.ts).
+ */
 import { stridePermutationMatrix } from "../algebra/dense-matrix.ts";
 import { applyDense } from "../algebra/evaluate-algebra.ts";
+import { pullDense } from "../algebra/pull-dense.ts";
 import { createStepInterpreter, type PlanScope, sizeIn } from "./interpret-plan.ts";
 import type { BackwardPlan, GradientInput, GradientStep } from "./plan.ts";
+import { addEntries, writeOut } from "./stored-entries.ts";
 
 export interface BackwardResult {
   readonly dx: Float64Array;
@@ -21,11 +26,22 @@ export function interpretBackward(
   interpreter.set("x", x);
   interpreter.set("dy", dy);
   const gradients = new Map(
-    backward.parameters.map(({ name, count }) => [name, new Float64Array(sizeIn(scope, count))]),
+    [...backward.parameters, ...backward.intermediates].map(({ name, count }) => [
+      name,
+      new Float64Array(sizeIn(scope, count)),
+    ]),
   );
   for (const step of backward.steps) {
     if (step.kind === "apply") interpreter.run(step.step);
     else addGradient(step, scope, interpreter, gradients, batch);
+  }
+  for (const { name, tensor, formula } of backward.intermediates) {
+    const given = writeOut(tensor, gradients.get(name) ?? new Float64Array(), scope.values);
+    pullDense(formula, given, tensor.derivation?.reads ?? [], scope.values, (read, slice, gradient) => {
+      const stored = gradients.get(read.name);
+      if (stored !== undefined) addEntries(read, slice, gradient, stored, scope.values);
+    });
+    gradients.delete(name);
   }
   return { dx: interpreter.read("dx"), gradients };
 }

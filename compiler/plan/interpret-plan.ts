@@ -14,9 +14,9 @@ import {
   stridePermutationMatrix,
   transposeMatrix,
 } from "../algebra/dense-matrix.ts";
-import { applyDense, type WeightValues } from "../algebra/evaluate-algebra.ts";
+import { applyDense } from "../algebra/evaluate-algebra.ts";
+import { evaluateSource, type WeightValues } from "../algebra/evaluate-source.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
-import { evaluateSource } from "./evaluate-source.ts";
 import type { Activation, Operand, Plan, Step, StridePermutation, Variant } from "./plan.ts";
 
 /** What the numbers of a plan are read from. */
@@ -66,7 +66,7 @@ function operandNamed(name: string, scope: PlanScope): Operand {
 /** The map that an operand stands for, [rows, columns]. @throws ReferenceError, RangeError. */
 function operandMatrix(name: string, scope: PlanScope): DenseMatrix {
   const operand = operandNamed(name, scope);
-  const source = evaluateSource(operand.source, scope.tensors, scope.values);
+  const source = evaluateSource(operand.source, [...scope.tensors, ...scope.plan.derived], scope.values);
   const { format } = operand;
   const matrix =
     format.name === "blockdiag16" && format.repeated

@@ -3,10 +3,10 @@
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printFactor, printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable, type ZeroStructure, zeroStructure } from "../algebra/structure.ts";
+import { sourceOf, tensorsOf } from "../algebra/term-source.ts";
 import type { Layout, StepTerm } from "./plan.ts";
 
 /** A matrix that is formed before kernels run. */
@@ -20,49 +20,6 @@ export interface MatrixPiece {
   readonly text: string;
   /** Tensors read, in order of appearance. */
   readonly tensors: readonly string[];
-}
-
-/** Raised inside planning when a term has no serialised form; choosePlan turns it into a diagnostic. */
-export class Unplannable extends Error {}
-
-/** The term as the runtime evaluates it. @throws Unplannable for a zero matrix inside a block diagonal. */
-export function sourceOf(term: Term): MatrixSource {
-  const all = (terms: readonly Term[]): MatrixSource[] => terms.map(sourceOf);
-  switch (term.kind) {
-    case "leaf":
-      return { kind: "leaf", name: term.tensor.name, slice: term.slice };
-    case "diag":
-      return { kind: "diag", of: { kind: "leaf", name: term.tensor.name, slice: null } };
-    case "identity":
-      return { kind: "identity", size: term.rows };
-    case "zero":
-      throw new Unplannable("a zero matrix has no packed form");
-    case "permutation":
-      return { kind: "stride-permutation", size: term.rows, stride: term.stride };
-    case "window":
-      return { kind: "window", size: term.columns, width: term.rows, offset: term.offset };
-    case "sum":
-      return { kind: "sum", terms: all(term.terms) };
-    case "chain":
-      return { kind: "product", factors: all(term.factors) };
-    case "scale":
-      return { kind: "scale", factor: term.factor, of: sourceOf(term.operand) };
-    case "transpose":
-      return { kind: "transpose", of: sourceOf(term.operand) };
-    case "mask":
-      return { kind: "mask", pattern: term.pattern.name, of: sourceOf(term.operand) };
-    case "hadamard":
-    case "kron":
-      return { kind: term.kind, factors: all(term.factors) };
-    case "blockdiag":
-      return { kind: "blockdiag", blocks: all(term.blocks) };
-  }
-}
-
-/** Names of the tensors that a term reads, each once, in order of appearance. */
-export function tensorsOf(term: Term): readonly string[] {
-  const own = "tensor" in term ? [term.tensor.name] : [];
-  return [...new Set([...own, ...childrenOf(term).flatMap(tensorsOf)])];
 }
 
 export const pieceOf = (term: Term): MatrixPiece => ({

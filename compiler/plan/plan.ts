@@ -6,17 +6,20 @@
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import type { CheckedTensor } from "../check/checked-module.ts";
 import type { LevelName, RatesIdentity } from "../targets/rate-table.ts";
 
 export interface Plan {
   readonly transform: string;
   readonly rows: NumberExpression;
   readonly columns: NumberExpression;
+  /** Derived tensors that operands or formulas read, each after those that its own formula reads. */
+  readonly derived: readonly CheckedTensor[];
   readonly operands: readonly Operand[];
   /** Each is a candidate kept for some batch or some dimensions; the cheapest for the batch is used. */
   readonly variants: readonly Variant[];
   readonly merge: MergePlan;
-  readonly backward: BackwardPlan | RefusedBackward;
+  readonly backward: BackwardPlan;
   /** The table that prices were made with. */
   readonly rates: RatesIdentity;
   /** Candidates left out at build time because another one is never worse, with the reason. */
@@ -117,28 +120,34 @@ export type MergeTerm =
   | { readonly kind: "operand"; readonly atom: "dense" | "nm" | "sparse"; readonly operand: string }
   | { readonly kind: "product"; readonly left: string; readonly right: string };
 
-/** Why there are no gradients; the forward variants exist all the same. */
-export interface RefusedBackward {
-  readonly kind: "refused";
-  readonly parameter: string;
-  readonly reason: string;
-}
-
 /**
  * dx and the gradient of every parameter from x and dy. One variant, lane = token: every activation lies in panels
  * whose lanes beyond the batch are zero, so that the sum over the tokens of a gradient is a sum over whole vectors.
  */
 export interface BackwardPlan {
-  readonly kind: "steps";
   /** `x`, `dy`, `dx` and the intermediate ones. */
   readonly activations: readonly Activation[];
   /** In order; a step reads `x`, `dy` or outputs of earlier steps. */
   readonly steps: readonly BackwardStep[];
   /** Parameters with the number of their stored values, in declaration order. */
   readonly parameters: readonly { readonly name: string; readonly count: NumberExpression }[];
+  /** Derived tensors and parts of the weight whose gradients the runtime takes on to parameters, after the steps. */
+  readonly intermediates: readonly Intermediate[];
   /** With dx. */
   readonly cost: NumberExpression;
   readonly rules: readonly string[];
+}
+
+export interface Intermediate {
+  readonly name: string;
+  /** Values of its gradient. */
+  readonly count: NumberExpression;
+  readonly tensor: CheckedTensor;
+  readonly formula: MatrixSource;
+  /** Parameters that get a share of it, in order. */
+  readonly parameters: readonly string[];
+  /** As the language writes it. */
+  readonly text: string;
 }
 
 export type BackwardStep =
@@ -146,7 +155,7 @@ export type BackwardStep =
   { readonly kind: "apply"; readonly step: Step; readonly dxOnly: boolean } | GradientStep;
 
 /**
- * Adds to the gradient of a parameter, in the format in which its values are stored:
+ * Adds to the gradient of a parameter or an intermediate, in the format in which its values are stored:
  * gradient[i, j] += scale * weights[i, j] * (sum over tokens and copies of left[i] * right[j]).
  */
 export interface GradientStep {

@@ -41,8 +41,6 @@ export function isBackwardOnly({ variants, merge }: Plan, operand: string): bool
 /** The backward pass with the operands that it alone reads. */
 export function printBackward(plan: Plan, printOperand: (operand: Operand) => string): readonly string[] {
   const { backward, operands } = plan;
-  if (backward.kind === "refused")
-    return [`  backward none: no gradient for ${backward.parameter}, ${backward.reason}`];
   const widths = backward.activations
     .filter(({ part }) => part === undefined)
     .map(({ name, width }) => `${name} [${printNumber(width)}]`)
@@ -56,6 +54,10 @@ export function printBackward(plan: Plan, printOperand: (operand: Operand) => st
     ...backward.steps.map(
       (step) =>
         `    ${printBackwardStep(step, operands)}${step.kind === "apply" && step.dxOnly ? "  (for dx only)" : ""}`,
+    ),
+    ...backward.intermediates.map(
+      ({ name, text, parameters }) =>
+        `    d${name} goes on to ${parameters.map((parameter) => `d${parameter}`).join(", ")} by ${name} = ${text}`,
     ),
   ];
 }

@@ -1,6 +1,8 @@
 /** The plan as text, for `spxc print --stage plan`. Costs are not printed as expressions: `spxc explain` evaluates them. */
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { printSource } from "../algebra/print-source.ts";
+import type { CheckedTensor } from "../check/checked-module.ts";
 import type { MergePlan, Operand, Plan, Variant } from "./plan.ts";
 import { isBackwardOnly, printBackward } from "./print-backward.ts";
 import { printStep } from "./print-step.ts";
@@ -25,6 +27,12 @@ function printOperand(operand: Operand): string {
   return `  operand ${operand.name}: ${printFormat(operand.format)} ${shape} at ${operand.stage} = ${operand.description}`;
 }
 
+function printDerived({ name, dimensions, derivation }: CheckedTensor): string {
+  const formula =
+    derivation === undefined ? "" : ` at ${derivation.stage} = ${printSource(derivation.formula)}`;
+  return `  derived ${name}: [${dimensions.map((side) => printNumber(side)).join(", ")}]${formula}`;
+}
+
 function printVariant(variant: Variant): readonly string[] {
   const widths = variant.activations
     .filter(({ part }) => part === undefined)
@@ -47,6 +55,7 @@ export function printPlan(plan: Plan): string {
   const rules = [...new Set(plan.variants.flatMap((variant) => variant.rules))];
   return [
     `plan ${plan.transform} [${printNumber(plan.rows)}, ${printNumber(plan.columns)}]`,
+    ...plan.derived.map(printDerived),
     ...plan.operands.filter(({ name }) => !isBackwardOnly(plan, name)).map(printOperand),
     ...plan.variants.flatMap(printVariant),
     `  merge ${printMerge(plan.merge)}`,

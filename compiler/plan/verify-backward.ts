@@ -76,10 +76,19 @@ const laws: readonly Law[] = [
       ),
   },
   {
-    sentence: "forms gradients of parameters",
+    sentence: "forms gradients of parameters and intermediates",
     holds: (_, backward) =>
       gradientsOf(backward).every(({ parameter }) =>
-        backward.parameters.some(({ name }) => name === parameter),
+        [...backward.parameters, ...backward.intermediates].some(({ name }) => name === parameter),
+      ),
+  },
+  {
+    sentence: "takes intermediates on to parameters, and to at least one",
+    holds: (_, { intermediates, parameters }) =>
+      intermediates.every(
+        (one) =>
+          one.parameters.length > 0 &&
+          one.parameters.every((wanted) => parameters.some(({ name }) => name === wanted)),
       ),
   },
   {
@@ -101,9 +110,8 @@ const laws: readonly Law[] = [
   },
 ];
 
-/** Broken laws; empty when all hold, or when there are no gradients. */
+/** Broken laws; empty when all hold. */
 export function verifyBackward(plan: Plan): readonly string[] {
   const { backward } = plan;
-  if (backward.kind === "refused") return [];
   return laws.filter((law) => !law.holds(plan, backward)).map(({ sentence }) => sentence);
 }

@@ -131,7 +131,17 @@ export interface FrozenManifest extends ComputedTensorManifest {
   readonly quantization: QuantizedType | null;
 }
 
+/** A tensor that a formula gives, computed by the runtime before operands that read it are packed. */
+export interface DerivedManifest {
+  readonly name: string;
+  readonly formula: MatrixSource;
+  /** `load`: reads frozen tensors only. `step`: computed again after parameters changed. */
+  readonly stage: "load" | "step";
+}
+
 export interface PlanManifest {
+  /** Each after those that its formula reads. */
+  readonly derived: readonly DerivedManifest[];
   readonly operands: readonly OperandManifest[];
   /** At least one. At load the runtime evaluates the level's `costs` and keeps the lower envelope over the batch. */
   readonly variants: readonly VariantManifest[];
@@ -196,21 +206,24 @@ export interface VariantManifest {
 /** The name that a backward kernel's symbols read for whether `dx` is asked for: 1 or 0, given anew for each call. */
 export const wantsDx = "wants dx";
 
-/** How gradients are computed, or why they are not. */
-export type BackwardManifest =
-  /**
-   * A kernel whose `x` is x and whose `y` is dy, both only read. After the symbols its frame holds the addresses of
-   * what it writes: dx (overwritten, if asked for), then the gradient of each parameter, in the order of
-   * `parameters` and the format in which its values are stored. It adds to gradients, so they start as zeros.
-   */
-  | {
-      readonly kind: "kernel";
-      readonly kernels: readonly KernelManifest[];
-      /** Predicted nanoseconds of a call with dx; reads dimensions, arguments and `batch`. */
-      readonly cost: NumberExpression;
-      readonly steps: readonly string[];
-    }
-  | { readonly kind: "refused"; readonly parameter: string; readonly reason: string };
+/**
+ * How gradients are computed: by a kernel whose `x` is x and whose `y` is dy, both only read. After the symbols its frame holds the
+ * addresses of what it writes: dx (overwritten, if asked for), then the gradient of each parameter, in the order of
+ * `parameters` and the format in which its values are stored, then that of each intermediate. It adds to gradients,
+ * so they start as zeros. What an intermediate got is pulled back to parameters afterwards.
+ */
+export interface BackwardManifest {
+  readonly kernels: readonly KernelManifest[];
+  readonly intermediates: readonly IntermediateManifest[];
+  /** Predicted nanoseconds of a call with dx; reads dimensions, arguments and `batch`. */
+  readonly cost: NumberExpression;
+  readonly steps: readonly string[];
+}
+
+/** A part of the weight whose gradient kernels form in its own format, and the formula that takes it on to parameters. */
+export interface IntermediateManifest extends Omit<ParameterManifest, "recipe" | "drawn" | "shared"> {
+  readonly formula: MatrixSource;
+}
 
 /** How the dense weight is produced. */
 export type MergeManifest =

@@ -5,7 +5,7 @@
 import type { NumberExpression } from "./number-expression.ts";
 
 export type MatrixSource =
-  /** An argument tensor or a parameter; `slice` picks one matrix of a stacked [count, rows, columns] tensor. */
+  /** An argument tensor, a parameter or a derived tensor; `slice` picks one matrix of a stacked one; a vector is a column. */
   | { readonly kind: "leaf"; readonly name: string; readonly slice: number | null }
   | { readonly kind: "sum"; readonly terms: readonly MatrixSource[] }
   | { readonly kind: "product"; readonly factors: readonly MatrixSource[] }
@@ -42,4 +42,67 @@ export type MatrixSource =
       readonly kind: "stride-permutation";
       readonly size: NumberExpression;
       readonly stride: NumberExpression;
-    };
+    }
+  /** A function of each entry. */
+  | { readonly kind: "map"; readonly function: ElementFunction; readonly of: MatrixSource }
+  /** Elementwise left / right. */
+  | { readonly kind: "quotient"; readonly left: MatrixSource; readonly right: MatrixSource }
+  /** The Euclidean norm of each row, as a column. */
+  | { readonly kind: "row-norm"; readonly of: MatrixSource }
+  /** exp(x) / sum of exp(x) along each row. */
+  | { readonly kind: "row-softmax"; readonly of: MatrixSource }
+  /** One entry, as a matrix [1, 1]. */
+  | { readonly kind: "entry"; readonly row: number; readonly column: number; readonly of: MatrixSource }
+  /** A matrix [1, 1] repeated. */
+  | {
+      readonly kind: "fill";
+      readonly rows: NumberExpression;
+      readonly columns: NumberExpression;
+      readonly of: MatrixSource;
+    }
+  | { readonly kind: "ones"; readonly rows: NumberExpression; readonly columns: NumberExpression }
+  /** The inverse of a square matrix; of a block-diagonal one block by block. */
+  | { readonly kind: "inverse"; readonly of: MatrixSource }
+  /** Rows times rows: result[i, k * right.columns + l] = left[i, k] * right[i, l]. */
+  | { readonly kind: "face-splitting"; readonly left: MatrixSource; readonly right: MatrixSource }
+  /**
+   * Skew-symmetric blocks of `size` on a diagonal; row b of `of`, [blocks, size (size - 1) / 2], is the strict upper
+   * triangle of block b, row by row.
+   */
+  | { readonly kind: "skew"; readonly size: NumberExpression; readonly of: MatrixSource }
+  /** The entries above the diagonal; zeros elsewhere. */
+  | { readonly kind: "strict-upper"; readonly of: MatrixSource }
+  /** The same value, through which no gradient flows. */
+  | { readonly kind: "detach"; readonly of: MatrixSource };
+
+export type ElementFunction = "sigmoid" | "tanh" | "exp" | "log" | "sqrt" | "abs" | "relu";
+
+/** Functions with f(0) = 0: entries that do not exist stay away. */
+export const keepsZero: Readonly<Record<ElementFunction, boolean>> = {
+  sigmoid: false,
+  tanh: true,
+  exp: false,
+  log: false,
+  sqrt: true,
+  abs: true,
+  relu: true,
+};
+
+/** The sources that `source` is computed from. */
+export function partsOfSource(source: MatrixSource): readonly MatrixSource[] {
+  switch (source.kind) {
+    case "sum":
+      return source.terms;
+    case "product":
+    case "hadamard":
+    case "kron":
+      return source.factors;
+    case "blockdiag":
+      return source.blocks;
+    case "quotient":
+    case "face-splitting":
+      return [source.left, source.right];
+    default:
+      return "of" in source ? [source.of] : [];
+  }
+}

@@ -4,15 +4,17 @@
  */
 import type { MatrixSource } from "../contract/matrix-source.ts";
 import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
-import { SpxError } from "../errors.ts";
 import { columnsOf, type MatrixValue, rowsOf, type SparseMatrix } from "../formats/matrix-value.ts";
 import { type Pattern, rowsOfPattern } from "../select/pattern.ts";
+import { evaluateFunction } from "./evaluate-function.ts";
 import { hadamardMatrices, maskMatrix, scaleMatrix, sumMatrices, transposeValue } from "./matrix-algebra.ts";
+import { chainOf, settle } from "./matrix-chains.ts";
 import { blockDiagonalOf, kronMatrices, multiplyChain } from "./matrix-product.ts";
+import { conforming, misfit, sameShape } from "./source-shapes.ts";
 
 export interface SourceLeaves {
   readonly symbols: SymbolValues;
-  /** An argument tensor or a parameter as it is now; a vector as one column. */
+  /** An argument tensor, a parameter or a derived tensor as it is now; a vector as one column. */
   leaf(name: string, slice: number | null): MatrixValue;
   pattern(name: string): Pattern;
 }
@@ -31,13 +33,8 @@ export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): Matr
       return scaleMatrix(evaluate(source.of), evaluateNumber(source.factor, leaves.symbols));
     case "transpose":
       return transposeValue(evaluate(source.of));
-    case "mask": {
-      const matrix = evaluate(source.of);
-      const pattern = leaves.pattern(source.pattern);
-      if (rowsOf(matrix) !== pattern.rows || columnsOf(matrix) !== pattern.columns)
-        throw misfit("mask", [matrix]);
-      return maskMatrix(matrix, pattern);
-    }
+    case "mask":
+      return maskedValue(source, evaluate, leaves.pattern(source.pattern));
     case "pattern":
       return onesOf(leaves.pattern(source.name));
     case "hadamard":
@@ -63,10 +60,33 @@ export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): Matr
         evaluateNumber(source.size, leaves.symbols),
         evaluateNumber(source.stride, leaves.symbols),
       );
+    default:
+      return evaluateFunction(source, evaluate, leaves.symbols);
   }
 }
 
-function onesOf(pattern: Pattern): SparseMatrix {
+/** Of a masked product only the entries that stay are computed. */
+function maskedValue(
+  { of }: Extract<MatrixSource, { kind: "mask" }>,
+  evaluate: (node: MatrixSource) => MatrixValue,
+  pattern: Pattern,
+): MatrixValue {
+  if (of.kind === "product") {
+    const factors = conforming(of.factors.map(evaluate));
+    if (factors.every(({ kind }) => kind === "dense" || kind === "diag")) {
+      const [first, last] = [factors[0] as MatrixValue, factors.at(-1) as MatrixValue];
+      if (rowsOf(first) !== pattern.rows || columnsOf(last) !== pattern.columns)
+        throw misfit("mask", [first, last]);
+      return settle([chainOf(...factors)], onesOf(pattern));
+    }
+  }
+  const matrix = evaluate(of);
+  if (rowsOf(matrix) !== pattern.rows || columnsOf(matrix) !== pattern.columns)
+    throw misfit("mask", [matrix]);
+  return maskMatrix(matrix, pattern);
+}
+
+export function onesOf(pattern: Pattern): SparseMatrix {
   const { rows, columns } = pattern;
   const { rowStarts, columnIndices } = rowsOfPattern(pattern);
   const values = new Float32Array(columnIndices.length).fill(1);
@@ -108,31 +128,4 @@ function windowOf(size: number, width: number, offset: number): SparseMatrix {
     columnIndices: Uint32Array.from({ length: width }, (_, row) => offset + row),
     values: new Float32Array(width).fill(1),
   };
-}
-
-function sameShape(operation: string, matrices: readonly MatrixValue[]): readonly MatrixValue[] {
-  const [first] = matrices;
-  const same = matrices.every(
-    (matrix) =>
-      first !== undefined && rowsOf(matrix) === rowsOf(first) && columnsOf(matrix) === columnsOf(first),
-  );
-  if (!same) throw misfit(operation, matrices);
-  return matrices;
-}
-
-function conforming(factors: readonly MatrixValue[]): readonly MatrixValue[] {
-  const fits = factors.every((factor, index) => {
-    const next = factors[index + 1];
-    return next === undefined || columnsOf(factor) === rowsOf(next);
-  });
-  if (!fits) throw misfit("product", factors);
-  return factors;
-}
-
-function misfit(operation: string, matrices: readonly MatrixValue[]): SpxError {
-  const shapes = matrices.map((matrix) => `[${rowsOf(matrix)}, ${columnsOf(matrix)}]`).join(" and ");
-  return new SpxError("SPX8405", `the ${operation} of matrices ${shapes} has no meaning`, {
-    facts: { operation, shapes },
-    help: "build the artefact again; if it stays, report it with the .spx file",
-  });
 }

@@ -1,11 +1,12 @@
 /**
- * The backward pass of a layer: checks x and dy, gives the kernel memory for dx and for each gradient, and hands
- * them out under the names of the parameters.
+ * The backward pass of a layer: checks x and dy, gives the kernel memory for dx and for each gradient, pulls back what
+ * intermediates got, and hands the gradients out under the names of the parameters.
  */
 import { checkThreads } from "../device/cpu/cpu-device.ts";
 import { SpxError } from "../errors.ts";
 import type { MemoryBlock } from "../formats/packed-operand.ts";
 import { positionsOf } from "../select/pattern.ts";
+import { parameterTarget } from "../select/recipe-target.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf } from "./batch-input.ts";
 import type {
@@ -17,7 +18,9 @@ import type {
   SparseParameter,
 } from "./layer.ts";
 import type { LayerCalls } from "./layer-calls.ts";
-import { storedCount } from "./parameter-values.ts";
+import { addGradient } from "./parameter-gradient.ts";
+import { type LayerParameter, parameterMatrix, storedCount } from "./parameter-values.ts";
+import { type FormulaScope, pullBack } from "./pull-back.ts";
 
 /**
  * Gradients that were handed out lie in native memory, where a later call can add to them, also one of another layer
@@ -48,6 +51,10 @@ export function createBackward<P>(
       return block;
     });
   };
+  const intermediates = transform.plan.backward.intermediates.map((manifest) => ({
+    formula: manifest.formula,
+    target: parameterTarget(manifest, state.symbols, calls.leaves.pattern),
+  }));
   const floats = (count: number): MemoryBlock => device.allocate(4 * Math.max(count, 1));
 
   const start = (x: BatchInput, dy: BatchInput, options: BackwardOptions<P> | undefined) => {
@@ -58,10 +65,39 @@ export function createBackward<P>(
     const used = options?.threads === undefined ? threads : checkThreads(options.threads);
     const call = calls.backwardCall();
     const dx = options?.dx === false ? null : floats(batch * inputs);
-    const gradients = gradientBlocks(options?.into);
     const into = options?.into;
-    const buffers = { x: given.values, dy: cotangent.values, dx, gradients };
-    return { call, buffers, into, batch, threads: used };
+    const gradients = gradientBlocks(into);
+    const between = intermediates.map(({ target }) => floats(storedCount(target)));
+    const buffers = {
+      x: given.values,
+      dy: cotangent.values,
+      dx,
+      gradients: [...gradients, ...between],
+    };
+    return { call, buffers, between, into, batch, threads: used };
+  };
+  /** Takes the gradients of intermediates on to the parameters, whose gradients lie beside them. */
+  const pullAll = ({ buffers, between }: ReturnType<typeof start>): void => {
+    const parts = new Map(
+      targets.map((target, index): [string, LayerParameter] => [
+        target.name,
+        { target, values: valuesIn(buffers.gradients[index], target) },
+      ]),
+    );
+    const scope: FormulaScope = {
+      ...calls.leaves,
+      give(name, slice, gradient) {
+        const part = parts.get(name);
+        if (part !== undefined) addGradient(part, slice, gradient);
+      },
+    };
+    for (const [index, { formula, target }] of intermediates.entries()) {
+      const block = between[index];
+      if (block === undefined) continue;
+      const values = valuesIn(block, target);
+      pullBack(formula, parameterMatrix({ target, values }, null), scope);
+      block.free();
+    }
   };
   const finish = ({ buffers, into, batch }: ReturnType<typeof start>): BackwardResult<P> => {
     const handOut = (
@@ -89,7 +125,10 @@ export function createBackward<P>(
   return {
     backward(x: BatchInput, dy: BatchInput, options?: BackwardOptions<P>): BackwardResult<P> {
       const started = start(x, dy, options);
-      if (started.batch > 0) started.call.run(started.buffers, started.batch, started.threads);
+      if (started.batch > 0) {
+        started.call.run(started.buffers, started.batch, started.threads);
+        pullAll(started);
+      }
       return finish(started);
     },
     async backwardAsync(
@@ -99,11 +138,17 @@ export function createBackward<P>(
     ): Promise<BackwardResult<P>> {
       const started = start(x, dy, options);
       const { call, buffers, batch, threads: used } = started;
-      if (batch > 0) await calls.during(() => call.runAsync(buffers, batch, used));
+      if (batch > 0) {
+        await calls.during(() => call.runAsync(buffers, batch, used));
+        pullAll(started);
+      }
       return finish(started);
     },
   };
 }
+
+const valuesIn = (block: MemoryBlock | undefined, target: LayerParameter["target"]): Float32Array =>
+  block === undefined ? new Float32Array() : new Float32Array(block.view, 0, storedCount(target));
 
 const dxTensor = (block: MemoryBlock, batch: number, inputs: number): Tensor<"f32"> =>
   tensor("f32", [batch, inputs], new Float32Array(block.view, 0, batch * inputs));

@@ -11,6 +11,7 @@ import { SpxError } from "../errors.ts";
 import type { PackedOperand } from "../formats/packed-operand.ts";
 import { unpackPanel16 } from "../formats/panel16.ts";
 import { chooseVariants, intervalAt, type VariantInterval } from "./choose-variant.ts";
+import { createLayerLeaves, type LayerLeaves } from "./formula-scope.ts";
 import type { LayerState } from "./initial-state.ts";
 import { mergeWeight } from "./merge-weight.ts";
 import { createOperandLifetime } from "./operand-lifetime.ts";
@@ -18,11 +19,13 @@ import { createPackedOperands } from "./packed-operands.ts";
 
 export interface LayerCalls {
   readonly intervals: readonly VariantInterval[];
+  /** What formulas read. */
+  readonly leaves: LayerLeaves;
   /** The kernel that is called in an interval. */
   kernelOf(variant: VariantManifest): KernelManifest;
   /** @throws SpxError SPX8306 after `dispose`. */
   callFor(batch: number): KernelCall;
-  /** @throws SpxError SPX8306 after `dispose`, SPX8412 when a parameter has no gradient, SPX8102. */
+  /** @throws SpxError SPX8306 after `dispose`, SPX8102. */
   backwardCall(): BackwardCall;
   /** The dense weight [out, in] as it is now, row-major. @throws SpxError SPX8102, SPX8306, SPX8309. */
   weight(): Float32Array;
@@ -57,11 +60,13 @@ export function createLayerCalls(
     const call = callOf(mergeKernel(transform, device, symbols));
     return mergeWeight(transform.plan.merge.method, call, size, device.allocate);
   };
-  const operands = createPackedOperands(transform.plan, state, device.allocate, mergeNow);
+  const leaves = createLayerLeaves(transform.plan.derived, state);
+  const operands = createPackedOperands(transform.plan, state, leaves, device.allocate, mergeNow);
   const lifetime = createOperandLifetime();
   const calls = new Map<KernelManifest, KernelCall>();
   const backwardCalls = new Map<KernelManifest, BackwardCall>();
   const dropSteps = (): void => {
+    leaves.dropSteps();
     for (const bound of [calls, backwardCalls]) {
       for (const kernel of bound.keys())
         if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) bound.delete(kernel);
@@ -93,6 +98,7 @@ export function createLayerCalls(
   };
   return {
     intervals,
+    leaves,
     kernelOf,
     callFor(batch) {
       follow();
@@ -127,6 +133,7 @@ export function createLayerCalls(
       dropSteps();
     },
     dispose() {
+      leaves.dropSteps();
       calls.clear();
       backwardCalls.clear();
       lifetime.retire(operands.dropAll());
@@ -168,14 +175,8 @@ function backwardKernel(
   device: CpuDevice,
   symbols: ReadonlyMap<string, number>,
 ): KernelManifest {
-  const { backward } = transform.plan;
-  if (backward.kind === "kernel")
-    return required(selectKernel(backward.kernels, device.level, symbols), transform, "the backward pass");
-  const { parameter, reason } = backward;
-  throw new SpxError("SPX8412", `no gradient for \`${parameter}\` of \`${transform.name}\`: ${reason}`, {
-    facts: { transform: transform.name, parameter },
-    help: "write the weight so that the parameter stands in sums and products, or train it elsewhere",
-  });
+  const { kernels } = transform.plan.backward;
+  return required(selectKernel(kernels, device.level, symbols), transform, "the backward pass");
 }
 
 function required(

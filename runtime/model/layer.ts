@@ -103,7 +103,7 @@ export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParame
   forwardAsync(x: BatchInput, options?: ForwardOptions): Promise<Tensor<"f32">>;
   /**
    * Gradients of a loss from dy [batch, out], its gradient by the result of `forward` at x: dx [batch, in], and one
-   * for each parameter in the format of its values. @throws SpxError SPX8404, SPX8405, SPX8407, SPX8309, SPX8412.
+   * for each parameter in the format of its values. @throws SpxError SPX8404, SPX8405, SPX8407, SPX8309, SPX8413.
    */
   backward(x: BatchInput, dy: BatchInput, options?: WithDx<P>): BackwardResult<P>;
   backward(x: BatchInput, dy: BatchInput, options: WithoutDx<P>): ParameterGradients<P>;

@@ -87,11 +87,13 @@ function transposeSparse({ rows, columns, rowStarts, columnIndices, values }: Sp
   };
 }
 
-/** The sum of matrices of one shape; sparse when all are, with the union of their entries. */
+/** The sum of matrices of one shape; blocks, diagonals and sparse matrices stay so, with the union of their entries. */
 export function sumMatrices(terms: readonly MatrixValue[]): MatrixValue {
   const [first, ...rest] = terms;
   if (first === undefined) throw new RangeError("a sum without terms has no shape");
   if (rest.length === 0) return first;
+  const blocks = sumBlocks(terms);
+  if (blocks !== null) return blocks;
   if (terms.every(({ kind }) => kind !== "dense"))
     return collectRows(rowsOf(first), columnsOf(first), terms.map(toSparse));
   const columns = columnsOf(first);
@@ -105,6 +107,27 @@ export function sumMatrices(terms: readonly MatrixValue[]): MatrixValue {
     values.set(line, row * columns);
   }
   return { kind: "dense", rows, columns, values };
+}
+
+/** The sum of diagonals and of square block diagonals of equal blocks; null for anything else. */
+function sumBlocks(terms: readonly MatrixValue[]): MatrixValue | null {
+  const shape = terms.find((term) => term.kind === "blockdiag") ?? terms[0];
+  const fits = terms.every(
+    (term) =>
+      term.kind === "diag" ||
+      (term.kind === "blockdiag" && shape?.kind === "blockdiag" && term.blocks === shape.blocks),
+  );
+  if (!fits || shape === undefined || (shape.kind !== "diag" && shape.kind !== "blockdiag")) return null;
+  if (shape.kind === "blockdiag" && shape.blockRows !== shape.blockColumns) return null;
+  const size = shape.kind === "diag" ? 1 : shape.blockRows;
+  const values = new Float64Array(shape.values.length);
+  for (const term of terms) {
+    term.values.forEach((value, at) => {
+      const place = term.kind === "diag" ? at * size + (at % size) : at;
+      values[place] = (values[place] ?? 0) + value;
+    });
+  }
+  return { ...shape, values: Float32Array.from(values) };
 }
 
 /** line += weight * row of `matrix`. */

@@ -9,9 +9,7 @@ import { columnsOf, type MatrixValue, rowsOf } from "../formats/matrix-value.ts"
 import { packOperand } from "../formats/pack-operand.ts";
 import type { Allocate, PackedOperand } from "../formats/packed-operand.ts";
 import { evaluateSource, type SourceLeaves } from "./evaluate-source.ts";
-import { frozenMatrix } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
-import { parameterMatrix, tensorMatrix } from "./parameter-values.ts";
 
 export interface PackedOperands {
   /** @throws SpxError when the operand cannot be packed. */
@@ -29,12 +27,12 @@ export interface PackedOperands {
 export function createPackedOperands(
   plan: PlanManifest,
   state: LayerState,
+  leaves: SourceLeaves,
   allocate: Allocate,
   mergeWeight: () => PackedOperand,
 ): PackedOperands {
   const manifests = new Map(plan.operands.map((operand) => [operand.name, operand]));
   const packed = new Map<string, PackedOperand>();
-  const leaves = leavesOf(state);
   const drop = (which: (operand: OperandManifest) => boolean): PackedOperand[] => {
     const dropped = [...packed].filter(([name]) => {
       const manifest = manifests.get(name);
@@ -65,26 +63,6 @@ export function createPackedOperands(
     },
     dropSteps: () => drop(({ stage }) => stage === "step"),
     dropAll: () => drop(() => true),
-  };
-}
-
-function leavesOf(state: LayerState): SourceLeaves {
-  return {
-    symbols: state.symbols,
-    leaf(name, slice) {
-      const parameter = state.parameters.get(name);
-      if (parameter !== undefined) return parameterMatrix(parameter, slice);
-      const frozen = state.frozen.get(name);
-      if (frozen !== undefined) return frozenMatrix(frozen, slice);
-      const tensor = state.tensors.get(name);
-      if (tensor === undefined) throw broken(name, "the layer has no such tensor");
-      return tensorMatrix(tensor, slice);
-    },
-    pattern(name) {
-      const pattern = state.patterns.get(name);
-      if (pattern === undefined) throw broken(name, "the layer has no such pattern");
-      return pattern;
-    },
   };
 }
 

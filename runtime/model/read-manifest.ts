@@ -82,8 +82,11 @@ const plan = hasFields({
   variants: isList(hasFields({ name: isText, form: isText, kernels: isList(kernel), costs: isRecord })),
   rates: hasFields({ name: isText, id: isText, threads: isNumber }),
   merge: isRecord,
-  backward: (value) =>
-    isRecord(value) && (value.kind === "refused" ? isText(value.reason) : isList(kernel)(value.kernels)),
+  derived: isList(hasFields({ name: isText, formula: isRecord, stage: isText })),
+  backward: hasFields({
+    kernels: isList(kernel),
+    intermediates: isList(hasFields({ name: isText, structure: isText, count: isRecord, formula: isRecord })),
+  }),
 });
 
 /** The outline that every manifest has: field → check. */

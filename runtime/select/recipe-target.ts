@@ -44,7 +44,7 @@ export function patternTarget(manifest: PatternManifest, symbols: SymbolValues):
 
 /** @throws SpxError SPX8407 for dimensions that are no whole numbers. */
 export function parameterTarget(
-  manifest: ParameterManifest,
+  manifest: Omit<ParameterManifest, "recipe" | "drawn" | "shared">,
   symbols: SymbolValues,
   pattern: (name: string) => Pattern,
 ): ParameterTarget {

@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { createTermFactory, nonEmpty, type TermFactory } from "../../compiler/algebra/algebra-graph.ts";
 import type { Term } from "../../compiler/algebra/algebra-node.ts";
 import { concatenate } from "../../compiler/algebra/build-algebra.ts";
-import type { WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import type { CheckedPattern, CheckedTensor } from "../../compiler/check/checked-module.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { over, pattern, tensor } from "./sample-transforms.ts";

@@ -1,5 +1,5 @@
 /** Seeded integer values for the tensors of a transform, and positions for its patterns. */
-import type { TensorValues, WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import type { TensorValues, WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import type { CheckedPattern, CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 

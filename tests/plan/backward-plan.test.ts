@@ -3,12 +3,13 @@ import fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
 import { deriveGradients } from "../../compiler/algebra/derive-gradient.ts";
-import { applyDense, densify, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
+import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import type { CheckedTensor } from "../../compiler/check/checked-module.ts";
 import { choosePlan } from "../../compiler/plan/choose-plan.ts";
 import { interpretBackward } from "../../compiler/plan/interpret-backward.ts";
-import type { BackwardPlan, BackwardStep, Plan } from "../../compiler/plan/plan.ts";
+import type { BackwardStep, Plan } from "../../compiler/plan/plan.ts";
 import { verifyPlan } from "../../compiler/plan/verify-plan.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
 import { anyTerm, generatedValues, newFactory, patterns, tensors } from "../algebra/generated-terms.ts";
@@ -23,11 +24,6 @@ const plain = (values: Float64Array): number[] => [...values].map((value) => val
 const dot = (a: Float64Array, b: Float64Array): number =>
   a.reduce((sum, value, at) => sum + value * (b[at] ?? Number.NaN), 0);
 
-function stepsOf(plan: Plan): BackwardPlan {
-  if (plan.backward.kind === "refused") throw new Error(plan.backward.reason);
-  return plan.backward;
-}
-
 /** x, dy, and what the plan makes of them. */
 function runBackward(
   plan: Plan,
@@ -38,17 +34,17 @@ function runBackward(
 ) {
   const x = Float64Array.from({ length: batch * inputs }, smallIntegers(4));
   const dy = Float64Array.from({ length: batch * out }, smallIntegers(5));
-  const result = interpretBackward(stepsOf(plan), { plan, tensors: of, values }, x, dy, batch);
+  const result = interpretBackward(plan.backward, { plan, tensors: of, values }, x, dy, batch);
   return { x, dy, ...result };
 }
 
 describe("backward passes of generated weights", () => {
-  it("are legal and give dx and every gradient exactly, or say which parameter has none", () => {
+  it("are legal and give dx and every gradient exactly", () => {
     const values = generatedValues(21);
     const [anyTensor] = tensors;
     if (anyTensor === undefined) throw new Error("generated tensors");
     const transform = transformOf("Generated", leaf(anyTensor), tensors, patterns);
-    const outcomes = { derived: 0, refused: 0 };
+    const outcomes = { all: 0, withIntermediates: 0 };
     fc.assert(
       fc.property(anyTerm(4), (recipe) => {
         const factory = newFactory();
@@ -57,14 +53,8 @@ describe("backward passes of generated weights", () => {
         const { plan } = choosePlan(graph, transform, deriveGradients(graph.root, factory));
         if (plan === null) return;
         expect(verifyPlan(plan)).toEqual([]);
-        if (plan.backward.kind === "refused") {
-          outcomes.refused += 1;
-          const { parameter, reason } = plan.backward;
-          expect(tensors.find(({ name }) => name === parameter)?.role).toBe("param");
-          expect(plan.notes).toContain(`no gradient for ${parameter}: ${reason}`);
-          return;
-        }
-        outcomes.derived += 1;
+        outcomes.all += 1;
+        outcomes.withIntermediates += Number(plan.backward.intermediates.length > 0);
         const weight = densify(root, values);
         const { x, dy, dx, gradients } = runBackward(plan, tensors, values, weight.rows, weight.columns);
         expect(plain(dx)).toEqual(plain(applyDense(transposeMatrix(weight), dy)));
@@ -72,10 +62,10 @@ describe("backward passes of generated weights", () => {
         for (const [name, gradient] of expected)
           expect(plain(gradients.get(name) ?? new Float64Array()), name).toEqual(plain(gradient));
       }),
-      { numRuns: 600, seed: 33 },
+      { numRuns: 400, seed: 33 },
     );
-    expect(outcomes.derived).toBeGreaterThan(200);
-    expect(outcomes.refused).toBeGreaterThan(10);
+    expect(outcomes.all).toBeGreaterThan(200);
+    expect(outcomes.withIntermediates).toBeGreaterThan(10);
   });
 });
 
@@ -88,7 +78,6 @@ describe.each(samples.map(({ transform, sizes }) => ({ name: transform.name, tra
       for (const size of sizes) {
         const values = valuesFor(transform, size, 7);
         const weight = densify(root, values);
-        if (plan.backward.kind === "refused") continue;
         const { x, dy, dx, gradients } = runBackward(
           plan,
           transform.tensors,
@@ -119,7 +108,7 @@ describe.each(samples.map(({ transform, sizes }) => ({ name: transform.name, tra
 
 describe("the verifier", () => {
   const plan = planOf(sampleNamed("DSEE"));
-  const backward = stepsOf(plan);
+  const backward = plan.backward;
   const { steps } = backward;
   const withSteps = (...changed: readonly BackwardStep[]): Plan => ({
     ...plan,
@@ -152,7 +141,7 @@ describe("the verifier", () => {
 
 describe("sharing", () => {
   it("computes A x once for dB, and Bᵀ dy once for dA and dx", () => {
-    const { steps } = stepsOf(planOf(sampleNamed("LoRA")));
+    const { steps } = planOf(sampleNamed("LoRA")).backward;
     const applied = steps.flatMap((step) => (step.kind === "apply" ? [[step.step.output, step.dxOnly]] : []));
     expect(applied).toEqual([
       ["t1", false],

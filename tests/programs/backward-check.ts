@@ -2,7 +2,8 @@
 import { expect } from "vitest";
 import { oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import { type DenseMatrix, transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
-import { applyDense, densify, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
+import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import type { Artefact, DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
 import { type BuiltProgram, randomizeParameters, testMatrix } from "./built-program.ts";

@@ -14,7 +14,9 @@ import {
   scaleMatrix,
   transposeMatrix,
 } from "../../compiler/algebra/dense-matrix.ts";
-import { densify, patternOf, type WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import { densify } from "../../compiler/algebra/evaluate-algebra.ts";
+import { patternOf, type WeightValues } from "../../compiler/algebra/evaluate-source.ts";
+import { pullDense } from "../../compiler/algebra/pull-dense.ts";
 import type { CheckedTensor } from "../../compiler/check/checked-module.ts";
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 
@@ -39,6 +41,10 @@ function descend(term: Term, gradient: DenseMatrix, values: WeightValues, found:
   switch (term.kind) {
     case "leaf":
     case "diag": {
+      if (term.tensor.derivation !== undefined) {
+        followFormula(term.tensor, gradient, values, found);
+        return;
+      }
       const key = keyOf(term.tensor, term.kind === "leaf" ? term.slice : null);
       const before = found.get(key);
       found.set(key, before === undefined ? gradient : addMatrices(before, gradient));
@@ -112,6 +118,28 @@ function descend(term: Term, gradient: DenseMatrix, values: WeightValues, found:
     default:
       return;
   }
+}
+
+/** Of a derived tensor: to what its formula reads. A vector on a diagonal has the diagonal of the gradient. */
+function followFormula(
+  tensor: CheckedTensor,
+  gradient: DenseMatrix,
+  values: WeightValues,
+  found: LeafGradients,
+): void {
+  const { derivation, dimensions, structure } = tensor;
+  if (derivation === undefined) return;
+  const isColumn = dimensions.length === 1 && structure !== "diag";
+  const own = isColumn ? denseMatrix(gradient.rows, 1, (row) => entryOf(gradient, row, row)) : gradient;
+  pullDense(derivation.formula, own, derivation.reads, values, (read, slice, given) => {
+    const isVector = read.dimensions.length === 1 && given.columns === 1;
+    const matrix = isVector
+      ? denseMatrix(given.rows, given.rows, (row, column) => (row === column ? entryOf(given, row, 0) : 0))
+      : given;
+    const key = keyOf(read, slice);
+    const before = found.get(key);
+    found.set(key, before === undefined ? matrix : addMatrices(before, matrix));
+  });
 }
 
 /** Of A ⊗ B: dA[i, j] = sum over (k, l) of gradient[i p + k, j q + l] B[k, l], and likewise dB. */

@@ -16,6 +16,7 @@ import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpu-devi
 import { prepareKernel } from "../../runtime/device/cpu/kernel-call.ts";
 import { floatsOf, integersOf, type PackedOperand } from "../../runtime/formats/packed-operand.ts";
 import { bindArguments } from "../../runtime/model/bind-arguments.ts";
+import { createLayerLeaves } from "../../runtime/model/formula-scope.ts";
 import { initialState, type LayerState } from "../../runtime/model/initial-state.ts";
 import { mergeWeight } from "../../runtime/model/merge-weight.ts";
 import { createPackedOperands } from "../../runtime/model/packed-operands.ts";
@@ -51,7 +52,8 @@ function subjectOn(target: X86Target): Subject {
     program.artefact.manifest(),
     target.name,
   );
-  const operands = createPackedOperands(manifest.plan, state, device.allocate, () => {
+  const leaves = createLayerLeaves(manifest.plan.derived, state);
+  const operands = createPackedOperands(manifest.plan, state, leaves, device.allocate, () => {
     const { merge } = manifest.plan;
     if (merge.method !== "kernel") throw new Error("DSEE merges by a kernel");
     const call = nativeCall(general(merge.kernels, target), subject);

@@ -45,6 +45,7 @@ function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
   const { merge, backward, rates } = plan;
   const needed = merge.method === "identity" ? merge.variant : null;
   return {
+    derived: plan.derived,
     operands: plan.operands.map((operand) =>
       operand.production === "merge"
         ? { ...operand, source: { kind: "leaf", name: "", slice: null } }

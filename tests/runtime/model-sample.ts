@@ -146,6 +146,7 @@ export const sampleTransform: TransformManifest = {
   columns: inputs,
   trainable: apply("+", apply("*", r, apply("+", out, inputs)), symbol("nnz")),
   plan: {
+    derived: [],
     operands: [
       {
         name: "base",
@@ -225,7 +226,7 @@ export const sampleTransform: TransformManifest = {
     ],
     rates: { name: "none", id: "00000000", threads: 1 },
     merge: { method: "kernel", kernels: kernelsOf("sample_merge", split) },
-    backward: { kind: "refused", parameter: "B", reason: "the sample has no backward kernel" },
+    backward: { kernels: [], intermediates: [], cost: number(0), steps: [] },
   },
 };
 

@@ -2,7 +2,7 @@
  * A program with sizes and data: a layer's state as the runtime makes it, beside what the oracle says. Data are small
  * integers, thinned until every calculation in float32 is exact, so that levels have to agree to the last bit.
  */
-import type { WeightValues } from "../../compiler/algebra/evaluate-algebra.ts";
+import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { bindArguments } from "../../runtime/model/bind-arguments.ts";
 import type { LayerState } from "../../runtime/model/initial-state.ts";

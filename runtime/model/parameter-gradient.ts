@@ -1,0 +1,12 @@
+/** Adds the gradient of a parameter, still a sum of products, to the values that hold it, in the parameter's own form. */
+import { type Chain, settle } from "./matrix-chains.ts";
+import { type LayerParameter, parameterMatrix } from "./parameter-values.ts";
+
+/** @param slice of a stacked parameter; null for any other. */
+export function addGradient(gradient: LayerParameter, slice: number | null, sum: readonly Chain[]): void {
+  const matrix = parameterMatrix(gradient, slice);
+  const { values } = settle(sum, matrix.kind === "dense" ? null : matrix);
+  // The matrix shows the very memory of the gradient.
+  const target = matrix.values;
+  for (const [at, value] of values.entries()) target[at] = (target[at] ?? 0) + value;
+}
