@@ -16,10 +16,7 @@ import type { ProbeTime } from "./run-probes.ts";
 /** The price of what was timed, with the rates of `machine`. @throws ReferenceError without such a variant. */
 function priceOf(plan: Plan, variant: string, machine: PricedMachine): NumberExpression {
   const operands = lookupIn(plan.operands);
-  if (variant === "backward") {
-    if (plan.backward.kind === "refused") throw new ReferenceError(plan.backward.reason);
-    return backwardCost(plan.backward, operands, machine);
-  }
+  if (variant === "backward") return backwardCost(plan.backward, operands, machine);
   const found = plan.variants.find(({ name }) => name === variant);
   if (found === undefined) throw new ReferenceError(variant);
   const call = callCost(found, operands, machine);
