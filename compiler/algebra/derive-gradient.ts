@@ -4,6 +4,7 @@
  * leaf. Where a mask or an elementwise factor stands over a product, no pair passes: there the gradient is formed at
  * the entries that stay, as that of an intermediate tensor, whose formula takes it on to the parameters.
  * Requires a normal form; stands before planning, so that backward is planned like forward.
+ * size: the rules of one recursion, each for a kind of term.
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { number } from "../../runtime/contract/number-expression.ts";

@@ -1,6 +1,7 @@
 /**
  * Reverse mode over a matrix source on dense float64 matrices with plain loops, one rule for each kind of node from its
  * differential: what the interpreter of backward plans takes the gradients of intermediates on with.
+ * size: one rule for each kind of source, read side by side.
  */
 import type { ElementFunction, MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";

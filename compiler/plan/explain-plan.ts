@@ -1,4 +1,7 @@
-/** What `spxc explain` says about a plan at given sizes: as data, and as one screen of text. */
+/**
+ * What `spxc explain` says about a plan at given sizes: as data, and as one screen of text.
+ * size: the screen is read beside the data that it shows.
+ */
 import {
   evaluateNumber,
   type NumberExpression,
@@ -13,6 +16,7 @@ import { type ExplainedBackward, explainBackward } from "./explain-backward.ts";
 import { type ExplainedOperand, type ExplainedStep, explainOperand } from "./explain-operand.ts";
 import { lookupIn } from "./operand-table.ts";
 import type { Plan, Variant } from "./plan.ts";
+import { printIntermediate } from "./print-backward.ts";
 import { printMerge } from "./print-plan.ts";
 import { printStep } from "./print-step.ts";
 
@@ -252,25 +256,22 @@ function byVariant(
 }
 
 function printExplainedBackward(backward: Explanation["backward"]): readonly string[] {
-  const { batch, nanoseconds, steps } = backward;
   return [
-    `backward: ${printTime(nanoseconds)} at ${batch}`,
-    ...steps.map(
+    `backward: ${printTime(backward.nanoseconds)} at ${backward.batch}`,
+    ...backward.steps.map(
       ({ text, nanoseconds: time, dxOnly }) =>
         `    ${text}  (${printTime(time)}${dxOnly ? ", for dx only" : ""})`,
     ),
-    ...backward.intermediates.map(
-      ({ name, text, bytes, parameters }) =>
-        `    d${name} goes on to ${parameters.map((parameter) => `d${parameter}`).join(", ")} by ${name} = ${text}  (${printBytes(bytes)})`,
-    ),
+    ...backward.intermediates.map((one) => `    ${printIntermediate(one)}  (${printBytes(one.bytes)})`),
   ];
 }
 
 /** Each operand once, whatever reads it. */
 function printOperands({ intervals, backward }: Explanation): readonly string[] {
-  const all = [...intervals, backward];
   const operands = new Map(
-    all.flatMap((reader) => reader.operands.map((operand) => [operand.name, operand] as const)),
+    [...intervals, backward].flatMap((reader) =>
+      reader.operands.map((operand) => [operand.name, operand] as const),
+    ),
   );
   const width = Math.max(...[...operands.keys()].map((name) => name.length));
   return [...operands.values()].map(

@@ -1,6 +1,6 @@
 /** The steps of a backward plan as text, for `print` and `explain`. */
 import { printNumber } from "../../runtime/contract/number-expression.ts";
-import type { BackwardStep, GradientInput, GradientStep, Operand, Plan } from "./plan.ts";
+import type { BackwardStep, GradientInput, GradientStep, Intermediate, Operand, Plan } from "./plan.ts";
 import { permuted, printStep } from "./print-step.ts";
 
 function printSide({ activation, permutation, offset }: GradientInput): string {
@@ -26,6 +26,14 @@ function printGradient(step: GradientStep, operands: readonly Operand[]): string
 /** One line: `t1 = dense A_panels · x`, `dB += (alpha / r) * dy · t1.T`. */
 export const printBackwardStep = (step: BackwardStep, operands: readonly Operand[]): string =>
   step.kind === "apply" ? printStep(step.step) : printGradient(step, operands);
+
+/** `dn goes on to dW, dA by n = row_norm(W + A)`. */
+export const printIntermediate = ({
+  name,
+  text,
+  parameters,
+}: Pick<Intermediate, "name" | "text" | "parameters">): string =>
+  `d${name} goes on to ${parameters.map((parameter) => `d${parameter}`).join(", ")} by ${name} = ${text}`;
 
 /** True for an operand that neither a variant nor the merge reads. */
 export function isBackwardOnly({ variants, merge }: Plan, operand: string): boolean {
@@ -55,9 +63,6 @@ export function printBackward(plan: Plan, printOperand: (operand: Operand) => st
       (step) =>
         `    ${printBackwardStep(step, operands)}${step.kind === "apply" && step.dxOnly ? "  (for dx only)" : ""}`,
     ),
-    ...backward.intermediates.map(
-      ({ name, text, parameters }) =>
-        `    d${name} goes on to ${parameters.map((parameter) => `d${parameter}`).join(", ")} by ${name} = ${text}`,
-    ),
+    ...backward.intermediates.map((one) => `    ${printIntermediate(one)}`),
   ];
 }

@@ -2,6 +2,7 @@
  * Reverse mode over a formula: from the gradient of a loss by its value to those by the parameters that it reads.
  * A gradient on its way is a sum of products (matrix-chains.ts) that is multiplied out only where a rule needs its
  * numbers, and there only at the entries that can hold something, so that a product of thin matrices gets thin ones.
+ * size: one rule for each kind of source, in one table that the type of sources keeps complete.
  */
 import { keepsZero, type MatrixSource, partsOfSource } from "../contract/matrix-source.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
