@@ -228,9 +228,29 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["diag", diagMeaning],
   ["identity", identityMeaning],
   ["P", strideMeaning],
-  ["svd_factors", svdMeaning],
+  ...(
+    [
+      "svd_factors",
+      "trailing_svd",
+      "context_svd",
+      "trailing_context_svd",
+      "weighted_svd",
+      "quantized_split",
+      "weighted_quantized_split",
+    ] as const
+  ).map((name): [string, Meaning] => [name, svdMeaning]),
   ["monarch_projection", monarchMeaning],
-  ...(["magnitude", "topk", "random_support", "sparse_part", "normal", "uniform"] as const).map(
-    (name): [string, Meaning] => [name, recipeMeaning],
-  ),
+  ...(
+    [
+      "magnitude",
+      "topk",
+      "random_support",
+      "sparse_part",
+      "normal",
+      "uniform",
+      "lstsq",
+      "fourier_cosine",
+      "fourier_sine",
+    ] as const
+  ).map((name): [string, Meaning] => [name, recipeMeaning]),
 ]);

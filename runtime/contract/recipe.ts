@@ -31,7 +31,14 @@ export type Recipe =
  *   W ≈ L + S with rank(L) <= rank and exactly `count` nonzeros in S.
  * Distributions: `normal(mean, std)`, `uniform(low, high)`.
  * Factorizations with several outputs: `svd_factors(weight, rank)`: B = U sqrt(Σ), A = sqrt(Σ) Vᵀ truncated;
- *   `monarch_projection(weight, blocks)`: the two block-diagonal factors (L, R) nearest to `weight`.
+ *   `monarch_projection(weight, blocks)`: the two block-diagonal factors (L, R) nearest to `weight`;
+ *   `trailing_svd(weight, rank)`: as `svd_factors`, of the smallest singular values;
+ *   `context_svd`, `trailing_context_svd(weight, C, rank)`: B = U sqrt(Σ), A = sqrt(Σ) Vᵀ C⁻¹ of weight C, C damped;
+ *   `weighted_svd(weight, left, right, rank)`: of diag(left) weight diag(right), the diagonals taken out again;
+ *   `quantized_split(weight, rank, bits, block, rounds)` and `weighted_quantized_split(weight, left, right, …)`: B and
+ *   A of weight ≈ Q + B A with Q on a normal float grid.
+ * Others: `lstsq(A, B)`: the X of least norm that makes ‖A X - B‖ least; `fourier_cosine(size)`,
+ *   `fourier_sine(size)`: cos and sin of 2 π j k / size.
  * Algebra on dense tensors: `add`, `subtract`, `multiply` (elementwise), `scale(factor, value)`,
  *   `matmul`, `transpose`. Two operands are `left` and `right` (of `multiply` the left may be a pattern), one is `value`.
  */
@@ -44,6 +51,15 @@ export type IntrinsicName =
   | "normal"
   | "uniform"
   | "svd_factors"
+  | "trailing_svd"
+  | "context_svd"
+  | "trailing_context_svd"
+  | "weighted_svd"
+  | "quantized_split"
+  | "weighted_quantized_split"
+  | "lstsq"
+  | "fourier_cosine"
+  | "fourier_sine"
   | "monarch_projection"
   | "add"
   | "subtract"

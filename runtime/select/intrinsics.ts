@@ -2,7 +2,10 @@
 import type { IntrinsicName } from "../contract/recipe.ts";
 import { SpxError } from "../errors.ts";
 import { fillNormal, fillUniform } from "../random/distributions.ts";
+import { decompositions } from "./decompositions.ts";
 import { combine, type DenseTensor, multiplyMatrices, transposeMatrix } from "./dense-tensor.ts";
+import { fourierBasis } from "./fourier-basis.ts";
+import { fixed, forTarget, type Intrinsic, matrixOf, ofTensor, tensorValue } from "./intrinsic.ts";
 import { checkCount } from "./largest-entries.ts";
 import {
   type NamedMatrix,
@@ -15,23 +18,7 @@ import { selectRandom } from "./random-support.ts";
 import { type PatternTarget, shapeOfTarget } from "./recipe-target.ts";
 import type { Call, RecipeValue } from "./recipe-value.ts";
 import { sparsePart } from "./sparse-part.ts";
-import { svdFactors } from "./svd-factors.ts";
 import { selectTopk } from "./topk.ts";
-
-interface Intrinsic {
-  /** True when the shape, the granularity or the name of the target enters the result. */
-  readonly dependsOnTarget: boolean;
-  readonly evaluate: (call: Call) => RecipeValue;
-}
-
-const tensorValue = (shape: readonly number[], values: Float32Array): RecipeValue => ({
-  kind: "tensor",
-  name: "",
-  tensor: { shape, values },
-});
-const ofTensor = (tensor: DenseTensor): RecipeValue => ({ kind: "tensor", name: "", tensor });
-const fixed = (evaluate: Intrinsic["evaluate"]): Intrinsic => ({ dependsOnTarget: false, evaluate });
-const forTarget = (evaluate: Intrinsic["evaluate"]): Intrinsic => ({ dependsOnTarget: true, evaluate });
 
 /** Combines the first two operands entry by entry. */
 const entrywise = (name: string, f: (a: number, b: number) => number): Intrinsic =>
@@ -39,6 +26,9 @@ const entrywise = (name: string, f: (a: number, b: number) => number): Intrinsic
     const [left, right] = tensors();
     return ofTensor(combine(name, required(left, name), required(right, name), f));
   });
+
+const fourierValue = (part: "cosine" | "sine", size: number): RecipeValue =>
+  tensorValue([size, size], fourierBasis(part, size));
 
 export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
   magnitude: forTarget(({ target, tensor }) => ({
@@ -73,10 +63,9 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
     const shape = shapeOfTarget(target);
     return tensorValue(shape, fillUniform(stream(), zerosOf(shape), number("low"), number("high")));
   }),
-  svd_factors: fixed(({ tensor, number }) => {
-    const { left, right } = svdFactors(matrixOf(tensor("weight")), number("rank"));
-    return { kind: "outputs", values: [ofTensor(left), ofTensor(right)] };
-  }),
+  ...decompositions,
+  fourier_cosine: fixed(({ number }) => fourierValue("cosine", number("size"))),
+  fourier_sine: fixed(({ number }) => fourierValue("sine", number("size"))),
   monarch_projection: fixed(({ tensor, number }) => {
     const { left, right } = projectMonarch(matrixOf(tensor("weight")), number("blocks"));
     return { kind: "outputs", values: [ofTensor(left), ofTensor(right)] };
@@ -106,17 +95,6 @@ function selectByMagnitude(target: PatternTarget, weight: NamedMatrix) {
 
 const zerosOf = (shape: readonly number[]): Float32Array =>
   new Float32Array(shape.reduce((count, size) => count * size, 1));
-
-function matrixOf({ name, tensor }: { name: string; tensor: DenseTensor }): NamedMatrix {
-  const [rows, columns] = tensor.shape;
-  if (rows === undefined || columns === undefined || tensor.shape.length !== 2) {
-    throw new SpxError("SPX8405", `\`${name}\` is [${tensor.shape.join(", ")}], where a matrix is needed`, {
-      facts: { tensor: name, shape: tensor.shape },
-      help: "give a tensor with two dimensions",
-    });
-  }
-  return { name, rows, columns, values: tensor.values };
-}
 
 function patternOnly(target: Call["target"], intrinsic: string): PatternTarget {
   if (target.kind === "pattern") return target;

@@ -88,14 +88,64 @@ export const stdlibCases: readonly StdlibCase[] = [
   },
 ];
 
+/** Transforms whose value is computed from W at load, and those that only give it another form. */
+const even = [
+  [4, 4],
+  [17, 12],
+  [48, 32],
+] as const;
+
+export const computedCases: readonly StdlibCase[] = [
+  { file: "pissa", transform: "PiSSA", sizes: anySizes, numbers: { r: 1 } },
+  { file: "pissa", transform: "MiLoRA", sizes: [[33, 40]], numbers: { r: 5 } },
+  { file: "vera", transform: "VeRA", sizes: anySizes, numbers: { r: 7 } },
+  {
+    file: "pela",
+    transform: "PELA",
+    sizes: [
+      [17, 13],
+      [48, 31],
+    ],
+  },
+  { file: "lq_lora", transform: "LQLoRA", sizes: even, numbers: { r: 2, b: 4 } },
+  { file: "lq_lora", transform: "LQLoRA3", sizes: even, numbers: { r: 1, b: 4 } },
+  { file: "lq_lora", transform: "LQLoRA2", sizes: [[17, 12]], numbers: { r: 3, b: 12 } },
+  { file: "qlora", transform: "QLoRA", sizes: even, numbers: { r: 3, b: 2 } },
+  { file: "qst", transform: "QSTTrunk", sizes: even, numbers: { b: 4 } },
+  { file: "qst", transform: "QSTSide", sizes: anySizes },
+  { file: "qst", transform: "QSTUp", sizes: anySizes },
+  { file: "allora", transform: "ALLoRA", sizes: anySizes, numbers: { r: 1 } },
+  {
+    file: "fourier_ft",
+    transform: "FourierFT",
+    sizes: [
+      [1, 7],
+      [17, 13],
+      [32, 20],
+    ],
+    numbers: { n: 7, scale: 9 },
+  },
+  {
+    file: "block_sparse",
+    transform: "BlockSparseInt8",
+    sizes: [
+      [4, 7],
+      [20, 33],
+      [36, 48],
+    ],
+    numbers: { keep: 0.3 },
+  },
+];
+
 export const errorBound = 1e-5;
 
 /** Every file of the cases, built or taken from the cache. */
 export async function buildStdlib(
   variants: VariantChoice = "winning",
+  cases: readonly StdlibCase[] = stdlibCases,
 ): Promise<ReadonlyMap<string, BuiltProgram>> {
   const programs = new Map<string, BuiltProgram>();
-  for (const file of new Set(stdlibCases.map((one) => one.file))) {
+  for (const file of new Set(cases.map((one) => one.file))) {
     programs.set(file, await buildProgram({ file: join("stdlib", `${file}.spx`) }, variants));
   }
   return programs;

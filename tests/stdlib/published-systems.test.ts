@@ -4,6 +4,7 @@ import { checkModule } from "../../compiler/check/check-module.ts";
 import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { printChecked } from "../../compiler/check/print-checked.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { quantizedBytes } from "../../runtime/contract/quantized-type.ts";
 import { textHost } from "../check/text-host.ts";
 
 const host = textHost({});
@@ -64,6 +65,34 @@ describe("trained values", () => {
     ["block sparse trains nothing", "block_sparse", "BlockSparse", { out: 64, in: 32 }, 0],
     ["PHM: n³ + out in / n", "phm", "PHM", { out: 24, in: 768 }, 64 + (24 * 768) / 4],
     [
+      "PiSSA, 6.25 % of 4096² at rank 128: r (out + in)",
+      "pissa",
+      "PiSSA",
+      { out: 4096, in: 4096, r: 128 },
+      0.0625 * 4096 * 4096,
+    ],
+    ["MiLoRA: as PiSSA", "pissa", "MiLoRA", { out: 48, in: 32, r: 5 }, 5 * 80],
+    ["VeRA: out + r", "vera", "VeRA", { out: 768, in: 3072 }, 768 + 256],
+    [
+      "PELA, c = 2 of 768²: rank 192, half the values",
+      "pela",
+      "PELA",
+      { out: 768, in: 768 },
+      (768 * 768) / 2,
+    ],
+    ["PELA, c = 2 of 768 x 3072: rank 307", "pela", "PELA", { out: 768, in: 3072 }, 307 * 3840],
+    ["PELA, c = 3 of 768 x 3072: rank 204", "pela", "PELA", { out: 768, in: 3072, c: 3 }, 204 * 3840],
+    ["CorDA: 6.25 % of 4096² at rank 128", "corda", "CorDA", { out: 4096, in: 4096 }, 0.0625 * 4096 * 4096],
+    ["CorDA of a task: the same", "corda", "PreviewedCorDA", { out: 4096, in: 64, r: 3 }, 3 * 4160],
+    ["LQ-LoRA: r (out + in)", "lq_lora", "LQLoRA", { out: 128, in: 192, r: 16 }, 16 * 320],
+    ["weighted LQ-LoRA: the same", "lq_lora", "WeightedLQLoRA", { out: 128, in: 192, r: 16 }, 16 * 320],
+    ["QLoRA: r (out + in)", "qlora", "QLoRA", { out: 128, in: 192 }, 64 * 320],
+    ["quantized trunk trains nothing", "qst", "QSTTrunk", { out: 128, in: 192 }, 0],
+    ["side layer: all of its own", "qst", "QSTSide", { out: 16, in: 24 }, 16 * 24],
+    ["FourierFT: n", "fourier_ft", "FourierFT", { out: 768, in: 768 }, 1000],
+    ["ALLoRA: r (out + in)", "allora", "ALLoRA", { out: 48, in: 32 }, 16 * 80],
+    ["int8 blocks train nothing", "block_sparse", "BlockSparseInt8", { out: 64, in: 32 }, 0],
+    [
       "Compacter, one projection of 768 to 24: 792, and 64 for the shared factors",
       "phm",
       "Compacter",
@@ -77,6 +106,28 @@ describe("trained values", () => {
   test("24 matrices of BERT-base with r = 16 train 589 824 low-rank values", () => {
     const dsee = transformOf("dsee", "DSEE");
     expect(24 * (trained(dsee, { out: 768, in: 768, r: 16, nnz: 16 }) - 16)).toBe(589_824);
+  });
+});
+
+describe("bytes of quantized tensors", () => {
+  const bits = (file: string, name: string, given: Readonly<Record<string, number>>): number => {
+    const transform = transformOf(file, name);
+    const tensor = transform.tensors.find(({ quantization }) => quantization !== null);
+    const [rows, columns] = tensor?.dimensions ?? [];
+    if (tensor?.quantization == null || rows === undefined || columns === undefined)
+      throw new Error(`${name} quantizes nothing`);
+    const symbols = symbolsFor(transform, given);
+    return (8 * evaluateNumber(quantizedBytes(tensor.quantization, rows, columns), symbols)) / 4096 ** 2;
+  };
+  test.each([
+    ["lq_lora", "LQLoRA", 4.5],
+    ["lq_lora", "LQLoRA3", 3.5],
+    ["lq_lora", "LQLoRA2", 2.5],
+    ["qlora", "QLoRA", 4.5],
+    ["qst", "QSTTrunk", 4.5],
+    ["block_sparse", "BlockSparseInt8", 8 + 32 / 4096],
+  ])("%s %s: %f bits a value of 4096², the scales included", (file, name, expected) => {
+    expect(bits(file, name, { out: 4096, in: 4096 })).toBe(expected);
   });
 });
 
