@@ -20,6 +20,7 @@ export interface TermFactory {
   /** A tensor or a slice of a stacked one; a `diag` tensor gives its diagonal matrix. */
   leaf(tensor: CheckedTensor, slice: number | null): Term;
   diag(tensor: CheckedTensor): Term;
+  indicator(pattern: CheckedPattern): Term;
   identity(size: NumberExpression): Term;
   zero(rows: NumberExpression, columns: NumberExpression): Term;
   permutation(size: NumberExpression, stride: NumberExpression): Term;
@@ -148,6 +149,10 @@ export function createTermFactory(tensors: readonly CheckedTensor[]): TermFactor
     diag(tensor) {
       const size = canonicalNumber(tensor.dimensions[0] ?? number(1));
       return intern(`diag(${tensor.name})`, { kind: "diag", tensor, rows: size, columns: size });
+    },
+    indicator(pattern) {
+      const shape = { rows: canonicalNumber(pattern.rows), columns: canonicalNumber(pattern.columns) };
+      return intern(`indicator(${pattern.name})`, { kind: "indicator", pattern, ...shape });
     },
     identity(size) {
       const rows = canonicalNumber(size);

@@ -18,6 +18,8 @@ export type Term =
   | (TermNode & { readonly kind: "leaf"; readonly tensor: CheckedTensor; readonly slice: number | null })
   /** A vector tensor on the diagonal. */
   | (TermNode & { readonly kind: "diag"; readonly tensor: CheckedTensor })
+  /** 1 at the positions of the pattern, 0 elsewhere. */
+  | (TermNode & { readonly kind: "indicator"; readonly pattern: CheckedPattern })
   | (TermNode & { readonly kind: "identity" })
   | (TermNode & { readonly kind: "zero" })
   /** P(stride); its transpose is P(size / stride). */

@@ -57,6 +57,8 @@ function buildTerm(weight: WeightExpression, scope: Scope): Term {
       return factory.leaf(named(scope.tensors, weight.name), weight.slice);
     case "diag":
       return factory.diag(named(scope.tensors, weight.name));
+    case "indicator":
+      return factory.indicator(named(scope.patterns, weight.pattern));
     case "identity":
       return factory.identity(weight.rows);
     case "zero":

@@ -30,6 +30,10 @@ export function densify(term: Term, values: WeightValues): DenseMatrix {
       return tensorMatrix(term.tensor, term.slice, values);
     case "diag":
       return diagonalMatrix(term.tensor, values);
+    case "indicator": {
+      const keeps = patternOf(term.pattern.name, values);
+      return denseMatrix(size(term.rows), size(term.columns), (row, column) => Number(keeps(row, column)));
+    }
     case "identity":
       return identityMatrix(size(term.rows));
     case "zero":

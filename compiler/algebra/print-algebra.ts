@@ -31,6 +31,8 @@ export function printTerm(term: Term): string {
       return term.slice === null ? term.tensor.name : `${term.tensor.name}[${term.slice}]`;
     case "diag":
       return `diag(${term.tensor.name})`;
+    case "indicator":
+      return printIndicator(term.pattern.name);
     case "identity":
       return `I(${printNumber(term.rows)})`;
     case "zero":
@@ -66,6 +68,10 @@ export const printWindow = ({
   readonly rows: NumberExpression;
   readonly offset: NumberExpression;
 }): string => `${printNumber(offset)} .. ${printNumber(addNumbers(offset, rows))}`;
+
+/** A selector is called by its own name, every other 0/1 matrix by that of its pattern. */
+export const printIndicator = (pattern: string): string =>
+  pattern.includes("(") ? pattern : `indicator(${pattern})`;
 
 function printSum(terms: readonly Term[]): string {
   const groups: { readonly factor: NumberExpression; readonly members: Term[] }[] = [];
@@ -104,6 +110,8 @@ function head(term: Term): string {
       return `mask ${term.pattern.mode === "structural" ? "" : `${term.pattern.mode} `}${term.pattern.name}`;
     case "window":
       return `window ${printWindow(term)}`;
+    case "indicator":
+      return `indicator ${term.pattern.name}`;
     case "permutation":
       return `permutation ${printFactor(term.stride)}`;
     default:

@@ -64,6 +64,8 @@ export function zeroStructure(term: Term): ZeroStructure {
         ? { kind: "sparse", count }
         : ofPattern(supportShape, count);
     }
+    case "indicator":
+      return { kind: "sparse", count: term.pattern.count };
     case "scale":
       return zeroStructure(term.operand);
     case "transpose":
@@ -97,6 +99,8 @@ export function densityOf(term: Term): NumberExpression {
       return divideNumbers(number(1), term.rows);
     case "window":
       return divideNumbers(number(1), term.columns);
+    case "indicator":
+      return share(term.pattern.count);
     case "leaf":
       if (term.tensor.structure === "sparse") return share(term.tensor.count);
       return term.tensor.structure === "blockdiag" && term.tensor.blocks !== null
@@ -140,6 +144,8 @@ export function rankBound(term: Term): NumberExpression {
       return multiplyNumbers(...term.factors.map(rankBound));
     case "blockdiag":
       return apply("+", ...term.blocks.map(rankBound));
+    case "indicator":
+      return apply("min", full, term.pattern.count);
     case "leaf":
       return term.tensor.structure === "sparse" ? apply("min", full, term.tensor.count) : full;
     default:

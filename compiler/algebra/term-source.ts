@@ -18,6 +18,8 @@ export function sourceOf(term: Term, differentiated = false): MatrixSource {
       return { kind: "leaf", name: term.tensor.name, slice: term.slice };
     case "diag":
       return { kind: "diag", of: { kind: "leaf", name: term.tensor.name, slice: null } };
+    case "indicator":
+      return { kind: "pattern", name: term.pattern.name, rows: term.rows, columns: term.columns };
     case "identity":
       return { kind: "identity", size: term.rows };
     case "zero":
@@ -62,9 +64,13 @@ function maskSource(
   return { kind: "sum", terms: [of, { kind: "detach", of: difference }] };
 }
 
-/** Names of the tensors that a term reads, each once, in order of appearance. */
+/** `column_selector(C)` → `column_selector_C`: operands have names that kernels can have. */
+const identifierOf = (name: string): string => name.replaceAll(/[^A-Za-z0-9]+/g, "_").replace(/_$/, "");
+
+/** Names of the tensors and 0/1 matrices that a term reads, each once, in order of appearance. */
 export function tensorsOf(term: Term): readonly string[] {
-  const own = "tensor" in term ? [term.tensor.name] : [];
+  const indicator = term.kind === "indicator" ? [identifierOf(term.pattern.name)] : [];
+  const own = "tensor" in term ? [term.tensor.name] : indicator;
   return [...new Set([...own, ...childrenOf(term).flatMap(tensorsOf)])];
 }
 

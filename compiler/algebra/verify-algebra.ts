@@ -56,11 +56,11 @@ export const algebraLaws: readonly Law[] = [
     holds: (term) => neighbours(term).every(([left, right]) => sameDimension(left.columns, right.rows)),
   },
   {
-    kinds: ["mask"],
+    kinds: ["mask", "indicator"],
     level: "built",
     sentence: "has the shape of its pattern",
     holds: (term) =>
-      term.kind !== "mask" ||
+      (term.kind !== "mask" && term.kind !== "indicator") ||
       (sameDimension(term.rows, term.pattern.rows) && sameDimension(term.columns, term.pattern.columns)),
   },
   {
@@ -82,8 +82,9 @@ export const algebraLaws: readonly Law[] = [
   {
     kinds: ["transpose"],
     level: "normal",
-    sentence: "stands on a leaf, a window or a mask",
-    holds: (term) => childrenOf(term).every(({ kind }) => ["leaf", "window", "mask"].includes(kind)),
+    sentence: "stands on a leaf, a window, an indicator or a mask",
+    holds: (term) =>
+      childrenOf(term).every(({ kind }) => ["leaf", "window", "indicator", "mask"].includes(kind)),
   },
   {
     kinds: ["chain", "kron", "hadamard", "mask", "transpose", "scale"],

@@ -16,6 +16,7 @@ import { asWholeConstant, combineNumbers, literalValue, numberValue } from "./ch
 import { isTensor, refuse, tensorOperators } from "./check-operators.ts";
 import { combineEntrywise, scaleTensor, transposeTensor } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
+import { complementSelection, isPositions } from "./combine-patterns.ts";
 import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
 import { joinReadings, matrix, obstacle } from "./readings.ts";
 import { poison, type Value } from "./value.ts";
@@ -197,6 +198,7 @@ function checkUnary(context: CheckContext, environment: Environment, syntax: Syn
     }
     return refuse(context, "a number or a matrix", operand, syntax.operand);
   }
+  if (isPositions(operand)) return complementSelection(context, operand, syntax.span);
   if (operand.kind === "number" && operand.type === "bool")
     return numberValue(apply("not", operand.expression), "bool");
   return refuse(context, "a condition", operand, syntax.operand);

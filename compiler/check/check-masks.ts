@@ -1,7 +1,7 @@
 /** Masks on matrices, and the moment at which a pattern without a size gets one. */
 
 import type { Span } from "../../grammar/text/source-text.ts";
-import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownSize, valueShape } from "../diagnostics/shape-diagnostics.ts";
@@ -12,6 +12,7 @@ import type { WeightExpression } from "./checked-module.ts";
 import { callRecipe, joinReadings, matrix } from "./readings.ts";
 import {
   type FlexibleValue,
+  type OpenShape,
   type PatternValue,
   type PoisonValue,
   poison,
@@ -31,11 +32,12 @@ export function maskTensor(
 ): TensorResult {
   const draft = context.patterns.get(pattern.name);
   if (draft === undefined) return poison;
-  if (value.kind === "flexible" && draft.shape === null) {
+  const side = draft.shape[0] ?? draft.shape[1];
+  if (value.kind === "flexible" && side === null) {
     addProblem(context, report(unknownSize, value.span, { name: `\`${value.text}\`` }));
     return poison;
   }
-  const fixed = value.kind === "flexible" ? value.at(draft.shape?.[0] ?? number(1)) : value;
+  const fixed = value.kind === "flexible" ? value.at(side ?? number(1)) : value;
   const found = sides(context, fixed);
   if (found === null || !fitPattern(context, pattern.name, found, patternSpan, fixed.span)) return poison;
   const [rows, columns] = found;
@@ -62,12 +64,11 @@ export function fitPattern(
 ): boolean {
   const draft = context.patterns.get(name);
   if (draft === undefined || draft.selection.kind === "poison") return false;
-  if (draft.shape === null) {
+  if (draft.shape.every((side, axis) => side === null || sameDimension(side, shape[axis] ?? side))) {
     draft.shape = shape;
     return true;
   }
-  if (sameDimension(draft.shape[0], shape[0]) && sameDimension(draft.shape[1], shape[1])) return true;
-  const [expected, found] = [printShape(draft.shape), printShape(shape)];
+  const [expected, found] = [printOpenShape(draft.shape), printShape(shape)];
   addProblem(
     context,
     report(
@@ -79,3 +80,13 @@ export function fitPattern(
   );
   return false;
 }
+
+/** Each side from the first of the two that knows it. */
+export const joinShapes = (first: OpenShape, second: OpenShape): OpenShape => [
+  first[0] ?? second[0],
+  first[1] ?? second[1],
+];
+
+/** `[out, ?]` */
+export const printOpenShape = (shape: OpenShape): string =>
+  printShape(shape.map((side) => side ?? symbol("?")));

@@ -12,6 +12,7 @@ import { maskTensor } from "./check-masks.ts";
 import { divisorMayStand } from "./check-numbers.ts";
 import { combineEntrywise, multiplyMatrices, scaleTensor } from "./check-tensors.ts";
 import { notSupportedYet } from "./not-supported-yet.ts";
+import { combineSelections, isPositions } from "./combine-patterns.ts";
 import { describeValue, type FlexibleValue, poison, type TensorValue, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
@@ -130,6 +131,17 @@ const labelled = (value: Value, { span }: ExpressionSyntax): Label => ({
 const textOf = (value: TensorLike): string =>
   value.kind === "flexible" ? `\`${value.text}\`` : printShape(value.dimensions);
 
+const connective =
+  (operator: "and" | "or"): TensorOperator =>
+  (context, left, right, syntax) => {
+    const spans = { left: syntax.left.span, right: syntax.right.span, whole: syntax.span };
+    if (isPositions(left) && isPositions(right))
+      return combineSelections(context, operator, [left, right], spans);
+    if (isPositions(left)) return refuse(context, "a pattern", right, syntax.right);
+    if (isPositions(right)) return refuse(context, "a pattern", left, syntax.left);
+    return numbersOnly(context, left, right, syntax);
+  };
+
 export const tensorOperators: Readonly<Record<BinarySyntaxOperator, TensorOperator>> = {
   "+": sumOperator("+"),
   "-": sumOperator("-"),
@@ -148,6 +160,6 @@ export const tensorOperators: Readonly<Record<BinarySyntaxOperator, TensorOperat
   "<=": numbersOnly,
   ">": numbersOnly,
   ">=": numbersOnly,
-  and: numbersOnly,
-  or: numbersOnly,
+  and: connective("and"),
+  or: connective("or"),
 };

@@ -1,7 +1,12 @@
 /** Masks and supports: what chooses their positions, which pattern they follow, how many positions they keep. */
 
 import type { Span } from "../../grammar/text/source-text.ts";
-import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
+import {
+  type NumberExpression,
+  number,
+  printNumber,
+  symbol,
+} from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import {
   ambiguousAxis,
@@ -13,14 +18,15 @@ import {
 import { groupCounts, notInInitialValue } from "../diagnostics/training-diagnostics.ts";
 import { missingArgument, tooManyArguments, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { printShape, sameDimension } from "../types/dimension.ts";
-import { addProblem, oblige } from "./check-context.ts";
+import { addProblem, type CheckContext, oblige } from "./check-context.ts";
+import { fitPattern, joinShapes } from "./check-masks.ts";
 import { asWholeConstant } from "./check-numbers.ts";
 import type { CheckedPattern, PatternShape } from "./checked-module.ts";
+import { asSelection, isPositions } from "./combine-patterns.ts";
 import { divides } from "./obligations.ts";
-import { countOf } from "./pattern-count.ts";
 import type { PatternDraft } from "./pattern-draft.ts";
 import type { Statement, TransformDraft } from "./transform-draft.ts";
-import { describeValue, isObstacle, poison, type Value } from "./value.ts";
+import { describeValue, isObstacle, type Lines, type OpenShape, poison, type Value } from "./value.ts";
 
 type Shape = readonly [NumberExpression, NumberExpression];
 
@@ -40,55 +46,113 @@ export function startPattern(draft: TransformDraft, statement: Statement<"mask">
   );
 }
 
-/** Records a pattern; the value must be a selection. */
+/** Records a pattern; the value must be a selection, or a pattern whose positions it takes over. */
 export function recordPattern(
   draft: TransformDraft,
   parts: Pick<PatternDraft, "name" | "mode" | "span" | "syntax">,
   value: Value,
   span: Span,
 ): Value {
-  const selection = value.kind === "selection" ? value : poison;
-  if (value.kind !== "selection" && value.kind !== "poison") {
+  const { context } = draft;
+  const selection = isPositions(value) ? asSelection(context, value, span) : poison;
+  if (!isPositions(value) && value.kind !== "poison") {
     const facts = { expected: "a selection such as `magnitude(W, 0.5)`", found: describeValue(value) };
-    addProblem(draft.context, report(wrongKind, span, facts));
+    addProblem(context, report(wrongKind, span, facts));
   }
-  const shape = selection.kind === "selection" ? selection.shape : null;
-  draft.context.patterns.set(parts.name, { ...parts, selection, shape });
+  const shape: OpenShape = selection.kind === "selection" ? selection.shape : [null, null];
+  const pattern: PatternDraft = {
+    ...parts,
+    selection,
+    shape,
+    kind: once(() => kindOf(draft, pattern)),
+    finish: once(() => finishPattern(draft, pattern)),
+  };
+  context.patterns.set(parts.name, pattern);
   return selection.kind === "poison" ? poison : { kind: "pattern", name: parts.name };
 }
 
-/** Requires that every use of the pattern has been checked, so that its size is known. Null after a report. */
-export function finishPattern(draft: TransformDraft, pattern: PatternDraft): CheckedPattern | null {
-  const { selection, syntax, name } = pattern;
-  if (selection.kind === "poison") return null;
-  if (pattern.shape === null) {
-    const help = ["use it on a matrix, or choose it from one"];
-    addProblem(
-      draft.context,
-      report(unknownSize, pattern.span, { name: `the pattern \`${name}\`` }, { help }),
-    );
-    return null;
-  }
-  const [rows, columns] = pattern.shape;
-  const shape =
-    syntax === null
-      ? ({ kind: "unstructured" } as const)
-      : patternShape(draft, syntax, pattern.shape, selection.span);
-  if (shape === null) return null;
-  const count = countOf(draft, pattern, selection, shape, pattern.shape);
-  if (count === null) return null;
-  if (isObstacle(selection.recipe)) {
-    if (selection.recipe.reason !== "broken") {
-      addProblem(
-        draft.context,
-        report(notInInitialValue, selection.recipe.span, { operation: selection.recipe.text }),
-      );
-    }
-    return null;
-  }
-  const { mode } = pattern;
-  return { name, mode, shape, rows, columns, count, recipe: selection.recipe, span: pattern.span };
+function once<T>(make: () => T): () => T {
+  let made: { readonly value: T } | null = null;
+  return () => {
+    made ??= { value: make() };
+    return made.value;
+  };
 }
+
+/**
+ * Gives patterns that are combined the size of the combination, and the other way round, until nothing changes.
+ * Requires that every use of the patterns has been checked.
+ */
+export function spreadShapes(context: CheckContext): void {
+  const drafts = [...context.patterns.values()];
+  // Every round but the last gives a side to some pattern.
+  for (let round = 0; round <= 2 * drafts.length; round += 1) {
+    let changed = false;
+    for (const draft of drafts) {
+      if (draft.selection.kind === "poison") continue;
+      for (const name of draft.selection.patterns) {
+        const other = context.patterns.get(name);
+        if (other === undefined) continue;
+        const joined = joinShapes(draft.shape, other.shape);
+        for (const one of [draft, other]) {
+          changed ||= joined.some((side, axis) => side !== null && one.shape[axis] === null);
+          one.shape = joinShapes(one.shape, joined);
+        }
+      }
+    }
+    if (!changed) return;
+  }
+}
+
+/** The kind of a pattern as its statement writes it; null after a report. */
+function kindOf(draft: TransformDraft, { syntax, shape, selection }: PatternDraft): PatternShape | null {
+  const [rows, columns] = shape;
+  if (syntax === null) return { kind: "unstructured" };
+  if (selection.kind === "poison" || rows === null || columns === null) return null;
+  return patternShape(draft, syntax, [rows, columns], selection.span);
+}
+
+/** Null after a report. */
+function finishPattern(draft: TransformDraft, pattern: PatternDraft): CheckedPattern | null {
+  const { selection, name, mode, span } = pattern;
+  const { context } = draft;
+  if (selection.kind === "poison") return null;
+  const [rows, columns] = closeLines(pattern.shape, selection.lines);
+  if (rows === null || columns === null) {
+    const help = ["use it on a matrix, or choose it from one"];
+    addProblem(context, report(unknownSize, span, { name: `the pattern \`${name}\`` }, { help }));
+    return null;
+  }
+  pattern.shape = [rows, columns];
+  const parts = selection.patterns.every((part) =>
+    fitPattern(context, part, [rows, columns], context.patterns.get(part)?.span ?? span, selection.span),
+  );
+  const shape = pattern.kind();
+  if (!parts || shape === null) return null;
+  const choice = selection.choose({ name, shape, rows, columns, isPart: false });
+  if (choice === null) return null;
+  const { recipe, count, measured, pool } = choice;
+  if (isObstacle(recipe)) {
+    if (recipe.reason !== "broken")
+      addProblem(context, report(notInInitialValue, recipe.span, { operation: recipe.text }));
+    return null;
+  }
+  const base = { name, mode, shape, rows, columns, pool, recipe, span };
+  if (!measured) return { ...base, count, measured: null };
+  const measuredSymbol = `count(${name})`;
+  context.symbolTypes.set(measuredSymbol, "int");
+  draft.ranges.set(measuredSymbol, { low: 0, high: Infinity, whole: true });
+  draft.origins.set(measuredSymbol, { span, text: `\`${measuredSymbol}\` is known once it has been chosen` });
+  return { ...base, count: symbol(measuredSymbol), measured: { symbol: measuredSymbol, estimate: count } };
+}
+
+/** Whole rows or columns that nothing gives a length are as good as entries of one line. */
+const closeLines = ([rows, columns]: OpenShape, lines: Lines | null): OpenShape =>
+  lines === null
+    ? [rows, columns]
+    : lines.axis === "row"
+      ? [rows, columns ?? number(1)]
+      : [rows ?? number(1), columns];
 
 type PatternSyntax = NonNullable<PatternDraft["syntax"]>;
 

@@ -14,7 +14,7 @@ import { addProblem, type CheckContext } from "./check-context.ts";
 import { checkExpression } from "./check-expression.ts";
 import { giveValue, initialise } from "./check-initial-values.ts";
 import { declareTensor, finishTensor, joinSupport, type TensorStatement } from "./check-params.ts";
-import { finishPattern, startPattern } from "./check-patterns.ts";
+import { spreadShapes, startPattern } from "./check-patterns.ts";
 import { checkWeight, warnOfUnused } from "./check-weight.ts";
 import type { CheckedPattern, CheckedTensor, CheckedTransform } from "./checked-module.ts";
 import { namesInExpression } from "./names-in-expression.ts";
@@ -189,9 +189,8 @@ function giveValues(draft: TransformDraft): void {
 }
 
 function finish(draft: TransformDraft): { patterns: CheckedPattern[]; tensors: CheckedTensor[] } {
-  const patterns = [...draft.context.patterns.values()].flatMap(
-    (pattern) => finishPattern(draft, pattern) ?? [],
-  );
+  spreadShapes(draft.context);
+  const patterns = [...draft.context.patterns.values()].flatMap((pattern) => pattern.finish() ?? []);
   const byName = new Map(patterns.map((pattern) => [pattern.name, pattern]));
   const tensors = [...draft.tensors.values()].flatMap((tensor) => finishTensor(draft, tensor, byName) ?? []);
   return { patterns, tensors };

@@ -88,6 +88,8 @@ export function namesInWeight(weight: WeightExpression): string[] {
       return namesInWeight(weight.operand);
     case "mask":
       return [weight.pattern, ...namesInWeight(weight.operand)];
+    case "indicator":
+      return [weight.pattern];
     case "identity":
     case "zero":
     case "stride-permutation":

@@ -4,6 +4,7 @@
  */
 import type { MaskMode } from "../../grammar/syntax/syntax-tree.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
+import type { PoolManifest } from "../../runtime/contract/manifest.ts";
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
@@ -120,10 +121,21 @@ export interface CheckedPattern {
   readonly shape: PatternShape;
   readonly rows: NumberExpression;
   readonly columns: NumberExpression;
-  /** Number of positions kept. */
+  /** Number of positions kept; the symbol of `measured` where only the data know. */
   readonly count: NumberExpression;
+  readonly measured: MeasuredCount | null;
+  /** Layers that share one budget; null when each layer chooses for itself. */
+  readonly pool: PoolManifest | null;
   readonly recipe: Recipe;
   readonly span: Span;
+}
+
+/** A count that is bound once the positions have been chosen, before anything that reads it. */
+export interface MeasuredCount {
+  /** `count(M)`, as the language writes it. */
+  readonly symbol: string;
+  /** What prices assume. */
+  readonly estimate: NumberExpression;
 }
 
 interface WeightNode {
@@ -157,6 +169,8 @@ export type WeightExpression =
     })
   /** The diagonal matrix of a 1-dimensional tensor. */
   | (WeightNode & { readonly kind: "diag"; readonly name: string })
+  /** 1 at the positions of a pattern, 0 elsewhere. */
+  | (WeightNode & { readonly kind: "indicator"; readonly pattern: string })
   | (WeightNode & { readonly kind: "identity" })
   | (WeightNode & { readonly kind: "zero" })
   /** P(stride), see runtime/contract/matrix-source.ts. */

@@ -23,7 +23,9 @@ import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import { asWhole, numberValue } from "./check-numbers.ts";
 import { sides } from "./check-tensors.ts";
 import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
+import { countMeaning, indicatorMeaning, selectorMeaning } from "./pattern-meanings.ts";
 import { callRecipe, joinReadings, obstacle } from "./readings.ts";
+import { selectionMeanings } from "./selection-meanings.ts";
 import {
   blockdiagMeaning,
   concatenationMeaning,
@@ -73,7 +75,7 @@ const whenMeaning: Meaning = (_context, _syntax, call) => {
 
 const operandRecipe = (value: Value, span: Span): Recipe | Obstacle => {
   if (value.kind === "number") return { kind: "number", value: value.expression };
-  if (value.kind === "tensor" || value.kind === "selection") return value.recipe;
+  if (value.kind === "tensor") return value.recipe;
   if (value.kind === "pattern") return { kind: "pattern", name: value.name };
   return { kind: "obstacle", reason: "broken", text: "", span };
 };
@@ -99,16 +101,6 @@ function recipeOf(syntax: IntrinsicSyntax, call: BoundCall, span: Span): Recipe 
 function recipeMeaning(context: CheckContext, syntax: IntrinsicSyntax, call: BoundCall, span: Span): Value {
   const recipe = recipeOf(syntax, call, span);
   obligeOperands(context, syntax, call, span);
-  if (syntax.result.kind === "pattern-type") {
-    const [first] = tensorsOf(call);
-    const shape = first === undefined ? null : sides(context, first);
-    const operands = new Map(
-      call.arguments.flatMap(({ name, value }) =>
-        value.kind === "number" || value.kind === "tensor" ? [[name, value] as const] : [],
-      ),
-    );
-    return { kind: "selection", intrinsic: syntax.name.name, operands, recipe, shape, span };
-  }
   const dimensions = resultShape(context, syntax.result, call);
   if (dimensions === null) return { kind: "distribution", recipe, span };
   const weight = obstacle(`\`${syntax.name.name}\``, span);
@@ -149,7 +141,7 @@ function obligeOperands(context: CheckContext, syntax: IntrinsicSyntax, call: Bo
     });
   }
   const count = numberOf(call, "count");
-  if (count !== null && name !== "topk") {
+  if (count !== null) {
     const condition = apply("<=", count, foldNumber(apply("*", rows, columns)));
     oblige(context, {
       kind: supportTooLarge,
@@ -240,17 +232,12 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
     ] as const
   ).map((name): [string, Meaning] => [name, svdMeaning]),
   ["monarch_projection", monarchMeaning],
-  ...(
-    [
-      "magnitude",
-      "topk",
-      "random_support",
-      "sparse_part",
-      "normal",
-      "uniform",
-      "lstsq",
-      "fourier_cosine",
-      "fourier_sine",
-    ] as const
-  ).map((name): [string, Meaning] => [name, recipeMeaning]),
+  ...selectionMeanings,
+  ["indicator", indicatorMeaning],
+  ["row_selector", selectorMeaning("row")],
+  ["column_selector", selectorMeaning("column")],
+  ["count", countMeaning],
+  ...(["sparse_part", "normal", "uniform", "lstsq", "fourier_cosine", "fourier_sine", "row_sum", "column_sum", "row_norm", "column_norm"] as const).map(
+    (name): [string, Meaning] => [name, recipeMeaning],
+  ),
 ]);

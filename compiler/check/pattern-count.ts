@@ -1,5 +1,6 @@
-/** How many positions a pattern keeps, by what its selection says and the unit of its kind. */
+/** How many positions a selection by rank or at random keeps, by its budget and the unit of the target's kind. */
 
+import type { Span } from "../../grammar/text/source-text.ts";
 import {
   apply,
   type NumberExpression,
@@ -8,21 +9,26 @@ import {
 } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { requirementRefuted, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
-import { selectionForPattern } from "../diagnostics/training-diagnostics.ts";
+import { pooledPart, selectionForPattern } from "../diagnostics/training-diagnostics.ts";
 import { canonicalDimension } from "../types/dimension.ts";
 import { foldNumber } from "../types/fold-number.ts";
-import { addProblem, oblige } from "./check-context.ts";
+import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import type { PatternShape } from "./checked-module.ts";
-import type { PatternDraft } from "./pattern-draft.ts";
-import type { TransformDraft } from "./transform-draft.ts";
-import type { SelectionValue } from "./value.ts";
+import type { Choice, Pool, SelectionTarget } from "./value.ts";
 
-type Shape = readonly [NumberExpression, NumberExpression];
+/** How much a selection keeps: a share, a number, or (null) what an N:M pattern says. */
+export type Budget =
+  | { readonly kind: "keep"; readonly amount: NumberExpression }
+  | { readonly kind: "count"; readonly amount: NumberExpression }
+  | null;
 
-const numberOperand = (selection: SelectionValue, name: string): NumberExpression | null => {
-  const operand = selection.operands.get(name);
-  return operand?.kind === "number" ? operand.expression : null;
-};
+export interface BudgetedSelection {
+  /** As messages call it. */
+  readonly text: string;
+  readonly budget: Budget;
+  readonly pool: Pool;
+  readonly span: Span;
+}
 
 const patternText = (shape: PatternShape): string =>
   shape.kind === "nm"
@@ -31,66 +37,128 @@ const patternText = (shape: PatternShape): string =>
       ? `${shape.height}x${shape.width} block`
       : "unstructured";
 
-/** Positions kept: what the selection says, in the pattern's own unit. */
-export function countOf(
-  draft: TransformDraft,
-  pattern: PatternDraft,
-  selection: SelectionValue,
+export const areaOf = ({ rows, columns }: Pick<SelectionTarget, "rows" | "columns">): NumberExpression =>
+  foldNumber(apply("*", rows, columns));
+
+/** A selection that the kind of the target cannot hold. */
+export function refuseTarget(
+  context: CheckContext,
+  text: string,
   shape: PatternShape,
-  [rows, columns]: Shape,
-): NumberExpression | null {
-  const keep = numberOperand(selection, "keep");
-  const count = numberOperand(selection, "count");
-  if (shape.kind === "nm" && keep === null && count === null) {
-    return canonicalDimension(apply("/", apply("*", number(shape.n), rows, columns), number(shape.m)));
-  }
-  if (keep !== null && shape.kind === "unstructured")
-    return foldNumber(apply("round", apply("*", keep, rows, columns)));
-  if (keep !== null && shape.kind === "block") {
-    const blocks = canonicalDimension(
-      apply("/", apply("*", rows, columns), number(shape.height * shape.width)),
-    );
-    return foldNumber(
-      apply("*", apply("round", apply("*", keep, blocks)), number(shape.height * shape.width)),
-    );
-  }
-  if (count !== null && shape.kind === "unstructured") {
-    obligeCount(draft, pattern, selection, count, [rows, columns]);
-    return count;
-  }
-  const facts = { selection: selection.intrinsic, pattern: patternText(shape) };
-  const help =
-    shape.kind === "nm"
-      ? ["the pattern says how many to keep: write `magnitude(W)`"]
-      : keep === null && count === null
-        ? ["say how much to keep: `magnitude(W, keep)`"]
-        : ["`magnitude(W, keep)` ranks whole blocks"];
-  addProblem(draft.context, report(selectionForPattern, selection.span, facts, { help }));
+  span: Span,
+  help: readonly string[] = [],
+): null {
+  addProblem(
+    context,
+    report(selectionForPattern, span, { selection: text, pattern: patternText(shape) }, { help }),
+  );
   return null;
 }
 
-function obligeCount(
-  draft: TransformDraft,
-  { name }: PatternDraft,
-  selection: SelectionValue,
+/** The count of a selection with a budget; null after a report. */
+export function countOfBudget(
+  context: CheckContext,
+  selection: BudgetedSelection,
+  target: SelectionTarget,
+): Omit<Choice, "recipe"> | null {
+  const { budget, pool } = selection;
+  const { shape } = target;
+  const known = (count: NumberExpression) => ({ count, measured: false, pool: null });
+  if (shape.kind === "nm") {
+    if (budget !== null || pool !== "matrix") return refuseBudget(context, selection, shape);
+    const all = apply("*", number(shape.n), target.rows, target.columns);
+    return known(canonicalDimension(apply("/", all, number(shape.m))));
+  }
+  if (budget === null) return refuseBudget(context, selection, shape);
+  if (shape.kind === "block") {
+    if (budget.kind !== "keep" || pool !== "matrix") return refuseBudget(context, selection, shape);
+    const size = number(shape.height * shape.width);
+    const blocks = canonicalDimension(apply("/", apply("*", target.rows, target.columns), size));
+    return known(foldNumber(apply("*", apply("round", apply("*", budget.amount, blocks)), size)));
+  }
+  if (pool === "row") return known(countOfRows(context, selection, budget, target));
+  if (pool === "matrix") return known(countOfMatrix(context, selection, budget, target));
+  if (target.isPart) {
+    addProblem(context, report(pooledPart, selection.span, { selection: selection.text, pool }));
+    return null;
+  }
+  obligeAtLeastZero(context, selection, budget.amount, target);
+  const estimate =
+    budget.kind === "keep"
+      ? foldNumber(apply("round", apply("*", budget.amount, target.rows, target.columns)))
+      : foldNumber(apply("min", budget.amount, areaOf(target)));
+  return {
+    count: estimate,
+    measured: true,
+    pool: { scope: pool, budget: budget.kind, amount: budget.amount },
+  };
+}
+
+function countOfRows(
+  context: CheckContext,
+  selection: BudgetedSelection,
+  budget: NonNullable<Budget>,
+  target: SelectionTarget,
+): NumberExpression {
+  const { rows, columns } = target;
+  if (budget.kind === "keep")
+    return foldNumber(apply("*", rows, apply("round", apply("*", budget.amount, columns))));
+  obligeCount(context, selection, budget.amount, columns, target);
+  return foldNumber(apply("*", rows, budget.amount));
+}
+
+function countOfMatrix(
+  context: CheckContext,
+  selection: BudgetedSelection,
+  budget: NonNullable<Budget>,
+  target: SelectionTarget,
+): NumberExpression {
+  if (budget.kind === "keep")
+    return foldNumber(apply("round", apply("*", budget.amount, target.rows, target.columns)));
+  obligeCount(context, selection, budget.amount, areaOf(target), target);
+  return budget.amount;
+}
+
+function refuseBudget(
+  context: CheckContext,
+  { text, budget, pool, span }: BudgetedSelection,
+  shape: PatternShape,
+): null {
+  const help =
+    shape.kind === "nm"
+      ? [`the pattern says how many to keep: write \`${text}(${text === "random" ? "" : "W"})\``]
+      : budget === null
+        ? ["say how much to keep: `magnitude(W, keep)`"]
+        : pool === "matrix"
+          ? ["`magnitude(W, keep)` ranks whole blocks"]
+          : ["blocks are ranked in each matrix by itself: leave `pool` out"];
+  return refuseTarget(context, text, shape, span, help);
+}
+
+const holds = ({ name, rows, columns }: SelectionTarget, count: NumberExpression): string =>
+  `\`${name}\` holds ${printNumber(count)} positions of a matrix [${printNumber(rows)}, ${printNumber(columns)}]`;
+
+/** 0 <= count <= most. */
+export function obligeCount(
+  context: CheckContext,
+  { span }: Pick<BudgetedSelection, "span">,
   count: NumberExpression,
-  [rows, columns]: Shape,
+  most: NumberExpression,
+  target: SelectionTarget,
+  reason = holds(target, count),
 ): void {
-  const atMost = apply("<=", count, foldNumber(apply("*", rows, columns)));
-  const reason = `\`${name}\` holds ${printNumber(count)} positions of a matrix [${printNumber(rows)}, ${printNumber(columns)}]`;
-  oblige(draft.context, {
-    kind: supportTooLarge,
-    condition: atMost,
-    text: printNumber(atMost),
-    span: selection.span,
-    reason,
-  });
-  const atLeast = apply(">=", count, number(0));
-  oblige(draft.context, {
-    kind: requirementRefuted,
-    condition: atLeast,
-    text: printNumber(atLeast),
-    span: selection.span,
-    reason,
-  });
+  const condition = apply("<=", count, most);
+  oblige(context, { kind: supportTooLarge, condition, text: printNumber(condition), span, reason });
+  obligeAtLeastZero(context, { span }, count, target, reason);
+}
+
+function obligeAtLeastZero(
+  context: CheckContext,
+  { span }: Pick<BudgetedSelection, "span">,
+  count: NumberExpression,
+  target: SelectionTarget,
+  reason = holds(target, count),
+): void {
+  const condition = apply(">=", count, number(0));
+  oblige(context, { kind: requirementRefuted, condition, text: printNumber(condition), span, reason });
 }

@@ -2,8 +2,8 @@
 
 import type { MaskMode, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
-import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
-import type { PoisonValue, SelectionValue } from "./value.ts";
+import type { CheckedPattern, PatternShape } from "./checked-module.ts";
+import type { OpenShape, PoisonValue, SelectionValue } from "./value.ts";
 
 export interface PatternDraft {
   readonly name: string;
@@ -13,5 +13,9 @@ export interface PatternDraft {
   readonly syntax: (TypeSyntax & { readonly kind: "pattern-type" }) | null;
   /** How its positions are chosen; poison when that was wrong. */
   readonly selection: SelectionValue | PoisonValue;
-  shape: readonly [NumberExpression, NumberExpression] | null;
+  shape: OpenShape;
+  /** Its kind; null after a report. Requires that the size is known. */
+  readonly kind: () => PatternShape | null;
+  /** The checked pattern, made once; null after a report. Requires that the size is known as far as uses say it. */
+  readonly finish: () => CheckedPattern | null;
 }

@@ -107,6 +107,8 @@ export function printWeight(weight: WeightExpression, outer = 0): string {
       return listed(weight.axis, weight.parts);
     case "diag":
       return `diag(${weight.name})`;
+    case "indicator":
+      return weight.pattern.includes("(") ? weight.pattern : `indicator(${weight.pattern})`;
     case "identity":
       return "identity";
     case "zero":

@@ -3,10 +3,11 @@
  * recipe computed at load; the place where it stands decides which one counts.
  */
 import type { Span } from "../../grammar/text/source-text.ts";
+import type { PoolManifest } from "../../runtime/contract/manifest.ts";
 import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { printShape } from "../types/dimension.ts";
-import type { WeightExpression } from "./checked-module.ts";
+import type { PatternShape, WeightExpression } from "./checked-module.ts";
 
 export type NumberType = "int" | "real" | "ratio" | "bool";
 
@@ -50,15 +51,55 @@ export interface PatternValue {
   readonly name: string;
 }
 
+/** Rows and columns of the matrix that positions belong to; null where only the use says. */
+export type OpenShape = readonly [NumberExpression | null, NumberExpression | null];
+
+/** What positions are chosen for, once its size is known. */
+export interface SelectionTarget {
+  /** The pattern that gets a name. */
+  readonly name: string;
+  readonly shape: PatternShape;
+  readonly rows: NumberExpression;
+  readonly columns: NumberExpression;
+  /** True for a part of a combination: it cannot read its count from the target. */
+  readonly isPart: boolean;
+}
+
+/** How the positions of a target are computed at load, and how many there are. */
+export interface Choice {
+  readonly recipe: Recipe | Obstacle;
+  /** Exact, or an estimate where only the data know. */
+  readonly count: NumberExpression;
+  readonly measured: boolean;
+  readonly pool: PoolManifest | null;
+}
+
+/** Whole rows or columns, and how many. */
+export interface Lines {
+  readonly axis: "row" | "column";
+  readonly count: NumberExpression;
+}
+
 /** Positions chosen by a recipe, before a mask or a support gives them a name. */
 export interface SelectionValue {
   readonly kind: "selection";
-  readonly intrinsic: string;
-  readonly operands: ReadonlyMap<string, NumberValue | TensorValue>;
-  readonly recipe: Recipe | Obstacle;
-  /** Rows and columns of the matrix it chooses from; null when the target says. */
-  readonly shape: readonly [NumberExpression, NumberExpression] | null;
+  /** As messages call it: `topk`. */
+  readonly text: string;
+  readonly shape: OpenShape;
+  /** Named patterns that it combines, which have its shape. */
+  readonly patterns: readonly string[];
+  readonly lines: Lines | null;
+  /** Null after a report: the target's kind does not fit. */
+  readonly choose: (target: SelectionTarget) => Choice | null;
   readonly span: Span;
+}
+
+export type Pool = "row" | "matrix" | "group" | "model";
+
+/** The word after `pool:`. */
+export interface PoolValue {
+  readonly kind: "pool";
+  readonly pool: Pool;
 }
 
 /** Numbers of any shape: a distribution. */
@@ -100,6 +141,7 @@ export type Value =
   | SelectionValue
   | DistributionValue
   | FactorsValue
+  | PoolValue
   | PoisonValue;
 
 export const poison: PoisonValue = { kind: "poison" };
@@ -126,6 +168,8 @@ export function describeValue(value: Value): string {
       return "a distribution";
     case "factors":
       return "several factors";
+    case "pool":
+      return `the pool \`${value.pool}\``;
     case "poison":
       return "something unknown";
   }

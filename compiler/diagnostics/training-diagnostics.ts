@@ -155,6 +155,16 @@ export const selectionForPattern = defineDiagnostic<{ selection: string; pattern
   message: ({ selection, pattern }) => `\`${selection}\` cannot choose an ${pattern} pattern`,
 });
 
+export const pooledPart = defineDiagnostic<{ selection: string; pool: string }>({
+  code: "SPX5104",
+  name: "pooled-part",
+  severity: "error",
+  summary: "a selection among several layers stands inside a combination of patterns",
+  message: ({ selection, pool }) =>
+    `\`${selection}\` with \`pool: ${pool}\` is chosen with other layers and cannot be a part of a combination`,
+  help: () => "give it a name first: `support E = …`, and combine that",
+});
+
 export const maskUnused = defineDiagnostic<{ name: string }>({
   code: "SPX5103",
   name: "mask-unused",

@@ -91,6 +91,8 @@ function transformManifest(transform: PlannedTransform, locate: Locate): Transfo
       rows: pattern.rows,
       columns: pattern.columns,
       count: pattern.count,
+      measured: pattern.measured === null ? null : pattern.measured.symbol,
+      pool: pattern.pool,
       recipe: pattern.recipe,
     })),
     parameters: parameters.map(computedTensor),

@@ -94,9 +94,25 @@ export interface PatternManifest {
     | { readonly kind: "block"; readonly height: number; readonly width: number };
   readonly rows: NumberExpression;
   readonly columns: NumberExpression;
-  /** Number of positions kept. */
+  /** Number of positions kept. A measured one is a symbol, bound once the positions have been chosen. */
   readonly count: NumberExpression;
+  /** The symbol of a measured count; null when `count` is known without the data. */
+  readonly measured: string | null;
+  /** Layers of a model that share one budget, see `PoolManifest`; null when each layer chooses for itself. */
+  readonly pool: PoolManifest | null;
   readonly recipe: Recipe;
+}
+
+/**
+ * The best entries of several layers together; the recipe is then `magnitude`, `topk` or `random`. A layer that is
+ * loaded alone is its own pool.
+ */
+export interface PoolManifest {
+  /** `group`: the layers that one rule of a model loads; `model`: all that the model loads with this transform. */
+  readonly scope: "group" | "model";
+  /** `keep`: round(amount * entries of the pool) stay; `count`: `amount` of them do. The same number in every layer. */
+  readonly budget: "keep" | "count";
+  readonly amount: NumberExpression;
 }
 
 /** A tensor that a recipe computes at load. */

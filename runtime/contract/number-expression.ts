@@ -86,11 +86,16 @@ const operations: Record<NumberOperator, (...values: number[]) => number> = {
 
 export type SymbolValues = ReadonlyMap<string, number>;
 
+/** As much of a map as evaluating needs: some symbols get their value only when it is asked for. */
+export interface SymbolLookup {
+  get(symbol: string): number | undefined;
+}
+
 /**
  * The value of `expression`.
  * @throws RangeError when a symbol has no value.
  */
-export function evaluateNumber(expression: NumberExpression, values: SymbolValues): number {
+export function evaluateNumber(expression: NumberExpression, values: SymbolLookup): number {
   switch (expression.kind) {
     case "number":
       return expression.value;

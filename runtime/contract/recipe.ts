@@ -14,6 +14,8 @@ export type Recipe =
       readonly kind: "call";
       readonly intrinsic: IntrinsicName;
       readonly operands: Readonly<Record<string, Recipe>>;
+      /** `row`: chosen in each row by itself, the count being that of a row. Absent: among all entries. */
+      readonly pool?: "row";
     }
   /** One of several results of a call, as in `init L, R = monarch_projection(W)`. */
   | { readonly kind: "output"; readonly index: number; readonly of: Recipe };
@@ -21,13 +23,21 @@ export type Recipe =
 /**
  * What the runtime can compute. Operand names are those of the `intrinsic` declarations in stdlib/std.
  *
- * Selections (give positions; the kind of the target pattern says the granularity):
- * - `magnitude(weight, keep)`: unstructured: the round(keep * rows * columns) entries of largest |weight|;
+ * Selections (give positions; the kind of the target pattern says the granularity). Where a selection has a `keep`
+ * and no `count` operand, its count is that of the target. Ties always go to the lowest row-major index.
+ * - `magnitude(weight, keep, count?)`: unstructured: the round(keep * rows * columns) entries of largest |weight|;
  *   block: the round(keep * blocks) blocks of largest Frobenius norm; nm: the n largest of each group (keep unused).
  * - `topk(score, count)`: exactly `count` entries of largest score.
- * - `random_support(count)`: `count` distinct positions, uniform, from the seed.
- *   Ties always go to the lowest row-major index.
- * Tensors: `abs`, `sparse_part(weight, rank, count, rounds)`: S of the alternating low-rank + sparse split
+ * - `random_support(count)`, `random(keep, count?)`: distinct positions (or blocks, or n of each m), uniform, from the seed.
+ * - `above(score, threshold)`, `below(score, threshold)`, `nonzero(of)`: as many as there are.
+ * - `all()`: every position. `diagonal()`: the positions (i, i).
+ * - `top_rows(score, count)`, `top_columns(score, count)`: whole rows or columns of largest score, a vector;
+ *   `random_rows(count)`, `random_columns(count)`: whole ones at random.
+ * - `complement(of)`, `intersection(left, right)`, `union(left, right)`: of patterns of one shape.
+ * - `row_selector(of)`, `column_selector(of)`: of a pattern of whole rows or columns, one position for each of them:
+ *   row i of the result has the i-th chosen row or column as its column.
+ * Tensors: `row_sum(of)`, `column_sum(of)`, `row_norm(of)`, `column_norm(of)`: a vector, one number for each row or
+ *   column; `scale_rows(value, by)`, `scale_columns(value, by)`: diag(by) value and value diag(by); `diagonal_matrix(entries)`; `abs`, `sparse_part(weight, rank, count, rounds)`: S of the alternating low-rank + sparse split
  *   W ≈ L + S with rank(L) <= rank and exactly `count` nonzeros in S.
  * Distributions: `normal(mean, std)`, `uniform(low, high)`.
  * Factorizations with several outputs: `svd_factors(weight, rank)`: B = U sqrt(Σ), A = sqrt(Σ) Vᵀ truncated;
@@ -46,6 +56,28 @@ export type IntrinsicName =
   | "magnitude"
   | "topk"
   | "random_support"
+  | "random"
+  | "above"
+  | "below"
+  | "nonzero"
+  | "all"
+  | "diagonal"
+  | "top_rows"
+  | "top_columns"
+  | "random_rows"
+  | "random_columns"
+  | "complement"
+  | "intersection"
+  | "union"
+  | "row_selector"
+  | "column_selector"
+  | "row_sum"
+  | "column_sum"
+  | "row_norm"
+  | "column_norm"
+  | "scale_rows"
+  | "scale_columns"
+  | "diagonal_matrix"
   | "abs"
   | "sparse_part"
   | "normal"

@@ -51,7 +51,7 @@ export function bindArguments(transform: TransformManifest, given: GivenArgument
     numbers.set(argument.name, value);
   }
   for (const argument of tensors) checkDimensions(argument, given, symbols);
-  checkRequirements(transform, symbols);
+  checkRequirements(transform, symbols, new Set());
   return { symbols, tensors: given.tensors, numbers };
 }
 
@@ -222,8 +222,21 @@ const numberRanges: Readonly<
   bool: { text: "true or false", holds: (value) => value === 0 || value === 1 },
 };
 
-function checkRequirements(transform: TransformManifest, symbols: ReadonlyMap<string, number>): void {
+/**
+ * Checks the requirements whose symbols are all known, except those that were known `before`. What reads a measured
+ * count waits until the positions have been chosen.
+ * @throws SpxError the code of a requirement that does not hold.
+ */
+export function checkRequirements(
+  transform: TransformManifest,
+  symbols: ReadonlyMap<string, number>,
+  before: ReadonlySet<string>,
+): void {
   for (const { condition, text, code, location } of transform.requirements) {
+    const read = symbolsOf(condition);
+    const waits = read.some((name) => !symbols.has(name));
+    const done = before.size > 0 && read.every((name) => before.has(name));
+    if (waits || done) continue;
     if (evaluateNumber(condition, symbols) === 1) continue;
     const values = valuesText(condition, symbols);
     // That it is such a code was checked when the manifest was read.

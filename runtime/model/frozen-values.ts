@@ -1,6 +1,6 @@
 /** Frozen tensors that a layer computes at load: as stored values, or as codes on the grid of a quantized type. */
 import type { FrozenManifest } from "../contract/manifest.ts";
-import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
+import { evaluateNumber, type SymbolLookup } from "../contract/number-expression.ts";
 import type { MatrixValue } from "../formats/matrix-value.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 import { dequantizeMatrix, type QuantizedMatrix, quantizeMatrix } from "../tensor/quantized-matrix.ts";
@@ -17,7 +17,7 @@ export type FrozenTensor =
 export function storeFrozen(
   { name, quantization }: FrozenManifest,
   tensor: LayerParameter,
-  symbols: SymbolValues,
+  symbols: SymbolLookup,
 ): FrozenTensor {
   if (quantization === null) return { kind: "stored", tensor };
   const [rows = 0, columns = 0] = tensor.target.dimensions;

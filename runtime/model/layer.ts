@@ -5,7 +5,7 @@
 import type { TransformManifest, VariantManifest } from "../contract/manifest.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
 import { type CpuDevice, checkThreads } from "../device/cpu/cpu-device.ts";
-import { positionsOf } from "../select/pattern.ts";
+import { type Pattern, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
 import { intervalAt, predictCost } from "./choose-variant.ts";
@@ -14,7 +14,7 @@ import type { LayerState } from "./initial-state.ts";
 import { createBackward } from "./layer-backward.ts";
 import { createLayerCalls, type LayerCalls } from "./layer-calls.ts";
 import type { LayerParameter } from "./parameter-values.ts";
-import { type SavedIdentity, saveParameters } from "./saved-parameters.ts";
+import { patternsToSave, type SavedIdentity, saveParameters } from "./saved-parameters.ts";
 
 /** A parameter with all its values. `values` is live: change it in place, then call `updated`. */
 export interface DenseParameter {
@@ -184,7 +184,7 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     patterns: () => lentPatterns(state),
     frozen: () => copiedFrozen(state),
     updated: calls.updated,
-    save: (path) => saveParameters(path, state.parameters, identity),
+    save: (path) => saveParameters(path, state.parameters, chosenTogether(transform, state), identity),
     plan: (batch) => describePlan(calls, device.level, symbols, batch),
     bytes: calls.bytes,
     dispose: calls.dispose,
@@ -231,6 +231,12 @@ function copiedFrozen({ frozen }: LayerState): Record<string, DenseParameter | S
     }),
   );
 }
+
+/** Patterns that this layer could not choose again by itself. */
+const chosenTogether = (transform: TransformManifest, { patterns }: LayerState): ReadonlyMap<string, Pattern> => {
+  const names = patternsToSave(transform);
+  return new Map([...patterns].filter(([name]) => names.includes(name)));
+};
 
 function lentPatterns(state: LayerState): Record<string, LayerPattern> {
   return Object.fromEntries(

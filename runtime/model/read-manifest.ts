@@ -105,7 +105,15 @@ const outline: Readonly<Record<string, Check>> = {
       arguments: isList(hasFields({ kind: isText, name: isText })),
       constants: isRecord,
       requirements: isList(hasFields({ condition: isRecord, text: isText, code: isConditionCode })),
-      patterns: isList(hasFields({ name: isText, shape: isRecord, recipe: isRecord })),
+      patterns: isList(
+        hasFields({
+          name: isText,
+          shape: isRecord,
+          recipe: isRecord,
+          measured: isNullOr(isText),
+          pool: isNullOr(isRecord),
+        }),
+      ),
       parameters: isList(hasFields({ name: isText, dimensions: Array.isArray, recipe: isRecord })),
       frozen: isList(hasFields({ name: isText, dimensions: Array.isArray, recipe: isRecord })),
       order: isList(isText),

@@ -1,44 +1,72 @@
-/** Turns saved parameters into the state that a layer starts from, for the dimensions at hand. */
-import type { TransformManifest } from "../contract/manifest.ts";
+/** Turns saved parameters into the state that a layer starts from. */
+import type { PatternManifest, TransformManifest } from "../contract/manifest.ts";
+import type { SymbolLookup } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import { type Pattern, positionsOf } from "../select/pattern.ts";
 import { type PatternTarget, patternTarget } from "../select/recipe-target.ts";
-import type { BoundArguments } from "./bind-arguments.ts";
 import type { RestoredState } from "./initial-state.ts";
 import { restoredPattern, type SavedParameters } from "./saved-parameters.ts";
 
 /**
  * Values are copied, so that the caller's record stays his own.
- * @throws SpxError SPX8405 when counts or positions do not fit the transform or each other, SPX8407 for positions
- *   that are none.
+ * A pattern throws, once it is asked for, SpxError SPX8405 when counts or positions do not fit the transform or each
+ * other, SPX8407 for positions that are none.
  */
 export function restoreState(
   transform: TransformManifest,
-  bound: BoundArguments,
   saved: SavedParameters,
 ): RestoredState {
   const values = new Map<string, Float32Array>();
-  const patterns = new Map<string, Pattern>();
-  for (const parameter of transform.parameters) {
-    const given = saved.parameters.get(parameter.name);
+  const brought = new Map<string, SavedPositions[]>();
+  const bring = (pattern: string, owner: string, positions: ArrayLike<number>): void => {
+    brought.set(pattern, [...(brought.get(pattern) ?? []), { owner, positions }]);
+  };
+  for (const { name, support } of transform.parameters) {
+    const given = saved.parameters.get(name);
     if (given === undefined) continue;
-    values.set(parameter.name, given.values.slice());
-    const manifest = transform.patterns.find(({ name }) => name === parameter.support);
-    if (manifest === undefined || given.positions === undefined) continue;
-    const target = patternTarget(manifest, bound.symbols);
-    const pattern = restoredPattern(parameter, given.positions, target.rows, target.columns);
-    checkFits(pattern, target);
-    const known = patterns.get(manifest.name);
-    if (known !== undefined && !samePositions(known, pattern))
-      throw mismatch(target, "the positions of its parameters differ");
-    patterns.set(manifest.name, pattern);
+    values.set(name, given.values.slice());
+    if (support !== null && given.positions !== undefined) bring(support, name, given.positions);
   }
-  return { values, patterns };
+  for (const [name, positions] of saved.patterns) bring(name, name, positions);
+  const patterns = transform.patterns.flatMap((manifest) => {
+    const positions = brought.get(manifest.name);
+    return positions === undefined ? [] : [[manifest.name, restoring(manifest, positions)] as const];
+  });
+  return { values, patterns: new Map(patterns) };
+}
+
+interface SavedPositions {
+  /** What a message calls them by. */
+  readonly owner: string;
+  readonly positions: ArrayLike<number>;
+}
+
+/** Made when it is first read: its size may wait for a measured count. */
+function restoring(
+  manifest: PatternManifest,
+  given: readonly SavedPositions[],
+): (symbols: SymbolLookup) => Pattern {
+  let made: Pattern | null = null;
+  return (symbols) => {
+    made ??= restore(patternTarget(manifest, symbols), given);
+    return made;
+  };
+}
+
+function restore(target: PatternTarget, given: readonly SavedPositions[]): Pattern {
+  const [first, ...others] = given.map(({ owner, positions }) =>
+    restoredPattern(owner, positions, target.rows, target.columns),
+  );
+  if (first === undefined) throw mismatch(target, "no positions were saved");
+  checkFits(first, target);
+  if (others.some((other) => !samePositions(first, other)))
+    throw mismatch(target, "the positions of its parameters differ");
+  return first;
 }
 
 function checkFits(pattern: Pattern, target: PatternTarget): void {
   const { shape, rows, columns, count } = target;
-  if (pattern.count !== count)
+  if (count !== null && pattern.count !== count)
     throw mismatch(target, `${pattern.count} positions were saved, it keeps ${count}`);
   if (shape.kind === "unstructured") return;
   const size = shape.kind === "nm" ? shape.m : shape.height * shape.width;

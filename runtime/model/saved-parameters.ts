@@ -6,7 +6,7 @@
 import { suggestNames } from "../checkpoint/nearest-names.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/read-safetensors.ts";
 import { namedTensor, type TensorToWrite, writeSafetensors } from "../checkpoint/write-safetensors.ts";
-import type { ParameterManifest, TransformManifest } from "../contract/manifest.ts";
+import type { TransformManifest } from "../contract/manifest.ts";
 import { SpxError } from "../errors.ts";
 import { type Pattern, patternOfPositions, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
@@ -29,8 +29,15 @@ export interface SavedIdentity {
   readonly name: string;
 }
 
+/** Positions of a pattern that layers chose together, as records bring them. */
+export interface SavedPattern {
+  readonly positions: ArrayLike<number>;
+}
+
 export interface SavedParameters {
   readonly parameters: ReadonlyMap<string, SavedParameter>;
+  /** Positions of the patterns that cannot be chosen again, and that no parameter brings. */
+  readonly patterns: ReadonlyMap<string, ArrayLike<number>>;
   /** Null for a record, which says nothing of where it comes from. */
   readonly identity: SavedIdentity | null;
 }
@@ -38,10 +45,17 @@ export interface SavedParameters {
 const positionsSuffix = ".positions";
 const largestI32 = 2 ** 31 - 1;
 
-/** Writes the parameters and the identity; atomic. @throws SpxError SPX8020, SPX8021. */
+/** Patterns that a layer alone would choose differently; those of sparse parameters are saved with these. */
+export const patternsToSave = ({ patterns, parameters }: TransformManifest): string[] =>
+  patterns
+    .filter(({ name, pool }) => pool !== null && parameters.every(({ support }) => support !== name))
+    .map(({ name }) => name);
+
+/** Writes the parameters, `patterns` and the identity; atomic. @throws SpxError SPX8020, SPX8021. */
 export async function saveParameters(
   path: string,
   parameters: ReadonlyMap<string, LayerParameter>,
+  patterns: ReadonlyMap<string, Pattern>,
   identity: SavedIdentity,
 ): Promise<void> {
   const tensors: TensorToWrite[] = [];
@@ -50,6 +64,8 @@ export async function saveParameters(
     if (target.support !== null)
       tensors.push(namedTensor(name + positionsSuffix, positionsTensor(target.support)));
   }
+  for (const [name, pattern] of patterns)
+    tensors.push(namedTensor(name + positionsSuffix, positionsTensor(pattern)));
   await writeSafetensors(path, tensors, {
     "spx.transform": identity.transform,
     "spx.source": identity.source,
@@ -85,7 +101,11 @@ export async function readSavedParameters(
     const known = transform.parameters.flatMap(({ name, structure }) =>
       structure === "sparse" ? [name, name + positionsSuffix] : [name],
     );
+    const chosen = patternsToSave(transform);
+    known.push(...chosen.map((name) => name + positionsSuffix));
     checkKnown(checkpoint.names, known, transform, path);
+    const patterns = new Map<string, ArrayLike<number>>();
+    for (const name of chosen) patterns.set(name, await readPositions(checkpoint, name));
     const parameters = new Map<string, SavedParameter>();
     for (const { name, structure } of transform.parameters) {
       const values = await readValues(checkpoint, name);
@@ -93,7 +113,7 @@ export async function readSavedParameters(
         structure === "sparse" ? { values, positions: await readPositions(checkpoint, name) } : { values };
       parameters.set(name, saved);
     }
-    return { parameters, identity };
+    return { parameters, patterns, identity };
   } finally {
     await checkpoint.close();
   }
@@ -168,16 +188,19 @@ function malformed(path: string, field: string, found: string, expected: string)
 
 /** The parameters of a record. @throws SpxError SPX8410, SPX8014. */
 export function recordParameters(
-  record: Readonly<Record<string, SavedParameter | Float32Array>>,
+  record: Readonly<Record<string, SavedParameter | SavedPattern | Float32Array>>,
   transform: TransformManifest,
 ): SavedParameters {
-  const names = transform.parameters.map(({ name }) => name);
+  const names = [...transform.parameters.map(({ name }) => name), ...patternsToSave(transform)];
   checkKnown(Object.keys(record), names, transform, "the record");
   const parameters = new Map<string, SavedParameter>();
+  const patterns = new Map<string, ArrayLike<number>>();
   for (const [name, value] of Object.entries(record)) {
-    parameters.set(name, value instanceof Float32Array ? { values: value } : value);
+    if (value instanceof Float32Array) parameters.set(name, { values: value });
+    else if ("values" in value) parameters.set(name, value);
+    else patterns.set(name, value.positions);
   }
-  return { parameters, identity: null };
+  return { parameters, patterns, identity: null };
 }
 
 function checkKnown(
@@ -206,11 +229,11 @@ function checkKnown(
 }
 
 /**
- * The pattern of a sparse parameter from its saved positions.
+ * A pattern from the positions that were saved with `owner`.
  * @throws SpxError SPX8407 unless they are ascending whole numbers inside the matrix.
  */
 export function restoredPattern(
-  parameter: ParameterManifest,
+  owner: string,
   positions: ArrayLike<number>,
   rows: number,
   columns: number,
@@ -221,9 +244,9 @@ export function restoredPattern(
     if (!(Number.isSafeInteger(position) && position > last && position < rows * columns)) {
       throw new SpxError(
         "SPX8407",
-        `position ${index} of \`${parameter.name}\` is ${position}, after ${last} in [${rows}, ${columns}]`,
+        `position ${index} of \`${owner}\` is ${position}, after ${last} in [${rows}, ${columns}]`,
         {
-          facts: { parameter: parameter.name, index, position: String(position), rows, columns },
+          facts: { parameter: owner, index, position: String(position), rows, columns },
           help: "positions are row * columns + column, ascending, each once",
         },
       );

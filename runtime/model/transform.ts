@@ -8,6 +8,7 @@ import { toFloat32 } from "../tensor/convert.ts";
 import { elementCount, type Tensor } from "../tensor/tensor.ts";
 import { bindArguments, type GivenArguments, type GivenNumber, loadOptionNames } from "./bind-arguments.ts";
 import { initialState } from "./initial-state.ts";
+import type { PooledChoices } from "./initial-values.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
 import { createLayer, type DenseParameter, type Layer, type SparseParameter } from "./layer.ts";
 import { restoreState } from "./restore-state.ts";
@@ -16,6 +17,7 @@ import {
   recordParameters,
   type SavedParameter,
   type SavedParameters,
+  type SavedPattern,
 } from "./saved-parameters.ts";
 
 /** A tensor of real numbers; f16 and bf16 are widened to f32. */
@@ -37,7 +39,7 @@ export interface LoadOptions {
    * Parameters to start from: a file that a layer saved, or a record as `parameters()` gives it. Numbers, seed and
    * name are then those of the file; one that is given has to agree with it.
    */
-  readonly parameters?: string | Readonly<Record<string, SavedParameter | Float32Array>>;
+  readonly parameters?: string | Readonly<Record<string, SavedParameter | SavedPattern | Float32Array>>;
 }
 
 export interface Transform<
@@ -77,11 +79,12 @@ export interface SortedArguments extends GivenArguments {
   readonly options: LoadOptions;
 }
 
-/** Loads a layer of the transform at `home`; `joint` holds what it has in common with others of its model. */
+/** Loads a layer of the transform at `home`; `joint` holds what it has in common with others of its model, `cuts` what they chose together. */
 export async function loadLayer<P>(
   home: TransformHome,
   given: SortedArguments,
   joint: JointValues = createJointValues(),
+  cuts: PooledChoices["cuts"] = new Map(),
 ): Promise<Layer<P>> {
   const transform = home.manifest();
   const { options } = given;
@@ -94,8 +97,8 @@ export async function loadLayer<P>(
   const bound = bindArguments(transform, { tensors: given.tensors, numbers });
   // A seed that is none is refused even where nothing random is drawn.
   randomStream(seed, layerName);
-  const restored = saved === null ? null : restoreState(transform, bound, saved);
-  const complete = initialState(transform, bound, { seed, layer: layerName }, restored, joint);
+  const restored = saved === null ? null : restoreState(transform, saved);
+  const complete = initialState(transform, bound, { seed, layer: layerName }, restored, joint, cuts);
   // What only selections and initial values read is not needed any more, and may be large.
   const state = { ...complete, tensors: frozenTensors(transform, complete.tensors) };
   const device = home.device();

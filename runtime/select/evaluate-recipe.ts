@@ -8,12 +8,25 @@ import { SpxError } from "../errors.ts";
 import { randomStream } from "../random/philox.ts";
 import { type DenseTensor, scalar } from "./dense-tensor.ts";
 import { intrinsics } from "./intrinsics.ts";
+import type { Keys } from "./largest-entries.ts";
 import { indicatorOf, type Pattern } from "./pattern.ts";
 import { type PatternTarget, type RecipeTarget, shapeOfTarget } from "./recipe-target.ts";
-import type { RecipeSources, RecipeValue } from "./recipe-value.ts";
+import type { Call, RecipeSources, RecipeValue } from "./recipe-value.ts";
+import { rankingKeys } from "./selections.ts";
 
 /** @throws SpxError from the intrinsics; SPX8102 for a recipe that no compiler writes. */
-export function evaluateRecipe(recipe: Recipe, target: RecipeTarget, sources: RecipeSources): RecipeValue {
+export const evaluateRecipe = (recipe: Recipe, target: RecipeTarget, sources: RecipeSources): RecipeValue =>
+  evaluatorFor(target, sources).evaluate(recipe);
+
+/** The keys by which the recipe of a pattern ranks its positions, for choosing among several layers. @throws SpxError. */
+export function evaluateKeys(recipe: Recipe, target: PatternTarget, sources: RecipeSources): Keys {
+  const name = recipe.kind === "call" ? recipe.intrinsic : "";
+  if (recipe.kind !== "call" || !(name === "magnitude" || name === "topk" || name === "random"))
+    throw brokenRecipe(target, "it does not rank positions");
+  return rankingKeys[name](evaluatorFor(target, sources).callOf(recipe), target);
+}
+
+function evaluatorFor(target: RecipeTarget, sources: RecipeSources) {
   let draws = 0;
   const evaluate = (node: Recipe): RecipeValue => {
     switch (node.kind) {
@@ -41,24 +54,29 @@ export function evaluateRecipe(recipe: Recipe, target: RecipeTarget, sources: Re
     sources.computed.set(key, value);
     return value;
   };
-  const call = (node: Recipe & { kind: "call" }): RecipeValue => {
+  const call = (node: Recipe & { kind: "call" }): RecipeValue =>
+    intrinsics[node.intrinsic].evaluate(callOf(node));
+  const callOf = (node: Recipe & { kind: "call" }): Call => {
     const operand = (name: string): RecipeValue => {
       const found = node.operands[name];
       if (found === undefined)
         throw brokenRecipe(target, `\`${node.intrinsic}\` lacks its operand \`${name}\``);
       return evaluate(found);
     };
-    return intrinsics[node.intrinsic].evaluate({
+    return {
       target,
+      pool: node.pool ?? null,
       tensor: (name) => asTensor(operand(name), `${node.intrinsic}(${name})`, target),
       number: (name) => asNumber(operand(name), target),
+      optionalNumber: (name) => (node.operands[name] === undefined ? null : asNumber(operand(name), target)),
+      pattern: (name) => asPattern(operand(name), target),
       tensors: () => Object.keys(node.operands).map((name) => asTensor(operand(name), name, target).tensor),
       // Two distributions in one recipe must not repeat each other's numbers.
       stream: () =>
         randomStream(sources.seed, `${sources.layer}/${target.name}${draws++ === 0 ? "" : `#${draws - 1}`}`),
-    });
+    };
   };
-  return evaluate(recipe);
+  return { evaluate, callOf };
 }
 
 /** True when a distribution or a selection stands anywhere inside: their shape or key is the target's. */
@@ -73,10 +91,11 @@ export function evaluatePattern(recipe: Recipe, target: PatternTarget, sources: 
   const value = evaluateRecipe(recipe, target, sources);
   if (value.kind !== "pattern") throw brokenRecipe(target, "it gives no pattern");
   const { rows, columns, count } = value.pattern;
-  if (rows === target.rows && columns === target.columns && count === target.count) return value.pattern;
+  const counted = target.count === null || count === target.count;
+  if (rows === target.rows && columns === target.columns && counted) return value.pattern;
   throw new SpxError(
     "SPX8405",
-    `\`${target.name}\` keeps ${target.count} of [${target.rows}, ${target.columns}], its selection gave ${count} of [${rows}, ${columns}]`,
+    `\`${target.name}\` keeps ${target.count ?? "positions"} of [${target.rows}, ${target.columns}], its selection gave ${count} of [${rows}, ${columns}]`,
     {
       facts: { pattern: target.name, rows, columns, count },
       help: "select from a tensor of the pattern's own shape",
@@ -87,6 +106,11 @@ export function evaluatePattern(recipe: Recipe, target: PatternTarget, sources: 
 function asNumber(value: RecipeValue, target: RecipeTarget): number {
   if (value.kind === "number") return value.value;
   throw brokenRecipe(target, "a number is needed where it has something else");
+}
+
+function asPattern(value: RecipeValue, target: RecipeTarget): Pattern {
+  if (value.kind === "pattern") return value.pattern;
+  throw brokenRecipe(target, "positions are needed where it has something else");
 }
 
 function asTensor(

@@ -6,19 +6,13 @@ import { decompositions } from "./decompositions.ts";
 import { combine, type DenseTensor, multiplyMatrices, transposeMatrix } from "./dense-tensor.ts";
 import { fourierBasis } from "./fourier-basis.ts";
 import { fixed, forTarget, type Intrinsic, matrixOf, ofTensor, tensorValue } from "./intrinsic.ts";
-import { checkCount } from "./largest-entries.ts";
-import {
-  type NamedMatrix,
-  selectMagnitude,
-  selectMagnitudeBlocks,
-  selectMagnitudeGroups,
-} from "./magnitude.ts";
+import { diagonalMatrix, type Line, lineNorms, lineSums, scaleLines } from "./line-sums.ts";
 import { projectMonarch } from "./monarch-projection.ts";
-import { selectRandom } from "./random-support.ts";
 import { type PatternTarget, shapeOfTarget } from "./recipe-target.ts";
 import type { Call, RecipeValue } from "./recipe-value.ts";
+import { type SelectionName, selections } from "./selections.ts";
 import { sparsePart } from "./sparse-part.ts";
-import { selectTopk } from "./topk.ts";
+import { vectorOf } from "./vector-operand.ts";
 
 /** Combines the first two operands entry by entry. */
 const entrywise = (name: string, f: (a: number, b: number) => number): Intrinsic =>
@@ -30,22 +24,23 @@ const entrywise = (name: string, f: (a: number, b: number) => number): Intrinsic
 const fourierValue = (part: "cosine" | "sine", size: number): RecipeValue =>
   tensorValue([size, size], fourierBasis(part, size));
 
+const selectionIntrinsics = Object.fromEntries(
+  Object.entries(selections).map(([name, select]) => [
+    name,
+    forTarget((call) => ({ kind: "pattern", pattern: select(call, patternOnly(call.target, name)) })),
+  ]),
+) as Readonly<Record<SelectionName, Intrinsic>>;
+
+const ofLines = (
+  line: Line,
+  compute: (matrix: ReturnType<typeof matrixOf>, line: Line) => DenseTensor,
+): Intrinsic => fixed(({ tensor }) => ofTensor(compute(matrixOf(tensor("of")), line)));
+
+const scaledLines = (line: Line): Intrinsic =>
+  fixed(({ tensor }) => ofTensor(scaleLines(matrixOf(tensor("value")), line, vectorOf(tensor("by")).values)));
+
 export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
-  magnitude: forTarget(({ target, tensor }) => ({
-    kind: "pattern",
-    pattern: selectByMagnitude(patternOnly(target, "magnitude"), matrixOf(tensor("weight"))),
-  })),
-  topk: forTarget(({ target, tensor, number }) => {
-    const { shape } = patternOnly(target, "topk");
-    if (shape.kind !== "unstructured") throw granularity("topk", shape.kind);
-    return { kind: "pattern", pattern: selectTopk(matrixOf(tensor("score")), number("count")) };
-  }),
-  random_support: forTarget(({ target, number, stream }) => {
-    const pattern = patternOnly(target, "random_support");
-    if (pattern.shape.kind === "nm") throw granularity("random_support", pattern.shape.kind);
-    checkCount("random_support", number("count"), pattern.rows * pattern.columns);
-    return { kind: "pattern", pattern: selectRandom(pattern, number("count"), stream()) };
-  }),
+  ...selectionIntrinsics,
   abs: fixed(({ tensors }) => {
     const { shape, values } = required(tensors()[0], "abs");
     return tensorValue(shape, values.map(Math.abs));
@@ -70,6 +65,13 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
     const { left, right } = projectMonarch(matrixOf(tensor("weight")), number("blocks"));
     return { kind: "outputs", values: [ofTensor(left), ofTensor(right)] };
   }),
+  row_sum: ofLines("row", lineSums),
+  column_sum: ofLines("column", lineSums),
+  row_norm: ofLines("row", lineNorms),
+  column_norm: ofLines("column", lineNorms),
+  scale_rows: scaledLines("row"),
+  scale_columns: scaledLines("column"),
+  diagonal_matrix: fixed(({ tensor }) => ofTensor(diagonalMatrix(vectorOf(tensor("entries")).values))),
   add: entrywise("add", (a, b) => a + b),
   subtract: entrywise("subtract", (a, b) => a - b),
   multiply: entrywise("multiply", (a, b) => a * b),
@@ -81,18 +83,6 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
   transpose: fixed(({ tensors }) => ofTensor(transposeMatrix(required(tensors()[0], "transpose")))),
 };
 
-function selectByMagnitude(target: PatternTarget, weight: NamedMatrix) {
-  const { shape, count } = target;
-  switch (shape.kind) {
-    case "unstructured":
-      return selectMagnitude(weight, count);
-    case "nm":
-      return selectMagnitudeGroups(weight, shape);
-    case "block":
-      return selectMagnitudeBlocks(weight, shape.height, shape.width, count);
-  }
-}
-
 const zerosOf = (shape: readonly number[]): Float32Array =>
   new Float32Array(shape.reduce((count, size) => count * size, 1));
 
@@ -102,9 +92,6 @@ function patternOnly(target: Call["target"], intrinsic: string): PatternTarget {
     `\`${intrinsic}\` stands in the initial value of \`${target.name}\`, where no pattern is wanted`,
   );
 }
-
-const granularity = (intrinsic: string, kind: string): SpxError =>
-  broken(`\`${intrinsic}\` selects single entries, not those of a pattern of kind \`${kind}\``);
 
 function required(operand: DenseTensor | undefined, intrinsic: string): DenseTensor {
   if (operand === undefined) throw broken(`\`${intrinsic}\` lacks an operand`);

@@ -1,6 +1,6 @@
 /** What a recipe is evaluated for, with its numbers known. */
 import type { ParameterManifest, PatternManifest } from "../contract/manifest.ts";
-import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
+import { evaluateNumber, type SymbolLookup } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import type { Pattern } from "./pattern.ts";
 
@@ -10,7 +10,8 @@ export interface PatternTarget {
   readonly shape: PatternManifest["shape"];
   readonly rows: number;
   readonly columns: number;
-  readonly count: number;
+  /** Null when only the data know it. */
+  readonly count: number | null;
 }
 
 export interface ParameterTarget {
@@ -28,10 +29,12 @@ export interface ParameterTarget {
 export type RecipeTarget = PatternTarget | ParameterTarget;
 
 /** @throws SpxError SPX8407 when the size of a pattern is no whole number or its count exceeds it. */
-export function patternTarget(manifest: PatternManifest, symbols: SymbolValues): PatternTarget {
+export function patternTarget(manifest: PatternManifest, symbols: SymbolLookup): PatternTarget {
   const { name, shape } = manifest;
   const rows = dimension(name, evaluateNumber(manifest.rows, symbols));
   const columns = dimension(name, evaluateNumber(manifest.columns, symbols));
+  const base = { kind: "pattern", name, shape, rows, columns } as const;
+  if (manifest.measured !== null) return { ...base, count: null };
   const count = evaluateNumber(manifest.count, symbols);
   if (!Number.isInteger(count) || count < 0 || count > rows * columns) {
     throw new SpxError("SPX8407", `\`${name}\` would keep ${count} of ${rows * columns} entries`, {
@@ -39,13 +42,13 @@ export function patternTarget(manifest: PatternManifest, symbols: SymbolValues):
       help: `choose a count from 0 to ${rows * columns}`,
     });
   }
-  return { kind: "pattern", name, shape, rows, columns, count };
+  return { ...base, count };
 }
 
 /** @throws SpxError SPX8407 for dimensions that are no whole numbers. */
 export function parameterTarget(
   manifest: Omit<ParameterManifest, "recipe" | "drawn" | "shared">,
-  symbols: SymbolValues,
+  symbols: SymbolLookup,
   pattern: (name: string) => Pattern,
 ): ParameterTarget {
   const { name, structure } = manifest;

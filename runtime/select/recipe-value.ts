@@ -1,5 +1,5 @@
 /** What recipes read and give, and what an intrinsic sees of its call. */
-import type { SymbolValues } from "../contract/number-expression.ts";
+import type { SymbolLookup } from "../contract/number-expression.ts";
 import type { RandomStream } from "../random/philox.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { Pattern } from "./pattern.ts";
@@ -13,7 +13,7 @@ export type RecipeValue =
 
 /** What recipes of one layer read. */
 export interface RecipeSources {
-  readonly symbols: SymbolValues;
+  readonly symbols: SymbolLookup;
   /** An argument tensor, or the initial value of a parameter, dense. */
   tensor(name: string): DenseTensor;
   pattern(name: string): Pattern;
@@ -29,6 +29,11 @@ export interface Call {
   readonly target: RecipeTarget;
   tensor(operand: string): { readonly name: string; readonly tensor: DenseTensor };
   number(operand: string): number;
+  /** Null when the call has no such operand. */
+  optionalNumber(operand: string): number | null;
+  pattern(operand: string): Pattern;
+  /** See `Recipe`. */
+  readonly pool: "row" | null;
   /** All operands as tensors, in the order of the declaration. */
   readonly tensors: () => readonly DenseTensor[];
   /** The stream of random numbers of this call. */

@@ -59,6 +59,8 @@ export const pattern = (
   rows: size(rows),
   columns: size(columns),
   count,
+  measured: null,
+  pool: null,
   recipe: nothing,
   span,
 });

@@ -82,6 +82,8 @@ export const sampleTransform: TransformManifest = {
       rows: out,
       columns: inputs,
       count: apply("round", apply("*", symbol("keep"), out, inputs)),
+      measured: null,
+      pool: null,
       recipe: {
         kind: "call",
         intrinsic: "magnitude",
@@ -94,6 +96,8 @@ export const sampleTransform: TransformManifest = {
       rows: out,
       columns: inputs,
       count: symbol("nnz"),
+      measured: null,
+      pool: null,
       recipe: {
         kind: "call",
         intrinsic: "random_support",

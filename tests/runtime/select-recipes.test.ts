@@ -81,6 +81,8 @@ function select(
     rows: symbol("rows"),
     columns: symbol("columns"),
     count: number(count),
+    measured: null,
+    pool: null,
     recipe,
   };
   return evaluatePattern(recipe, patternTarget(manifest, symbols), sources());

@@ -1,0 +1,130 @@
+/** Patterns read as something else: their 0/1 matrix, the selector of their rows or columns, their number of positions. */
+
+import type { Span } from "../../grammar/text/source-text.ts";
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import { report } from "../diagnostics/define-diagnostic.ts";
+import { unknownSize } from "../diagnostics/shape-diagnostics.ts";
+import { wrongKind } from "../diagnostics/type-diagnostics.ts";
+import { addProblem, type CheckContext } from "./check-context.ts";
+import { joinShapes } from "./check-masks.ts";
+import { numberValue } from "./check-numbers.ts";
+import type { Meaning } from "./intrinsic-call.ts";
+import type { PatternDraft } from "./pattern-draft.ts";
+import { callRecipe, matrix } from "./readings.ts";
+import { describeValue, type Lines, type OpenShape, poison, type TensorValue, type Value } from "./value.ts";
+
+/** The pattern that a call names; null after a report. */
+function namedPattern(context: CheckContext, value: Value | undefined, span: Span): PatternDraft | null {
+  if (value?.kind === "pattern") {
+    const draft = context.patterns.get(value.name);
+    return draft === undefined || draft.selection.kind === "poison" ? null : draft;
+  }
+  if (value === undefined || value.kind === "poison") return null;
+  const help = ["give it a name first: `support E = …`"];
+  const facts = { expected: "a mask or a support", found: describeValue(value) };
+  addProblem(context, report(wrongKind, span, facts, { help }));
+  return null;
+}
+
+function sizeUnknown(context: CheckContext, { name }: PatternDraft, span: Span, help: string) {
+  addProblem(context, report(unknownSize, span, { name: `the pattern \`${name}\`` }, { help: [help] }));
+  return poison;
+}
+
+const indicatorMatrix = (
+  name: string,
+  [rows, columns]: readonly [NumberExpression, NumberExpression],
+  span: Span,
+): TensorValue =>
+  matrix(
+    rows,
+    columns,
+    span,
+    { kind: "indicator", pattern: name, rows, columns, span },
+    { kind: "pattern", name },
+  );
+
+/** The matrix with ones at the positions of the pattern. */
+export const indicatorMeaning: Meaning = (context, _syntax, call, span) => {
+  const [argument] = call.arguments;
+  const draft = namedPattern(context, argument?.value, argument?.span ?? span);
+  if (draft === null) return poison;
+  const [rows, columns] = draft.shape;
+  if (rows === null || columns === null) return sizeUnknown(context, draft, span, "choose it from a matrix");
+  return indicatorMatrix(draft.name, [rows, columns], span);
+};
+
+/** [count, n] with a one in each row, at the chosen row or column: gathers, and transposed it scatters. */
+export const selectorMeaning =
+  (axis: Lines["axis"]): Meaning =>
+  (context, _syntax, call, span) => {
+    const [argument] = call.arguments;
+    const draft = namedPattern(context, argument?.value, argument?.span ?? span);
+    if (draft === null || draft.selection.kind === "poison") return poison;
+    const { lines } = draft.selection;
+    if (lines?.axis !== axis) {
+      const facts = { expected: `a pattern of whole ${axis}s`, found: `the pattern \`${draft.name}\`` };
+      const help = [`choose it with \`top_${axis}s\` or \`random_${axis}s\``];
+      addProblem(context, report(wrongKind, argument?.span ?? span, facts, { help }));
+      return poison;
+    }
+    const size = draft.shape[axis === "row" ? 0 : 1];
+    if (size === null)
+      return sizeUnknown(context, draft, span, `say of how many: \`random_${axis}s(count, of: …)\``);
+    const name = `${axis}_selector(${draft.name})`;
+    if (!context.patterns.has(name)) recordSelector(context, draft, name, axis, [lines.count, size], span);
+    return indicatorMatrix(name, [lines.count, size], span);
+  };
+
+function recordSelector(
+  context: CheckContext,
+  of: PatternDraft,
+  name: string,
+  axis: Lines["axis"],
+  shape: readonly [NumberExpression, NumberExpression],
+  span: Span,
+): void {
+  const [rows, columns] = shape;
+  const recipe = callRecipe(`${axis}_selector`, { of: { kind: "pattern", name: of.name } });
+  const kind = { kind: "unstructured" } as const;
+  context.patterns.set(name, {
+    name,
+    span,
+    mode: "structural",
+    syntax: null,
+    shape,
+    selection: {
+      kind: "selection",
+      text: `${axis}_selector`,
+      shape,
+      patterns: [],
+      lines: null,
+      choose: () => null,
+      span,
+    },
+    kind: () => kind,
+    finish: () => ({
+      name,
+      mode: "structural",
+      shape: kind,
+      rows,
+      columns,
+      count: rows,
+      measured: null,
+      pool: null,
+      recipe,
+      span,
+    }),
+  });
+}
+
+/** The number of positions of a pattern. */
+export const countMeaning: Meaning = (context, _syntax, call, span) => {
+  const [argument] = call.arguments;
+  const draft = namedPattern(context, argument?.value, argument?.span ?? span);
+  if (draft === null) return poison;
+  const open: OpenShape = joinShapes(draft.shape, [null, null]);
+  if (open.some((side) => side === null)) return sizeUnknown(context, draft, span, "choose it from a matrix");
+  const pattern = draft.finish();
+  return pattern === null ? poison : numberValue(pattern.count ?? number(0), "int");
+};
