@@ -22,6 +22,8 @@ function numbersOf(stages: TransformStages, layer: Layer, given: Readonly<Record
       if (dimension.kind === "symbol" && size !== undefined) numbers.set(dimension.name, size);
     });
   }
+  for (const { name, measured } of stages.checked.patterns)
+    if (measured !== null) numbers.set(measured.symbol, layer.patterns()[name]?.positions.length ?? 0);
   return numbers;
 }
 

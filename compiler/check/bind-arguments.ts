@@ -6,13 +6,14 @@ import type { NumberExpression } from "../../runtime/contract/number-expression.
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { valueShape } from "../diagnostics/shape-diagnostics.ts";
+import { listNames } from "../diagnostics/suggest-name.ts";
 import { constNeeded, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import type { Callable, ModuleScope } from "../modules/module-scope.ts";
 import { printShape, sameDimension } from "../types/dimension.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
 import { asTyped, asWhole, numberValue } from "./check-numbers.ts";
 import { asTensor } from "./check-tensors.ts";
-import { describeValue, type TensorValue, type Value } from "./value.ts";
+import { describeValue, poolNamed, poolWords, type TensorValue, type Value } from "./value.ts";
 
 export interface GivenArgument {
   readonly name: Identifier | null;
@@ -67,10 +68,13 @@ export function bindArguments(
   }
   for (const parameter of overload.parameters) {
     if (values.has(parameter.name.name) || parameter.defaultValue === null) continue;
+    const { defaultValue, type } = parameter;
+    const pool =
+      type.kind === "pool-type" && defaultValue.kind === "name" ? poolNamed(defaultValue.name) : null;
     const given = {
       name: null,
-      value: context.check(environment, parameter.defaultValue),
-      span: parameter.defaultValue.span,
+      value: pool ?? context.check(environment, defaultValue),
+      span: defaultValue.span,
     };
     const value = bindOne(context, environment, dimensions, parameter, given);
     if (value === null) return null;
@@ -108,6 +112,13 @@ function bindOne(
       bindShape(context, environment, dimensions, parameter.name.name, type, tensor, span)
       ? tensor
       : null;
+  }
+  if (type.kind === "pool-type") {
+    if (value.kind === "pool") return value;
+    const expected = `a pool: ${listNames(poolWords)}`;
+    if (value.kind !== "poison")
+      addProblem(context, report(wrongKind, span, { expected, found: describeValue(value) }));
+    return null;
   }
   if (value.kind === "pattern" || value.kind === "selection") return value;
   if (value.kind !== "poison")

@@ -105,7 +105,7 @@ export function checkArguments(draft: TransformDraft): void {
     else {
       const facts = {
         expected: "a number type or a tensor type",
-        found: `the pattern type \`${parameter.type.name}\``,
+        found: parameter.type.kind === "pool-type" ? "a pool" : `the pattern type \`${parameter.type.name}\``,
       };
       addProblem(draft.context, report(wrongKind, parameter.type.span, facts));
       draft.values.set(parameter.name.name, () => poison);

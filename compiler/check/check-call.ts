@@ -27,7 +27,7 @@ import { bindArguments, type GivenArgument } from "./bind-arguments.ts";
 import { addProblem, addProblemOnce, type CheckContext, type Environment } from "./check-context.ts";
 import { isWholeExpression } from "./check-numbers.ts";
 import { intrinsicValue, isVariadic } from "./intrinsic-meanings.ts";
-import { describeValue, poison, type Value } from "./value.ts";
+import { describeValue, poison, poolNamed, type Value } from "./value.ts";
 
 type CallSyntax = ExpressionSyntax & { readonly kind: "call" };
 type CallableDeclaration = Declaration & { readonly kind: "callable" };
@@ -73,9 +73,11 @@ export function callOverloads(
   argumentSyntax: readonly ArgumentSyntax[],
   span: Span,
 ): Value {
-  const given: GivenArgument[] = argumentSyntax.map((argument) => ({
+  const given: GivenArgument[] = argumentSyntax.map((argument, position) => ({
     name: argument.name,
-    value: context.check(environment, argument.value),
+    value:
+      poolArgument(declaration, environment, argument, position) ??
+      context.check(environment, argument.value),
     span: argument.value.span,
   }));
   const matches = declaration.overloads.map((overload) => ({
@@ -100,6 +102,28 @@ export function callOverloads(
   const value = expand(context, declaration, overload, match.pairs, span);
   context.calls.pop();
   return value;
+}
+
+/** `pool: row`: the words of a pool have their meaning only where a pool is wanted. */
+function poolArgument(
+  { overloads }: CallableDeclaration,
+  environment: Environment,
+  { name, value }: ArgumentSyntax,
+  position: number,
+): Value | null {
+  if (value.kind !== "name") return null;
+  const wanted = overloads.some(({ parameters }) => {
+    const parameter =
+      name === null
+        ? parameters[position]
+        : parameters.find((candidate) => candidate.name.name === name.name);
+    return parameter?.type.kind === "pool-type";
+  });
+  if (!wanted) return null;
+  const pool = poolNamed(value.name);
+  if (pool !== null) return pool;
+  const local = environment.lookup(value.name, value.span);
+  return local?.kind === "pool" ? local : null;
 }
 
 function expand(
@@ -203,6 +227,7 @@ function kindFits(context: CheckContext, { parameter, argument }: Pair): boolean
       (value.kind === "tensor" && value.dimensions.length === type.dimensions.length)
     );
   }
+  if (type.kind === "pool-type") return value.kind === "pool";
   if (type.kind === "pattern-type") return value.kind === "pattern" || value.kind === "selection";
   if (value.kind !== "number") return false;
   if (type.name === "bool" || value.type === "bool") return type.name === "bool" && value.type === "bool";

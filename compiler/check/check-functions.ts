@@ -49,6 +49,7 @@ function checkFunction(
     if (type.kind === "tensor-type")
       values.set(name.name, tensorOf(context, environment, values, name, type));
     if (type.kind === "pattern-type") values.set(name.name, poison);
+    if (type.kind === "pool-type") values.set(name.name, { kind: "pool", pool: "matrix" });
   }
   context.calls.push({ declaration: syntax, span: syntax.name.span });
   context.check(environment, syntax.body);

@@ -11,8 +11,8 @@ import { addProblem, type CheckContext } from "./check-context.ts";
 import { maskTensor } from "./check-masks.ts";
 import { divisorMayStand } from "./check-numbers.ts";
 import { combineEntrywise, multiplyMatrices, scaleTensor } from "./check-tensors.ts";
-import { notSupportedYet } from "./not-supported-yet.ts";
 import { combineSelections, isPositions } from "./combine-patterns.ts";
+import { notSupportedYet } from "./not-supported-yet.ts";
 import { describeValue, type FlexibleValue, poison, type TensorValue, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };

@@ -215,6 +215,22 @@ function productHelp(
   return [];
 }
 
+/** A product with a diagonal matrix scales rows or columns; the square matrix is never formed. */
+function productRecipe(left: TensorValue, right: TensorValue): Recipe | Obstacle {
+  const entriesOf = ({ recipe }: TensorValue): Recipe | undefined =>
+    recipe.kind === "call" && recipe.intrinsic === "diagonal_matrix" ? recipe.operands.entries : undefined;
+  const [rowScales, columnScales] = [entriesOf(left), entriesOf(right)];
+  if (columnScales !== undefined)
+    return joinReadings<Recipe, Recipe>([left.recipe], ([value]) =>
+      callRecipe("scale_columns", { ...(value === undefined ? {} : { value }), by: columnScales }),
+    );
+  if (rowScales !== undefined)
+    return joinReadings<Recipe, Recipe>([right.recipe], ([value]) =>
+      callRecipe("scale_rows", { ...(value === undefined ? {} : { value }), by: rowScales }),
+    );
+  return binaryRecipe("matmul", left, right);
+}
+
 function product(left: TensorValue, right: TensorValue, span: Span): TensorValue {
   const [rows = number(1)] = left.dimensions;
   const columns = right.dimensions[1] ?? number(1);
@@ -225,7 +241,7 @@ function product(left: TensorValue, right: TensorValue, span: Span): TensorValue
     columns,
     span,
   }));
-  return matrix(rows, columns, span, weight, binaryRecipe("matmul", left, right));
+  return matrix(rows, columns, span, weight, productRecipe(left, right));
 }
 
 function scale(factor: NumberExpression, value: TensorValue, span: Span): TensorValue {

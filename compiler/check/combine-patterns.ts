@@ -14,7 +14,6 @@ import { areaOf, refuseTarget } from "./pattern-count.ts";
 import { callRecipe, joinReadings } from "./readings.ts";
 import {
   type Choice,
-  type OpenShape,
   type PatternValue,
   type PoisonValue,
   poison,

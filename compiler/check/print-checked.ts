@@ -48,8 +48,8 @@ const printPatternShape = (shape: PatternShape): string =>
       ? `block(${shape.height}, ${shape.width})`
       : "unstructured";
 
-const printPattern = ({ name, mode, shape, rows, columns, count, recipe }: CheckedPattern): string =>
-  `pattern ${name}: ${mode === "structural" ? "" : `${mode} `}${printPatternShape(shape)} ${printShape([rows, columns])} count ${printNumber(count)} = ${printRecipe(recipe)}`;
+const printPattern = ({ name, mode, shape, rows, columns, count, pool, recipe }: CheckedPattern): string =>
+  `pattern ${name}: ${mode === "structural" ? "" : `${mode} `}${printPatternShape(shape)} ${printShape([rows, columns])} count ${printNumber(count)}${pool === null ? "" : ` of the ${pool.scope}`} = ${printRecipe(recipe)}`;
 
 function printComputed(tensor: CheckedTensor): string {
   const { name, role, structure, dimensions, support, blocks, count, recipe, quantization, shared } = tensor;
@@ -73,6 +73,7 @@ export function printRecipe(recipe: Recipe): string {
     case "call":
       return `${recipe.intrinsic}(${Object.entries(recipe.operands)
         .map(([name, operand]) => `${name}: ${printRecipe(operand)}`)
+        .concat(recipe.pool === undefined ? [] : [`pool: ${recipe.pool}`])
         .join(", ")})`;
     case "output":
       return `output ${recipe.index} of ${printRecipe(recipe.of)}`;

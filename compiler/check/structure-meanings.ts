@@ -6,6 +6,7 @@ import {
   number,
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
+import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { dimensionNotPositive, strideDoesNotDivide } from "../diagnostics/shape-diagnostics.ts";
 import { canonicalDimension } from "../types/dimension.ts";
 import { oblige } from "./check-context.ts";
@@ -14,7 +15,7 @@ import { sides } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
 import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
 import { divides } from "./obligations.ts";
-import { joinReadings, matrix, obstacle } from "./readings.ts";
+import { callRecipe, joinReadings, matrix, obstacle } from "./readings.ts";
 import { poison, type TensorValue } from "./value.ts";
 
 /** A ⊗ B: [a, b] ⊗ [c, d] is [a c, b d]. */
@@ -99,16 +100,22 @@ export const zerosMeaning: Meaning = (context, _syntax, call, span) => {
 export const diagMeaning: Meaning = (_context, _syntax, call, span) => {
   const [vector] = tensorsOf(call);
   const size = vector?.dimensions[0];
-  const name = vector?.leaf;
-  if (vector === undefined || size === undefined || name === null || name === undefined) return poison;
-  const weight = joinReadings<WeightExpression, WeightExpression>([vector.weight], () => ({
-    kind: "diag",
-    name,
-    rows: size,
-    columns: size,
-    span,
-  }));
-  return matrix(size, size, span, weight, obstacle("`diag`", span));
+  if (vector === undefined || size === undefined) return poison;
+  const name = vector.leaf;
+  const weight =
+    name === null
+      ? obstacle("`diag` of an expression", span)
+      : joinReadings<WeightExpression, WeightExpression>([vector.weight], () => ({
+          kind: "diag",
+          name,
+          rows: size,
+          columns: size,
+          span,
+        }));
+  const recipe = joinReadings<Recipe, Recipe>([vector.recipe], ([entries]) =>
+    callRecipe("diagonal_matrix", entries === undefined ? {} : { entries }),
+  );
+  return matrix(size, size, span, weight, recipe);
 };
 
 export const identityMeaning: Meaning = (_context, _syntax, call, span) => {

@@ -144,6 +144,14 @@ export type Value =
   | PoolValue
   | PoisonValue;
 
+export const poolWords: readonly Pool[] = ["row", "matrix", "group", "model"];
+
+/** The pool that a word names, or null. */
+export const poolNamed = (word: string): PoolValue | null => {
+  const pool = poolWords.find((candidate) => candidate === word);
+  return pool === undefined ? null : { kind: "pool", pool };
+};
+
 export const poison: PoisonValue = { kind: "poison" };
 
 export const isObstacle = (reading: { readonly kind: string }): reading is Obstacle =>

@@ -14,6 +14,7 @@ import { costParts, operandsOf, type PricedMachine, widestMachine } from "./cost
 import { costAt, lowerEnvelope } from "./envelope.ts";
 import { type ExplainedBackward, explainBackward } from "./explain-backward.ts";
 import { type ExplainedOperand, type ExplainedStep, explainOperand } from "./explain-operand.ts";
+import { describeEstimates, withEstimates } from "./measured-counts.ts";
 import { lookupIn } from "./operand-table.ts";
 import type { Plan, Variant } from "./plan.ts";
 import { printIntermediate } from "./print-backward.ts";
@@ -170,15 +171,16 @@ function explainInterval(
 }
 
 /**
- * @param values every dimension and number argument of the transform.
+ * @param given every dimension and number argument of the transform; measured counts are estimated where it lacks them.
  * @throws RangeError when one is missing.
  */
 export function explainPlan(
   plan: Plan,
   transform: CheckedTransform,
-  values: SymbolValues,
+  given: SymbolValues,
   machine: PricedMachine = widestMachine(defaultRates),
 ): Explanation {
+  const values = withEstimates(transform, given);
   const at = (expression: NumberExpression): number => evaluateNumber(expression, values);
   return {
     transform: plan.transform,
@@ -197,7 +199,7 @@ export function explainPlan(
       holds: at(condition) !== 0,
     })),
     leftOut: plan.rejected,
-    notes: plan.notes,
+    notes: [...plan.notes, ...describeEstimates(transform, given)],
   };
 }
 

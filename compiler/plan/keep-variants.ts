@@ -5,6 +5,7 @@
 import { evaluateNumber, type SymbolValues, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { costAt } from "./envelope.ts";
+import { isMeasured, symbolsOfEstimates, withEstimates } from "./measured-counts.ts";
 import type { Plan, Variant } from "./plan.ts";
 
 /** `winning`: the ones that a build keeps. `all`: every candidate, for measuring them against their prices. */
@@ -35,8 +36,9 @@ export function valuesAt(
   ratio: number | null,
 ): SymbolValues {
   const values = new Map<string, number>();
-  for (const name of symbols)
-    if (!transform.arguments.some((argument) => argument.name === name)) values.set(name, size);
+  for (const name of [...symbols, ...symbolsOfEstimates(transform)])
+    if (!isMeasured(transform, name) && !transform.arguments.some((argument) => argument.name === name))
+      values.set(name, size);
   for (const argument of transform.arguments) {
     if (argument.kind !== "number") continue;
     const fallback = { int: 16, real: 1, ratio: 0.5, bool: 0 }[argument.type];
@@ -45,7 +47,7 @@ export function valuesAt(
     const ordinary = readable && defaultValue !== null ? evaluateNumber(defaultValue, values) : fallback;
     values.set(argument.name, argument.type === "ratio" && ratio !== null ? ratio : ordinary);
   }
-  return values;
+  return withEstimates(transform, values);
 }
 
 function gridOf(variants: readonly Variant[], transform: CheckedTransform): readonly GridPoint[] {

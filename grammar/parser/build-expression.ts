@@ -176,7 +176,11 @@ function buildArgument(building: Building, node: CstNode): ArgumentSyntax {
   const token = childToken(node, "Identifier");
   const name = token === undefined ? null : identifierOf(building, token);
   const start = node.location?.startOffset ?? building.cursor;
-  const value = buildExpression(building, childNode(node, "expression"));
+  const model = childToken(node, "Word_model");
+  const value: ExpressionSyntax =
+    model === undefined
+      ? buildExpression(building, childNode(node, "expression"))
+      : { kind: "name", ...identifierOf(building, model) };
   const span = nodeSpan(building, node);
   const isSlip =
     value.kind === "binary" && textOf(building, value.operatorSpan) === "=" && value.left.kind === "name";

@@ -88,6 +88,8 @@ export function buildPatternType(building: Building, node: CstNode | undefined):
 export function buildType(building: Building, node: CstNode | undefined): TypeSyntax {
   const numberType = node && childNode(node, "numberType");
   if (numberType !== undefined) return buildNumberType(building, numberType);
+  if (node !== undefined && childToken(node, "Word_pool") !== undefined)
+    return { kind: "pool-type", span: nodeSpan(building, node) };
   const patternType = node && childNode(node, "patternType");
   if (patternType !== undefined) return buildPatternType(building, patternType);
   return buildTensorType(building, node && childNode(node, "tensorType"));

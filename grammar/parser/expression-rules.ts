@@ -148,6 +148,7 @@ export class ExpressionRules extends CstParser {
       this.CONSUME(Identifier);
       this.CONSUME(Colon);
     });
-    this.SUBRULE(this.expression);
+    // `pool: model`: the one place where the word is a value; it begins a declaration everywhere else.
+    this.OR([{ ALT: () => this.CONSUME(wordToken("model")) }, { ALT: () => this.SUBRULE(this.expression) }]);
   });
 }

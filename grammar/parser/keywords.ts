@@ -94,6 +94,7 @@ export const keywords: readonly Keyword[] = [
   contextual("real", "type", "a real number", "float", "double", "number", "scalar", "f32", "f64"),
   contextual("ratio", "type", "a number from 0 to 1", "fraction", "probability", "percent"),
   contextual("bool", "type", "true or false", "boolean"),
+  contextual("pool", "type", "which entries compete with each other"),
   contextual("sparse", "type", "zero off a support"),
   contextual("blockdiag", "type", "zero off the diagonal blocks"),
   contextual("diag", "type", "zero off the diagonal"),

@@ -16,6 +16,7 @@ export class TypeRules extends ExpressionRules {
   readonly type: Rule = this.RULE("type", () => {
     this.OR([
       { ALT: () => this.SUBRULE(this.numberType) },
+      { ALT: () => this.CONSUME(wordToken("pool")) },
       { ALT: () => this.SUBRULE(this.tensorType) },
       { ALT: () => this.SUBRULE(this.patternType) },
     ]);

@@ -92,6 +92,8 @@ export function typeLayout(type: TypeSyntax): Layout {
   switch (type.kind) {
     case "number-type":
       return type.isConst ? `const ${type.name}` : type.name;
+    case "pool-type":
+      return "pool";
     case "tensor-type":
       return [
         type.frozen ? "frozen " : "",

@@ -123,6 +123,8 @@ export type TypeSyntax =
       readonly isConst: boolean;
       readonly span: Span;
     }
+  /** `pool`: which entries a selection compares, `row`, `matrix`, `group` or `model`. Only in signatures. */
+  | { readonly kind: "pool-type"; readonly span: Span }
   /**
    * `[out, in]`, `frozen [out, in]`, `sparse [out, in] on E`, `blockdiag [n, n] blocks b`, `diag [n]`,
    * `nf4 [out, in] block 64`.

@@ -44,7 +44,10 @@ export function initialState(
   joint: JointValues = createJointValues(),
   cuts: PooledChoices["cuts"] = new Map(),
 ): LayerState {
-  const initial = initialValues(transform, bound, random, { cuts, patterns: pooledAmong(transform, restored) });
+  const initial = initialValues(transform, bound, random, {
+    cuts,
+    patterns: pooledAmong(transform, restored),
+  });
   const symbols = new Map(bound.symbols);
   const patterns = new Map<string, Pattern>();
   const parameters = new Map<string, LayerParameter>();
@@ -93,7 +96,10 @@ export function initialState(
 }
 
 /** Positions that a record brings and that this layer could not choose again by itself. */
-function pooledAmong(transform: TransformManifest, restored: RestoredState | null): PooledChoices["patterns"] {
+function pooledAmong(
+  transform: TransformManifest,
+  restored: RestoredState | null,
+): PooledChoices["patterns"] {
   const pooled = new Set(transform.patterns.flatMap(({ name, pool }) => (pool === null ? [] : [name])));
   return new Map([...(restored?.patterns ?? [])].filter(([name]) => pooled.has(name)));
 }

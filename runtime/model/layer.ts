@@ -233,7 +233,10 @@ function copiedFrozen({ frozen }: LayerState): Record<string, DenseParameter | S
 }
 
 /** Patterns that this layer could not choose again by itself. */
-const chosenTogether = (transform: TransformManifest, { patterns }: LayerState): ReadonlyMap<string, Pattern> => {
+const chosenTogether = (
+  transform: TransformManifest,
+  { patterns }: LayerState,
+): ReadonlyMap<string, Pattern> => {
   const names = patternsToSave(transform);
   return new Map([...patterns].filter(([name]) => names.includes(name)));
 };

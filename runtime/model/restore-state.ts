@@ -12,10 +12,7 @@ import { restoredPattern, type SavedParameters } from "./saved-parameters.ts";
  * A pattern throws, once it is asked for, SpxError SPX8405 when counts or positions do not fit the transform or each
  * other, SPX8407 for positions that are none.
  */
-export function restoreState(
-  transform: TransformManifest,
-  saved: SavedParameters,
-): RestoredState {
+export function restoreState(transform: TransformManifest, saved: SavedParameters): RestoredState {
   const values = new Map<string, Float32Array>();
   const brought = new Map<string, SavedPositions[]>();
   const bring = (pattern: string, owner: string, positions: ArrayLike<number>): void => {

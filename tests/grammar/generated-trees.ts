@@ -184,6 +184,7 @@ const maskPattern = fc
 const supportPattern = { kind: "pattern-type", name: "support", arguments: [], along: null, span } as const;
 const type: fc.Arbitrary<TypeSyntax> = fc.oneof(
   numberType,
+  fc.constant({ kind: "pool-type", span } as const),
   tensorType,
   maskPattern,
   fc.constant(supportPattern),
