@@ -237,7 +237,18 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["row_selector", selectorMeaning("row")],
   ["column_selector", selectorMeaning("column")],
   ["count", countMeaning],
-  ...(["sparse_part", "normal", "uniform", "lstsq", "fourier_cosine", "fourier_sine", "row_sum", "column_sum", "row_norm", "column_norm"] as const).map(
-    (name): [string, Meaning] => [name, recipeMeaning],
-  ),
+  ...(
+    [
+      "sparse_part",
+      "normal",
+      "uniform",
+      "lstsq",
+      "fourier_cosine",
+      "fourier_sine",
+      "row_sum",
+      "column_sum",
+      "row_norm",
+      "column_norm",
+    ] as const
+  ).map((name): [string, Meaning] => [name, recipeMeaning]),
 ]);
