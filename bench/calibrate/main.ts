@@ -19,7 +19,12 @@ import { type MeasuredVariant, measureVariants } from "./measure-variants.ts";
 async function buildCalibration(folder: string): Promise<Manifest> {
   const entry = join(folder, "calibration.spx");
   writeFileSync(entry, calibrationSource);
-  const options = { name: "calibration", runtime: "spx/runtime", keepIr: false, variants: "all" } as const;
+  const options = {
+    name: "calibration",
+    runtime: "spx/runtime",
+    keepIr: false,
+    variants: "covering",
+  } as const;
   const { compilation, artefact } = await compileFile(entry, nodeHost(), options);
   if (artefact === null) throw new Error(renderDiagnostics(compilation.diagnostics, compilation.sources));
   if (artefact.kind === "problem")

@@ -3,10 +3,9 @@
  * which read and write their activations so.
  */
 import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
-import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import { sameDimension } from "../types/dimension.ts";
 import type { Range } from "./activation-parts.ts";
-import type { LinearFactor, Move } from "./linear-factors.ts";
+import type { AppliedSum, AppliedTerm, LinearFactor, Move } from "./linear-factors.ts";
 import { identityPiece } from "./matrix-operand.ts";
 import type { StridePermutation } from "./plan.ts";
 
@@ -126,10 +125,8 @@ export function arrangeStages(factors: readonly LinearFactor[], size: NumberExpr
 
 /** Features that come out of a factor. */
 export const heightOf = (factor: Stage["factor"]): NumberExpression => {
-  if (factor.kind === "sum") return factor.term.rows;
-  return factor.kind === "blocks" && factor.repeated
-    ? multiplyNumbers(factor.piece.rows, factor.blocks)
-    : factor.piece.rows;
+  if (factor.kind === "sum") return factor.sum.rows;
+  return factor.kind === "blocks" ? factor.rows : factor.piece.rows;
 };
 
 /** A step of its own for one permutation. */
@@ -140,3 +137,17 @@ export const permutingStage = (size: NumberExpression, inputPermutation: StrideP
   outputPermutation: null,
   embedding: null,
 });
+
+/** True when a term can share a step: its last stage is one packed matrix, or a sum of such, on the whole output. */
+export function sharesStep({ factors, rows }: Pick<AppliedTerm, "factors" | "rows">): boolean {
+  const last = arrangeStages(factors, rows).at(-1);
+  if (last === undefined || last.outputPermutation !== null || last.embedding !== null) return false;
+  return last.factor.kind === "matrix" || (last.factor.kind === "sum" && !writesRanges(last.factor.sum));
+}
+
+/** True for a sum of which a term writes to a range: its terms cannot share one step. */
+export const writesRanges = ({ terms }: AppliedSum): boolean =>
+  terms.some(({ factors, rows }) => {
+    const last = arrangeStages(factors, rows).at(-1);
+    return last?.embedding !== null || (last.factor.kind === "sum" && writesRanges(last.factor.sum));
+  });

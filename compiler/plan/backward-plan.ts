@@ -17,8 +17,8 @@ import type { CheckedTensor, Derivation } from "../check/checked-module.ts";
 import { sameDimension } from "../types/dimension.ts";
 import { memoryOf } from "./activation-parts.ts";
 import { applyToActivation, writeTarget } from "./build-variant.ts";
-import type { Choices } from "./linear-factors.ts";
-import { identityPiece, type MaskStorage, type MatrixPiece } from "./matrix-operand.ts";
+import type { AppliedSum, AppliedTerm } from "./linear-factors.ts";
+import { identityPiece, type MatrixPiece } from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
 import { over } from "./packed-size.ts";
 import type {
@@ -32,16 +32,28 @@ import type {
 } from "./plan.ts";
 import { createDraft, type Draft } from "./variant-draft.ts";
 
-export interface BackwardDraft extends Omit<BackwardPlan, "cost"> {
+export interface BackwardDraft extends Omit<BackwardPlan, "cost" | "search"> {
   readonly notes: readonly string[];
+}
+
+/** How the transposed weight gives dx, and how each side of a gradient is computed from x or dy. */
+export interface BackwardWays {
+  readonly dx: AppliedSum;
+  readonly sides: ReadonlyMap<Term, AppliedTerm>;
 }
 
 const isOne = (expression: NumberExpression): boolean => sameDimension(expression, number(1));
 
 /** What a side reads; the permutation that acts last is read through. */
-function gradientInput(draft: Draft, { input, term, permutation, offset, stride }: Side): GradientInput {
+function gradientInput(
+  draft: Draft,
+  { input, term, permutation, offset, stride }: Side,
+  sides: BackwardWays["sides"],
+): GradientInput {
+  const way = term === null ? undefined : sides.get(term);
+  if (term !== null && way === undefined) throw new TypeError("a side without a way");
   return {
-    activation: term === null ? input : applyToActivation(draft, term, input),
+    activation: way === undefined ? input : applyToActivation(draft, way, input),
     permutation: permutation === null ? null : { size: permutation.rows, stride: permutation.stride },
     offset,
     stride,
@@ -69,6 +81,7 @@ function positionsOperand(
     rows: leaf.rows,
     columns: leaf.columns,
     structure: { kind: "sparse", count },
+    work: number(0),
     trainable: weight !== null && isTrainable(weight),
     text: `positions of ${name}${transposed ? ".T" : ""}`,
     tensors: [leaf.tensor.name],
@@ -120,6 +133,7 @@ function weightsOperand(weight: Term | null, operands: OperandTable): string | n
     rows,
     columns,
     structure: { kind: "dense" },
+    work: number(0),
     trainable: isTrainable(weight),
     text: printTerm(weight),
     tensors: tensorsOf(weight),
@@ -127,23 +141,34 @@ function weightsOperand(weight: Term | null, operands: OperandTable): string | n
   return operands.operand(piece, { name: "row-major" }, rows, columns).name;
 }
 
-function gradientStep(draft: Draft, gradient: LeafGradient, name: string): GradientStep {
-  const { operands } = draft;
-  const { leaf, copies, scale } = gradient;
-  const slice = leaf.kind === "leaf" ? (leaf.slice ?? 0) : 0;
-  return {
-    kind: "gradient",
-    name,
-    parameter: leaf.tensor.name,
-    start: slice === 0 ? number(0) : multiplyNumbers(number(slice), leaf.rows, leaf.columns),
-    shape: shapeOf(gradient, operands),
-    left: gradientInput(draft, gradient.left),
-    right: gradientInput(draft, gradient.right),
-    copies,
-    scale: isOne(scale)
-      ? null
-      : operands.operand(identityPiece(number(1), scale), { name: "vector" }, number(1), number(1)).name,
-  };
+/** A gradient without what its sides read: the same for every way of computing those. */
+export interface PreparedGradient {
+  readonly step: Omit<GradientStep, "left" | "right">;
+  readonly left: Side;
+  readonly right: Side;
+}
+
+export function prepareGradients(gradients: Gradients, operands: OperandTable): readonly PreparedGradient[] {
+  return gradients.leaves.map((gradient, index) => {
+    const { leaf, copies, scale, left, right } = gradient;
+    const slice = leaf.kind === "leaf" ? (leaf.slice ?? 0) : 0;
+    const unit = number(1);
+    return {
+      left,
+      right,
+      step: {
+        kind: "gradient",
+        name: `gradient${index + 1}`,
+        parameter: leaf.tensor.name,
+        start: slice === 0 ? number(0) : multiplyNumbers(number(slice), leaf.rows, leaf.columns),
+        shape: shapeOf(gradient, operands),
+        copies,
+        scale: isOne(scale)
+          ? null
+          : operands.operand(identityPiece(unit, scale), { name: "vector" }, unit, unit).name,
+      },
+    };
+  });
 }
 
 /** Which steps some gradient follows from. */
@@ -209,29 +234,32 @@ function denseNote({ tensor, text, count, parameters }: Intermediate, gradients:
 
 export function draftBackward(
   gradients: Gradients,
+  prepared: readonly PreparedGradient[],
   tensors: readonly CheckedTensor[],
-  masks: MaskStorage,
+  ways: BackwardWays,
   operands: OperandTable,
 ): BackwardDraft {
   const { transposed } = gradients;
-  const choices: Choices = { layout: "lane-token", masks, kron: "last-factor-first", products: new Set() };
   const given: readonly Activation[] = [
     { name: "x", width: transposed.rows },
     { name: "dy", width: transposed.columns },
     { name: "dx", width: transposed.rows },
   ];
-  const draft = createDraft("dx", given, choices, operands, []);
+  const draft = createDraft("dx", given, "lane-token", operands, []);
   const steps: BackwardStep[] = [];
   const takeSteps = (): void => {
     const known = steps.filter(({ kind }) => kind === "apply").length;
     for (const step of draft.steps.slice(known)) steps.push({ kind: "apply", step, dxOnly: true });
   };
-  gradients.leaves.forEach((gradient, index) => {
-    const step = gradientStep(draft, gradient, `gradient${index + 1}`);
+  for (const { step, left, right } of prepared) {
+    const sides = {
+      left: gradientInput(draft, left, ways.sides),
+      right: gradientInput(draft, right, ways.sides),
+    };
     takeSteps();
-    steps.push(step);
-  });
-  writeTarget(draft, transposed, "dy");
+    steps.push({ ...step, ...sides });
+  }
+  writeTarget(draft, ways.dx, "dy");
   takeSteps();
   const needed = stepsForGradients(steps, draft.activations);
   const intermediates = intermediatesOf(gradients);

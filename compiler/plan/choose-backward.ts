@@ -1,22 +1,28 @@
-/** The backward pass of a plan: masked matrices stored dense or packed, whichever is cheaper at a usual size. */
-import {
-  type NumberExpression,
-  number,
-  symbol,
-  symbolsOf,
-} from "../../runtime/contract/number-expression.ts";
+/**
+ * The backward pass of a plan: of the ways to compute dx and the sides of the gradients (formats, products formed ahead,
+ * terms of a sum formed as one) the cheapest at a usual size.
+ */
+import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import type { Term } from "../algebra/algebra-node.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
-import { type BackwardDraft, draftBackward } from "./backward-plan.ts";
+import { type BackwardDraft, type BackwardWays, draftBackward, prepareGradients } from "./backward-plan.ts";
 import { callCost, costParts, type PricedMachine, type PricedVariant } from "./cost-model.ts";
-import { cheapestAt } from "./envelope.ts";
-import { valuesAt } from "./keep-variants.ts";
+import { type Budget, enumerateSum, enumerateTerm } from "./enumerate-sums.ts";
+import { combinations } from "./formed-ways.ts";
+import type { AppliedSum, AppliedTerm } from "./linear-factors.ts";
 import type { OperandLookup, OperandTable } from "./operand-table.ts";
 import { ceilOver, plus, times } from "./packed-size.ts";
 import type { BackwardPlan, GradientStep, Plan } from "./plan.ts";
+import { createGridEvaluator, valuesAt } from "./price-grid.ts";
 
 /** The size at which storages are compared: a layer of a middling model, a short sequence. */
 const usual = { size: 1024, batch: 128 } as const;
+
+/** Ways of dx, or of one side. */
+const budget: Budget = { most: 24, allows: () => true };
+/** Combinations of the ways of dx and of the sides that are tried one by one. */
+const mostCombined = 64;
 
 /** Operands that a backward pass reads, each once. */
 export function backwardOperands({ steps }: Pick<BackwardPlan, "steps">): readonly string[] {
@@ -58,6 +64,7 @@ type Unpriced = Pick<BackwardPlan, "activations" | "steps">;
 /** Its applied steps, priced like those of a variant. */
 const asVariant = ({ activations, steps }: Unpriced): PricedVariant => ({
   layout: "lane-token",
+  merged: false,
   activations,
   steps: steps.flatMap((step) => (step.kind === "apply" ? [step.step] : [])),
 });
@@ -85,9 +92,45 @@ export function backwardCost(
   return plus(callCost(asVariant(backward), operands, machine), ...own);
 }
 
-function priced(draft: BackwardDraft, operands: OperandTable, machine: PricedMachine): BackwardPlan {
-  const { notes: _, ...backward } = draft;
-  return { ...backward, cost: backwardCost(draft, operands, machine) };
+/** Every choice: one way for dx, one for each side that is more than x or dy. */
+interface WaySpace {
+  readonly dx: readonly AppliedSum[];
+  readonly sides: readonly { readonly term: Term; readonly ways: readonly AppliedTerm[] }[];
+}
+
+function waySpace({ transposed, leaves }: Gradients): WaySpace {
+  const terms = new Set(leaves.flatMap(({ left, right }) => [left.term, right.term]));
+  return {
+    dx: enumerateSum(transposed, budget).sums,
+    sides: [...terms].flatMap((term) => (term === null ? [] : [{ term, ways: enumerateTerm(term, budget) }])),
+  };
+}
+
+/** Positions in the lists of a space: that of dx, then those of the sides. */
+type Choice = readonly number[];
+
+const waysOf = ({ dx, sides }: WaySpace, [first = 0, ...rest]: Choice): BackwardWays => {
+  const sum = dx[first];
+  if (sum === undefined) throw new RangeError("a way that does not exist");
+  const chosen = sides.flatMap(({ term, ways }, index) => {
+    const way = ways[rest[index] ?? 0];
+    return way === undefined ? [] : [[term, way] as const];
+  });
+  return { dx: sum, sides: new Map(chosen) };
+};
+
+/** All choices when they are few; else, from the plainest on, the best way of one list after the other. */
+function cheapestChoice(sizes: readonly number[], priceOf: (choice: Choice) => number): Choice {
+  const plainest: Choice = sizes.map(() => 0);
+  const total = sizes.reduce((product, size) => product * size, 1);
+  const better = (best: Choice, other: Choice): Choice => (priceOf(other) < priceOf(best) ? other : best);
+  const positions = (size: number): number[] => Array.from({ length: size }, (_, at) => at);
+  if (total <= mostCombined) return combinations(sizes.map(positions)).reduce(better, plainest);
+  return sizes.reduce<Choice>(
+    (best, size, list) =>
+      positions(size).reduce<Choice>((found, at) => better(found, best.with(list, at)), best),
+    plainest,
+  );
 }
 
 export function chooseBackward(
@@ -96,20 +139,25 @@ export function chooseBackward(
   operands: OperandTable,
   machine: PricedMachine,
 ): { readonly backward: Plan["backward"]; readonly notes: readonly string[] } {
-  const storages = ["dense", "packed"] as const;
-  const drafts = storages.map((masks) => draftBackward(gradients, transform.tensors, masks, operands));
-  const candidates = drafts.map((draft) => ({
-    backward: priced(draft, operands, machine),
-    notes: draft.notes,
-  }));
-  const symbols = candidates
-    .flatMap(({ backward }) => symbolsOf(backward.cost))
-    .filter((name) => name !== "batch");
-  const values = valuesAt(transform, symbols, usual.size, null);
-  const { backward, notes } = cheapestAt(
-    candidates.map((candidate) => ({ ...candidate, cost: candidate.backward.cost })),
-    values,
-    usual.batch,
-  );
-  return { backward, notes };
+  const space = waySpace(gradients);
+  const prepared = prepareGradients(gradients, operands);
+  const sizes = [space.dx.length, ...space.sides.map(({ ways }) => ways.length)];
+  const prices = createGridEvaluator([
+    new Map(valuesAt(transform, usual.size, null)).set("batch", usual.batch),
+  ]);
+  const drafts = new Map<string, { readonly draft: BackwardDraft; readonly price: number }>();
+  const drafted = (choice: Choice) => {
+    const key = choice.join(",");
+    const known = drafts.get(key);
+    if (known !== undefined) return known;
+    const draft = draftBackward(gradients, prepared, transform.tensors, waysOf(space, choice), operands);
+    const [price = Number.NaN] = prices.valuesOf(backwardCost(draft, operands, machine));
+    const fresh = { draft, price };
+    drafts.set(key, fresh);
+    return fresh;
+  };
+  const best = cheapestChoice(sizes, (choice) => drafted(choice).price);
+  const { notes, ...backward } = drafted(best).draft;
+  const search = { priced: drafts.size, total: sizes.reduce((product, size) => product * size, 1) };
+  return { backward: { ...backward, cost: backwardCost(backward, operands, machine), search }, notes };
 }

@@ -23,11 +23,17 @@ import { candidatePlans } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
 import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
 import { derivedTensors } from "./derived-tensors.ts";
-import { keepVariants, type VariantChoice } from "./keep-variants.ts";
+import {
+  type KeptVariants,
+  keepVariants,
+  type PricedCandidate,
+  type VariantChoice,
+} from "./keep-variants.ts";
 import { planMerge } from "./merge-plan.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
 import type { LevelCosts, MergePlan, Plan, Variant } from "./plan.ts";
+import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
 import type { VariantDraft } from "./variant-draft.ts";
 
 export interface PlanResult {
@@ -70,25 +76,23 @@ function planOf(
   choice: VariantChoice,
   rates: RateTable,
 ): Plan {
-  const operands = createOperandTable();
-  const { drafts, rejected, notes } = candidatePlans(graph.root, operands, graph.rules ?? []);
-  const reference = mergeSource(drafts, operands);
-  const merge = planMerge(reference, operands);
   const machines = machinesOf(rates);
-  const priced = drafts.map((draft) =>
-    priceVariant(draft, operands, machines, (machine) => mergeCost(merge, reference, operands, machine)),
+  const widest = widestMachine(rates);
+  const operands = createOperandTable();
+  const { drafts, total, notes } = candidatePlans(graph.root, operands, graph.rules ?? []);
+  const reference = mergeSource(drafts, operands, transform, widest);
+  const merge = planMerge(reference, operands);
+  const merging = new Map(
+    machines.map((machine) => [machine, mergeCost(merge, reference, operands, machine)]),
   );
-  const { kept, dropped } = keepVariants(priced, reference.name, transform, choice);
+  const candidates = priceCandidates(drafts, operands, merging, transform);
+  const required = merge.method === "identity" ? [merge.variant] : [];
+  const { kept, rejected } = keepFitting(candidates, required, choice, operands);
   const used = operandsOf(kept);
   // What only a merged variant reads is the weight itself; the kernels that merge make it faster than packing could.
   const merged = operandsOf(kept.filter((variant) => variant.merged));
   for (const name of mergeOperands(merge)) used.add(name);
-  const { backward, notes: backwardNotes } = chooseBackward(
-    gradients,
-    transform,
-    operands,
-    widestMachine(rates),
-  );
+  const { backward, notes: backwardNotes } = chooseBackward(gradients, transform, operands, widest);
   for (const name of backwardOperands(backward)) used.add(name);
   const read = operands.all().filter(({ name }) => used.has(name));
   return {
@@ -106,14 +110,9 @@ function planOf(
     merge,
     backward,
     rates: identityOf(rates),
-    rejected: [...rejected, ...dropped],
+    search: { priced: drafts.length, total, points: candidates[0]?.prices.length ?? 0, rejected },
     notes: [
-      ...new Set([
-        ...notes,
-        ...drafts.flatMap((draft) => draft.notes),
-        ...backwardNotes,
-        ...quantizationNotes(graph.tensors),
-      ]),
+      ...new Set([...notes, ...notesOf(drafts, kept), ...backwardNotes, ...quantizationNotes(graph.tensors)]),
     ],
     specializations: specializationsOf(graph.root, transform),
   };
@@ -130,15 +129,36 @@ const quantizationNotes = (tensors: AlgebraGraph["tensors"]): string[] =>
     ];
   });
 
-const operandsOf = (variants: readonly Variant[]): Set<string> =>
+/** Of candidates that get no kernels nobody needs to know which formats they would have refused. */
+function notesOf(drafts: readonly VariantDraft[], kept: readonly Variant[]): readonly string[] {
+  const names = new Set(kept.map(({ name }) => name));
+  return drafts.filter(({ name }) => names.has(name)).flatMap(({ notes }) => notes);
+}
+
+const operandsOf = (variants: readonly Pick<Variant, "steps">[]): Set<string> =>
   new Set(variants.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))));
 
-/** The lane = output variant that the dense weight is formed from, if possible one whose operands suffice. */
-function mergeSource(drafts: readonly VariantDraft[], operands: OperandTable): VariantDraft {
-  const usable = drafts.filter(({ layout, merged }) => layout === "lane-output" && !merged);
-  const [first] = usable;
+/** The size at which ways to merge are compared: a layer of a middling model. */
+const usualSize = 1024;
+
+/** The lane = output variant that the dense weight is formed from: the one that forms it fastest at a usual size. */
+function mergeSource(
+  drafts: readonly VariantDraft[],
+  operands: OperandTable,
+  transform: CheckedTransform,
+  machine: PricedMachine,
+): VariantDraft {
+  const usual = createGridEvaluator([valuesAt(transform, usualSize, null)]);
+  const priced = drafts
+    .filter(({ layout, merged }) => layout === "lane-output" && !merged)
+    .map((draft) => {
+      const cost = mergeCost(planMerge(draft, operands), draft, operands, machine);
+      const [price = Number.NaN] = usual.valuesOf(cost);
+      return { draft, price };
+    });
+  const [first, ...rest] = priced;
   if (first === undefined) throw new TypeError("no separate variant with a lane an output");
-  return usable.find((draft) => planMerge(draft, operands).method === "kernel") ?? first;
+  return rest.reduce((best, other) => (other.price < best.price ? other : best), first).draft;
 }
 
 const mergeOperands = (merge: MergePlan): readonly string[] =>
@@ -146,23 +166,53 @@ const mergeOperands = (merge: MergePlan): readonly string[] =>
     ? []
     : merge.terms.flatMap((term) => (term.kind === "operand" ? [term.operand] : [term.left, term.right]));
 
-function priceVariant(
-  draft: VariantDraft,
+/** Each draft with its costs, and its prices on the grid of the transform, level after level. */
+function priceCandidates(
+  drafts: readonly VariantDraft[],
   operands: OperandTable,
-  machines: readonly PricedMachine[],
-  merging: (machine: PricedMachine) => NumberExpression,
-): Variant {
-  const { notes: _, ...variant } = draft;
-  const priceOn = (machine: PricedMachine): NumberExpression => {
-    const call = callCost(draft, operands, machine);
-    return draft.merged ? plus(call, merging(machine)) : call;
-  };
-  const costs = Object.fromEntries(
-    machines.map((machine) => [machine.target.name, priceOn(machine)]),
-  ) as LevelCosts;
-  const [widest] = machines;
+  merging: ReadonlyMap<PricedMachine, NumberExpression>,
+  transform: CheckedTransform,
+): readonly PricedCandidate[] {
+  const grid = createGridEvaluator(gridOf(transform));
+  const [widest] = merging.keys();
   if (widest === undefined) throw new TypeError("no levels");
-  return { ...variant, cost: costs[widest.target.name], costs };
+  return drafts.map((draft) => {
+    const { notes: _, ...variant } = draft;
+    const costs = Object.fromEntries(
+      [...merging].map(([machine, merged]) => {
+        const call = callCost(draft, operands, machine);
+        return [machine.target.name, draft.merged ? plus(call, merged) : call];
+      }),
+    ) as LevelCosts;
+    // Levels are points of the grid, too: what wins on one of them stays.
+    const prices = Object.values(costs).map(grid.valuesOf);
+    return {
+      variant: { ...variant, cost: costs[widest.target.name], costs },
+      prices: Float64Array.from(prices.flatMap((values) => [...values])),
+    };
+  });
+}
+
+/** The variants that get kernels, among them one that no dimension is too wide for, if there is one. */
+function keepFitting(
+  candidates: readonly PricedCandidate[],
+  required: readonly string[],
+  choice: VariantChoice,
+  operands: OperandTable,
+): KeptVariants {
+  const isNarrow = (variant: Variant): boolean =>
+    [...operandsOf([variant])].some((name) => operands.find(name).format.name === "csr");
+  const found = keepVariants(candidates, new Set(required), choice, operands);
+  if (!found.kept.every(isNarrow)) return found;
+  const [first, ...rest] = candidates
+    .filter(({ variant }) => !isNarrow(variant))
+    .map(({ variant, prices }) => ({
+      name: variant.name,
+      price: prices.reduce((sum, price) => sum + Math.log(price), 0),
+    }));
+  if (first === undefined) return found;
+  const { name } = rest.reduce((best, other) => (other.price < best.price ? other : best), first);
+  return keepVariants(candidates, new Set([...required, name]), choice, operands);
 }
 
 /** Inner dimensions of products that an integer argument with a known default names, e.g. r of B: [out, r]. */

@@ -4,8 +4,13 @@
  * tiles; the bytes of the operands from where they lie. Linear in the rates: `spxc calibrate` fits them to times by
  * pricing with one rate at a time.
  */
-import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
-import { callsPerStep } from "../targets/cpu-rates.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  printNumber,
+} from "../../runtime/contract/number-expression.ts";
+import { callsPerStep, formingNanoseconds } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
 import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded, substitute } from "../types/fold-number.ts";
@@ -15,7 +20,7 @@ import type { MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";
 import { type StepGeometry, stepGeometry } from "./tile-geometry.ts";
 
 /** What a price depends on. */
-export type PricedVariant = Pick<Variant, "layout" | "activations" | "steps">;
+export type PricedVariant = Pick<Variant, "layout" | "activations" | "steps" | "merged">;
 
 /** A level with its rates and the threads that share the work. */
 export interface PricedMachine {
@@ -84,7 +89,28 @@ function termCost(
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
   variant.activations.find(({ name }) => name === activation)?.width ?? number(0);
 
+/** Prices of steps by operand table and rates: candidates share their steps, and equal objects are evaluated once. */
+const knownSteps = new WeakMap<OperandLookup, WeakMap<LevelRates, Map<string, NumberExpression>>>();
+
 function stepCost(
+  step: Step,
+  variant: PricedVariant,
+  operands: OperandLookup,
+  machine: PricedMachine,
+): NumberExpression {
+  const tables = knownSteps.get(operands) ?? new WeakMap<LevelRates, Map<string, NumberExpression>>();
+  knownSteps.set(operands, tables);
+  const known = tables.get(machine.rates) ?? new Map<string, NumberExpression>();
+  tables.set(machine.rates, known);
+  const what = step.terms.map(({ atom, operand }) => `${atom} ${operand}`).join(" + ");
+  const how = `${step.outputPermutation !== null} ${step.accumulate} ${machine.threads} ${machine.target.name}`;
+  const key = `${what} ${variant.layout} ${printNumber(widthOf(variant, step.output))} ${how}`;
+  const price = known.get(key) ?? freshStepCost(step, variant, operands, machine);
+  known.set(key, price);
+  return price;
+}
+
+function freshStepCost(
   step: Step,
   variant: PricedVariant,
   operands: OperandLookup,
@@ -164,6 +190,12 @@ function limitCost(operand: Operand): NumberExpression | null {
   return widest === null ? null : times(apply(">", operand.columns, number(widest)), number(1e15));
 }
 
+/** Share of one call in computing an operand whose tensors changed; what the merge fills is priced by `mergeCost`. */
+export const formingCost = ({ stage, production, work }: Operand): NumberExpression =>
+  stage === "load" || production === "merge"
+    ? number(0)
+    : times(work, number(formingNanoseconds / callsPerStep));
+
 /** Nanoseconds by cause; all read `batch`. */
 export interface CostParts {
   /** Entering the kernel. */
@@ -173,6 +205,8 @@ export interface CostParts {
   readonly transposing: NumberExpression;
   /** One for each step, in order. */
   readonly steps: readonly NumberExpression[];
+  /** Computing operands outside of kernels after a step of training, divided by the calls that share it. */
+  readonly forming: NumberExpression;
   /** 0, or a price that excludes the variant because a format's index is too narrow. */
   readonly limits: NumberExpression;
 }
@@ -194,6 +228,7 @@ export function costParts(
     reading: readingCost(variant, operands, machine),
     transposing: times(padded, edges, number(calls.transposeNanoseconds)),
     steps: variant.steps.map((step) => stepCost(step, variant, operands, machine)),
+    forming: variant.merged ? number(0) : plus(...operandsOf(variant, operands).map(formingCost)),
     limits: plus(...operandsOf(variant, operands).flatMap((operand) => limitCost(operand) ?? [])),
   };
 }
@@ -204,8 +239,8 @@ export function callCost(
   operands: OperandLookup,
   machine: PricedMachine,
 ): NumberExpression {
-  const { call, reading, transposing, steps, limits } = costParts(variant, operands, machine);
-  return plus(call, reading, transposing, ...steps, limits);
+  const { call, reading, transposing, steps, forming, limits } = costParts(variant, operands, machine);
+  return plus(call, reading, transposing, ...steps, forming, limits);
 }
 
 /** Nanoseconds of forming the dense weight once, divided by the calls that share it. */
@@ -228,11 +263,13 @@ export function mergeCost(
   const scatter = number(rates.calls.mergeScatterNanoseconds / threads);
   const parts = plan.terms.map((term) => {
     if (term.kind === "operand") {
+      const operand = operands.find(term.operand);
       const each = term.atom === "dense" ? multiply : scatter;
-      return times(walkedValues(operands.find(term.operand), number(16)), each);
+      return plus(times(walkedValues(operand, number(16)), each), formingCost(operand));
     }
     const [left, right] = [operands.find(term.left), operands.find(term.right)];
-    return times(paddedRows(left.rows, number(16)), left.columns, right.columns, multiply);
+    const product = times(paddedRows(left.rows, number(16)), left.columns, right.columns, multiply);
+    return plus(product, formingCost(left), formingCost(right));
   });
   const written = times(bytes, byteNanoseconds(bytes, machine));
   return times(share, plus(number(rates.calls.callNanoseconds), written, ...parts));

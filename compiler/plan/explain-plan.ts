@@ -14,11 +14,13 @@ import { costParts, operandsOf, type PricedMachine, widestMachine } from "./cost
 import { costAt, lowerEnvelope } from "./envelope.ts";
 import { type ExplainedBackward, explainBackward } from "./explain-backward.ts";
 import { type ExplainedOperand, type ExplainedStep, explainOperand } from "./explain-operand.ts";
+import { type ExplainedSearch, explainSearch, printExplainedSearch } from "./explain-search.ts";
 import { describeEstimates, withEstimates } from "./measured-counts.ts";
 import { lookupIn } from "./operand-table.ts";
 import type { Plan, Variant } from "./plan.ts";
 import { printIntermediate } from "./print-backward.ts";
 import { printMerge } from "./print-plan.ts";
+import { printBytes, printCount, printTime } from "./print-quantities.ts";
 import { printStep } from "./print-step.ts";
 
 export interface RejectedVariant {
@@ -66,11 +68,12 @@ export interface Explanation {
     readonly reason: string;
     readonly holds: boolean;
   }[];
-  readonly leftOut: Plan["rejected"];
+  /** What was priced; the nearest candidates without kernels. */
+  readonly search: ExplainedSearch;
   readonly notes: readonly string[];
 }
 
-type Part = "reading operands" | "transposing" | "steps" | "merging" | "format limits";
+type Part = "reading operands" | "transposing" | "steps" | "forming" | "merging" | "format limits";
 
 /** Nanoseconds by cause at one batch. */
 function parts(
@@ -84,17 +87,19 @@ function parts(
   const at = (expression: NumberExpression): number => costAt(expression, values, batch);
   const each = cost.steps.map(at);
   const steps = each.reduce((sum, value) => sum + value, 0);
-  const [call, reading, transposing, limits] = [
+  const [call, reading, transposing, forming, limits] = [
     at(cost.call),
     at(cost.reading),
     at(cost.transposing),
+    at(cost.forming),
     at(cost.limits),
   ];
-  const merging = Math.max(0, at(variant.cost) - call - reading - transposing - steps - limits);
+  const merging = Math.max(0, at(variant.cost) - call - reading - transposing - steps - forming - limits);
   return {
     "reading operands": reading,
     transposing,
     steps,
+    forming,
     merging: variant.merged ? merging : 0,
     "format limits": limits,
     each,
@@ -113,7 +118,14 @@ function deciding(
     parts(chosen, plan, values, batch, machine),
     parts(other, plan, values, batch, machine),
   ];
-  const names: readonly Part[] = ["steps", "reading operands", "transposing", "merging", "format limits"];
+  const names: readonly Part[] = [
+    "steps",
+    "reading operands",
+    "transposing",
+    "forming",
+    "merging",
+    "format limits",
+  ];
   const [first = "steps", ...rest] = names;
   const most = rest.reduce(
     (best, name) => (theirs[name] - ours[name] > theirs[best] - ours[best] ? name : best),
@@ -198,30 +210,14 @@ export function explainPlan(
       reason,
       holds: at(condition) !== 0,
     })),
-    leftOut: plan.rejected,
+    search: explainSearch(plan, values, machine.target.name),
     notes: [...plan.notes, ...describeEstimates(transform, given)],
   };
-}
-
-/** `750 ns`, `12.3 us`, `4.56 ms`. */
-export function printTime(nanoseconds: number): string {
-  if (nanoseconds < 1000) return `${nanoseconds.toFixed(0)} ns`;
-  return nanoseconds < 1e6 ? `${(nanoseconds / 1e3).toFixed(1)} us` : `${(nanoseconds / 1e6).toFixed(2)} ms`;
-}
-
-function printBytes(bytes: number): string {
-  if (bytes < 1024) return `${bytes} B`;
-  return bytes < 1024 * 1024
-    ? `${(bytes / 1024).toFixed(1)} KiB`
-    : `${(bytes / (1024 * 1024)).toFixed(1)} MiB`;
 }
 
 /** The variants with the prices of one level. */
 const variantsOn = ({ variants }: Plan, { target }: PricedMachine): readonly Variant[] =>
   variants.map((variant) => ({ ...variant, cost: variant.costs[target.name] }));
-
-const printCount = (count: number): string =>
-  count < 1e4 ? String(count) : count < 1e6 ? `${(count / 1e3).toFixed(1)}k` : `${(count / 1e6).toFixed(2)}M`;
 
 const printRange = ({ from, to }: ExplainedInterval): string =>
   to === null ? `${from} and more` : from === to ? `${from}` : `${from} to ${to}`;
@@ -298,7 +294,7 @@ export function printExplanation(explanation: Explanation): string {
       ({ text, reason, holds }) =>
         `checked at load: ${text} (${reason})${holds ? "" : ", fails at these sizes"}`,
     ),
-    ...explanation.leftOut.map(({ form, reason }) => `left out: ${form} (${reason})`),
+    printExplainedSearch(explanation.search),
     ...explanation.notes.map((note) => `note: ${note}`),
     `rules: ${[...new Set(explanation.intervals.flatMap(({ rules }) => rules))].join(", ") || "none"}`,
     "",

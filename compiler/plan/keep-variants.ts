@@ -2,14 +2,14 @@
  * Which priced candidates get kernels: a small set that is near the cheapest everywhere on a grid of sizes, batches and
  * arguments, with what the merge needs. Machine code is what a build waits for, so the others are recorded, not built.
  */
-import { evaluateNumber, type SymbolValues, symbolsOf } from "../../runtime/contract/number-expression.ts";
-import type { CheckedTransform } from "../check/checked-module.ts";
-import { costAt } from "./envelope.ts";
-import { isMeasured, symbolsOfEstimates, withEstimates } from "./measured-counts.ts";
-import type { Plan, Variant } from "./plan.ts";
+import type { OperandLookup } from "./operand-table.ts";
+import type { RejectedCandidate, Variant } from "./plan.ts";
 
-/** `winning`: the ones that a build keeps. `all`: every candidate, for measuring them against their prices. */
-export type VariantChoice = "winning" | "all";
+/**
+ * `winning`: the ones that a build keeps. `covering`: enough to have every atom in every format and layout, for running
+ * and measuring machine code. `all`: every candidate, to compare them with what the weight means.
+ */
+export type VariantChoice = "winning" | "covering" | "all";
 
 /** Beyond this many the ones that are missed least are left out. */
 const mostVariants = 6;
@@ -17,94 +17,59 @@ const mostVariants = 6;
 /** A candidate whose absence costs less than this factor anywhere on the grid is not worth its machine code. */
 const mostLoss = 1.05;
 
-const sizes = [256, 768, 2048, 4096] as const;
-const batches = [1, 2, 4, 8, 16, 32, 64, 256, 1024] as const;
-/** Values of a `ratio` argument beside its default. */
-const ratios = [0.05, 0.2, 0.8] as const;
-
-/** One point of the grid: symbols and batch. */
-interface GridPoint {
-  readonly values: SymbolValues;
-  readonly batch: number;
-}
-
-/** Dimensions are `size`; arguments have their defaults, ratios the given value instead if there is one. */
-export function valuesAt(
-  transform: CheckedTransform,
-  symbols: readonly string[],
-  size: number,
-  ratio: number | null,
-): SymbolValues {
-  const values = new Map<string, number>();
-  for (const name of [...symbols, ...symbolsOfEstimates(transform)])
-    if (!isMeasured(transform, name) && !transform.arguments.some((argument) => argument.name === name))
-      values.set(name, size);
-  for (const argument of transform.arguments) {
-    if (argument.kind !== "number") continue;
-    const fallback = { int: 16, real: 1, ratio: 0.5, bool: 0 }[argument.type];
-    const { defaultValue } = argument;
-    const readable = defaultValue !== null && symbolsOf(defaultValue).every((name) => values.has(name));
-    const ordinary = readable && defaultValue !== null ? evaluateNumber(defaultValue, values) : fallback;
-    values.set(argument.name, argument.type === "ratio" && ratio !== null ? ratio : ordinary);
-  }
-  return withEstimates(transform, values);
-}
-
-function gridOf(variants: readonly Variant[], transform: CheckedTransform): readonly GridPoint[] {
-  const symbols = [...new Set(variants.flatMap(({ cost }) => symbolsOf(cost)))].filter(
-    (name) => name !== "batch",
-  );
-  const hasRatio = transform.arguments.some(
-    (argument) => argument.kind === "number" && argument.type === "ratio",
-  );
-  const tried = hasRatio ? [null, ...ratios] : [null];
-  return sizes.flatMap((size) =>
-    tried.flatMap((ratio) => {
-      const values = valuesAt(transform, symbols, size, ratio);
-      return batches.map((batch) => ({ values, batch }));
-    }),
-  );
-}
-
 /** Prices of one candidate, a number for each point of the grid. */
-interface PricedCandidate {
+export interface PricedCandidate {
   readonly variant: Variant;
-  readonly prices: readonly number[];
+  readonly prices: Float64Array;
+}
+
+export interface KeptVariants {
+  /** In the order of the candidates. */
+  readonly kept: readonly Variant[];
+  /** The nearest first. */
+  readonly rejected: readonly RejectedCandidate[];
 }
 
 /** Price of the best of `kept` over that of the best of all, at the point where it is largest. */
-function worstRatio(kept: readonly PricedCandidate[], least: readonly number[]): number {
-  const ratios = least.map(
-    (best, point) => Math.min(...kept.map(({ prices }) => prices[point] ?? best)) / best,
-  );
-  return Math.max(1, ...ratios);
+function worstRatio(kept: readonly PricedCandidate[], least: Float64Array): number {
+  return least.reduce((worst, best, point) => {
+    const cheapest = kept.reduce(
+      (price, { prices }) => Math.min(price, prices[point] ?? price),
+      Number.POSITIVE_INFINITY,
+    );
+    return Math.max(worst, cheapest / best);
+  }, 1);
 }
 
-/** `required` is the variant that the merge goes through. The order of `variants` stays. */
-export function keepVariants(
-  variants: readonly Variant[],
-  required: string,
-  transform: CheckedTransform,
-  choice: VariantChoice,
-): { readonly kept: readonly Variant[]; readonly dropped: Plan["rejected"] } {
-  if (choice === "all") return { kept: variants, dropped: [] };
-  const grid = gridOf(variants, transform);
-  const candidates = variants.map((variant): PricedCandidate => {
-    // Levels are points of the grid, too: what wins on one of them stays.
-    const prices = Object.values(variant.costs).flatMap((cost) =>
-      grid.map(({ values, batch }) => costAt(cost, values, batch)),
-    );
-    return { variant, prices };
+/** The first of the cheapest candidates at each point. */
+function winnersOf(candidates: readonly PricedCandidate[], least: Float64Array): readonly PricedCandidate[] {
+  const winning = new Set<PricedCandidate>();
+  least.forEach((best, point) => {
+    const winner = candidates.find(({ prices }) => prices[point] === best);
+    if (winner !== undefined) winning.add(winner);
   });
-  const least = (candidates[0]?.prices ?? []).map((_, point) =>
-    Math.min(...candidates.map(({ prices }) => prices[point] ?? Number.NaN)),
+  return candidates.filter((candidate) => winning.has(candidate));
+}
+
+const leastOf = (candidates: readonly PricedCandidate[]): Float64Array =>
+  Float64Array.from({ length: candidates[0]?.prices.length ?? 0 }, (_, point) =>
+    candidates.reduce(
+      (least, { prices }) => Math.min(least, prices[point] ?? least),
+      Number.POSITIVE_INFINITY,
+    ),
   );
-  let kept: readonly PricedCandidate[] = candidates;
-  const dropped: Plan["rejected"][number][] = [];
+
+/** The smallest set that a greedy search finds; `required` stays. */
+function fewEnough(
+  candidates: readonly PricedCandidate[],
+  least: Float64Array,
+  required: ReadonlySet<string>,
+): readonly PricedCandidate[] {
+  let kept = candidates;
   for (;;) {
     // The one that is missed least goes first; of equal ones the later, because the plainest come first.
     const [next] = kept
-      .filter(({ variant }) => variant.name !== required)
+      .filter(({ variant }) => !required.has(variant.name))
       .map((candidate) => ({
         candidate,
         ratio: worstRatio(
@@ -114,21 +79,73 @@ export function keepVariants(
       }))
       .reverse()
       .sort((a, b) => a.ratio - b.ratio);
-    if (next === undefined || (next.ratio > mostLoss && kept.length <= mostVariants)) break;
-    const { variant } = next.candidate;
+    if (next === undefined || kept.length === 1 || (next.ratio > mostLoss && kept.length <= mostVariants))
+      return kept;
     kept = kept.filter((other) => other !== next.candidate);
-    dropped.push({
-      form: `${variant.name}: ${variant.form}`,
-      reason: reasonOf(next.candidate, least, next.ratio),
-    });
   }
-  return { kept: kept.map(({ variant }) => variant), dropped };
 }
 
-function reasonOf({ prices }: PricedCandidate, least: readonly number[], ratio: number): string {
-  const nearest = Math.min(...prices.map((price, point) => price / (least[point] ?? price)));
-  const points = `${prices.length} sampled sizes, batches and arguments`;
-  return nearest > 1
-    ? `never the cheapest at ${points}; at best ${nearest.toFixed(2)} times the cheapest`
-    : `what is kept costs at most ${ratio.toFixed(2)} times the cheapest at ${points}`;
+/** Candidates that bring an atom in a format, a layout, a permutation or a forming that none before them had. */
+function coveringOf(
+  candidates: readonly PricedCandidate[],
+  operands: OperandLookup,
+): readonly PricedCandidate[] {
+  const seen = new Set<string>();
+  return candidates.filter(({ variant }) => {
+    const traits = variant.steps.flatMap((step) =>
+      step.terms.map((term) => {
+        const { format, stage, work } = operands.find(term.operand);
+        const moves = [step.outputPermutation, term.inputPermutation].map((moved) => moved !== null);
+        const formed = work.kind !== "number" || work.value > 0 ? `formed at ${stage}` : "";
+        return [variant.layout, variant.merged, format.name, step.accumulate, ...moves, formed].join(" ");
+      }),
+    );
+    const isNew = traits.some((trait) => !seen.has(trait));
+    for (const trait of traits) seen.add(trait);
+    return isNew;
+  });
+}
+
+/** `required`: the variant that the merge goes through, if any, and those that fit where the cheapest do not. */
+export function keepVariants(
+  candidates: readonly PricedCandidate[],
+  required: ReadonlySet<string>,
+  choice: VariantChoice,
+  operands: OperandLookup,
+): KeptVariants {
+  if (choice === "all") return { kept: candidates.map(({ variant }) => variant), rejected: [] };
+  const least = leastOf(candidates);
+  const winners = new Set(winnersOf(candidates, least));
+  const first = candidates.filter(
+    (candidate) => winners.has(candidate) || required.has(candidate.variant.name),
+  );
+  const few = choice === "covering" ? coveringOf(candidates, operands) : fewEnough(first, least, required);
+  const chosen = new Set(choice === "covering" ? [...few, ...fewEnough(first, least, required)] : few);
+  const loss = worstRatio([...chosen], least);
+  const rejected = candidates
+    .filter((candidate) => !chosen.has(candidate))
+    .map((candidate) => rejection(candidate, least, loss))
+    .sort((a, b) => a.nearest - b.nearest);
+  return {
+    kept: candidates.filter((candidate) => chosen.has(candidate)).map(({ variant }) => variant),
+    rejected,
+  };
+}
+
+function rejection(
+  { variant, prices }: PricedCandidate,
+  least: Float64Array,
+  loss: number,
+): RejectedCandidate {
+  const nearest = prices.reduce(
+    (ratio, price, point) => Math.min(ratio, price / (least[point] ?? price)),
+    Number.POSITIVE_INFINITY,
+  );
+  const { name, form, cost, costs, rules } = variant;
+  const points = `${prices.length} sampled sizes, batches, arguments and levels`;
+  const reason =
+    nearest > 1
+      ? `never the cheapest at ${points}; at best ${nearest.toFixed(2)} times the cheapest`
+      : `what is kept costs at most ${loss.toFixed(2)} times the cheapest at ${points}`;
+  return { name, form, cost, costs, nearest, reason, rules };
 }

@@ -1,20 +1,21 @@
-/** Matrices that a kernel reads as one packed operand: their source, zeros, stage; and the format each layout packs them in. */
+/** Matrices that a kernel reads as one packed operand: their source, zeros, stage and the work of forming them. */
 
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
-import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { number } from "../../runtime/contract/number-expression.ts";
+import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printFactor, printTerm } from "../algebra/print-algebra.ts";
-import { isTrainable, type ZeroStructure, zeroStructure } from "../algebra/structure.ts";
+import { isTrainable } from "../algebra/structure.ts";
 import { sourceOf, tensorsOf } from "../algebra/term-source.ts";
-import type { Layout, StepTerm } from "./plan.ts";
+import { productOf, sumWork, type WorkedMatrix, workedTerm } from "./forming-work.ts";
+import { plus, times } from "./packed-size.ts";
+import { kronStructure, type PieceStructure, sumStructure } from "./piece-structure.ts";
 
 /** A matrix that is formed before kernels run. */
-export interface MatrixPiece {
+export interface MatrixPiece extends WorkedMatrix {
   readonly source: MatrixSource;
-  readonly rows: NumberExpression;
-  readonly columns: NumberExpression;
-  readonly structure: ZeroStructure;
+  readonly structure: PieceStructure;
   readonly trainable: boolean;
   /** As the language writes it. */
   readonly text: string;
@@ -23,10 +24,8 @@ export interface MatrixPiece {
 }
 
 export const pieceOf = (term: Term): MatrixPiece => ({
+  ...workedTerm(term),
   source: sourceOf(term),
-  rows: term.rows,
-  columns: term.columns,
-  structure: zeroStructure(term),
   trainable: isTrainable(term),
   text: printTerm(term),
   tensors: tensorsOf(term),
@@ -42,7 +41,8 @@ export const identityPiece = (
     source: factor === null ? identity : { kind: "scale", factor, of: identity },
     rows: size,
     columns: size,
-    structure: { kind: "dense" },
+    structure: { kind: "diagonal" },
+    work: number(0),
     trainable: false,
     text: factor === null ? "I" : `${printFactor(factor)} * I`,
     tensors: [],
@@ -67,80 +67,43 @@ export function scalePiece(piece: MatrixPiece, factor: NumberExpression | null):
   return { ...piece, source, text: `${printFactor(factor)} * ${enclose(piece.text)}` };
 }
 
-const combine = (
-  pieces: readonly [MatrixPiece, ...MatrixPiece[]],
-  source: MatrixSource,
-  text: string,
-): MatrixPiece => ({
+type Pieces = readonly [MatrixPiece, ...MatrixPiece[]];
+
+const combine = (pieces: Pieces, formed: WorkedMatrix, source: MatrixSource, text: string): MatrixPiece => ({
+  ...formed,
   source,
   text,
-  rows: pieces[0].rows,
-  columns: (pieces.at(-1) ?? pieces[0]).columns,
-  structure: { kind: "dense" },
   trainable: pieces.some(({ trainable }) => trainable),
   tensors: [...new Set(pieces.flatMap(({ tensors }) => tensors))],
 });
 
-/** Several pieces of one shape added into a dense one. */
-export const addPieces = (pieces: readonly [MatrixPiece, ...MatrixPiece[]]): MatrixPiece =>
-  combine(
-    pieces,
-    { kind: "sum", terms: pieces.map(({ source }) => source) },
-    pieces.map(({ text }) => text).join(" + "),
-  );
-
-/** Adjacent factors multiplied into a dense piece. */
-export const multiplyPieces = (pieces: readonly [MatrixPiece, ...MatrixPiece[]]): MatrixPiece =>
-  combine(
-    pieces,
-    { kind: "product", factors: pieces.map(({ source }) => source) },
-    pieces.map(({ text }) => enclose(text)).join(" @ "),
-  );
-
-/** How masked matrices are stored: with their zeros in dense panels, or packed by their pattern. */
-export type MaskStorage = "dense" | "packed";
-
-export interface FormatChoice {
-  readonly atom: StepTerm["atom"];
-  readonly format: OperandFormat;
-  /** Why a nearer format was refused; null when the choice is the natural one. */
-  readonly note: string | null;
+/** Several pieces of one shape added into one. */
+export function addPieces(pieces: Pieces): MatrixPiece {
+  const { rows, columns } = pieces[0];
+  const formed = { rows, columns, structure: sumStructure(pieces), work: sumWork(pieces) };
+  const source: MatrixSource = { kind: "sum", terms: pieces.map((piece) => piece.source) };
+  return combine(pieces, formed, source, pieces.map(({ text }) => text).join(" + "));
 }
 
-const sparseChoice = (layout: Layout, note: string | null): FormatChoice => ({
-  atom: "sparse",
-  format: { name: layout === "lane-output" ? "window-ell" : "csr" },
-  note,
-});
+/** Adjacent factors multiplied into one piece. */
+export function multiplyPieces(pieces: Pieces): MatrixPiece {
+  const { rows, columns, structure, work } = productOf(pieces);
+  const source: MatrixSource = { kind: "product", factors: pieces.map((piece) => piece.source) };
+  const text = pieces.map((piece) => enclose(piece.text)).join(" @ ");
+  return combine(pieces, { rows, columns, structure, work }, source, text);
+}
 
-/** The format for a zero structure in a layout. */
-export function chooseFormat(structure: ZeroStructure, layout: Layout, masks: MaskStorage): FormatChoice {
-  const dense: FormatChoice = { atom: "dense", format: { name: "panel16" }, note: null };
-  if (structure.kind === "dense") return dense;
-  if (structure.kind === "sparse") return sparseChoice(layout, null);
-  if (masks === "dense") return dense;
-  if (structure.kind === "masked") return sparseChoice(layout, null);
-  if (structure.kind === "block") {
-    const { height, width } = structure;
-    return layout === "lane-token"
-      ? { atom: "block", format: { name: "block-strips", height, width }, note: null }
-      : sparseChoice(
-          layout,
-          `blocks of ${height} x ${width} run as unstructured entries when a lane is an output`,
-        );
-  }
-  const { n, m } = structure;
-  if (structure.axis === "output")
-    return sparseChoice(layout, `${n}:${m} along the output runs as unstructured entries`);
-  if (layout === "lane-output") {
-    return m <= 16
-      ? { atom: "nm", format: { name: "nm-lanes", n, m }, note: null }
-      : sparseChoice(
-          layout,
-          `${n}:${m} has groups wider than 16 inputs and runs as unstructured entries when a lane is an output`,
-        );
-  }
-  return m <= 256
-    ? { atom: "nm", format: { name: "nm-rows", n, m }, note: null }
-    : sparseChoice(layout, `${n}:${m} has groups wider than 256 inputs and runs as unstructured entries`);
+/** Adjacent Kronecker factors as one piece. */
+export function kronPieces(pieces: Pieces): MatrixPiece {
+  const [first, ...rest] = pieces;
+  const formed = rest.reduce<WorkedMatrix>((left, right) => {
+    const [rows, columns] = [
+      multiplyNumbers(left.rows, right.rows),
+      multiplyNumbers(left.columns, right.columns),
+    ];
+    const work = plus(left.work, right.work, times(rows, columns));
+    return { rows, columns, structure: kronStructure(left, right), work };
+  }, first);
+  const source: MatrixSource = { kind: "kron", factors: pieces.map((piece) => piece.source) };
+  return combine(pieces, formed, source, `kron(${pieces.map(({ text }) => text).join(", ")})`);
 }

@@ -1,5 +1,5 @@
 /** The packed operands of one plan. Variants that need the same bytes share an operand. */
-import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { MatrixPiece } from "./matrix-operand.ts";
 import { packedBytes, storedValues } from "./packed-size.ts";
@@ -53,29 +53,50 @@ export function createOperandTable(): OperandTable {
     for (let count = 2; byName.has(name); count++) name = `${wanted}_${count}`;
     return name;
   };
+  // Candidates share most of their pieces, so that the object answers before the content has to be written out.
+  const byPiece = new WeakMap<MatrixPiece, Map<string, Operand>>();
+  const ofContent = (
+    piece: MatrixPiece,
+    format: OperandFormat,
+    rows: NumberExpression,
+    columns: NumberExpression,
+  ): Operand => {
+    const key = JSON.stringify([piece.source, format, rows, columns]);
+    const known = byContent.get(key);
+    if (known !== undefined) return known;
+    const multiplies = storedValues({ rows, columns, structure: piece.structure }, format);
+    const fresh: Operand = {
+      name: freshName(piece, format),
+      format,
+      rows,
+      columns,
+      source: piece.source,
+      stage: piece.trainable ? "step" : "load",
+      production: "pack",
+      bytes: packedBytes({ rows, columns }, format, multiplies),
+      multiplies,
+      work: piece.work,
+      description: piece.text,
+    };
+    byContent.set(key, fresh);
+    byName.set(fresh.name, fresh);
+    return fresh;
+  };
   return {
     operand(piece, format, rows, columns) {
-      const key = JSON.stringify([piece.source, format, rows, columns]);
-      const known = byContent.get(key);
-      if (known !== undefined) return known;
-      const multiplies = storedValues({ rows, columns, structure: piece.structure }, format);
-      const fresh: Operand = {
-        name: freshName(piece, format),
-        format,
-        rows,
-        columns,
-        source: piece.source,
-        stage: piece.trainable ? "step" : "load",
-        production: "pack",
-        bytes: packedBytes({ rows, columns }, format, multiplies),
-        multiplies,
-        description: piece.text,
-      };
-      byContent.set(key, fresh);
-      byName.set(fresh.name, fresh);
-      return fresh;
+      const formats = byPiece.get(piece) ?? new Map<string, Operand>();
+      byPiece.set(piece, formats);
+      const blocks = format.name === "blockdiag16" ? `${printNumber(format.blocks)} ${format.repeated}` : "";
+      const key = `${format.name} ${blocks}`;
+      const known = formats.get(key) ?? ofContent(piece, format, rows, columns);
+      formats.set(key, known);
+      return known;
     },
-    find: (name) => lookupIn([...byName.values()]).find(name),
+    find(name) {
+      const found = byName.get(name);
+      if (found === undefined) throw new ReferenceError(`no operand \`${name}\``);
+      return found;
+    },
     all: () => [...byName.values()],
   };
 }

@@ -3,7 +3,7 @@ import { type NumberExpression, number } from "../../runtime/contract/number-exp
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { windowPadding } from "../targets/cpu-rates.ts";
 import { applyFolded } from "../types/fold-number.ts";
-import type { MatrixPiece } from "./matrix-operand.ts";
+import { entryCount, type StructuredMatrix } from "./piece-structure.ts";
 
 const fold = (
   operator: "+" | "-" | "*" | "/" | "min" | "max" | "sqrt" | "ceil",
@@ -18,11 +18,8 @@ export const ceilOver = (a: NumberExpression, b: number): NumberExpression =>
   fold("ceil", over(a, number(b)));
 
 /** Values stored for a matrix of this structure, without padding: the multiplies for one token. */
-export function storedValues(
-  piece: Pick<MatrixPiece, "rows" | "columns" | "structure">,
-  format: OperandFormat,
-): NumberExpression {
-  const { rows, columns, structure } = piece;
+export function storedValues(piece: StructuredMatrix, format: OperandFormat): NumberExpression {
+  const { rows, columns } = piece;
   switch (format.name) {
     case "vector":
       return rows;
@@ -35,9 +32,7 @@ export function storedValues(
     case "row-major":
       return times(rows, columns);
     default:
-      if (structure.kind === "nm")
-        return over(times(rows, columns, number(structure.n)), number(structure.m));
-      return structure.kind === "dense" ? times(rows, columns) : structure.count;
+      return entryCount(piece);
   }
 }
 
@@ -58,11 +53,10 @@ export function windowSlots(
 
 /** Bytes of the packed operand; for window-ell the expected ones. */
 export function packedBytes(
-  piece: Pick<MatrixPiece, "rows" | "columns">,
+  { rows, columns }: Omit<StructuredMatrix, "structure">,
   format: OperandFormat,
   count: NumberExpression,
 ): NumberExpression {
-  const { rows, columns } = piece;
   const panels = ceilOver(rows, 16);
   switch (format.name) {
     case "panel16":

@@ -22,12 +22,37 @@ export interface Plan {
   readonly backward: BackwardPlan;
   /** The table that prices were made with. */
   readonly rates: RatesIdentity;
-  /** Candidates left out at build time because another one is never worse, with the reason. */
-  readonly rejected: readonly { readonly form: string; readonly reason: string }[];
+  /** What was priced, and the candidates left out because another one is hardly ever worse. */
+  readonly search: PlanSearch;
   /** Things the author should know: limits hit, formats refused and why. */
   readonly notes: readonly string[];
   /** Integer arguments worth a specialised kernel, with the value to specialise for, e.g. rank r = 16. */
   readonly specializations: readonly { readonly symbol: string; readonly value: number }[];
+}
+
+/** The candidates behind a plan. */
+export interface PlanSearch {
+  /** Different ways to apply the weight that were priced. */
+  readonly priced: number;
+  /** Ways that exist; more than `priced` when the budget cut the enumeration off, of which a note tells. */
+  readonly total: number;
+  /** Sampled sizes, batches, arguments and levels at which prices were compared. */
+  readonly points: number;
+  /** Those that get no kernels, the nearest to being chosen first. */
+  readonly rejected: readonly RejectedCandidate[];
+}
+
+export interface RejectedCandidate {
+  readonly name: string;
+  readonly form: string;
+  /** Its predicted nanoseconds, to be evaluated at any size; on the widest level. */
+  readonly cost: NumberExpression;
+  readonly costs: LevelCosts;
+  /** Price over that of the cheapest candidate, at the sampled point where it comes nearest. */
+  readonly nearest: number;
+  /** In words. */
+  readonly reason: string;
+  readonly rules: readonly string[];
 }
 
 /** A packed matrix. Scales are folded into `source`, so kernels never multiply by them. */
@@ -44,6 +69,8 @@ export interface Operand {
   readonly bytes: NumberExpression;
   /** Stored values (multiplies per row of the batch). */
   readonly multiplies: NumberExpression;
+  /** Elementary operations that compute it from its tensors, before it is packed; 0 for a tensor as it is. */
+  readonly work: NumberExpression;
   /** The term as the algebra prints it. */
   readonly description: string;
 }
@@ -135,6 +162,8 @@ export interface BackwardPlan {
   readonly intermediates: readonly Intermediate[];
   /** With dx. */
   readonly cost: NumberExpression;
+  /** Ways to compute dx and the sides of the gradients: priced, and in all. */
+  readonly search: { readonly priced: number; readonly total: number };
   readonly rules: readonly string[];
 }
 

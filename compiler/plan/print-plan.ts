@@ -3,7 +3,7 @@ import { printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { printSource } from "../algebra/print-source.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
-import type { MergePlan, Operand, Plan, Variant } from "./plan.ts";
+import type { MergePlan, Operand, Plan, PlanSearch, Variant } from "./plan.ts";
 import { isBackwardOnly, printBackward } from "./print-backward.ts";
 import { printStep } from "./print-step.ts";
 
@@ -51,6 +51,21 @@ export function printMerge(merge: MergePlan): string {
   return `kernel ${merge.terms.map((term) => (term.kind === "operand" ? term.operand : `${term.left} @ ${term.right}`)).join(" + ")}`;
 }
 
+/** Beyond these `explain --json` has the others. */
+const rejectedShown = 4;
+
+/** What was priced, and the nearest of what was left out. */
+export function printSearch({ priced, total, points, rejected }: PlanSearch): readonly string[] {
+  const further = rejected.length - rejectedShown;
+  return [
+    `  ${priced} candidates priced of ${total} at ${points} sampled sizes, batches, arguments and levels`,
+    ...rejected
+      .slice(0, rejectedShown)
+      .map(({ name, form, reason }) => `  rejected ${name}: ${form} (${reason})`),
+    ...(further > 0 ? [`  rejected ${further} more`] : []),
+  ];
+}
+
 export function printPlan(plan: Plan): string {
   const rules = [...new Set(plan.variants.flatMap((variant) => variant.rules))];
   return [
@@ -61,7 +76,7 @@ export function printPlan(plan: Plan): string {
     `  merge ${printMerge(plan.merge)}`,
     ...printBackward(plan, printOperand),
     ...plan.specializations.map(({ symbol, value }) => `  specialised kernels for ${symbol} = ${value}`),
-    ...plan.rejected.map(({ form, reason }) => `  rejected ${form} (${reason})`),
+    ...printSearch(plan.search),
     ...plan.notes.map((note) => `  note ${note}`),
     ...(rules.length > 0 ? [`  rules ${rules.join(", ")}`] : []),
     "",

@@ -3,9 +3,8 @@ import type { NumberExpression } from "../../runtime/contract/number-expression.
 import { addNumbers } from "../algebra/algebra-graph.ts";
 import { partOf, type Range, tilingOf } from "./activation-parts.ts";
 import type { Embedding } from "./arrange-stages.ts";
-import type { Choices } from "./linear-factors.ts";
 import type { OperandTable } from "./operand-table.ts";
-import type { Activation, Step, StepTerm, Variant } from "./plan.ts";
+import type { Activation, Layout, Step, StepTerm, Variant } from "./plan.ts";
 
 /** A variant before its cost is known. */
 export interface VariantDraft extends Omit<Variant, "cost" | "costs"> {
@@ -16,10 +15,12 @@ export interface VariantDraft extends Omit<Variant, "cost" | "costs"> {
 export interface Draft {
   /** The activation that the steps complete. */
   readonly target: string;
-  readonly choices: Choices;
+  readonly layout: Layout;
   readonly operands: OperandTable;
   readonly activations: Activation[];
   readonly steps: Step[];
+  /** Activations by what their step computes. */
+  readonly written: Map<string, string>;
   readonly rules: Set<string>;
   readonly notes: Set<string>;
 }
@@ -28,16 +29,17 @@ export interface Draft {
 export function createDraft(
   target: string,
   given: readonly Activation[],
-  choices: Choices,
+  layout: Layout,
   operands: OperandTable,
   rules: readonly string[],
 ): Draft {
   return {
     target,
-    choices,
+    layout,
     operands,
     activations: [...given],
     steps: [],
+    written: new Map(),
     rules: new Set(rules),
     notes: new Set(),
   };

@@ -64,6 +64,9 @@ export const defaultRates: RateTable = {
   levels: { "x86-64-v4": v4, "x86-64-v3": v4 },
 };
 
+/** One elementary operation (a multiply-add, an addition) of computing an operand outside of kernels, in JavaScript. */
+export const formingNanoseconds = 4;
+
 /** A merged weight serves this many calls before parameters change again: the training loop's one. */
 export const callsPerStep = 1;
 

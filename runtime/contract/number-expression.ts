@@ -84,6 +84,10 @@ const operations: Record<NumberOperator, (...values: number[]) => number> = {
   not: (a) => Number(a === 0),
 };
 
+/** The value of an operator on numbers. */
+export const applyOperator = (operator: NumberOperator, values: readonly number[]): number =>
+  operations[operator](...values);
+
 export type SymbolValues = ReadonlyMap<string, number>;
 
 /** As much of a map as evaluating needs: some symbols get their value only when it is asked for. */

@@ -66,7 +66,7 @@ describe("backward passes of generated weights", () => {
     );
     expect(outcomes.all).toBeGreaterThan(200);
     expect(outcomes.withIntermediates).toBeGreaterThan(10);
-  });
+  }, 120_000);
 });
 
 describe.each(samples.map(({ transform, sizes }) => ({ name: transform.name, transform, sizes })))(

@@ -29,8 +29,9 @@ describe.each(samples)("plan of $transform.name", ({ transform, sizes }) => {
     const kept = built.variants.map(({ name }) => name);
     expect(kept).toEqual(names.filter((name) => kept.includes(name)));
     for (const variant of plan.variants.filter(({ name }) => !kept.includes(name))) {
-      const left = built.rejected.find(({ form }) => form === `${variant.name}: ${variant.form}`);
-      expect(left?.reason).toMatch(/the cheapest at \d+ sampled sizes, batches and arguments/);
+      const left = built.search.rejected.find(({ name }) => name === variant.name);
+      expect(left).toMatchObject({ form: variant.form, cost: variant.cost, rules: variant.rules });
+      expect(left?.reason).toMatch(/the cheapest at \d+ sampled sizes, batches, arguments and levels/);
     }
   });
 
@@ -128,17 +129,16 @@ describe("choices", () => {
 
   it("try every product of a frozen chain and say what is left out", () => {
     const plan = planOf(sampleNamed("FrozenChain"));
-    const forms = [
-      ...plan.variants.map(({ form }) => form),
-      ...plan.rejected.map(({ form }) => form.split(": ")[1]),
-    ];
+    const forms = [...plan.variants.map(({ form }) => form), ...plan.search.rejected.map(({ form }) => form)];
     expect(new Set(forms)).toEqual(
       new Set(["y = B (A (C x))", "y = (B @ A) (C x)", "y = B ((A @ C) x)", "y = (B @ A @ C) x"]),
     );
   });
 
   it("say when a structure has no packed form of its own", () => {
-    expect(planOf(sampleNamed("StructuredSumInChain")).notes.join()).toContain("is formed as a dense matrix");
+    expect(planOf(sampleNamed("StructuredSumInChain"), "all").notes.join()).toContain(
+      "is formed as one matrix",
+    );
     expect(planOf(sampleNamed("UprightGroups")).notes.join()).toContain(
       "2:4 along the output runs as unstructured entries",
     );

@@ -48,11 +48,11 @@ describe("plans of generated weights", () => {
         const merged = interpretMerge(plan, tensors, values).values;
         expect([...merged].map((value) => value + 0)).toEqual([...weight.values].map((value) => value + 0));
       }),
-      { numRuns: 400, seed: 12 },
+      { numRuns: 300, seed: 12 },
     );
-    expect(outcomes.planned).toBeGreaterThan(200);
+    expect(outcomes.planned).toBeGreaterThan(150);
     expect(outcomes.refused).toBeGreaterThan(0);
-  });
+  }, 120_000);
 });
 
 describe("the verifier", () => {

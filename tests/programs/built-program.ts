@@ -98,7 +98,7 @@ async function buildInto(target: string, entry: string, variants: VariantChoice)
 const shortHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
 /**
- * Builds `file`, or the text of a new file, with the variants that win somewhere or with all candidates.
+ * Builds `file`, or the text of a new file, with the variants that win somewhere or with a set that covers every atom, format and layout.
  * @throws Error with the diagnostics when it has errors.
  */
 export async function buildProgram(

@@ -69,9 +69,10 @@ const noPlan = (checked: CheckedTransform): Plan => ({
     parameters: [],
     intermediates: [],
     cost: { kind: "number", value: 0 },
+    search: { priced: 0, total: 0 },
     rules: [],
   },
-  rejected: [],
+  search: { priced: 0, total: 0, points: 0, rejected: [] },
   notes: [],
   specializations: [],
 });
@@ -118,7 +119,7 @@ export function stagesOf(program: Program, host: CompilerHost, road: Road): Stag
   const front = { text, module, checked, built, normal, loading };
   // A plan is made here and judged later: a broken normal form is to be found by its own comparison.
   const { plan, diagnostics: refused } = atLevel("plan", () =>
-    road.choosePlan(normal, checked, deriveGradients(normal.root, factory), "all"),
+    road.choosePlan(normal, checked, deriveGradients(normal.root, factory), "covering"),
   );
   return { ...front, plan, refusal: plan === null ? (refused[0]?.code ?? "no reason") : null };
 }

@@ -1,0 +1,84 @@
+/** The ways to store a matrix of a given structure, and the atom and format of each in a layout. */
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import type { PieceStructure } from "./piece-structure.ts";
+import type { Layout, StepTerm } from "./plan.ts";
+
+/**
+ * `dense`: every entry, in panels. `entries`: each nonzero with its index. `groups`: by the groups or tiles of its pattern.
+ * `blocks`, `vector`: what a block diagonal or a diagonal is made of; steps of such operands share with nothing.
+ */
+export type Storage = "dense" | "entries" | "groups" | "blocks" | "vector";
+
+/** Structure → storages, the plainest first. */
+const storageTable: Readonly<Record<PieceStructure["kind"], readonly Storage[]>> = {
+  dense: ["dense"],
+  masked: ["dense", "entries"],
+  sparse: ["entries", "dense"],
+  nm: ["groups", "entries", "dense"],
+  block: ["groups", "entries", "dense"],
+  diagonal: ["vector", "entries"],
+  blocks: ["blocks", "entries", "dense"],
+};
+
+export const storagesOf = ({ kind }: PieceStructure): readonly Storage[] => storageTable[kind];
+
+export interface FormatChoice {
+  readonly atom: StepTerm["atom"];
+  readonly format: OperandFormat;
+  /** Why a nearer format was refused; null when the choice is the natural one. */
+  readonly note: string | null;
+}
+
+const entries = (layout: Layout, note: string | null): FormatChoice => ({
+  atom: "sparse",
+  format: { name: layout === "lane-output" ? "window-ell" : "csr" },
+  note,
+});
+
+/** The format of a storage of the structure in a layout. */
+export function formatOf(structure: PieceStructure, storage: Storage, layout: Layout): FormatChoice {
+  switch (storage) {
+    case "dense":
+      return { atom: "dense", format: { name: "panel16" }, note: null };
+    case "entries":
+      return entries(layout, null);
+    case "groups":
+      return groupFormat(structure, layout);
+    case "vector":
+      return { atom: "diag", format: { name: "vector" }, note: null };
+    case "blocks":
+      if (structure.kind !== "blocks") throw new TypeError(`${structure.kind} has no blocks`);
+      return {
+        atom: "blockdiag",
+        format: { name: "blockdiag16", blocks: structure.blocks, repeated: false },
+        note: null,
+      };
+  }
+}
+
+function groupFormat(structure: PieceStructure, layout: Layout): FormatChoice {
+  if (structure.kind === "block") {
+    const { height, width } = structure;
+    return layout === "lane-token"
+      ? { atom: "block", format: { name: "block-strips", height, width }, note: null }
+      : entries(
+          layout,
+          `blocks of ${height} x ${width} run as unstructured entries when a lane is an output`,
+        );
+  }
+  if (structure.kind !== "nm") throw new TypeError(`${structure.kind} has no groups`);
+  const { n, m } = structure;
+  if (structure.axis === "output")
+    return entries(layout, `${n}:${m} along the output runs as unstructured entries`);
+  if (layout === "lane-output") {
+    return m <= 16
+      ? { atom: "nm", format: { name: "nm-lanes", n, m }, note: null }
+      : entries(
+          layout,
+          `${n}:${m} has groups wider than 16 inputs and runs as unstructured entries when a lane is an output`,
+        );
+  }
+  return m <= 256
+    ? { atom: "nm", format: { name: "nm-rows", n, m }, note: null }
+    : entries(layout, `${n}:${m} has groups wider than 256 inputs and runs as unstructured entries`);
+}
