@@ -10,7 +10,8 @@ import {
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import type { RatesIdentity } from "../targets/rate-table.ts";
-import { costParts, operandsOf, type PricedMachine, widestMachine } from "./cost-model.ts";
+import { operandsOf, type PricedMachine, widestMachine } from "./cost-model.ts";
+import { deciding, parts } from "./deciding-cost.ts";
 import { costAt, lowerEnvelope } from "./envelope.ts";
 import { type ExplainedBackward, explainBackward } from "./explain-backward.ts";
 import { type ExplainedOperand, type ExplainedStep, explainOperand } from "./explain-operand.ts";
@@ -71,67 +72,6 @@ export interface Explanation {
   /** What was priced; the nearest candidates without kernels. */
   readonly search: ExplainedSearch;
   readonly notes: readonly string[];
-}
-
-type Part = "reading operands" | "transposing" | "steps" | "forming" | "merging" | "format limits";
-
-/** Nanoseconds by cause at one batch. */
-function parts(
-  variant: Variant,
-  plan: Plan,
-  values: SymbolValues,
-  batch: number,
-  machine: PricedMachine,
-): Readonly<Record<Part, number>> & { readonly each: readonly number[] } {
-  const cost = costParts(variant, lookupIn(plan.operands), machine);
-  const at = (expression: NumberExpression): number => costAt(expression, values, batch);
-  const each = cost.steps.map(at);
-  const steps = each.reduce((sum, value) => sum + value, 0);
-  const [call, reading, transposing, forming, limits] = [
-    at(cost.call),
-    at(cost.reading),
-    at(cost.transposing),
-    at(cost.forming),
-    at(cost.limits),
-  ];
-  const merging = Math.max(0, at(variant.cost) - call - reading - transposing - steps - forming - limits);
-  return {
-    "reading operands": reading,
-    transposing,
-    steps,
-    forming,
-    merging: variant.merged ? merging : 0,
-    "format limits": limits,
-    each,
-  };
-}
-
-function deciding(
-  chosen: Variant,
-  other: Variant,
-  plan: Plan,
-  values: SymbolValues,
-  batch: number,
-  machine: PricedMachine,
-): string {
-  const [ours, theirs] = [
-    parts(chosen, plan, values, batch, machine),
-    parts(other, plan, values, batch, machine),
-  ];
-  const names: readonly Part[] = [
-    "steps",
-    "reading operands",
-    "transposing",
-    "forming",
-    "merging",
-    "format limits",
-  ];
-  const [first = "steps", ...rest] = names;
-  const most = rest.reduce(
-    (best, name) => (theirs[name] - ours[name] > theirs[best] - ours[best] ? name : best),
-    first,
-  );
-  return `${most}: ${printTime(theirs[most])} against ${printTime(ours[most])}`;
 }
 
 function explainInterval(
