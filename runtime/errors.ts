@@ -75,6 +75,7 @@ export const runtimeErrorCodes = {
   SPX8413: ["matrix-singular", "a matrix that is to be inverted has no inverse"],
   SPX8501: ["rule-matches-nothing", "a rule of a model matches no tensor of the checkpoint"],
   SPX8502: ["rule-left-nothing", "earlier rules of a model take every tensor that a rule matches"],
+  SPX8503: ["pool-disagrees", "layers that share one budget ask for different amounts"],
   SPX8601: ["parameters-of-another-transform", "saved parameters belong to another transform"],
   SPX8602: [
     "saved-parameters-disagree",

@@ -140,7 +140,8 @@ function fitsTensor(rule: UseRule, transform: CheckedTransform, diagnostics: Dia
   const tensors = transform.arguments.flatMap((argument) => (argument.kind === "tensor" ? [argument] : []));
   const [tensor] = tensors;
   const { name, span } = rule.transform;
-  if (tensor === undefined || tensors.length !== 1) {
+  // The others are read from checkpoints beside: what a layer starts from may come from there, its weight may not.
+  if (tensor === undefined || tensors.slice(1).some(({ frozen }) => frozen)) {
     diagnostics.push(
       report(
         ruleTensorArguments,

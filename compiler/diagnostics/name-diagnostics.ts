@@ -100,9 +100,9 @@ export const ruleTensorArguments = defineDiagnostic<{ name: string; count: numbe
   code: "SPX2403",
   name: "rule-tensor-arguments",
   severity: "error",
-  summary: "a rule uses a transform that does not take exactly one tensor",
+  summary: "a rule uses a transform without a tensor, or with frozen ones beside the first",
   message: ({ name, count }) => `a rule hands over one tensor, and \`${name}\` takes ${count}`,
-  help: () => "give the transform exactly one tensor argument",
+  help: () => "give the transform one tensor; others may be sources, read from other checkpoints at load",
 });
 
 export const ruleArgumentTensor = defineDiagnostic<{ name: string }>({

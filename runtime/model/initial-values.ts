@@ -37,6 +37,8 @@ export interface InitialValues {
   readonly pattern: (name: string) => Pattern;
   readonly parameter: (name: string) => LayerParameter;
   readonly frozen: (name: string) => FrozenTensor;
+  /** Dimensions, arguments and measured counts. */
+  readonly symbols: SymbolLookup;
   /** The keys by which a pooled pattern ranks its positions. */
   readonly keys: (manifest: PatternManifest) => Keys;
 }
@@ -87,7 +89,7 @@ export function initialValues(
     const manifest = named(transform.frozen, transform, name);
     return storeFrozen(manifest, compute(manifest), symbols);
   });
-  return { pattern, parameter, frozen, keys };
+  return { pattern, parameter, frozen, symbols, keys };
 
   function readTensor(name: string): DenseTensor {
     const given = bound.tensors.get(name);

@@ -1,11 +1,14 @@
 /** Models: the rules of a `model` block applied to a checkpoint, one layer at a time. */
 import { type Checkpoint, openCheckpoint } from "../checkpoint/read-safetensors.ts";
-import type { ModelManifest, ModelRule } from "../contract/manifest.ts";
+import type { ModelManifest, ModelRule, TransformManifest } from "../contract/manifest.ts";
 import { evaluateNumber, type NumberExpression, symbolsOf } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
+import type { DenseTensor } from "../select/dense-tensor.ts";
+import { bindArguments } from "./bind-arguments.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
 import type { Layer } from "./layer.ts";
 import { matchRules } from "./match-rules.ts";
+import { choosePools, type PoolCuts, type PoolMember } from "./pool-cuts.ts";
 import { loadLayer, type TransformHome, widen } from "./transform.ts";
 
 /** What a rule does with a tensor. */
@@ -23,8 +26,13 @@ export interface ModelLoadOptions {
   readonly seed?: number;
   /** Threads of a call. */
   readonly threads?: number;
-  /** Loads only the tensors for which it holds; rules are matched against all. */
+  /** Loads only the tensors for which it holds; rules are matched against all, pools are made of those that load. */
   readonly only?: (match: TensorMatch) => boolean;
+  /**
+   * Checkpoints for the tensors that a transform takes beside the one of the rule, by argument: each is read under the
+   * name of the rule's tensor. One given by its path is opened and closed here.
+   */
+  readonly sources?: Readonly<Record<string, Checkpoint | string>>;
 }
 
 export interface LoadedTensor {
@@ -44,7 +52,8 @@ export interface Model {
   /**
    * Loads the layers one after the other in the order of the checkpoint: only the tensor at hand is in memory, and
    * the caller decides how long a layer stays. A checkpoint given by its path is opened and closed here.
-   * Layers of one transform have its `shared` parameters in common, in one array for each shape.
+   * Layers of one transform have its `shared` parameters in common, in one array for each shape. Selections in a pool
+   * of layers are made before the first layer is loaded: every tensor is then read two or three times more.
    */
   load(checkpoint: Checkpoint | string, options?: ModelLoadOptions): AsyncIterable<LoadedTensor>;
 }
@@ -70,16 +79,30 @@ export function createModel(
     },
     match,
     async *load(given, options = {}) {
-      const checkpoint = typeof given === "string" ? await openCheckpoint(given) : given;
-      const joint = createJointValues();
+      const opened: Checkpoint[] = [];
+      const open = async (one: Checkpoint | string): Promise<Checkpoint> => {
+        if (typeof one !== "string") return one;
+        const checkpoint = await openCheckpoint(one);
+        opened.push(checkpoint);
+        return checkpoint;
+      };
       try {
-        for (const found of match(checkpoint.names)) {
-          if (found.transform === null || options.only?.(found) === false) continue;
-          const layer = await loadTensor(checkpoint, found, homeOf(found.transform), options, joint);
-          yield { tensor: found.tensor, match: found, layer };
-        }
+        const checkpoint = await open(given);
+        const sources = new Map<string, Checkpoint>();
+        for (const [argument, one] of Object.entries(options.sources ?? {}))
+          sources.set(argument, await open(one));
+        const wanted = match(checkpoint.names).filter((found) => options.only?.(found) !== false);
+        const layers = wanted.flatMap((found) =>
+          found.transform === null
+            ? []
+            : [modelLayer(checkpoint, sources, found, homeOf(found.transform), options)],
+        );
+        const cuts = await choosePools(layers);
+        const joint = createJointValues();
+        for (const layer of layers)
+          yield { tensor: layer.name, match: layer.match, layer: await layer.load(joint, cuts.get(layer)) };
       } finally {
-        if (typeof given === "string") await checkpoint.close();
+        for (const checkpoint of opened) await checkpoint.close();
       }
     },
   };
@@ -88,46 +111,70 @@ export function createModel(
 const constantOf = (value: NumberExpression): number | NumberExpression =>
   symbolsOf(value).length === 0 ? evaluateNumber(value, new Map()) : value;
 
-/** Errors name the tensor of the checkpoint: the transform knows it only by the name of its argument. */
-async function loadTensor(
+interface ModelLayer extends PoolMember {
+  readonly match: TensorMatch;
+  readonly load: (joint: JointValues, cuts: PoolCuts | undefined) => Promise<Layer>;
+}
+
+function modelLayer(
   checkpoint: Checkpoint,
+  sources: ReadonlyMap<string, Checkpoint>,
   match: TensorMatch,
   home: TransformHome,
-  options: ModelLoadOptions,
-  joint: JointValues,
-): Promise<Layer> {
+  { seed = 0, threads }: ModelLoadOptions,
+): ModelLayer {
+  const transform = home.manifest();
+  const name = match.tensor;
+  const numbers = new Map(Object.entries(match.arguments));
+  const read = () => readTensors(checkpoint, sources, match, transform);
+  return {
+    name,
+    rule: match.rule,
+    match,
+    transform,
+    seed,
+    bind: () => named(name, async () => bindArguments(transform, { tensors: await read(), numbers })),
+    load: (joint, cuts) =>
+      named(name, async () => {
+        const options = { name, seed, ...(threads === undefined ? {} : { threads }) };
+        return loadLayer(home, { tensors: await read(), numbers, options }, joint, cuts);
+      }),
+  };
+}
+
+/** Errors name the tensor of the checkpoint: the transform knows it only by the name of its argument. */
+async function named<T>(layer: string, work: () => Promise<T>): Promise<T> {
   try {
-    return await loadMatched(checkpoint, match, home, options, joint);
+    return await work();
   } catch (thrown) {
     if (!(thrown instanceof SpxError)) throw thrown;
     const { code, summary, facts, help } = thrown;
-    const layer = match.tensor;
     throw new SpxError(code, `${layer}: ${summary}`, { facts: { ...facts, layer }, help, cause: thrown });
   }
 }
 
-async function loadMatched(
+/** The rule's tensor for the first tensor argument, and its counterparts in other checkpoints for the others. */
+async function readTensors(
   checkpoint: Checkpoint,
-  match: TensorMatch,
-  home: TransformHome,
-  { seed, threads }: ModelLoadOptions,
-  joint: JointValues,
-): Promise<Layer> {
-  const transform = home.manifest();
-  const tensors = transform.arguments.filter(({ kind }) => kind === "tensor");
-  const [argument] = tensors;
-  if (argument === undefined || tensors.length > 1) {
-    throw new SpxError("SPX8401", `\`${transform.name}\` takes ${tensors.length} tensors, a rule gives one`, {
-      facts: { transform: transform.name, tensors: tensors.map(({ name }) => name) },
-      help: "load such a transform by itself",
-    });
+  sources: ReadonlyMap<string, Checkpoint>,
+  { tensor }: TensorMatch,
+  transform: TransformManifest,
+): Promise<Map<string, DenseTensor>> {
+  const tensors = new Map<string, DenseTensor>();
+  for (const argument of transform.arguments) {
+    if (argument.kind !== "tensor") continue;
+    const from = tensors.size === 0 ? checkpoint : sources.get(argument.name);
+    if (from === undefined) {
+      throw new SpxError(
+        "SPX8401",
+        `\`${transform.name}\` reads \`${argument.name}\` from another checkpoint`,
+        {
+          facts: { transform: transform.name, argument: argument.name },
+          help: `give it: \`load(checkpoint, { sources: { ${argument.name}: "…" } })\``,
+        },
+      );
+    }
+    tensors.set(argument.name, widen(transform, argument.name, await from.read(tensor)));
   }
-  const weight = widen(transform, argument.name, await checkpoint.read(match.tensor));
-  const options = {
-    name: match.tensor,
-    ...(seed === undefined ? {} : { seed }),
-    ...(threads === undefined ? {} : { threads }),
-  };
-  const numbers = new Map(Object.entries(match.arguments));
-  return loadLayer(home, { tensors: new Map([[argument.name, weight]]), numbers, options }, joint);
+  return tensors;
 }
