@@ -1,8 +1,9 @@
 /** What is true of a term without looking at its numbers: trainable or not, where its zeros lie, a bound on its rank. */
-import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { CheckedTensor, PatternShape } from "../check/checked-module.ts";
-import { childrenOf, divideNumbers, multiplyNumbers } from "./algebra-graph.ts";
+import { childrenOf } from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
+import { structureOf } from "./infer-structure.ts";
 
 /** True when a parameter enters the term; otherwise it can be computed once at load. */
 export function isTrainable(term: Term): boolean {
@@ -86,69 +87,5 @@ export function zeroStructure(term: Term): ZeroStructure {
   }
 }
 
-/** Expected share of nonzero entries, 0 to 1, as if patterns were random and independent. */
-export function densityOf(term: Term): NumberExpression {
-  const share = (count: NumberExpression): NumberExpression =>
-    divideNumbers(count, multiplyNumbers(term.rows, term.columns));
-  switch (term.kind) {
-    case "zero":
-      return number(0);
-    case "diag":
-    case "identity":
-    case "permutation":
-      return divideNumbers(number(1), term.rows);
-    case "window":
-      return divideNumbers(number(1), term.columns);
-    case "indicator":
-      return share(term.pattern.count);
-    case "leaf":
-      if (term.tensor.structure === "sparse") return share(term.tensor.count);
-      return term.tensor.structure === "blockdiag" && term.tensor.blocks !== null
-        ? divideNumbers(number(1), term.tensor.blocks)
-        : number(1);
-    case "scale":
-    case "transpose":
-      return densityOf(term.operand);
-    case "mask":
-      return multiplyNumbers(share(term.pattern.count), densityOf(term.operand));
-    case "hadamard":
-    case "kron":
-      return multiplyNumbers(...term.factors.map(densityOf));
-    case "sum":
-      return apply("min", number(1), apply("+", ...term.terms.map(densityOf)));
-    case "chain":
-      return term.factors.every((factor) => ["permutation", "identity", "diag"].includes(factor.kind))
-        ? divideNumbers(number(1), term.rows)
-        : number(1);
-    case "blockdiag": {
-      const stored = term.blocks.map((block) => multiplyNumbers(densityOf(block), block.rows, block.columns));
-      return divideNumbers(apply("+", ...stored), multiplyNumbers(term.rows, term.columns));
-    }
-  }
-}
-
-/** An upper bound of the rank. Masks and Hadamard products forget it: a random half mask of a rank-2 matrix is nearly full. */
-export function rankBound(term: Term): NumberExpression {
-  const full = apply("min", term.rows, term.columns);
-  switch (term.kind) {
-    case "zero":
-      return number(0);
-    case "scale":
-    case "transpose":
-      return rankBound(term.operand);
-    case "sum":
-      return apply("min", full, apply("+", ...term.terms.map(rankBound)));
-    case "chain":
-      return apply("min", ...term.factors.map(rankBound));
-    case "kron":
-      return multiplyNumbers(...term.factors.map(rankBound));
-    case "blockdiag":
-      return apply("+", ...term.blocks.map(rankBound));
-    case "indicator":
-      return apply("min", full, term.pattern.count);
-    case "leaf":
-      return term.tensor.structure === "sparse" ? apply("min", full, term.tensor.count) : full;
-    default:
-      return full;
-  }
-}
+/** An upper bound of the rank. */
+export const rankBound = (term: Term): NumberExpression => structureOf(term).rank;

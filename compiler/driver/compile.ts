@@ -6,6 +6,7 @@ import { createTermFactory } from "../algebra/algebra-graph.ts";
 import { buildAlgebra } from "../algebra/build-algebra.ts";
 import { deriveGradients } from "../algebra/derive-gradient.ts";
 import { normalise } from "../algebra/normalise.ts";
+import { structureProblems } from "../algebra/structure-problems.ts";
 import { verifyAlgebra } from "../algebra/verify-algebra.ts";
 import { checkModule } from "../check/check-module.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
@@ -34,6 +35,10 @@ export function planFile(
   // Text, names, kinds, dimensions, obligations: after this no user's mistake is left except an impossible plan.
   const { module, diagnostics, sources } = clock.time("check", () => checkModule(entry, host));
   if (module === null) return { module, diagnostics, sources, transforms: [], clock };
+  // Zeros and ranks that contradict each other: such weights would run, and not be what was meant.
+  const contradictions = clock.time("structure", () => module.transforms.flatMap(structureProblems));
+  if (contradictions.length > 0)
+    return { module, sources, diagnostics: [...diagnostics, ...contradictions], transforms: [], clock };
   const stages = module.transforms.map((transform) => planTransform(transform, clock, variants, rates));
   return {
     module,

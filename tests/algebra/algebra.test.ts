@@ -6,7 +6,7 @@ import { buildAlgebra } from "../../compiler/algebra/build-algebra.ts";
 import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import { printAlgebra, printTerm } from "../../compiler/algebra/print-algebra.ts";
-import { densityOf, isTrainable, rankBound, zeroStructure } from "../../compiler/algebra/structure.ts";
+import { isTrainable, zeroStructure } from "../../compiler/algebra/structure.ts";
 import { verifyAlgebra } from "../../compiler/algebra/verify-algebra.ts";
 import { evaluateNumber, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { anyTerm, generatedValues, newFactory } from "./generated-terms.ts";
@@ -123,16 +123,12 @@ describe("the verifier", () => {
 });
 
 describe("structure", () => {
-  it("is true of generated terms: no entry where the density is 0, no more rank than the bound", () => {
+  it("counts the entries of generated masks and sparse tensors", () => {
     const values = generatedValues(5);
     fc.assert(
       fc.property(anyTerm(3), (recipe) => {
         const term = recipe(newFactory());
-        const bound = evaluateNumber(rankBound(term), values.numbers);
-        const density = evaluateNumber(densityOf(term), values.numbers);
         const matrix = densify(term, values);
-        expect(rankOf(matrix.values, matrix.rows, matrix.columns)).toBeLessThanOrEqual(bound);
-        if (density === 0) expect(matrix.values.every((value) => value === 0)).toBe(true);
         const structure = zeroStructure(term);
         if (structure.kind === "masked" || structure.kind === "sparse") {
           expect(matrix.values.filter((value) => value !== 0).length).toBeLessThanOrEqual(

@@ -4,7 +4,7 @@ import { createTermFactory, nonEmpty, type TermFactory } from "../../compiler/al
 import type { Term } from "../../compiler/algebra/algebra-node.ts";
 import { concatenate } from "../../compiler/algebra/build-algebra.ts";
 import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
-import type { CheckedPattern, CheckedTensor } from "../../compiler/check/checked-module.ts";
+import type { CheckedPattern, CheckedTensor, PatternShape } from "../../compiler/check/checked-module.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { over, pattern, tensor } from "./sample-transforms.ts";
 import { smallIntegers } from "./sample-values.ts";
@@ -18,14 +18,27 @@ const denseTensors = everyShape.flatMap(([rows, columns]) => [
   tensor(`A${shapeName(rows, columns)}`, "param", [rows, columns]),
   tensor(`W${shapeName(rows, columns)}`, "frozen", [rows, columns]),
 ]);
+/** M and P keep half of the entries, N one of every two inputs, T half of the tiles of 2 x 2. */
+const patternShapes: Readonly<Record<string, PatternShape>> = {
+  M: { kind: "unstructured" },
+  P: { kind: "unstructured" },
+  N: { kind: "nm", n: 1, m: 2, axis: "input" },
+  T: { kind: "block", height: 2, width: 2 },
+};
+const patternNames = (rows: number, columns: number): readonly string[] =>
+  Object.keys(patternShapes).filter(
+    (name) => !(name === "N" && columns % 2 > 0) && !(name === "T" && (rows % 2 > 0 || columns % 2 > 0)),
+  );
+const keptCount = (name: string, rows: number, columns: number): number =>
+  name === "T" ? 4 * Math.ceil((rows * columns) / 8) : Math.ceil((rows * columns) / 2);
 export const patterns: readonly CheckedPattern[] = everyShape.flatMap(([rows, columns]) =>
-  ["M", "P"].map((name) =>
+  patternNames(rows, columns).map((name) =>
     pattern(
       `${name}${shapeName(rows, columns)}`,
-      { kind: "unstructured" },
+      patternShapes[name] ?? { kind: "unstructured" },
       rows,
       columns,
-      number(Math.ceil((rows * columns) / 2)),
+      number(keptCount(name, rows, columns)),
     ),
   ),
 );
@@ -145,7 +158,7 @@ function newTermOfShape(rows: number, columns: number, depth: number): fc.Arbitr
         (factory) =>
           factory.transpose(term(factory)),
     ),
-    fc.tuple(fc.constantFrom("M", "P"), inner(rows, columns)).map(
+    fc.tuple(fc.constantFrom(...patternNames(rows, columns)), inner(rows, columns)).map(
       ([name, term]): Recipe =>
         (factory) =>
           factory.mask(named(patterns, `${name}${shape}`), term(factory)),
@@ -187,19 +200,31 @@ export const newFactory = (): TermFactory => createTermFactory(tensors);
 /** Small integers for every generated tensor and positions for every pattern. */
 export function generatedValues(seed: number): WeightValues {
   const next = smallIntegers(seed);
-  const positionsOf = (rows: number, columns: number): number[] => {
-    const all = Array.from({ length: rows * columns }, (_, index) => ({ index, key: next() * 8 + next() }));
-    return all
+  const drawn = (count: number, of: number): number[] =>
+    Array.from({ length: of }, (_, index) => ({ index, key: next() * 8 + next() }))
       .sort((a, b) => a.key - b.key)
-      .slice(0, Math.ceil((rows * columns) / 2))
+      .slice(0, count)
       .map(({ index }) => index)
       .sort((a, b) => a - b);
+  const positionsOf = (name: string, rows: number, columns: number): number[] => {
+    const all = Array.from({ length: rows * columns }, (_, index) => index);
+    if (name === "N")
+      return all.filter((index) => index % 2 === 0).map((first) => first + Math.abs(next() % 2));
+    if (name !== "T") return drawn(keptCount(name, rows, columns), rows * columns);
+    const tiles = new Set(drawn(keptCount(name, rows, columns) / 4, (rows * columns) / 4));
+    return all.filter((index) => {
+      const [row, column] = [Math.floor(index / columns), index % columns];
+      return tiles.has(Math.floor(row / 2) * (columns / 2) + Math.floor(column / 2));
+    });
   };
   const kept = new Map(
     everyShape.flatMap(([rows, columns]) =>
-      ["M", "P"].map(
+      patternNames(rows, columns).map(
         (name) =>
-          [`${name}${shapeName(rows, columns)}`, { columns, positions: positionsOf(rows, columns) }] as const,
+          [
+            `${name}${shapeName(rows, columns)}`,
+            { columns, positions: positionsOf(name, rows, columns) },
+          ] as const,
       ),
     ),
   );
