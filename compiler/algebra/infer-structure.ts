@@ -63,7 +63,7 @@ export function describeStructure(structure: Structure, shape: Shape): readonly 
     ...(sameDimension(rank, full) || (entries !== null && sameDimension(rank, smallest(entries, full)))
       ? []
       : [`rank <= ${printNumber(rank)}`]),
-    ...own.map(describeClaim),
+    ...own.map((claim) => describeClaim(claim, shape)),
     ...(counted && !sameDimension(entries, multiplyNumbers(shape.rows, shape.columns, number(1)))
       ? [`at most ${printNumber(entries)} entries`]
       : []),

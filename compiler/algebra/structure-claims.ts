@@ -211,8 +211,11 @@ export function partsAreApart(a: ClaimOf<"part">, b: ClaimOf<"part">): boolean {
   );
 }
 
-/** A claim in words, for people. */
-export function describeClaim(claim: Claim): string {
+const range = (start: NumberExpression, length: NumberExpression): string =>
+  `${printNumber(start)} .. ${printNumber(addNumbers(start, length))}`;
+
+/** A claim about a matrix of this shape in words, for people. */
+export function describeClaim(claim: Claim, shape: Shape): string {
   switch (claim.kind) {
     case "block-diagonal":
       return `${printNumber(claim.blocks)} diagonal blocks`;
@@ -222,8 +225,15 @@ export function describeClaim(claim: Claim): string {
       return `${claim.height} x ${claim.width} tiles`;
     case "within":
       return `zero off ${claim.pattern}${claim.transposed ? ".T" : ""}`;
-    case "part":
-      return `zero outside rows ${printNumber(claim.top)} .. ${printNumber(addNumbers(claim.top, claim.height))}, columns ${printNumber(claim.left)} .. ${printNumber(addNumbers(claim.left, claim.width))}`;
+    case "part": {
+      const rows = `rows ${range(claim.top, claim.height)}`;
+      const columns = `columns ${range(claim.left, claim.width)}`;
+      const sides = [
+        ...(sameDimension(claim.height, shape.rows) ? [] : [rows]),
+        ...(sameDimension(claim.width, shape.columns) ? [] : [columns]),
+      ];
+      return `zero outside ${sides.join(" and ")}`;
+    }
     case "kronecker":
       return `Kronecker product of ${claim.factors}`;
     default:

@@ -118,13 +118,14 @@ function apartPatterns(
 
 function zeroTerm(weight: WeightExpression, context: Context): Diagnostic | null {
   const parts = partsOf(weight);
-  const term = context.termOf(weight);
-  const structure = structureOf(term);
+  const structure = structureOf(context.termOf(weight));
   const isOwn =
     (weight.kind === "mask" || weight.kind === "hadamard" || weight.kind === "product") &&
     parts.every((part) => !hasClaim(structureOf(context.termOf(part)), "zero"));
   if (!isOwn) return null;
-  const facts = { term: printTerm(term) };
+  const facts = {
+    operation: { mask: "mask", hadamard: "elementwise product", product: "product" }[weight.kind],
+  };
   const apart = apartPatterns(structure, context);
   if (apart !== null) {
     const [first, second] = apart;
@@ -135,12 +136,13 @@ function zeroTerm(weight: WeightExpression, context: Context): Diagnostic | null
     return report(termIsZero, weight.span, facts, { because, secondary });
   }
   if (!hasClaim(structure, "zero")) return null;
-  const because = parts.flatMap((part) => {
-    const told = structureOf(context.termOf(part)).claims.filter(({ kind }) => kind === "part");
-    return told.map((claim) => `\`${printTerm(context.termOf(part))}\` is ${describeClaim(claim)}`);
-  });
-  const secondary = parts.map((part) => ({ span: part.span, text: "" }));
-  return report(termIsZero, weight.span, facts, { because, secondary });
+  const secondary = parts.flatMap((part) =>
+    claimsOf(structureOf(context.termOf(part)), "part").map((claim) => ({
+      span: part.span,
+      text: describeClaim(claim, part),
+    })),
+  );
+  return report(termIsZero, weight.span, facts, { secondary });
 }
 
 export const contradictions: readonly Contradiction[] = [

@@ -21,12 +21,12 @@ export const groupsTooSparse = defineDiagnostic<{ name: string; n: number; m: nu
   help: ({ found, m }) => `keep at most ${found} of ${m}, or mask before the entries are dropped`,
 });
 
-export const termIsZero = defineDiagnostic<{ term: string }>({
+export const termIsZero = defineDiagnostic<{ operation: string }>({
   code: "SPX6103",
   name: "term-is-zero",
   severity: "error",
   summary: "a part of the weight is zero whatever its tensors hold, because its factors never meet",
-  message: ({ term }) => `\`${term}\` is zero whatever its tensors hold`,
+  message: ({ operation }) => `this ${operation} is zero whatever its tensors hold`,
 });
 
 export const rankAboveStructure = defineDiagnostic<{ name: string; rank: string; bound: string }>({

@@ -147,26 +147,3 @@ describe("structure", () => {
     expect(root.terms.map(isTrainable)).toEqual([false, true, true]);
   });
 });
-
-/** Rank over the rationals by fraction-free elimination, exact for small integers. */
-function rankOf(entries: Float64Array, rows: number, columns: number): number {
-  const matrix = Array.from({ length: rows }, (_, row) =>
-    Array.from({ length: columns }, (_, column) => BigInt(entries[row * columns + column] ?? 0)),
-  );
-  let rank = 0;
-  for (let column = 0; column < columns && rank < rows; column++) {
-    const found = matrix.findIndex((row, index) => index >= rank && row[column] !== 0n);
-    const [pivot, top] = [matrix[found], matrix[rank]];
-    if (pivot === undefined || top === undefined) continue;
-    [matrix[rank], matrix[found]] = [pivot, top];
-    for (let row = rank + 1; row < rows; row++) {
-      const current = matrix[row] ?? [];
-      const lead = current[column] ?? 0n;
-      matrix[row] = current.map(
-        (value, index) => value * (pivot[column] ?? 0n) - lead * (pivot[index] ?? 0n),
-      );
-    }
-    rank += 1;
-  }
-  return rank;
-}

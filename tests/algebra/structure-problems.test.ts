@@ -19,9 +19,59 @@ function exampleOf(code: string, heading: "Fails" | "Works"): string {
 
 function problemsIn(text: string) {
   const { module, diagnostics, sources } = checkModule("case.spx", textHost({ "case.spx": text }));
-  expect(diagnostics).toEqual([]);
+  expect(diagnostics.filter(({ severity }) => severity === "error")).toEqual([]);
   return { found: (module?.transforms ?? []).flatMap(structureProblems), sources };
 }
+
+const complementary = `import { topk } from "std/select"
+
+transform T(W: frozen [n, n]) {
+  support E = topk(abs(W), 4)
+  mask M: unstructured = not E
+  param S: sparse [n, n] on E = 0
+  param R: [n, n] = 0
+  weight = W + PART
+}
+`;
+
+describe("a mask and what it lies over", () => {
+  it("never meet when one is the complement of the other", () => {
+    const { found } = problemsIn(complementary.replace("PART", "M .* S"));
+    expect(found.map(({ code, because }) => ({ code, because }))).toEqual([
+      { code: "SPX6103", because: ["no position is in both `M` and `E`"] },
+    ]);
+  });
+
+  it("meet otherwise", () => {
+    expect(problemsIn(complementary.replace("PART", "S + M .* R")).found).toEqual([]);
+    expect(problemsIn(complementary.replace("PART", "S.T + M .* R")).found).toEqual([]);
+  });
+});
+
+describe("an N:M mask", () => {
+  const masked = (operand: string): string => `import { magnitude } from "std/select"
+
+transform T(W: frozen [n, n]) {
+  require n % 4 == 0
+  mask M: nm(2, 4) along input = magnitude(W)
+  mask K: nm(1, 4) along output = magnitude(W)
+  param d: [n] = 1
+  weight = W + M .* (${operand})
+}
+`;
+  it.each([
+    ["P(4)", ["SPX6101"]],
+    ["3 * identity(n)", ["SPX6101"]],
+    ["diag(d) @ diag(d)", ["SPX6101"]],
+    ["diag(d) @ W", []],
+    ["diag(d) + W", []],
+    ["K .* W", []],
+    ["(K .* W.T).T", ["SPX6102"]],
+    ["diag(d) @ (K .* W.T).T", ["SPX6102"]],
+  ])("over %s: %s", (operand, codes) => {
+    expect(problemsIn(masked(operand)).found.map(({ code }) => code)).toEqual(codes);
+  });
+});
 
 describe.each(Object.values(kinds))("$code, $name", ({ code, name }) => {
   it("is what the page says", async () => {

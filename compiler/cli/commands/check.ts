@@ -1,5 +1,6 @@
 /** `spxc check`: errors with spans and suggestions; `--fix` mends what can be mended, nothing else is written. */
 import type { Diagnostic } from "../../../grammar/text/diagnostic.ts";
+import { structureProblems } from "../../algebra/structure-problems.ts";
 import { type CheckResult, checkModule } from "../../check/check-module.ts";
 import { nodeHost } from "../../driver/node-host.ts";
 import { helpToApply, type Trust } from "../../fixes/apply-fixes.ts";
@@ -15,16 +16,24 @@ export interface CheckOptions {
 export function check(files: readonly string[], options: CheckOptions): number {
   const host = nodeHost();
   const trust = options.fix ?? null;
-  const outcomes = files.map((file): FixResult & { readonly file: string } => ({
-    file,
-    ...(trust === null
-      ? { result: checkModule(file, host), fixes: 0, problem: null }
-      : fixFile(file, host, trust)),
-  }));
+  const outcomes = files
+    .map((file): FixResult & { readonly file: string } => ({
+      file,
+      ...(trust === null
+        ? { result: checkModule(file, host), fixes: 0, problem: null }
+        : fixFile(file, host, trust)),
+    }))
+    .map((outcome) => ({ ...outcome, result: withStructure(outcome.result) }));
   if (options.json === true) say(JSON.stringify(outcomes.map(inJson), null, 2));
   else for (const outcome of outcomes) sayOutcome(outcome, trust);
   const failed = outcomes.some(({ result, problem }) => problem !== null || hasErrors(result.diagnostics));
   return failed ? exitCodes.problems : exitCodes.done;
+}
+
+/** What the checker says, and where the structure of a weight contradicts itself. */
+function withStructure(result: CheckResult): CheckResult {
+  const found = (result.module?.transforms ?? []).flatMap(structureProblems);
+  return found.length === 0 ? result : { ...result, diagnostics: [...result.diagnostics, ...found] };
 }
 
 const inJson = ({ file, result, fixes, problem }: FixResult & { readonly file: string }) => ({
