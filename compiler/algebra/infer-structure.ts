@@ -6,6 +6,7 @@ import { type NumberExpression, number, printNumber } from "../../runtime/contra
 import { sameDimension } from "../types/dimension.ts";
 import { childrenOf, multiplyNumbers } from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
+import { type BoundRow, entryRows, rankRows } from "./structure-bounds.ts";
 import {
   closeStructure,
   describeClaim,
@@ -14,7 +15,7 @@ import {
   type Structure,
   smallest,
 } from "./structure-claims.ts";
-import { type BoundRow, claimRows, entryRows, rankRows } from "./structure-transfer.ts";
+import { claimRows } from "./structure-transfer.ts";
 
 const known = new WeakMap<Term, Structure>();
 

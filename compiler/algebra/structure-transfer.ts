@@ -1,5 +1,5 @@
 /**
- * How structure passes from operands to terms: one row for each law, of claims, of rank and of the number of entries.
+ * How claims pass from operands to terms: one row for each law.
  * A row may only claim what is true for all values; what no row says is not claimed.
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
@@ -8,6 +8,7 @@ import type { CheckedPattern, PatternShape } from "../check/checked-module.ts";
 import { sameDimension } from "../types/dimension.ts";
 import { addNumbers, multiplyNumbers } from "./algebra-graph.ts";
 import type { Term, TermKind } from "./algebra-node.ts";
+import { area, isScaling, windowOf } from "./structure-bounds.ts";
 import {
   type Axis,
   type Claim,
@@ -17,7 +18,6 @@ import {
   isSquare,
   partsAreApart,
   type Structure,
-  smallest,
   zeroClaims,
 } from "./structure-claims.ts";
 
@@ -106,12 +106,6 @@ const ofPattern = ({
   ...ofShape(shape, count),
 ];
 
-const area = ({ rows, columns }: Term): NumberExpression => multiplyNumbers(rows, columns);
-
-/** Factors of which each only scales rows or columns. */
-const isScaling = (structure: Structure): boolean => hasClaim(structure, "diagonal");
-const isMove = (structure: Structure): boolean => hasClaim(structure, "permutation");
-
 /** The one factor that is not a diagonal. */
 function scaledFactor(operands: readonly Structure[]): Structure | undefined {
   const others = operands.filter((operand) => !isScaling(operand));
@@ -145,11 +139,6 @@ function isMirrored(terms: readonly Term[], operands: readonly Structure[]): boo
     );
   });
 }
-
-const windowOf = (term: Term | undefined): TermOf<"window"> | null => {
-  if (term?.kind === "window") return term;
-  return term?.kind === "transpose" && term.operand.kind === "window" ? term.operand : null;
-};
 
 /** Sᵀ X T is zero outside of the rows of S and the columns of T. */
 function partOfChain({ factors, rows, columns }: TermOf<"chain">): readonly Claim[] {
@@ -300,76 +289,4 @@ export const claimRows: readonly ClaimRow[] = [
   }),
   row("blockdiag", "X ⊕ Y has the groups that both have", ofAll(["groups"])),
   row("blockdiag", "X ⊕ Y has the tiles of both", (_, operands) => addTiles(operands)),
-];
-
-export interface BoundRow {
-  readonly over: TermKind;
-  readonly law: string;
-  /** Null when nothing follows. */
-  readonly bound: (term: Term, operands: readonly Structure[]) => NumberExpression | null;
-}
-
-const boundRow = <Kind extends TermKind>(
-  over: Kind,
-  law: string,
-  bound: (term: TermOf<Kind>, operands: readonly Structure[]) => NumberExpression | null,
-): BoundRow => ({ over, law, bound: bound as unknown as BoundRow["bound"] });
-
-const ranks = (operands: readonly Structure[]): readonly NumberExpression[] =>
-  operands.map(({ rank }) => rank);
-
-export const rankRows: readonly BoundRow[] = [
-  boundRow("scale", "rank(s X) <= rank(X)", (_, [operand]) => operand?.rank ?? null),
-  boundRow("transpose", "rank(Xᵀ) = rank(X)", (_, [operand]) => operand?.rank ?? null),
-  boundRow("sum", "rank(X + Y) <= rank(X) + rank(Y)", (_, operands) => addNumbers(...ranks(operands))),
-  boundRow("chain", "rank(X Y) <= min(rank(X), rank(Y))", (_, operands) => smallest(...ranks(operands))),
-  boundRow("hadamard", "rank(X ⊙ Y) <= rank(X) rank(Y)", (_, operands) =>
-    multiplyNumbers(...ranks(operands)),
-  ),
-  boundRow("kron", "rank(X ⊗ Y) = rank(X) rank(Y)", (_, operands) => multiplyNumbers(...ranks(operands))),
-  boundRow("blockdiag", "rank(X ⊕ Y) = rank(X) + rank(Y)", (_, operands) => addNumbers(...ranks(operands))),
-];
-
-/** At most one entry in each row and column: products with it have no more entries than the other factor. */
-const isThin = (term: Term, structure: Structure): boolean =>
-  isMove(structure) || isScaling(structure) || windowOf(term) !== null;
-
-export const entryRows: readonly BoundRow[] = [
-  boundRow("leaf", "a sparse tensor stores its entries", ({ tensor }) =>
-    tensor.structure === "sparse" ? tensor.count : null,
-  ),
-  boundRow("window", "S has one entry a row", ({ rows }) => rows),
-  boundRow("indicator", "1 on E has the entries of E", ({ pattern }) => pattern.count),
-  boundRow("scale", "s X has no more entries than X", (_, [operand]) => operand?.entries ?? null),
-  boundRow("transpose", "Xᵀ has the entries of X", (_, [operand]) => operand?.entries ?? null),
-  boundRow("mask", "M ⊙ X has no more entries than M, and than X", ({ pattern }, [operand]) =>
-    operand === undefined || operand.entries === null
-      ? pattern.count
-      : smallest(pattern.count, operand.entries),
-  ),
-  boundRow("hadamard", "X ⊙ Y has no more entries than X, and than Y", (_, operands) => {
-    const known = operands.flatMap(({ entries }) => entries ?? []);
-    return known.length === 0 ? null : smallest(...known);
-  }),
-  boundRow("sum", "X + Y has no more entries than both", (_, operands) => {
-    const known = operands.flatMap(({ entries }) => entries ?? []);
-    return known.length < operands.length ? null : addNumbers(...known);
-  }),
-  boundRow("chain", "a diagonal, permutation or window adds no entries", ({ factors }, operands) => {
-    const others = operands.filter((operand, index) => {
-      const factor = factors[index];
-      return factor === undefined || !isThin(factor, operand);
-    });
-    const [only, ...more] = others;
-    if (more.length > 0) return null;
-    return only === undefined ? smallest(...operands.flatMap(({ entries }) => entries ?? [])) : only.entries;
-  }),
-  boundRow("kron", "X ⊗ Y has the product of the entries", ({ factors }, operands) =>
-    operands.every(({ entries }) => entries === null)
-      ? null
-      : multiplyNumbers(...factors.map((factor, index) => operands[index]?.entries ?? area(factor))),
-  ),
-  boundRow("blockdiag", "X ⊕ Y has the entries of both", ({ blocks }, operands) =>
-    addNumbers(...blocks.map((block, index) => operands[index]?.entries ?? area(block))),
-  ),
 ];

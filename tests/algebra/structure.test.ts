@@ -13,8 +13,9 @@ import { densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import { patternOf, type WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import { describeStructure, structureOf } from "../../compiler/algebra/infer-structure.ts";
 import { normaliseTerm } from "../../compiler/algebra/normalise.ts";
+import { entryRows, rankRows } from "../../compiler/algebra/structure-bounds.ts";
 import { type Claim, type ClaimKind, implications } from "../../compiler/algebra/structure-claims.ts";
-import { claimRows, entryRows, rankRows } from "../../compiler/algebra/structure-transfer.ts";
+import { claimRows } from "../../compiler/algebra/structure-transfer.ts";
 import {
   evaluateNumber,
   type NumberExpression,
