@@ -1,6 +1,7 @@
 /** Public entry `spx/runtime`: opens artefacts, loads layers, reads and writes checkpoints. */
 export { type Checkpoint, openCheckpoint, type TensorDescription } from "./checkpoint/read-safetensors.ts";
 export { namedTensor, type TensorToWrite, writeSafetensors } from "./checkpoint/write-safetensors.ts";
+export type { ClockName, Clocks } from "./contract/time.ts";
 export {
   type ConditionCode,
   type RuntimeErrorCode,
@@ -10,6 +11,7 @@ export {
 } from "./errors.ts";
 export type { BatchInput } from "./model/batch-input.ts";
 export type {
+  AtOptions,
   BackwardOptions,
   BackwardResult,
   DenseParameter,
@@ -19,11 +21,15 @@ export type {
   ParameterGradients,
   PlanInterval,
   SparseParameter,
+  TimeTypes,
 } from "./model/layer.ts";
+export type { LayerChange } from "./model/layer-time.ts";
 export type { LoadedTensor, Model, ModelLoadOptions, TensorMatch } from "./model/load-model.ts";
 export { type Artefact, type ArtefactOptions, openArtefact } from "./model/open-artefact.ts";
+export type { MovedParameter, PatternChange } from "./model/refresh-patterns.ts";
 export type { SavedParameter } from "./model/saved-parameters.ts";
-export type { FloatMatrix, LoadOptions, Transform } from "./model/transform.ts";
+export type { LoadOptions, Transform } from "./model/transform.ts";
+export type { FloatMatrix } from "./model/widen-tensor.ts";
 export { fromFloat32, toFloat32 } from "./tensor/convert.ts";
 export type { ElementType, TensorData } from "./tensor/element-type.ts";
 export { type Tensor, tensor, zeros } from "./tensor/tensor.ts";

@@ -11,7 +11,7 @@ import { constNeeded, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import type { Callable, ModuleScope } from "../modules/module-scope.ts";
 import { printShape, sameDimension } from "../types/dimension.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
-import { asTyped, asWhole, numberValue } from "./check-numbers.ts";
+import { asTyped, asWhole, numberValue, realValue } from "./check-numbers.ts";
 import { asTensor } from "./check-tensors.ts";
 import { describeValue, poolNamed, poolWords, type TensorValue, type Value } from "./value.ts";
 
@@ -104,7 +104,8 @@ function bindOne(
       );
       return null;
     }
-    return numberValue(expression, type.name);
+    const isReal = type.name === "real" || type.name === "ratio";
+    return isReal ? realValue(expression, type.name) : numberValue(expression, type.name);
   }
   if (type.kind === "tensor-type") {
     const tensor = asTensor(context, value, span);

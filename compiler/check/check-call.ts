@@ -231,5 +231,5 @@ function kindFits(context: CheckContext, { parameter, argument }: Pair): boolean
   if (type.kind === "pattern-type") return value.kind === "pattern" || value.kind === "selection";
   if (value.kind !== "number") return false;
   if (type.name === "bool" || value.type === "bool") return type.name === "bool" && value.type === "bool";
-  return type.name !== "int" || isWholeExpression(context, value.expression);
+  return type.name !== "int" || (value.isReal !== true && isWholeExpression(context, value.expression));
 }

@@ -14,6 +14,8 @@ export interface CheckContext {
   /** Types of the symbols that number expressions may hold; dimensions are `int`. */
   readonly symbolTypes: Map<string, NumberType>;
   readonly patterns: Map<string, PatternDraft>;
+  /** Symbols that follow the clocks. */
+  readonly scheduled: Set<string>;
   /** Functions being expanded, outermost first. */
   readonly calls: { readonly declaration: Callable; readonly span: Span }[];
   /** Code and name of mistakes that are reported once, however often the name is used. */

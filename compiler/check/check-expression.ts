@@ -1,10 +1,12 @@
 /** Gives every expression its meaning: a number, a tensor, a pattern, a selection or initial values. */
 import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import { apply, number, printNumber } from "../../runtime/contract/number-expression.ts";
+import { isClock } from "../../runtime/contract/time.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownName } from "../diagnostics/name-diagnostics.ts";
 import { dimensionCount, indexOutOfRange } from "../diagnostics/shape-diagnostics.ts";
 import { suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
+import { clockOutside } from "../diagnostics/time-diagnostics.ts";
 import { sumTooLong } from "../diagnostics/training-diagnostics.ts";
 import { expressionTooLarge, notAValue, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { findDeclaration, visibleNames } from "../modules/module-scope.ts";
@@ -89,6 +91,10 @@ function checkName(context: CheckContext, environment: Environment, { name, span
   }
   if (declaration !== undefined) {
     addProblem(context, report(notAValue, span, { name, found: `a ${declaration.kind}, not a value` }));
+    return poison;
+  }
+  if (isClock(name)) {
+    addProblemOnce(context, name, report(clockOutside, span, { name }));
     return poison;
   }
   const near = suggestNames(name, [...environment.names(), ...visibleNames(environment.module)]);

@@ -8,9 +8,11 @@ import {
   type NumberOperator,
   number,
   printNumber,
+  symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { quotientNotWhole, requirementRefuted } from "../diagnostics/shape-diagnostics.ts";
+import { scheduleMisplaced } from "../diagnostics/time-diagnostics.ts";
 import { constNeeded, notWhole, outOfRange, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { canonicalDimension } from "../types/dimension.ts";
 import { foldNumber } from "../types/fold-number.ts";
@@ -29,6 +31,12 @@ export const numberValue = (expression: NumberExpression, type: NumberType): Num
   kind: "number",
   type,
   expression: foldNumber(expression),
+});
+
+/** A number that is real whatever it is computed from. */
+export const realValue = (expression: NumberExpression, type: NumberType): NumberValue => ({
+  ...numberValue(expression, type),
+  isReal: true,
 });
 
 export const literalValue = (value: number): NumberValue =>
@@ -70,6 +78,7 @@ export function combineNumbers(
   ] as const) {
     if (
       (side.type === "bool") === expectsConditions ||
+      (side.isCondition === true && expectsConditions) ||
       (operator === "==" && side.type === "bool") ||
       (operator === "!=" && side.type === "bool")
     )
@@ -81,6 +90,7 @@ export function combineNumbers(
   const expression = apply(operator satisfies NumberOperator, left.expression, right.expression);
   if (comparisons.has(operator) || expectsConditions) return numberValue(expression, "bool");
   if ((operator === "/" || operator === "%") && !divisorMayStand(context, right, spans.right)) return poison;
+  if (left.isReal === true || right.isReal === true) return realValue(expression, "real");
   const whole = operator !== "/" && left.type === "int" && right.type === "int";
   return numberValue(expression, whole ? "int" : "real");
 }
@@ -151,15 +161,24 @@ export function asNumber(
   return null;
 }
 
-/** A whole number in canonical form; `what` completes "`n / b` is …", e.g. "a dimension". */
+/**
+ * A whole number in canonical form; `what` completes "`n / b` is …", e.g. "a dimension". One that is fixed at load may
+ * follow nothing.
+ */
 export function asWhole(
   context: CheckContext,
   value: Value,
   span: Span,
   what: string,
+  follows: "nothing" | "clocks" = "nothing",
 ): NumberExpression | null {
   const found = asNumber(context, value, span);
   if (found === null) return null;
+  const name = symbolsOf(found.expression).find((read) => context.scheduled.has(read));
+  if (name !== undefined && follows === "nothing") {
+    addProblemOnce(context, name, report(scheduleMisplaced, span, { name, place: what }));
+    return null;
+  }
   if (!isWholeExpression(context, found.expression)) {
     const text = printNumber(found.expression);
     addProblemOnce(context, text, report(notWhole, span, { expected: what, found: text }));
@@ -195,13 +214,14 @@ export function asTyped(
     const isTruth =
       value.kind === "number" &&
       (value.type === "bool" ||
+        value.isCondition === true ||
         (value.expression.kind === "number" && [0, 1].includes(value.expression.value)));
     if (isTruth) return value.expression;
     if (value.kind !== "poison")
       addProblem(context, report(wrongKind, span, { expected: "a condition", found: describeValue(value) }));
     return null;
   }
-  if (type === "int") return asWhole(context, value, span, `\`${name}\``);
+  if (type === "int") return asWhole(context, value, span, `\`${name}\``, "clocks");
   const found = asNumber(context, value, span);
   if (found === null) return null;
   const { expression } = found;

@@ -21,6 +21,7 @@ import { printShape, sameDimension } from "../types/dimension.ts";
 import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import { fitPattern, joinShapes } from "./check-masks.ts";
 import { asWholeConstant } from "./check-numbers.ts";
+import { countMoves, stateCount } from "./check-refresh.ts";
 import type { CheckedPattern, PatternShape } from "./checked-module.ts";
 import { asSelection, isPositions } from "./combine-patterns.ts";
 import { divides } from "./obligations.ts";
@@ -137,13 +138,17 @@ function finishPattern(draft: TransformDraft, pattern: PatternDraft): CheckedPat
       addProblem(context, report(notInInitialValue, recipe.span, { operation: recipe.text }));
     return null;
   }
-  const base = { name, mode, shape, rows, columns, pool, recipe, span };
-  if (!measured) return { ...base, count, measured: null };
+  const base = { name, mode, shape, rows, columns, pool, span };
+  const moves = countMoves(draft, pattern, base, count);
+  if (!measured && !moves) return { ...base, recipe, count, measured: null };
   const measuredSymbol = `count(${name})`;
   context.symbolTypes.set(measuredSymbol, "int");
   draft.ranges.set(measuredSymbol, { low: 0, high: Infinity, whole: true });
   draft.origins.set(measuredSymbol, { span, text: `\`${measuredSymbol}\` is known once it has been chosen` });
-  return { ...base, count: symbol(measuredSymbol), measured: { symbol: measuredSymbol, estimate: count } };
+  return {
+    ...{ ...base, recipe: moves ? stateCount(recipe, count) : recipe, count: symbol(measuredSymbol) },
+    measured: { symbol: measuredSymbol, estimate: count },
+  };
 }
 
 /** Whole rows or columns that nothing gives a length are as good as entries of one line. */

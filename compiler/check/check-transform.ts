@@ -15,8 +15,11 @@ import { checkExpression } from "./check-expression.ts";
 import { giveValue, initialise } from "./check-initial-values.ts";
 import { declareTensor, finishTensor, joinSupport, type TensorStatement } from "./check-params.ts";
 import { spreadShapes, startPattern } from "./check-patterns.ts";
+import { checkRefresh, finishRefreshes } from "./check-refresh.ts";
+import { declarePhase, declareSchedule, introduceClocks, readsClock } from "./check-time.ts";
 import { checkWeight, warnOfUnused } from "./check-weight.ts";
 import type { CheckedPattern, CheckedTensor, CheckedTransform } from "./checked-module.ts";
+import { timeOf, warnOfReadOnce } from "./finish-time.ts";
 import { namesInExpression } from "./names-in-expression.ts";
 import { findUnsupported } from "./not-supported-yet.ts";
 import { kindOfCondition, settleObligations } from "./obligations.ts";
@@ -38,6 +41,7 @@ export const newContext = (work: CheckContext["work"] = { steps: 0 }): CheckCont
   obligations: [],
   symbolTypes: new Map(),
   patterns: new Map(),
+  scheduled: new Set(),
   calls: [],
   reportedNames: new Set(),
   work,
@@ -68,14 +72,18 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   const { syntax, context } = draft;
   checkArguments(draft);
   declareStatements(draft);
+  introduceClocks(draft);
   // Also those that nothing reads: a mistake in them is a mistake.
   for (const lazyName of draft.lazy.keys()) draft.environment.lookup(lazyName, syntax.name.span);
   for (const statement of tensorStatements(draft)) joinSupport(draft, statement);
   for (const statement of statementsOf(draft, "require")) checkRequire(draft, module, statement.condition);
   giveValues(draft);
   const weight = checkWeight(draft);
+  for (const statement of statementsOf(draft, "refresh")) checkRefresh(draft, statement, weight);
   const { patterns, tensors: written } = finish(draft);
   const tensors = weight === null ? written : storeStructurally(weight, written, patterns);
+  const refreshes = finishRefreshes(draft, patterns, tensors);
+  warnOfReadOnce(draft, patterns, tensors);
   const settled = settleObligations(context.obligations, {
     ranges: draft.ranges,
     defaults: draft.defaults,
@@ -98,10 +106,12 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
     span: syntax.name.span,
     arguments: draft.arguments,
     constants: Object.fromEntries(draft.constants),
-    requirements: settled.requirements,
+    // What reads a clock itself is checked wherever the schedule gets its value.
+    requirements: settled.requirements.filter(({ condition }) => !readsClock(condition)),
     proven: settled.proven,
     tensors,
     patterns,
+    time: timeOf(draft, refreshes),
     order: ordered.order,
     weight,
   };
@@ -121,9 +131,21 @@ const tensorStatements = (draft: TransformDraft): TensorStatement[] =>
 function declareStatements(draft: TransformDraft): void {
   const { context, environment } = draft;
   for (const statement of draft.syntax.statements) {
-    if (statement.kind !== "let" && statement.kind !== "mask") continue;
+    if (
+      statement.kind !== "let" &&
+      statement.kind !== "mask" &&
+      statement.kind !== "schedule" &&
+      statement.kind !== "phase"
+    )
+      continue;
     const { name, span } = statement.name;
     if (!declareName(draft, name, span)) continue;
+    if (statement.kind === "schedule" || statement.kind === "phase") {
+      const find = () =>
+        statement.kind === "schedule" ? declareSchedule(draft, statement) : declarePhase(draft, statement);
+      draft.lazy.set(name, { kind: "let", span, state: "new", find });
+      continue;
+    }
     if (statement.kind === "mask") {
       draft.lazy.set(name, {
         kind: "pattern",

@@ -9,6 +9,7 @@ import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
+import type { TimeManifest } from "../../runtime/contract/time.ts";
 
 export interface CheckedModule {
   readonly file: string;
@@ -34,6 +35,8 @@ export interface CheckedTransform {
   /** Frozen argument tensors, source tensors and parameters. */
   readonly tensors: readonly CheckedTensor[];
   readonly patterns: readonly CheckedPattern[];
+  /** Schedules, phases and refreshes; null without any. */
+  readonly time: TimeManifest | null;
   /** Patterns and parameters in an order in which each can be computed at load. */
   readonly order: readonly string[];
   readonly weight: WeightExpression;

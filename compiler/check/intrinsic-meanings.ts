@@ -20,7 +20,7 @@ import { canonicalDimension, sameDimension } from "../types/dimension.ts";
 import { foldNumber } from "../types/fold-number.ts";
 import type { BoundCall } from "./bind-arguments.ts";
 import { addProblem, type CheckContext, oblige } from "./check-context.ts";
-import { asWhole, numberValue } from "./check-numbers.ts";
+import { asWhole, numberValue, realValue } from "./check-numbers.ts";
 import { sides } from "./check-tensors.ts";
 import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
 import { countMeaning, indicatorMeaning, selectorMeaning } from "./pattern-meanings.ts";
@@ -64,7 +64,8 @@ const numericMeaning =
     const operands = call.arguments.flatMap(({ value }) =>
       value.kind === "number" ? [value.expression] : [],
     );
-    return numberValue(apply(operator, ...operands), syntax.result.name);
+    const { name } = syntax.result;
+    return (name === "real" ? realValue : numberValue)(apply(operator, ...operands), name);
   };
 
 /** A condition is 1 or 0 already; as a number it may be multiplied. */

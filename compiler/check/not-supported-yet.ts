@@ -19,9 +19,6 @@ const isKind =
 
 const rows: readonly Row[] = [
   { construct: "a family of patterns", holds: (node) => "count" in node && node.count !== null },
-  { construct: "a `schedule`", holds: isKind("schedule") },
-  { construct: "a `phase`", holds: isKind("phase") },
-  { construct: "a `refresh`", holds: isKind("refresh") },
   { construct: "a `pin`", holds: isKind("pin") },
 ];
 

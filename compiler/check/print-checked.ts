@@ -1,6 +1,7 @@
 /** The printed form of a checked module: every dimension, count, recipe and obligation in one reading. */
 import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
+import type { TimeManifest } from "../../runtime/contract/time.ts";
 import { printShape } from "../types/dimension.ts";
 import type {
   CheckedArgument,
@@ -28,10 +29,28 @@ function printTransform(transform: CheckedTransform): string {
     ...transform.tensors
       .filter(({ recipe }) => recipe !== null)
       .map((tensor) => `  ${printComputed(tensor)}`),
+    ...(transform.time === null ? [] : printTime(transform.time).map((line) => `  ${line}`)),
     `  order ${transform.order.length === 0 ? "nothing" : transform.order.join(", ")}`,
     `  weight ${printShape([transform.weight.rows, transform.weight.columns])} = ${printWeight(transform.weight)}`,
   ];
   return `transform ${transform.name} {\n${lines.join("\n")}\n}\n`;
+}
+
+/** One line a schedule, phase and refresh. */
+export function printTime({ numbers, refreshes }: TimeManifest): string[] {
+  return [
+    ...numbers.map((entry) => {
+      const value = printNumber(entry.value);
+      return entry.kind === "phase"
+        ? `phase ${entry.name} = ${value}`
+        : `schedule ${entry.name}: ${entry.type} = ${value}`;
+    }),
+    ...refreshes.map(({ pattern, every, condition, recipe, count }) => {
+      const held = condition === null ? "" : ` while ${printNumber(condition)}`;
+      const kept = count === null ? "" : ` count ${printNumber(count)}`;
+      return `refresh ${pattern} every ${printNumber(every)}${held}${kept} = ${printRecipe(recipe)}`;
+    }),
+  ];
 }
 
 function printArgument(argument: CheckedArgument): string {

@@ -8,6 +8,7 @@ import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
 import { foldNumber } from "../types/fold-number.ts";
 import type { CheckContext } from "./check-context.ts";
 import { sides } from "./check-tensors.ts";
+import { asSelection, isPositions } from "./combine-patterns.ts";
 import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
 import { areaOf, type Budget, countOfBudget, obligeCount, refuseTarget } from "./pattern-count.ts";
 import { callRecipe, joinReadings } from "./readings.ts";
@@ -177,6 +178,36 @@ const wholeLines =
     return { kind: "selection", text, shape, patterns: [], lines: { axis, count }, span, choose };
   };
 
+/** Drop and grow: as many positions as the pattern has. */
+const regrow: Meaning = (context, _syntax, call, span) => {
+  const [keep, grow] = tensorsOf(call);
+  const fraction = numberOf(call, "fraction");
+  const given = call.arguments.find(({ value }) => isPositions(value));
+  const of =
+    given !== undefined && isPositions(given.value) ? asSelection(context, given.value, given.span) : poison;
+  if (keep === undefined || grow === undefined || fraction === null || of.kind === "poison") return poison;
+  const [keepSides, growSides] = [sides(context, keep), sides(context, grow)];
+  if (keepSides === null || growSides === null) return poison;
+  const choose = (target: SelectionTarget): Choice | null => {
+    if (target.shape.kind !== "unstructured") return refuseTarget(context, "regrow", target.shape, span);
+    const chosen = of.choose({ ...target, isPart: true });
+    if (chosen === null) return null;
+    const recipe = joinReadings<Recipe, Recipe>(
+      [chosen.recipe, keep.recipe, grow.recipe],
+      ([pattern, worst, best]) =>
+        callRecipe("regrow", {
+          ...(pattern === undefined ? {} : { of: pattern }),
+          ...(worst === undefined ? {} : { keep: worst }),
+          ...(best === undefined ? {} : { grow: best }),
+          fraction: numberRecipe(fraction),
+        }),
+    );
+    return { recipe, count: chosen.count, measured: chosen.measured, pool: null };
+  };
+  const { patterns } = of;
+  return { kind: "selection", text: "regrow", shape: keepSides, patterns, lines: null, choose, span };
+};
+
 export const selectionMeanings: readonly (readonly [string, Meaning])[] = [
   ["magnitude", budgeted("weight")],
   ["topk", budgeted("score")],
@@ -186,6 +217,7 @@ export const selectionMeanings: readonly (readonly [string, Meaning])[] = [
   ["below", compared],
   ["nonzero", nonzero],
   ["all", all],
+  ["regrow", regrow],
   ["diagonal", diagonal],
   ["top_rows", wholeLines("row")],
   ["top_columns", wholeLines("column")],

@@ -6,6 +6,7 @@ import type { Span } from "../../grammar/text/source-text.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
+import type { TimeManifest } from "../../runtime/contract/time.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { duplicateName, recursiveFunction } from "../diagnostics/name-diagnostics.ts";
 import { initialValueCycle } from "../diagnostics/training-diagnostics.ts";
@@ -13,7 +14,7 @@ import { findDeclaration, type ModuleScope } from "../modules/module-scope.ts";
 import type { SymbolRange } from "../types/knowledge.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
 import type { CheckedArgument, WeightExpression } from "./checked-module.ts";
-import { type Obstacle, poison, type Value } from "./value.ts";
+import { type Obstacle, poison, type SelectionValue, type Value } from "./value.ts";
 
 export type TensorType = TypeSyntax & { readonly kind: "tensor-type" };
 export type Statement<Kind extends StatementSyntax["kind"]> = StatementSyntax & { readonly kind: Kind };
@@ -55,6 +56,18 @@ export interface TransformDraft {
   readonly ranges: Map<string, SymbolRange>;
   /** Defaults of number arguments, in terms of dimensions. */
   readonly defaults: Map<string, NumberExpression>;
+  /** Schedules and phases, each after those that it reads. */
+  readonly time: TimeManifest["numbers"][number][];
+  readonly refreshes: RefreshDraft[];
+}
+
+/** A pattern that is chosen again: see `RefreshManifest`. */
+export interface RefreshDraft {
+  readonly pattern: string;
+  readonly every: NumberExpression;
+  readonly condition: NumberExpression | null;
+  readonly selection: SelectionValue;
+  readonly span: Span;
 }
 
 interface LazyName {
@@ -97,6 +110,8 @@ export function startDraft(parts: DraftParts, context: CheckContext): TransformD
     origins: new Map(),
     ranges: new Map(),
     defaults: new Map(),
+    time: [],
+    refreshes: [],
   };
 }
 

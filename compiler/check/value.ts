@@ -24,6 +24,10 @@ export interface NumberValue {
   readonly kind: "number";
   readonly type: NumberType;
   readonly expression: NumberExpression;
+  /** True for what was given as a real number: its quotients need not be whole, whatever it is computed from. */
+  readonly isReal?: boolean;
+  /** True for a phase: a number 1 or 0 that may stand where a condition does. */
+  readonly isCondition?: boolean;
 }
 
 export interface TensorValue {

@@ -8,6 +8,7 @@ import { driverDiagnostics } from "./driver-diagnostics.ts";
 import * as names from "./name-diagnostics.ts";
 import * as shapes from "./shape-diagnostics.ts";
 import * as structures from "./structure-diagnostics.ts";
+import * as time from "./time-diagnostics.ts";
 import * as training from "./training-diagnostics.ts";
 import * as types from "./type-diagnostics.ts";
 
@@ -22,7 +23,7 @@ export interface CatalogueEntry {
 
 const kebab = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
-const checked = [names, types, shapes, training, structures].flatMap((phase) =>
+const checked = [names, types, shapes, training, time, structures].flatMap((phase) =>
   Object.values(phase).map(
     ({ code, name, severity, summary }): CatalogueEntry => ({
       code,

@@ -99,6 +99,7 @@ function transformManifest(transform: PlannedTransform, locate: Locate): Transfo
     frozen: checked.tensors
       .filter(({ role, recipe }) => role === "frozen" && recipe !== null)
       .map((tensor) => ({ ...computedTensor(tensor), quantization: tensor.quantization })),
+    time: checked.time,
     order: checked.order,
     rows: checked.weight.rows,
     columns: checked.weight.columns,

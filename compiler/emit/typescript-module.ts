@@ -5,6 +5,7 @@
 import { Project, type SourceFile, VariableDeclarationKind } from "ts-morph";
 import type { ArgumentManifest, Manifest, TransformManifest } from "../../runtime/contract/manifest.ts";
 import { printNumber } from "../../runtime/contract/number-expression.ts";
+import type { TimeManifest } from "../../runtime/contract/time.ts";
 
 export interface ModuleNames {
   /** File name of the manifest beside the module. */
@@ -63,12 +64,10 @@ function writeTypes(file: SourceFile, manifest: Manifest, names: ModuleNames): v
   for (const transform of manifest.transforms) {
     writeArguments(file, transform);
     writeParameters(file, transform);
-    declaration(
-      file,
-      transform.name,
-      `Transform<${transform.name}Arguments, ${transform.name}Parameters>`,
-      transform.documentation,
-    );
+    const { name, time } = transform;
+    if (time !== null) writeTime(file, name, time);
+    const types = [`${name}Arguments`, `${name}Parameters`, ...(time === null ? [] : [`${name}Time`])];
+    declaration(file, name, `Transform<${types.join(", ")}>`, transform.documentation);
   }
   for (const model of manifest.models) declaration(file, model.name, "Model", model.documentation);
 }
@@ -124,6 +123,31 @@ function writeParameters(file: SourceFile, transform: TransformManifest): void {
           description: `${parameter.structure} [${parameter.dimensions.map((dimension) => printNumber(dimension)).join(", ")}].`,
         },
       ],
+    })),
+  });
+}
+
+/** The clocks that `at` needs, the numbers that it gives, and the patterns that it may choose again. */
+function writeTime(file: SourceFile, name: string, { clocks, numbers, refreshes }: TimeManifest): void {
+  const object = (names: readonly string[]): string =>
+    names.length === 0
+      ? "Readonly<Record<string, never>>"
+      : `{ ${names.map((key) => `readonly ${key}: number`).join("; ")} }`;
+  const patterns = [...new Set(refreshes.map(({ pattern }) => JSON.stringify(pattern)))];
+  const properties = [
+    ["clocks", object(clocks), "Given to `at` and `numbersAt`."],
+    ["numbers", object(numbers.map((entry) => entry.name)), "Schedules, and phases as 1 or 0."],
+    ["patterns", patterns.length === 0 ? "never" : patterns.join(" | "), "Chosen again."],
+  ] as const;
+  file.addInterface({
+    name: `${name}Time`,
+    isExported: true,
+    docs: [{ description: `What of \`${name}\` follows the clocks of training.` }],
+    properties: properties.map(([key, type, description]) => ({
+      name: key,
+      isReadonly: true,
+      type,
+      docs: [{ description }],
     })),
   });
 }

@@ -30,10 +30,12 @@ import {
   type VariantChoice,
 } from "./keep-variants.ts";
 import { planMerge } from "./merge-plan.ts";
+import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
 import type { LevelCosts, MergePlan, Plan, Variant } from "./plan.ts";
 import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
+import { timeNotes } from "./time-notes.ts";
 import type { VariantDraft } from "./variant-draft.ts";
 
 export interface PlanResult {
@@ -78,7 +80,7 @@ function planOf(
 ): Plan {
   const machines = machinesOf(rates);
   const widest = widestMachine(rates);
-  const operands = createOperandTable();
+  const operands = createOperandTable(movingNames(transform));
   const { drafts, total, notes } = candidatePlans(graph.root, operands, graph.rules ?? []);
   const reference = mergeSource(drafts, operands, transform, widest);
   const merge = planMerge(reference, operands);
@@ -112,7 +114,16 @@ function planOf(
     rates: identityOf(rates),
     search: { priced: drafts.length, total, points: candidates[0]?.prices.length ?? 0, rejected },
     notes: [
-      ...new Set([...notes, ...notesOf(drafts, kept), ...backwardNotes, ...quantizationNotes(graph.tensors)]),
+      ...new Set([
+        ...notes,
+        ...notesOf(drafts, kept),
+        ...backwardNotes,
+        ...quantizationNotes(graph.tensors),
+        ...timeNotes(
+          transform,
+          operands.all().filter(({ name }) => used.has(name)),
+        ),
+      ]),
     ],
     specializations: specializationsOf(graph.root, transform),
   };

@@ -2,6 +2,7 @@
 import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { MatrixPiece } from "./matrix-operand.ts";
+import { readsAny } from "./moving-sources.ts";
 import { packedBytes, storedValues } from "./packed-size.ts";
 import type { Operand } from "./plan.ts";
 
@@ -43,7 +44,8 @@ export const lookupIn = (operands: readonly Operand[]): OperandLookup => ({
   },
 });
 
-export function createOperandTable(): OperandTable {
+/** @param moving what changes while a layer is trained beside its params: scheduled numbers, refreshed patterns. */
+export function createOperandTable(moving: ReadonlySet<string> = new Set()): OperandTable {
   const byContent = new Map<string, Operand>();
   const byName = new Map<string, Operand>();
   const freshName = (piece: MatrixPiece, format: OperandFormat): string => {
@@ -71,7 +73,7 @@ export function createOperandTable(): OperandTable {
       rows,
       columns,
       source: piece.source,
-      stage: piece.trainable ? "step" : "load",
+      stage: piece.trainable || readsAny(piece.source, moving) ? "step" : "load",
       production: "pack",
       bytes: packedBytes({ rows, columns }, format, multiplies),
       multiplies,

@@ -5,3 +5,4 @@ export * from "./number-expression.ts";
 export * from "./operand-format.ts";
 export * from "./quantized-type.ts";
 export * from "./recipe.ts";
+export * from "./time.ts";

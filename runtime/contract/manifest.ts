@@ -7,6 +7,7 @@ import type { NumberExpression } from "./number-expression.ts";
 import type { OperandFormat } from "./operand-format.ts";
 import type { QuantizedType } from "./quantized-type.ts";
 import type { Recipe } from "./recipe.ts";
+import type { TimeManifest } from "./time.ts";
 
 /** Raised whenever the manifest, the frame or a format changes incompatibly; kernels export it as well. */
 export const abiVersion = 3;
@@ -49,6 +50,8 @@ export interface TransformManifest {
   readonly parameters: readonly ParameterManifest[];
   /** Tensors of the weight that are computed once at load and never trained. */
   readonly frozen: readonly FrozenManifest[];
+  /** What follows the clocks of training; null when nothing does. */
+  readonly time: TimeManifest | null;
   /** Names of patterns, parameters and computed frozen tensors in dependency order. */
   readonly order: readonly string[];
   /** Rows (out) and columns (in) of the weight. */

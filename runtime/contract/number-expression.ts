@@ -88,6 +88,9 @@ const operations: Record<NumberOperator, (...values: number[]) => number> = {
 export const applyOperator = (operator: NumberOperator, values: readonly number[]): number =>
   operations[operator](...values);
 
+export const isOperator = (value: unknown): value is NumberOperator =>
+  typeof value === "string" && Object.hasOwn(operations, value);
+
 export type SymbolValues = ReadonlyMap<string, number>;
 
 /** As much of a map as evaluating needs: some symbols get their value only when it is asked for. */

@@ -36,9 +36,12 @@ export type Recipe =
  * - `complement(of)`, `intersection(left, right)`, `union(left, right)`: of patterns of one shape.
  * - `row_selector(of)`, `column_selector(of)`: of a pattern of whole rows or columns, one position for each of them:
  *   row i of the result has the i-th chosen row or column as its column.
+ * - `regrow(of, keep, grow, fraction)`: of the pattern `of` the round(fraction * count) positions of smallest score
+ *   `keep` go, and as many of largest score `grow` come from those that are not left.
  * Tensors: `row_sum(of)`, `column_sum(of)`, `row_norm(of)`, `column_norm(of)`: a vector, one number for each row or
  *   column; `scale_rows(value, by)`, `scale_columns(value, by)`: diag(by) value and value diag(by); `diagonal_matrix(entries)`; `abs`, `sparse_part(weight, rank, count, rounds)`: S of the alternating low-rank + sparse split
  *   W ≈ L + S with rank(L) <= rank and exactly `count` nonzeros in S.
+ * - `group_indicator()`: 1 at (i, j) where j lies in the i-th of as many equal groups of columns as there are rows.
  * Distributions: `normal(mean, std)`, `uniform(low, high)`.
  * Factorizations with several outputs: `svd_factors(weight, rank)`: B = U sqrt(Σ), A = sqrt(Σ) Vᵀ truncated;
  *   `monarch_projection(weight, blocks)`: the two block-diagonal factors (L, R) nearest to `weight`;
@@ -66,6 +69,7 @@ export type IntrinsicName =
   | "top_columns"
   | "random_rows"
   | "random_columns"
+  | "regrow"
   | "complement"
   | "intersection"
   | "union"
@@ -80,6 +84,7 @@ export type IntrinsicName =
   | "diagonal_matrix"
   | "abs"
   | "sparse_part"
+  | "group_indicator"
   | "normal"
   | "uniform"
   | "svd_factors"

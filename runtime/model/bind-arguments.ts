@@ -13,6 +13,7 @@ import {
 } from "../contract/number-expression.ts";
 import { type ConditionCode, SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
+import { checkClocks, scheduledNumbers, zeroClocks } from "./scheduled-numbers.ts";
 
 /** A number as the caller gives it, or as an expression over dimensions, as rules of a model give it. */
 export type GivenNumber = number | boolean | NumberExpression;
@@ -51,6 +52,8 @@ export function bindArguments(transform: TransformManifest, given: GivenArgument
     numbers.set(argument.name, value);
   }
   for (const argument of tensors) checkDimensions(argument, given, symbols);
+  const start = scheduledNumbers(transform, symbols, checkClocks(transform, zeroClocks));
+  for (const [name, value] of start) symbols.set(name, value);
   checkRequirements(transform, symbols, new Set());
   return { symbols, tensors: given.tensors, numbers };
 }

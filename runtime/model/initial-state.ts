@@ -20,11 +20,12 @@ export interface RestoredState {
   readonly patterns: ReadonlyMap<string, (symbols: SymbolLookup) => Pattern>;
 }
 
+/** Symbols, patterns and parameters are put in place anew when the clocks of a layer move, and by nothing else. */
 export interface LayerState {
-  readonly symbols: ReadonlyMap<string, number>;
+  readonly symbols: Map<string, number>;
   readonly tensors: ReadonlyMap<string, DenseTensor>;
-  readonly patterns: ReadonlyMap<string, Pattern>;
-  readonly parameters: ReadonlyMap<string, LayerParameter>;
+  readonly patterns: Map<string, Pattern>;
+  readonly parameters: Map<string, LayerParameter>;
   readonly frozen: ReadonlyMap<string, FrozenTensor>;
   /** Parameters that other layers read too. */
   readonly shared: readonly JointParameter[];

@@ -5,8 +5,8 @@
 import { checkThreads } from "../device/cpu/cpu-device.ts";
 import { SpxError } from "../errors.ts";
 import type { MemoryBlock } from "../formats/packed-operand.ts";
-import { positionsOf } from "../select/pattern.ts";
-import { parameterTarget } from "../select/recipe-target.ts";
+import { type Pattern, positionsOf } from "../select/pattern.ts";
+import { type ParameterTarget, parameterTarget } from "../select/recipe-target.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf } from "./batch-input.ts";
 import type {
@@ -26,35 +26,47 @@ import { type FormulaScope, pullBack } from "./pull-back.ts";
  * Gradients that were handed out lie in native memory, where a later call can add to them, also one of another layer
  * that shares the parameter.
  */
-const handedOut = new WeakMap<Float32Array, MemoryBlock>();
+const handedOut = new WeakMap<
+  Float32Array,
+  { readonly block: MemoryBlock; readonly support: Pattern | null }
+>();
+
+/** Gradients at other positions cannot be added up. */
+const sameSupport = (left: Pattern | null, right: Pattern | null): boolean =>
+  left === right ||
+  (left !== null && right !== null && left.bits.every((word, index) => word === right.bits[index]));
 
 export function createBackward<P>(
   { transform, state, device, threads }: Pick<LayerParts, "transform" | "state" | "device" | "threads">,
   { out, inputs }: { readonly out: number; readonly inputs: number },
   calls: LayerCalls,
 ): Pick<Layer<P>, "backward" | "backwardAsync"> {
-  const targets = transform.parameters.flatMap(({ name }) => state.parameters.get(name)?.target ?? []);
-  const supports = new Map<string, Float64Array>();
-  const positionsFor = (target: (typeof targets)[number]): Float64Array | null => {
-    if (target.support === null) return null;
-    const known = supports.get(target.name) ?? positionsOf(target.support);
-    supports.set(target.name, known);
+  /** As they are now: the support of a parameter may be chosen again between two calls. */
+  const targetsNow = (): ParameterTarget[] =>
+    transform.parameters.flatMap(({ name }) => state.parameters.get(name)?.target ?? []);
+  const supports = new WeakMap<Pattern, Float64Array>();
+  const positionsFor = ({ support }: ParameterTarget): Float64Array | null => {
+    if (support === null) return null;
+    const known = supports.get(support) ?? positionsOf(support);
+    supports.set(support, known);
     return known;
   };
-  const gradientBlocks = (into: P | undefined): MemoryBlock[] => {
+  const gradientBlocks = (targets: readonly ParameterTarget[], into: P | undefined): MemoryBlock[] => {
     if (into === undefined) return targets.map((target) => floats(storedCount(target)));
     const given = into as Readonly<Record<string, DenseParameter | undefined>>;
     return targets.map((target) => {
       const values = given[target.name]?.values;
-      const block = values?.length === storedCount(target) ? handedOut.get(values) : undefined;
-      if (block === undefined) throw notHandedOut(transform.name, target.name);
-      return block;
+      const known = values?.length === storedCount(target) ? handedOut.get(values) : undefined;
+      if (known === undefined || !sameSupport(known.support, target.support))
+        throw notHandedOut(transform.name, target.name);
+      return known.block;
     });
   };
-  const intermediates = transform.plan.backward.intermediates.map((manifest) => ({
-    formula: manifest.formula,
-    target: parameterTarget(manifest, state.symbols, calls.leaves.pattern),
-  }));
+  const intermediatesNow = () =>
+    transform.plan.backward.intermediates.map((manifest) => ({
+      formula: manifest.formula,
+      target: parameterTarget(manifest, state.symbols, calls.leaves.pattern),
+    }));
   const floats = (count: number): MemoryBlock => device.allocate(4 * Math.max(count, 1));
 
   const start = (x: BatchInput, dy: BatchInput, options: BackwardOptions<P> | undefined) => {
@@ -66,7 +78,9 @@ export function createBackward<P>(
     const call = calls.backwardCall();
     const dx = options?.dx === false ? null : floats(batch * inputs);
     const into = options?.into;
-    const gradients = gradientBlocks(into);
+    const targets = targetsNow();
+    const gradients = gradientBlocks(targets, into);
+    const intermediates = intermediatesNow();
     const between = intermediates.map(({ target }) => floats(storedCount(target)));
     const buffers = {
       x: given.values,
@@ -74,10 +88,10 @@ export function createBackward<P>(
       dx,
       gradients: [...gradients, ...between],
     };
-    return { call, buffers, between, into, batch, threads: used };
+    return { call, buffers, targets, intermediates, between, into, batch, threads: used };
   };
   /** Takes the gradients of intermediates on to the parameters, whose gradients lie beside them. */
-  const pullAll = ({ buffers, between }: ReturnType<typeof start>): void => {
+  const pullAll = ({ buffers, targets, intermediates, between }: ReturnType<typeof start>): void => {
     const parts = new Map(
       targets.map((target, index): [string, LayerParameter] => [
         target.name,
@@ -99,13 +113,10 @@ export function createBackward<P>(
       block.free();
     }
   };
-  const finish = ({ buffers, into, batch }: ReturnType<typeof start>): BackwardResult<P> => {
-    const handOut = (
-      block: MemoryBlock,
-      target: (typeof targets)[number],
-    ): DenseParameter | SparseParameter => {
+  const finish = ({ buffers, targets, into, batch }: ReturnType<typeof start>): BackwardResult<P> => {
+    const handOut = (block: MemoryBlock, target: ParameterTarget): DenseParameter | SparseParameter => {
       const values = new Float32Array(block.view, 0, storedCount(target));
-      handedOut.set(values, block);
+      handedOut.set(values, { block, support: target.support });
       const positions = positionsFor(target);
       return positions === null
         ? { values, shape: target.stored }

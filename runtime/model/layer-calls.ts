@@ -34,6 +34,8 @@ export interface LayerCalls {
   /** Bytes of the packed operands that a batch reads. */
   bytes(batch: number): number;
   updated(): void;
+  /** Numbers or patterns have changed: everything that follows from them is chosen, bound and packed anew. */
+  moved(): void;
   dispose(): void;
 }
 
@@ -49,8 +51,11 @@ export function createLayerCalls(
   threads: number,
 ): LayerCalls {
   const { symbols } = state;
-  const kernels = runnableKernels(transform, device, symbols);
-  const intervals = chooseVariants([...kernels.keys()], symbols, device.level);
+  const chooseKernels = () => {
+    const kernels = runnableKernels(transform, device, symbols);
+    return { kernels, intervals: chooseVariants([...kernels.keys()], symbols, device.level) };
+  };
+  let chosen = chooseKernels();
   const mergeNow = (): PackedOperand => {
     const size = {
       out: evaluateNumber(transform.rows, symbols),
@@ -82,8 +87,9 @@ export function createLayerCalls(
     changes = now;
     dropSteps();
   };
-  const kernelOf = (variant: VariantManifest) => required(kernels.get(variant), transform, variant.name);
-  const kernelFor = (batch: number) => kernelOf(intervalAt(intervals, batch).variant);
+  const kernelOf = (variant: VariantManifest) =>
+    required(chosen.kernels.get(variant), transform, variant.name);
+  const kernelFor = (batch: number) => kernelOf(intervalAt(chosen.intervals, batch).variant);
   const operandsOf = (kernel: KernelManifest): ReadonlyMap<string, PackedOperand> => {
     lifetime.checkAlive(layer);
     return new Map(kernel.buffers.map(({ operand }) => [operand, operands.get(operand)]));
@@ -97,7 +103,9 @@ export function createLayerCalls(
     return call;
   };
   return {
-    intervals,
+    get intervals() {
+      return chosen.intervals;
+    },
     leaves,
     kernelOf,
     callFor(batch) {
@@ -130,6 +138,13 @@ export function createLayerCalls(
     updated() {
       for (const shared of state.shared) shared.changes++;
       changes = changesNow();
+      dropSteps();
+    },
+    moved() {
+      chosen = chooseKernels();
+      // Frames hold numbers that may have changed.
+      calls.clear();
+      backwardCalls.clear();
       dropSteps();
     },
     dispose() {

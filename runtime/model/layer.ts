@@ -4,6 +4,7 @@
  */
 import type { TransformManifest, VariantManifest } from "../contract/manifest.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
+import type { Clocks } from "../contract/time.ts";
 import { type CpuDevice, checkThreads } from "../device/cpu/cpu-device.ts";
 import { type Pattern, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
@@ -13,8 +14,10 @@ import { frozenTensor } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
 import { createBackward } from "./layer-backward.ts";
 import { createLayerCalls, type LayerCalls } from "./layer-calls.ts";
+import { createLayerTime, type LayerChange } from "./layer-time.ts";
 import type { LayerParameter } from "./parameter-values.ts";
 import { patternsToSave, type SavedIdentity, saveParameters } from "./saved-parameters.ts";
+import { type FloatMatrix, widenTensor } from "./widen-tensor.ts";
 
 /** A parameter with all its values. `values` is live: change it in place, then call `updated`. */
 export interface DenseParameter {
@@ -86,7 +89,23 @@ export interface BackwardResult<P> extends ParameterGradients<P> {
   readonly dx: Tensor<"f32">;
 }
 
-export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParameter>>> {
+/** What of a transform follows the clocks, as its emitted declarations say it. */
+export interface TimeTypes {
+  readonly clocks: Clocks;
+  readonly numbers: Readonly<Record<string, number>>;
+  /** Names of the patterns that are refreshed. */
+  readonly patterns: string;
+}
+
+export interface AtOptions {
+  /** Gradient of the loss by the dense weight [out, in], where a refresh that is due reads it. */
+  readonly gradient?: FloatMatrix;
+}
+
+export interface Layer<
+  P = Readonly<Record<string, DenseParameter | SparseParameter>>,
+  T extends TimeTypes = TimeTypes,
+> {
   readonly transform: string;
   readonly name: string;
   /** Outputs and inputs of the weight. */
@@ -95,7 +114,7 @@ export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParame
   readonly seed: number;
   /** The number arguments as bound. */
   readonly arguments: Readonly<Record<string, number>>;
-  /** Number of trainable values. */
+  /** Number of trainable values; that of a refreshed pattern may change. */
   readonly trainable: number;
   /** x [batch, in] → [batch, out]. @throws SpxError SPX8404, SPX8405, SPX8309. */
   forward(x: BatchInput, options?: ForwardOptions): Tensor<"f32">;
@@ -121,7 +140,13 @@ export interface Layer<P = Readonly<Record<string, DenseParameter | SparseParame
   frozen(): Readonly<Record<string, DenseParameter | SparseParameter>>;
   /** To be called after values of parameters were changed in place; of shared ones, on any of the layers. */
   updated(): void;
-  /** Writes the parameters as safetensors; `load({ …, parameters: path })` restores them bit for bit. */
+  /**
+   * Moves the layer to a time: schedules get their values, and patterns whose refresh is due are chosen again from the
+   * values as they are now. A layer starts at clock 0. @throws SpxError SPX8401, SPX8402, SPX8405, SPX8407, and the
+   * code of a `require` that holds no longer; then nothing has changed.
+   */
+  at(clocks: T["clocks"], options?: AtOptions): LayerChange<T>;
+  /** Writes the parameters, the clocks and the refreshed patterns as safetensors; `load({ …, parameters: path })` restores them bit for bit. */
   save(path: string): Promise<void>;
   /** Which variant is called for which batch; with `batch`, for that one alone. */
   plan(batch?: number): readonly PlanInterval[];
@@ -141,7 +166,13 @@ export interface LayerParts {
 }
 
 /** @throws SpxError SPX8102 when the plan has no kernel for this level and these arguments. */
-export function createLayer<P>({ transform, identity, state, device, threads }: LayerParts): Layer<P> {
+export function createLayer<P, T extends TimeTypes = TimeTypes>({
+  transform,
+  identity,
+  state,
+  device,
+  threads,
+}: LayerParts): Layer<P, T> {
   const { symbols } = state;
   const out = evaluateNumber(transform.rows, symbols);
   const inputs = evaluateNumber(transform.columns, symbols);
@@ -157,6 +188,7 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     { out, inputs },
     calls,
   );
+  const time = createLayerTime({ transform, state, identity }, calls);
   return {
     transform: transform.name,
     name: identity.name,
@@ -164,7 +196,9 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     in: inputs,
     seed: identity.seed,
     arguments: identity.arguments,
-    trainable: evaluateNumber(transform.trainable, symbols),
+    get trainable() {
+      return evaluateNumber(transform.trainable, symbols);
+    },
     forward(x, options) {
       const { values, y, batch, call, threads: used } = start(x, options);
       if (y.length > 0) call.run(values, y, batch, used);
@@ -184,7 +218,17 @@ export function createLayer<P>({ transform, identity, state, device, threads }: 
     patterns: () => lentPatterns(state),
     frozen: () => copiedFrozen(state),
     updated: calls.updated,
-    save: (path) => saveParameters(path, state.parameters, chosenTogether(transform, state), identity),
+    at(clocks, options) {
+      const { gradient } = options ?? {};
+      const given = gradient === undefined ? null : widenTensor(transform, "gradient", gradient);
+      // The emitted declarations name the schedules and patterns of this very manifest.
+      return time.at(clocks, given) as LayerChange<T>;
+    },
+    save(path) {
+      const { parameters } = state;
+      const saved = { ...identity, clocks: time.now() };
+      return saveParameters(path, parameters, patternsAsTheyAre(transform, state), saved);
+    },
     plan: (batch) => describePlan(calls, device.level, symbols, batch),
     bytes: calls.bytes,
     dispose: calls.dispose,
@@ -233,7 +277,7 @@ function copiedFrozen({ frozen }: LayerState): Record<string, DenseParameter | S
 }
 
 /** Patterns that this layer could not choose again by itself. */
-const chosenTogether = (
+const patternsAsTheyAre = (
   transform: TransformManifest,
   { patterns }: LayerState,
 ): ReadonlyMap<string, Pattern> => {

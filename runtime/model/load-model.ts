@@ -9,7 +9,8 @@ import { createJointValues, type JointValues } from "./joint-values.ts";
 import type { Layer } from "./layer.ts";
 import { matchRules } from "./match-rules.ts";
 import { choosePools, type PoolCuts, type PoolMember } from "./pool-cuts.ts";
-import { loadLayer, type TransformHome, widen } from "./transform.ts";
+import { loadLayer, type TransformHome } from "./transform.ts";
+import { widenTensor } from "./widen-tensor.ts";
 
 /** What a rule does with a tensor. */
 export interface TensorMatch {
@@ -174,7 +175,7 @@ async function readTensors(
         },
       );
     }
-    tensors.set(argument.name, widen(transform, argument.name, await from.read(tensor)));
+    tensors.set(argument.name, widenTensor(transform, argument.name, await from.read(tensor)));
   }
   return tensors;
 }

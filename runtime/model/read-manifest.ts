@@ -5,6 +5,8 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { abiVersion, type Manifest } from "../contract/manifest.ts";
+import { isOperator } from "../contract/number-expression.ts";
+import { isClock } from "../contract/time.ts";
 import { isConditionCode, SpxError } from "../errors.ts";
 
 /**
@@ -59,6 +61,11 @@ const hasFields =
   (value) =>
     isRecord(value) && Object.entries(fields).every(([name, check]) => check(value[name]));
 
+const hasFieldsAnd =
+  (whole: Check, fields: Readonly<Record<string, Check>>): Check =>
+  (value) =>
+    hasFields(fields)(value) && whole(value);
+
 const kernel = hasFields({
   symbol: isText,
   level: isText,
@@ -89,6 +96,37 @@ const plan = hasFields({
   }),
 });
 
+const isClockName: Check = (value) => typeof value === "string" && isClock(value);
+
+/** Null, or what follows the clocks; a refresh names a pattern that there is. */
+const timeOf = (transform: unknown): boolean => {
+  if (!isRecord(transform) || transform.time === null) return isRecord(transform);
+  const outlined = hasFields({
+    clocks: isList(isClockName),
+    numbers: isList(hasFields({ kind: isText, name: isText, value: isNumberExpression })),
+    refreshes: isList(
+      hasFields({
+        pattern: isText,
+        every: isNumberExpression,
+        condition: isNullOr(isNumberExpression),
+        recipe: isRecord,
+        count: isNullOr(isNumberExpression),
+      }),
+    ),
+  })(transform.time);
+  if (!outlined || !isRecord(transform.time) || !Array.isArray(transform.patterns)) return false;
+  const names = transform.patterns.map((pattern) => isRecord(pattern) && pattern.name);
+  return (transform.time.refreshes as { pattern: string }[]).every(({ pattern }) => names.includes(pattern));
+};
+
+/** An expression of known operators. */
+function isNumberExpression(value: unknown): boolean {
+  if (!isRecord(value)) return false;
+  if (value.kind === "number") return isNumber(value.value);
+  if (value.kind === "symbol") return isText(value.name);
+  return value.kind === "apply" && isOperator(value.operator) && isList(isNumberExpression)(value.operands);
+}
+
 /** The outline that every manifest has: field → check. */
 const outline: Readonly<Record<string, Check>> = {
   compiler: isText,
@@ -100,7 +138,7 @@ const outline: Readonly<Record<string, Check>> = {
     levels: isList(hasFields({ name: isText, suffix: isText, needs: isList(isText) })),
   }),
   transforms: isList(
-    hasFields({
+    hasFieldsAnd(timeOf, {
       name: isText,
       arguments: isList(hasFields({ kind: isText, name: isText })),
       constants: isRecord,

@@ -7,10 +7,12 @@ import { suggestNames } from "../checkpoint/nearest-names.ts";
 import { type Checkpoint, openCheckpoint } from "../checkpoint/read-safetensors.ts";
 import { namedTensor, type TensorToWrite, writeSafetensors } from "../checkpoint/write-safetensors.ts";
 import type { TransformManifest } from "../contract/manifest.ts";
+import type { Clocks } from "../contract/time.ts";
 import { SpxError } from "../errors.ts";
 import { type Pattern, patternOfPositions, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import type { LayerParameter } from "./parameter-values.ts";
+import { checkClocks } from "./scheduled-numbers.ts";
 
 /** A parameter as records bring it. */
 export interface SavedParameter {
@@ -27,6 +29,8 @@ export interface SavedIdentity {
   readonly arguments: Readonly<Record<string, number>>;
   readonly seed: number;
   readonly name: string;
+  /** Where on the clocks of training the layer stood; empty when nothing follows them. */
+  readonly clocks: Clocks;
 }
 
 /** Positions of a pattern that layers chose together, as records bring them. */
@@ -45,11 +49,17 @@ export interface SavedParameters {
 const positionsSuffix = ".positions";
 const largestI32 = 2 ** 31 - 1;
 
-/** Patterns that a layer alone would choose differently; those of sparse parameters are saved with these. */
-export const patternsToSave = ({ patterns, parameters }: TransformManifest): string[] =>
-  patterns
-    .filter(({ name, pool }) => pool !== null && parameters.every(({ support }) => support !== name))
+/**
+ * Patterns that recipes would choose differently: those that layers chose together, and refreshed ones. Those of
+ * sparse parameters are saved with these.
+ */
+export function patternsToSave({ patterns, parameters, time }: TransformManifest): string[] {
+  const refreshed = new Set(time?.refreshes.map(({ pattern }) => pattern));
+  return patterns
+    .filter(({ name, pool }) => pool !== null || refreshed.has(name))
+    .filter(({ name }) => parameters.every(({ support }) => support !== name))
     .map(({ name }) => name);
+}
 
 /** Writes the parameters, `patterns` and the identity; atomic. @throws SpxError SPX8020, SPX8021. */
 export async function saveParameters(
@@ -72,6 +82,7 @@ export async function saveParameters(
     "spx.arguments": JSON.stringify(identity.arguments),
     "spx.seed": String(identity.seed),
     "spx.name": identity.name,
+    ...(Object.keys(identity.clocks).length === 0 ? {} : { "spx.clocks": JSON.stringify(identity.clocks) }),
   });
 }
 
@@ -153,17 +164,19 @@ function readIdentity({ path, metadata }: Checkpoint, transform: TransformManife
   const seed = Number(seedText);
   if (seedText === "" || !Number.isSafeInteger(seed))
     throw malformed(path, "spx.seed", seedText, "whole number");
-  const given = parseArguments(path, metadata["spx.arguments"] ?? "{}");
+  const given = parseNumbers(path, "spx.arguments", metadata["spx.arguments"] ?? "{}");
+  const clocks = parseNumbers(path, "spx.clocks", metadata["spx.clocks"] ?? "{}");
   return {
     transform: saved,
     source: metadata["spx.source"] ?? "",
     arguments: given,
     seed,
     name: metadata["spx.name"] ?? saved,
+    clocks: checkClocks(transform, clocks),
   };
 }
 
-function parseArguments(path: string, text: string): Record<string, number> {
+function parseNumbers(path: string, field: string, text: string): Record<string, number> {
   try {
     const parsed: unknown = JSON.parse(text);
     if (
@@ -174,9 +187,9 @@ function parseArguments(path: string, text: string): Record<string, number> {
       return parsed as Record<string, number>;
     }
   } catch {
-    // Reported below: text that is no JSON is as little an argument list as JSON of another kind.
+    // Reported below: text that is no JSON is as little a list of numbers as JSON of another kind.
   }
-  throw malformed(path, "spx.arguments", text, "list of numbers");
+  throw malformed(path, field, text, "list of numbers");
 }
 
 function malformed(path: string, field: string, found: string, expected: string): SpxError {

@@ -4,13 +4,18 @@ import { type CpuDevice, checkThreads } from "../device/cpu/cpu-device.ts";
 import { SpxError } from "../errors.ts";
 import { randomStream } from "../random/philox.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
-import { toFloat32 } from "../tensor/convert.ts";
-import { elementCount, type Tensor } from "../tensor/tensor.ts";
 import { bindArguments, type GivenArguments, type GivenNumber, loadOptionNames } from "./bind-arguments.ts";
 import { initialState } from "./initial-state.ts";
 import type { PooledChoices } from "./initial-values.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
-import { createLayer, type DenseParameter, type Layer, type SparseParameter } from "./layer.ts";
+import {
+  createLayer,
+  type DenseParameter,
+  type Layer,
+  type SparseParameter,
+  type TimeTypes,
+} from "./layer.ts";
+import { tensorsRead } from "./refresh-patterns.ts";
 import { restoreState } from "./restore-state.ts";
 import {
   readSavedParameters,
@@ -19,13 +24,8 @@ import {
   type SavedParameters,
   type SavedPattern,
 } from "./saved-parameters.ts";
-
-/** A tensor of real numbers; f16 and bf16 are widened to f32. */
-export type FloatMatrix =
-  | Tensor<"f32">
-  | Tensor<"f16">
-  | Tensor<"bf16">
-  | { readonly data: Float32Array; readonly shape: readonly number[] };
+import { checkClocks, scheduledNumbers, transformNumbersAt, zeroClocks } from "./scheduled-numbers.ts";
+import { widenTensor } from "./widen-tensor.ts";
 
 /** What `load` takes beside the arguments of the transform. */
 export interface LoadOptions {
@@ -45,6 +45,7 @@ export interface LoadOptions {
 export interface Transform<
   A extends object = LoadOptions,
   P = Readonly<Record<string, DenseParameter | SparseParameter>>,
+  T extends TimeTypes = TimeTypes,
 > {
   readonly name: string;
   readonly documentation: string;
@@ -53,7 +54,12 @@ export interface Transform<
    * @throws SpxError SPX84xx for arguments, SPX81xx to SPX83xx for the artefact, SPX80xx and SPX86xx for saved
    *   parameters, and the code of a `require` that does not hold.
    */
-  load(args: A): Promise<Layer<P>>;
+  load(args: A): Promise<Layer<P, T>>;
+  /**
+   * Schedules and phases at a time, without a layer. `numbers` gives the dimensions and arguments that they read;
+   * an argument that is left out has its default. @throws SpxError SPX8401, SPX8402, SPX8407.
+   */
+  numbersAt(clocks: T["clocks"], numbers?: Readonly<Record<string, number>>): T["numbers"];
 }
 
 /** Where a transform lives, asked for only when a layer is loaded. */
@@ -64,13 +70,17 @@ export interface TransformHome {
   readonly source: () => string;
 }
 
-export function createTransform<A extends object, P>(name: string, home: TransformHome): Transform<A, P> {
+export function createTransform<A extends object, P, T extends TimeTypes>(
+  name: string,
+  home: TransformHome,
+): Transform<A, P, T> {
   return {
     name,
     get documentation() {
       return home.manifest().documentation;
     },
-    load: async (args) => loadLayer<P>(home, sortArguments(home.manifest(), Object.entries(args))),
+    load: async (args) => loadLayer<P, T>(home, sortArguments(home.manifest(), Object.entries(args))),
+    numbersAt: (clocks, numbers = {}) => transformNumbersAt(home.manifest(), clocks, numbers),
   };
 }
 
@@ -80,12 +90,12 @@ export interface SortedArguments extends GivenArguments {
 }
 
 /** Loads a layer of the transform at `home`; `joint` holds what it has in common with others of its model, `cuts` what they chose together. */
-export async function loadLayer<P>(
+export async function loadLayer<P, T extends TimeTypes = TimeTypes>(
   home: TransformHome,
   given: SortedArguments,
   joint: JointValues = createJointValues(),
   cuts: PooledChoices["cuts"] = new Map(),
-): Promise<Layer<P>> {
+): Promise<Layer<P, T>> {
   const transform = home.manifest();
   const { options } = given;
   const saved = await savedParameters(options, transform);
@@ -100,7 +110,11 @@ export async function loadLayer<P>(
   const restored = saved === null ? null : restoreState(transform, saved);
   const complete = initialState(transform, bound, { seed, layer: layerName }, restored, joint, cuts);
   // What only selections and initial values read is not needed any more, and may be large.
-  const state = { ...complete, tensors: frozenTensors(transform, complete.tensors) };
+  const state = { ...complete, tensors: tensorsKept(transform, complete.tensors) };
+  // Initial values are those of clock 0; the numbers are those of the time at which the layer was saved.
+  const clocks = checkClocks(transform, saved?.identity?.clocks ?? zeroClocks);
+  for (const [number, value] of scheduledNumbers(transform, state.symbols, clocks))
+    state.symbols.set(number, value);
   const device = home.device();
   const identity = {
     transform: transform.name,
@@ -108,17 +122,22 @@ export async function loadLayer<P>(
     arguments: Object.fromEntries(bound.numbers),
     seed,
     name: layerName,
+    clocks,
   };
   const threads = options.threads === undefined ? device.threads : checkThreads(options.threads);
-  return createLayer<P>({ transform, identity, state, device, threads });
+  return createLayer<P, T>({ transform, identity, state, device, threads });
 }
 
-function frozenTensors(
-  transform: TransformManifest,
+/** Those of the weight, and those that a later selection reads. */
+function tensorsKept(
+  { arguments: declared, time }: TransformManifest,
   tensors: ReadonlyMap<string, DenseTensor>,
 ): ReadonlyMap<string, DenseTensor> {
-  const frozen = transform.arguments.filter((argument) => argument.kind === "tensor" && argument.frozen);
-  return new Map([...tensors].filter(([name]) => frozen.some((argument) => argument.name === name)));
+  const frozen = declared.flatMap((argument) =>
+    argument.kind === "tensor" && argument.frozen ? [argument.name] : [],
+  );
+  const later = (time?.refreshes ?? []).flatMap(({ recipe }) => tensorsRead(recipe));
+  return new Map([...tensors].filter(([name]) => frozen.includes(name) || later.includes(name)));
 }
 
 async function savedParameters(
@@ -164,49 +183,8 @@ function sortArguments(
     if (value === undefined) continue;
     if (!own.has(name) && loadOptionNames.some((option) => option === name)) options[name] = value;
     else if (typeof value === "number" || typeof value === "boolean") numbers.set(name, value);
-    else tensors.set(name, widen(transform, name, value));
+    else tensors.set(name, widenTensor(transform, name, value));
   }
   // The names are those of LoadOptions; the types are the caller's, checked where they are used.
   return { tensors, numbers, options: options as LoadOptions };
-}
-
-/** The values of a float tensor in f32. */
-export function widen(transform: TransformManifest, name: string, value: unknown): DenseTensor {
-  if (
-    typeof value !== "object" ||
-    value === null ||
-    !("data" in value) ||
-    !("shape" in value) ||
-    !Array.isArray(value.shape)
-  ) {
-    throw new SpxError("SPX8403", `\`${name}\` of \`${transform.name}\` is neither a number nor a tensor`, {
-      facts: { transform: transform.name, argument: name, found: typeof value },
-      help: "give a number, a tensor, or { data, shape }",
-    });
-  }
-  const shape: readonly number[] = value.shape;
-  const elementType = "elementType" in value ? value.elementType : "f32";
-  if (elementType !== "f32" && elementType !== "f16" && elementType !== "bf16") {
-    throw new SpxError(
-      "SPX8404",
-      `\`${name}\` of \`${transform.name}\` is ${String(elementType)}, expected f32, f16 or bf16`,
-      {
-        facts: { transform: transform.name, argument: name, found: String(elementType) },
-        help: "convert it to a float type first",
-      },
-    );
-  }
-  const { data } = value;
-  const fits = elementType === "f32" ? data instanceof Float32Array : data instanceof Uint16Array;
-  if (!fits || (data as Float32Array | Uint16Array).length !== elementCount(shape)) {
-    throw new SpxError(
-      "SPX8409",
-      `the data of \`${name}\` are not the ${elementCount(shape)} values of [${shape.join(", ")}]`,
-      {
-        facts: { transform: transform.name, argument: name, shape },
-        help: "give a Float32Array with one value for each entry of the shape",
-      },
-    );
-  }
-  return { shape, values: toFloat32({ elementType, shape, data } as Tensor) };
 }

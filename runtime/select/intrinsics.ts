@@ -5,6 +5,7 @@ import { fillNormal, fillUniform } from "../random/distributions.ts";
 import { decompositions } from "./decompositions.ts";
 import { combine, type DenseTensor, multiplyMatrices, transposeMatrix } from "./dense-tensor.ts";
 import { fourierBasis } from "./fourier-basis.ts";
+import { groupIndicator } from "./group-indicator.ts";
 import { fixed, forTarget, type Intrinsic, matrixOf, ofTensor, tensorValue } from "./intrinsic.ts";
 import { diagonalMatrix, type Line, lineNorms, lineSums, scaleLines } from "./line-sums.ts";
 import { projectMonarch } from "./monarch-projection.ts";
@@ -49,6 +50,10 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
     const weight = matrixOf(tensor("weight"));
     const split = { rank: number("rank"), count: number("count"), rounds: number("rounds") };
     return tensorValue([weight.rows, weight.columns], sparsePart(weight, split));
+  }),
+  group_indicator: forTarget(({ target }) => {
+    const shape = shapeOfTarget(target);
+    return tensorValue(shape, groupIndicator(target.name, shape));
   }),
   normal: forTarget(({ target, number, stream }) => {
     const shape = shapeOfTarget(target);

@@ -34,6 +34,7 @@ import {
 import { randomKeys, selectRandom, selectRandomInRows } from "./random-support.ts";
 import type { PatternTarget } from "./recipe-target.ts";
 import type { Call } from "./recipe-value.ts";
+import { regrow } from "./regrow.ts";
 import { selectTopk } from "./topk.ts";
 import { vectorOf } from "./vector-operand.ts";
 
@@ -56,6 +57,7 @@ export type SelectionName =
   | "top_columns"
   | "random_rows"
   | "random_columns"
+  | "regrow"
   | "complement"
   | "intersection"
   | "union"
@@ -182,6 +184,12 @@ export const selections: Readonly<Record<SelectionName, Selection>> = {
   random_columns: single("random_columns", (call, { rows, columns }) =>
     patternOfColumns(rows, columns, randomLines("random_columns", call, columns)),
   ),
+  regrow: ({ pattern, tensor, number }) =>
+    regrow(
+      pattern("of"),
+      { keep: matrixOf(tensor("keep")), grow: matrixOf(tensor("grow")) },
+      number("fraction"),
+    ),
   complement: ({ pattern }) => complementOf(pattern("of")),
   intersection: ({ pattern }) => intersectionOf(pattern("left"), pattern("right")),
   union: ({ pattern }) => unionOf(pattern("left"), pattern("right")),

@@ -170,6 +170,7 @@ export const transformOf = (
   proven: [],
   tensors,
   patterns,
+  time: null,
   order: [],
   weight,
 });

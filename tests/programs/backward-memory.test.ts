@@ -41,7 +41,7 @@ test("the backward pass of W + U V + S", async () => {
   };
   const layer = createLayer<Record<string, { readonly values: Float32Array }>>({
     transform,
-    identity: { transform: "Sum", source: "", arguments: {}, seed: 4, name: "Sum" },
+    identity: { transform: "Sum", source: "", arguments: {}, seed: 4, name: "Sum", clocks: {} },
     state,
     device: { ...device, allocate: counting, workspaces: createWorkspacePool(counting) },
     threads: 2,

@@ -145,6 +145,7 @@ export const sampleTransform: TransformManifest = {
     },
   ],
   frozen: [],
+  time: null,
   order: ["M", "Omega", "B", "A", "S"],
   rows: out,
   columns: inputs,
