@@ -243,6 +243,7 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
       "sparse_part",
       "normal",
       "uniform",
+      "group_indicator",
       "lstsq",
       "fourier_cosine",
       "fourier_sine",
