@@ -27,7 +27,7 @@ import { bindArguments, type GivenArgument } from "./bind-arguments.ts";
 import { addProblem, addProblemOnce, type CheckContext, type Environment } from "./check-context.ts";
 import { isWholeExpression } from "./check-numbers.ts";
 import { intrinsicValue, isVariadic } from "./intrinsic-meanings.ts";
-import { describeValue, poison, poolNamed, type Value } from "./value.ts";
+import { describeValue, isCondition, poison, poolNamed, type Value } from "./value.ts";
 
 type CallSyntax = ExpressionSyntax & { readonly kind: "call" };
 type CallableDeclaration = Declaration & { readonly kind: "callable" };
@@ -230,6 +230,6 @@ function kindFits(context: CheckContext, { parameter, argument }: Pair): boolean
   if (type.kind === "pool-type") return value.kind === "pool";
   if (type.kind === "pattern-type") return value.kind === "pattern" || value.kind === "selection";
   if (value.kind !== "number") return false;
-  if (type.name === "bool" || value.type === "bool") return type.name === "bool" && value.type === "bool";
+  if (type.name === "bool" || value.type === "bool") return type.name === "bool" && isCondition(value);
   return type.name !== "int" || (value.isReal !== true && isWholeExpression(context, value.expression));
 }

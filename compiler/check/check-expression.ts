@@ -21,7 +21,7 @@ import type { WeightExpression } from "./checked-module.ts";
 import { complementSelection, isPositions } from "./combine-patterns.ts";
 import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
 import { joinReadings, matrix, obstacle } from "./readings.ts";
-import { poison, type Value } from "./value.ts";
+import { isCondition, poison, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
 
@@ -205,8 +205,7 @@ function checkUnary(context: CheckContext, environment: Environment, syntax: Syn
     return refuse(context, "a number or a matrix", operand, syntax.operand);
   }
   if (isPositions(operand)) return complementSelection(context, operand, syntax.span);
-  if (operand.kind === "number" && operand.type === "bool")
-    return numberValue(apply("not", operand.expression), "bool");
+  if (isCondition(operand)) return numberValue(apply("not", operand.expression), "bool");
   return refuse(context, "a condition", operand, syntax.operand);
 }
 

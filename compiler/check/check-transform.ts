@@ -26,7 +26,7 @@ import { kindOfCondition, settleObligations } from "./obligations.ts";
 import { orderInitialValues } from "./order-initial-values.ts";
 import { storeStructurally } from "./structural-storage.ts";
 import { declareName, type Statement, startDraft, type TransformDraft } from "./transform-draft.ts";
-import { describeValue } from "./value.ts";
+import { describeValue, isCondition } from "./value.ts";
 
 export type TransformDeclaration = Declaration & { readonly kind: "transform" };
 
@@ -174,7 +174,7 @@ function checkRequire(draft: TransformDraft, module: ModuleScope, condition: Exp
   const { context } = draft;
   const { span } = condition;
   const value = context.check(draft.environment, condition);
-  if (value.kind !== "number" || value.type !== "bool") {
+  if (!isCondition(value)) {
     if (value.kind !== "poison")
       addProblem(context, report(wrongKind, span, { expected: "a condition", found: describeValue(value) }));
     return;

@@ -156,6 +156,10 @@ export const poolNamed = (word: string): PoolValue | null => {
   return pool === undefined ? null : { kind: "pool", pool };
 };
 
+/** A number that may stand where a condition does. */
+export const isCondition = (value: Value): value is NumberValue =>
+  value.kind === "number" && (value.type === "bool" || value.isCondition === true);
+
 export const poison: PoisonValue = { kind: "poison" };
 
 export const isObstacle = (reading: { readonly kind: string }): reading is Obstacle =>
