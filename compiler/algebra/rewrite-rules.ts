@@ -8,6 +8,7 @@ import { sameDimension } from "../types/dimension.ts";
 import { addNumbers, divideNumbers, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
 import type { Term, TermKind } from "./algebra-node.ts";
 import { joinNeighbours, type RewriteRule, rule, type TermOf } from "./rewrite-rule.ts";
+import { isOrdering } from "./structure-transfer.ts";
 import { windowRules } from "./window-rules.ts";
 
 /** A transpose of one kind of term. */
@@ -188,6 +189,17 @@ export const rewriteRules: readonly RewriteRule[] = [
     const joined = joinNeighbours(factors, (left, right) =>
       inverses(left, right) ? [factory.identity(left.rows)] : null,
     );
+    return joined === null ? null : factory.chain(nonEmpty(joined));
+  }),
+
+  rule("permutation-inverse", "chain", "Q Qᵀ = Qᵀ Q = I for a permutation Q", ({ factors }, factory) => {
+    const joined = joinNeighbours(factors, (left, right) => {
+      const [given, inverse] = left.kind === "transpose" ? [right, left] : [left, right];
+      const isInverse = inverse.kind === "transpose" && inverse.operand === given;
+      return isInverse && given.kind === "indicator" && isOrdering(given.pattern)
+        ? [factory.identity(given.rows)]
+        : null;
+    });
     return joined === null ? null : factory.chain(nonEmpty(joined));
   }),
 

@@ -36,6 +36,10 @@ const row = <Kind extends TermKind>(
   claims: (term: TermOf<Kind>, operands: readonly Structure[]) => readonly Claim[],
 ): ClaimRow => ({ over, law, claims: claims as unknown as ClaimRow["claims"] });
 
+/** True for the pattern of a `permutation(score)`. */
+export const isOrdering = ({ recipe }: CheckedPattern): boolean =>
+  recipe.kind === "call" && recipe.intrinsic === "permutation";
+
 /** The operand's claims of these kinds. */
 const kept =
   (kinds: readonly ClaimKind[]) =>
@@ -242,6 +246,9 @@ export const claimRows: readonly ClaimRow[] = [
   row("chain", "Sᵀ X T is zero outside of the rows of S and the columns of T", (term) => partOfChain(term)),
 
   row("indicator", "1 on E is zero off E", ({ pattern }) => ofPattern(pattern)),
+  row("indicator", "what sorts is a permutation", ({ pattern }) =>
+    isOrdering(pattern) ? [{ kind: "permutation" }] : [],
+  ),
   row("mask", "M ⊙ X is zero off M", ({ pattern }) => ofPattern(pattern)),
   row("mask", "M ⊙ X is zero where X is", kept(zeroClaims)),
 

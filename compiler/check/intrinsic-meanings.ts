@@ -23,7 +23,7 @@ import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import { asWhole, numberValue, realValue } from "./check-numbers.ts";
 import { sides } from "./check-tensors.ts";
 import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
-import { countMeaning, indicatorMeaning, selectorMeaning } from "./pattern-meanings.ts";
+import { countMeaning, indicatorMeaning, permutationMeaning, selectorMeaning } from "./pattern-meanings.ts";
 import { callRecipe, joinReadings, obstacle } from "./readings.ts";
 import { selectionMeanings } from "./selection-meanings.ts";
 import {
@@ -235,6 +235,7 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ["monarch_projection", monarchMeaning],
   ...selectionMeanings,
   ["indicator", indicatorMeaning],
+  ["permutation", permutationMeaning],
   ["row_selector", selectorMeaning("row")],
   ["column_selector", selectorMeaning("column")],
   ["count", countMeaning],

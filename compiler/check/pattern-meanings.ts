@@ -2,16 +2,26 @@
 
 import type { Span } from "../../grammar/text/source-text.ts";
 import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownSize } from "../diagnostics/shape-diagnostics.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { addProblem, type CheckContext } from "./check-context.ts";
 import { joinShapes } from "./check-masks.ts";
 import { numberValue } from "./check-numbers.ts";
-import type { Meaning } from "./intrinsic-call.ts";
+import { type Meaning, tensorsOf } from "./intrinsic-call.ts";
 import type { PatternDraft } from "./pattern-draft.ts";
-import { callRecipe, matrix } from "./readings.ts";
-import { describeValue, type Lines, type OpenShape, poison, type TensorValue, type Value } from "./value.ts";
+import { callRecipe, joinReadings, matrix } from "./readings.ts";
+import {
+  describeValue,
+  isObstacle,
+  type Lines,
+  type Obstacle,
+  type OpenShape,
+  poison,
+  type TensorValue,
+  type Value,
+} from "./value.ts";
 
 /** The pattern that a call names; null after a report. */
 function namedPattern(context: CheckContext, value: Value | undefined, span: Span): PatternDraft | null {
@@ -72,20 +82,22 @@ export const selectorMeaning =
     if (size === null)
       return sizeUnknown(context, draft, span, `say of how many: \`random_${axis}s(count, of: …)\``);
     const name = `${axis}_selector(${draft.name})`;
-    if (!context.patterns.has(name)) recordSelector(context, draft, name, axis, [lines.count, size], span);
+    const recipe = callRecipe(`${axis}_selector`, { of: { kind: "pattern", name: draft.name } });
+    if (!context.patterns.has(name))
+      recordPositions(context, name, `${axis}_selector`, [lines.count, size], recipe, span);
     return indicatorMatrix(name, [lines.count, size], span);
   };
 
-function recordSelector(
+/** A pattern of one position a row that an expression brings along. */
+function recordPositions(
   context: CheckContext,
-  of: PatternDraft,
   name: string,
-  axis: Lines["axis"],
+  text: string,
   shape: readonly [NumberExpression, NumberExpression],
+  recipe: Recipe | Obstacle,
   span: Span,
 ): void {
   const [rows, columns] = shape;
-  const recipe = callRecipe(`${axis}_selector`, { of: { kind: "pattern", name: of.name } });
   const kind = { kind: "unstructured" } as const;
   context.patterns.set(name, {
     name,
@@ -93,30 +105,42 @@ function recordSelector(
     mode: "structural",
     syntax: null,
     shape,
-    selection: {
-      kind: "selection",
-      text: `${axis}_selector`,
-      shape,
-      patterns: [],
-      lines: null,
-      choose: () => null,
-      span,
-    },
+    selection: { kind: "selection", text, shape, patterns: [], lines: null, choose: () => null, span },
     kind: () => kind,
-    finish: () => ({
-      name,
-      mode: "structural",
-      shape: kind,
-      rows,
-      columns,
-      count: rows,
-      measured: null,
-      pool: null,
-      recipe,
-      span,
-    }),
+    finish: () =>
+      isObstacle(recipe)
+        ? null
+        : {
+            name,
+            mode: "structural",
+            shape: kind,
+            rows,
+            columns,
+            count: rows,
+            measured: null,
+            pool: null,
+            recipe,
+            span,
+          },
   });
 }
+
+/** The 0/1 matrix [n, n] that sorts by a vector of scores; equal scores give one pattern. */
+export const permutationMeaning: Meaning = (context, _syntax, call, span) => {
+  const [score] = tensorsOf(call);
+  const size = score?.dimensions[0];
+  if (score === undefined || size === undefined) return poison;
+  const recipe = joinReadings<Recipe, Recipe>([score.recipe], ([of]) =>
+    callRecipe("permutation", of === undefined ? {} : { score: of }),
+  );
+  if (isObstacle(recipe)) return matrix(size, size, span, recipe, recipe);
+  const key = JSON.stringify(recipe);
+  const taken = [...context.patterns.values()].filter(({ name }) => name.startsWith("permutation("));
+  const same = taken.find((draft) => JSON.stringify(draft.finish()?.recipe) === key);
+  const name = same?.name ?? `permutation(${taken.length + 1})`;
+  if (same === undefined) recordPositions(context, name, "permutation", [size, size], recipe, span);
+  return indicatorMatrix(name, [size, size], span);
+};
 
 /** The number of positions of a pattern. */
 export const countMeaning: Meaning = (context, _syntax, call, span) => {

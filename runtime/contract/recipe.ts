@@ -34,6 +34,7 @@ export type Recipe =
  * - `top_rows(score, count)`, `top_columns(score, count)`: whole rows or columns of largest score, a vector;
  *   `random_rows(count)`, `random_columns(count)`: whole ones at random.
  * - `complement(of)`, `intersection(left, right)`, `union(left, right)`: of patterns of one shape.
+ * - `permutation(score)`: of a vector, one position a row: row i has the index of the i-th largest score as its column.
  * - `row_selector(of)`, `column_selector(of)`: of a pattern of whole rows or columns, one position for each of them:
  *   row i of the result has the i-th chosen row or column as its column.
  * - `regrow(of, keep, grow, fraction)`: of the pattern `of` the round(fraction * count) positions of smallest score
@@ -73,6 +74,7 @@ export type IntrinsicName =
   | "complement"
   | "intersection"
   | "union"
+  | "permutation"
   | "row_selector"
   | "column_selector"
   | "row_sum"

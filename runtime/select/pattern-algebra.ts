@@ -113,3 +113,16 @@ export function selectorOf(pattern: Pattern, axis: "row" | "column"): Pattern {
     chosen.map((line, index) => index * size + line),
   );
 }
+
+/** [n, n] with the index of the i-th largest value in row i; of equal values the one of lowest index is first. */
+export function orderingOf(values: Float32Array): Pattern {
+  const order = Array.from(values, (_, index) => index).sort(
+    (a, b) => (values[b] ?? 0) - (values[a] ?? 0) || a - b,
+  );
+  const size = values.length;
+  return patternOfPositions(
+    size,
+    size,
+    order.map((index, row) => row * size + index),
+  );
+}

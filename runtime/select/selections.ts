@@ -25,6 +25,7 @@ import {
   diagonalPattern,
   fullPattern,
   intersectionOf,
+  orderingOf,
   patternOfColumns,
   patternOfRows,
   patternWhere,
@@ -61,6 +62,7 @@ export type SelectionName =
   | "complement"
   | "intersection"
   | "union"
+  | "permutation"
   | "row_selector"
   | "column_selector";
 
@@ -193,6 +195,11 @@ export const selections: Readonly<Record<SelectionName, Selection>> = {
   complement: ({ pattern }) => complementOf(pattern("of")),
   intersection: ({ pattern }) => intersectionOf(pattern("left"), pattern("right")),
   union: ({ pattern }) => unionOf(pattern("left"), pattern("right")),
+  permutation: (call) => {
+    const { name, values } = vectorOf(call.tensor("score"));
+    requireFinite(name, values, 0);
+    return orderingOf(values);
+  },
   row_selector: ({ pattern }) => selectorOf(pattern("of"), "row"),
   column_selector: ({ pattern }) => selectorOf(pattern("of"), "column"),
 };

@@ -18,29 +18,35 @@ const denseTensors = everyShape.flatMap(([rows, columns]) => [
   tensor(`A${shapeName(rows, columns)}`, "param", [rows, columns]),
   tensor(`W${shapeName(rows, columns)}`, "frozen", [rows, columns]),
 ]);
-/** M and P keep half of the entries, N one of every two inputs, T half of the tiles of 2 x 2. */
+/** Q is a permutation; M and P keep half of the entries, N one of every two inputs, T half of the tiles of 2 x 2. */
 const patternShapes: Readonly<Record<string, PatternShape>> = {
   M: { kind: "unstructured" },
   P: { kind: "unstructured" },
   N: { kind: "nm", n: 1, m: 2, axis: "input" },
   T: { kind: "block", height: 2, width: 2 },
+  Q: { kind: "unstructured" },
 };
+const ordering = { kind: "call", intrinsic: "permutation", operands: {} } as const;
 const patternNames = (rows: number, columns: number): readonly string[] =>
   Object.keys(patternShapes).filter(
-    (name) => !(name === "N" && columns % 2 > 0) && !(name === "T" && (rows % 2 > 0 || columns % 2 > 0)),
+    (name) =>
+      !(name === "Q" && rows !== columns) &&
+      !(name === "N" && columns % 2 > 0) &&
+      !(name === "T" && (rows % 2 > 0 || columns % 2 > 0)),
   );
 const keptCount = (name: string, rows: number, columns: number): number =>
-  name === "T" ? 4 * Math.ceil((rows * columns) / 8) : Math.ceil((rows * columns) / 2);
+  name === "Q" ? rows : name === "T" ? 4 * Math.ceil((rows * columns) / 8) : Math.ceil((rows * columns) / 2);
 export const patterns: readonly CheckedPattern[] = everyShape.flatMap(([rows, columns]) =>
-  patternNames(rows, columns).map((name) =>
-    pattern(
+  patternNames(rows, columns).map((name) => {
+    const kept = pattern(
       `${name}${shapeName(rows, columns)}`,
       patternShapes[name] ?? { kind: "unstructured" },
       rows,
       columns,
       number(keptCount(name, rows, columns)),
-    ),
-  ),
+    );
+    return name === "Q" ? { ...kept, recipe: ordering } : kept;
+  }),
 );
 const sparseTensors = everyShape.map(([rows, columns]) =>
   tensor(`S${shapeName(rows, columns)}`, "param", [rows, columns], {
@@ -94,6 +100,7 @@ function leafTerm(rows: number, columns: number): fc.Arbitrary<Recipe> {
   const square: Recipe[] = [
     (factory) => factory.identity(number(rows)),
     (factory) => factory.diag(named(tensors, `d${rows}`)),
+    (factory) => factory.indicator(named(patterns, `Q${rows}x${rows}`)),
     ...splits(rows).map(
       ([stride]): Recipe =>
         (factory) =>
@@ -210,6 +217,10 @@ export function generatedValues(seed: number): WeightValues {
     const all = Array.from({ length: rows * columns }, (_, index) => index);
     if (name === "N")
       return all.filter((index) => index % 2 === 0).map((first) => first + Math.abs(next() % 2));
+    if (name === "Q") {
+      const order = all.slice(0, rows).map((index) => ({ index, key: next() * 8 + next() }));
+      return order.sort((a, b) => a.key - b.key).map(({ index }, row) => row * columns + index);
+    }
     if (name !== "T") return drawn(keptCount(name, rows, columns), rows * columns);
     const tiles = new Set(drawn(keptCount(name, rows, columns) / 4, (rows * columns) / 4));
     return all.filter((index) => {

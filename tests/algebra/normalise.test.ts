@@ -218,6 +218,14 @@ const leftSides: Readonly<Record<string, fc.Arbitrary<Recipe>>> = {
     .chain(([a = 1, b = 6]) =>
       both(shuffle(a), shuffle(b), (factory, left, right) => factory.chain([left, right])),
     ),
+  "permutation-inverse": fc.boolean().map(
+    (isFirst): Recipe =>
+      (factory) => {
+        const given = factory.indicator(patternNamed("Q4x4"));
+        const inverse = factory.transpose(given);
+        return factory.chain(isFirst ? [inverse, given] : [given, inverse]);
+      },
+  ),
   "mask-mask": anyOf(3, 4).map(
     (recipe): Recipe =>
       (factory) =>
