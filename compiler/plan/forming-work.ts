@@ -4,11 +4,18 @@
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
-import { childrenOf } from "../algebra/algebra-graph.ts";
+import { childrenOf, multiplyNumbers } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import { plus, times } from "./packed-size.ts";
-import { entryCount, productStructure, type StructuredMatrix, termStructure } from "./piece-structure.ts";
+import {
+  entryCount,
+  kronStructure,
+  productStructure,
+  type StructuredMatrix,
+  sumStructure,
+  termStructure,
+} from "./piece-structure.ts";
 
 export interface WorkedMatrix extends StructuredMatrix {
   /** Operations that give it. */
@@ -60,6 +67,15 @@ export function productOf(factors: readonly [WorkedMatrix, ...WorkedMatrix[]]): 
 export const sumWork = (terms: readonly WorkedMatrix[]): NumberExpression =>
   plus(...terms.map(({ work }) => work), ...(terms.length > 1 ? terms.map(entryCount) : []));
 
+/** The Kronecker product, factor by factor. */
+export const kronOf = ([first, ...rest]: readonly [WorkedMatrix, ...WorkedMatrix[]]): WorkedMatrix =>
+  rest.reduce<WorkedMatrix>((left, right) => {
+    const rows = multiplyNumbers(left.rows, right.rows);
+    const columns = multiplyNumbers(left.columns, right.columns);
+    const work = plus(left.work, right.work, times(rows, columns));
+    return { rows, columns, structure: kronStructure(left, right), work };
+  }, first);
+
 /** A term as one matrix, with the work of forming it. */
 export function workedTerm(term: Term): WorkedMatrix {
   const { rows, columns } = term;
@@ -69,6 +85,8 @@ export function workedTerm(term: Term): WorkedMatrix {
   if (first === undefined) return { rows, columns, structure, work: number(0) };
   if (term.kind === "chain") return productOf([first, ...rest]);
   const parts = plus(...inner.map(({ work }) => work));
-  if (term.kind === "sum") return { rows, columns, structure, work: sumWork(inner) };
-  return { rows, columns, structure, work: term.kind === "kron" ? plus(parts, times(rows, columns)) : parts };
+  if (term.kind === "sum")
+    return { rows, columns, structure: sumStructure([first, ...rest]), work: sumWork(inner) };
+  if (term.kind === "kron") return kronOf([first, ...rest]);
+  return { rows, columns, structure, work: parts };
 }

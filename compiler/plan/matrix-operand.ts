@@ -3,14 +3,12 @@
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
-import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printFactor, printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { sourceOf, tensorsOf } from "../algebra/term-source.ts";
-import { productOf, sumWork, type WorkedMatrix, workedTerm } from "./forming-work.ts";
-import { plus, times } from "./packed-size.ts";
-import { kronStructure, type PieceStructure, sumStructure } from "./piece-structure.ts";
+import { kronOf, productOf, sumWork, type WorkedMatrix, workedTerm } from "./forming-work.ts";
+import { type PieceStructure, sumStructure } from "./piece-structure.ts";
 
 /** A matrix that is formed before kernels run. */
 export interface MatrixPiece extends WorkedMatrix {
@@ -95,15 +93,8 @@ export function multiplyPieces(pieces: Pieces): MatrixPiece {
 
 /** Adjacent Kronecker factors as one piece. */
 export function kronPieces(pieces: Pieces): MatrixPiece {
-  const [first, ...rest] = pieces;
-  const formed = rest.reduce<WorkedMatrix>((left, right) => {
-    const [rows, columns] = [
-      multiplyNumbers(left.rows, right.rows),
-      multiplyNumbers(left.columns, right.columns),
-    ];
-    const work = plus(left.work, right.work, times(rows, columns));
-    return { rows, columns, structure: kronStructure(left, right), work };
-  }, first);
+  const { rows, columns, structure, work } = kronOf(pieces);
+  const formed = { rows, columns, structure, work };
   const source: MatrixSource = { kind: "kron", factors: pieces.map((piece) => piece.source) };
   return combine(pieces, formed, source, `kron(${pieces.map(({ text }) => text).join(", ")})`);
 }

@@ -1,0 +1,162 @@
+/** The search finds the cheapest of all ways to apply a weight: generated weights of up to five parts against brute force. */
+import { expect, it } from "vitest";
+import { createTermFactory, nonEmpty, type TermFactory } from "../../compiler/algebra/algebra-graph.ts";
+import type { Term } from "../../compiler/algebra/algebra-node.ts";
+import { deriveGradients } from "../../compiler/algebra/derive-gradient.ts";
+import { normalise } from "../../compiler/algebra/normalise.ts";
+import type { CheckedPattern, CheckedTensor } from "../../compiler/check/checked-module.ts";
+import { choosePlan } from "../../compiler/plan/choose-plan.ts";
+import { callCost, mergeCost, widestMachine } from "../../compiler/plan/cost-model.ts";
+import { lookupIn } from "../../compiler/plan/operand-table.ts";
+import type { Plan } from "../../compiler/plan/plan.ts";
+import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
+import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
+import { leaf, pattern, tensor, transformOf } from "../algebra/sample-transforms.ts";
+import { createRandom, type Random } from "../sweep/random.ts";
+import { bruteForce, columnsOf, type Formula, isTrained, rowsOf } from "./brute-force.ts";
+
+const machine = widestMachine(defaultRates);
+const batches = [1, 4, 16, 256, 4096];
+/** Thin, middling and wide sides, primes and multiples of 16. */
+const sides = [8, 16, 61, 512, 2048];
+
+type Draw = { readonly random: Random; count: number };
+
+function drawLeaf(draw: Draw, rows: number, columns: number): Formula {
+  const { random } = draw;
+  const kinds = [
+    "dense",
+    "dense",
+    "masked",
+    "sparse",
+    ...(rows === columns ? (["diagonal"] as const) : []),
+  ] as const;
+  const zeros = random.pick(kinds);
+  const density = random.pick([0.01, 0.1, 0.5, 0.9]);
+  const count =
+    zeros === "dense"
+      ? rows * columns
+      : zeros === "diagonal"
+        ? rows
+        : Math.max(1, Math.round(density * rows * columns));
+  const trained = zeros === "sparse" || (zeros !== "masked" && random.below(2) === 0);
+  return { kind: "leaf", name: `T${draw.count++}`, rows, columns, trained, zeros, count };
+}
+
+/** A formula of `parts` leaves; sums hold no sums and products no products, as in normal form. */
+function drawFormula(
+  draw: Draw,
+  rows: number,
+  columns: number,
+  parts: number,
+  outer: Formula["kind"],
+): Formula {
+  if (parts === 1) return drawLeaf(draw, rows, columns);
+  const kind =
+    outer === "sum" ? "product" : outer === "product" ? "sum" : draw.random.pick(["sum", "product"] as const);
+  const first = 1 + draw.random.below(parts - 1);
+  const cuts =
+    kind === "sum" || draw.random.below(2) === 0
+      ? [first, parts - first]
+      : [first, ...Array.from({ length: parts - first }, () => 1)];
+  const inner = cuts.slice(1).map(() => draw.random.pick(sides));
+  const members = cuts.map((size, index) =>
+    kind === "sum"
+      ? drawFormula(draw, rows, columns, size, kind)
+      : drawFormula(draw, inner[index - 1] ?? rows, inner[index] ?? columns, size, kind),
+  );
+  return { kind, parts: members.flatMap((member) => (member.kind === kind ? member.parts : [member])) };
+}
+
+const leavesOf = (formula: Formula): readonly (Formula & { kind: "leaf" })[] =>
+  formula.kind === "leaf" ? [formula] : formula.parts.flatMap(leavesOf);
+
+function declarations(formula: Formula) {
+  const patterns: CheckedPattern[] = [];
+  const tensors = leavesOf(formula).map(({ name, rows, columns, trained, zeros, count }): CheckedTensor => {
+    const role = trained ? "param" : "frozen";
+    if (zeros === "diagonal") return tensor(name, role, [rows], { structure: "diag" });
+    if (zeros === "dense") return tensor(name, role, [rows, columns]);
+    patterns.push(pattern(`${name}_at`, { kind: "unstructured" }, rows, columns, number(count)));
+    return zeros === "masked"
+      ? tensor(name, role, [rows, columns])
+      : tensor(name, role, [rows, columns], {
+          structure: "sparse",
+          support: `${name}_at`,
+          count: number(count),
+        });
+  });
+  return { tensors, patterns };
+}
+
+function termOf(formula: Formula, factory: TermFactory, given: ReturnType<typeof declarations>): Term {
+  if (formula.kind !== "leaf") {
+    const parts = nonEmpty(formula.parts.map((member) => termOf(member, factory, given)));
+    return formula.kind === "sum" ? factory.sum(parts) : factory.chain(parts);
+  }
+  const declared = given.tensors.find(({ name }) => name === formula.name);
+  const mask = given.patterns.find(({ name }) => name === `${formula.name}_at`);
+  if (declared === undefined) throw new ReferenceError(formula.name);
+  const term = factory.leaf(declared, null);
+  return formula.zeros === "masked" && mask !== undefined ? factory.mask(mask, term) : term;
+}
+
+function planOf(formula: Formula): Plan {
+  const given = declarations(formula);
+  const factory = createTermFactory(given.tensors);
+  const root = termOf(formula, factory, given);
+  const graph = normalise({ transform: "Generated", root, ...given }, factory);
+  const [first] = given.tensors;
+  if (first === undefined) throw new Error("a tensor");
+  const transform = { ...transformOf("Generated", leaf(first), given.tensors, given.patterns) };
+  const { plan, diagnostics } = choosePlan(graph, transform, deriveGradients(graph.root, factory), "all");
+  if (plan === null) throw new Error(JSON.stringify(diagnostics));
+  return plan;
+}
+
+/** What the merge of the whole weight costs, by the primitives. */
+function mergedPrices(plan: Plan): readonly number[] {
+  const operands = lookupIn(plan.operands);
+  const { merge } = plan;
+  const through = plan.variants.find(
+    (variant) => merge.method === "identity" && variant.name === merge.variant,
+  );
+  const [first] = plan.variants;
+  if (first === undefined) throw new Error("a variant");
+  const merging = mergeCost(merge, through ?? first, operands, machine);
+  return batches.map((batch) => {
+    const at = new Map([["batch", batch]]);
+    const whole = plan.variants.filter(({ merged }) => merged);
+    return Math.min(
+      ...whole.map(
+        (variant) => evaluateNumber(callCost(variant, operands, machine), at) + evaluateNumber(merging, at),
+      ),
+    );
+  });
+}
+
+it("finds what brute force finds for thousands of weights of up to five parts", { timeout: 600_000 }, () => {
+  const random = createRandom(5);
+  const counts = { formulas: 0, ways: 0, several: 0 };
+  while (counts.formulas < 2000) {
+    const draw: Draw = { random, count: 0 };
+    const formula = drawFormula(draw, random.pick(sides), random.pick(sides), 1 + random.below(5), "leaf");
+    const plan = planOf(formula);
+    expect(plan.search.priced, "nothing was cut off").toBe(plan.search.total);
+    const size = { rows: rowsOf(formula), columns: columnsOf(formula), batches };
+    const { ways, least } = bruteForce(formula, size, machine);
+    const merged = isTrained(formula) ? mergedPrices(plan) : batches.map(() => Number.POSITIVE_INFINITY);
+    for (const [index, batch] of batches.entries()) {
+      const found = Math.min(
+        ...plan.variants.map(({ cost }) => evaluateNumber(cost, new Map([["batch", batch]]))),
+      );
+      const expected = Math.min(least[index] ?? Number.NaN, merged[index] ?? Number.NaN);
+      expect(found / expected, JSON.stringify({ formula, batch })).toBeCloseTo(1, 9);
+    }
+    counts.formulas += 1;
+    counts.ways += ways;
+    if (plan.search.priced > 4) counts.several += 1;
+  }
+  expect(counts.several).toBeGreaterThan(500);
+  expect(counts.ways).toBeGreaterThan(20_000);
+});

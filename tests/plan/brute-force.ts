@@ -1,0 +1,288 @@
+/**
+ * Every way to apply a small weight, written from the definition and from nothing of the search: each set partition of a
+ * sum, each cut of a chain into runs, each parenthesisation of a run, each storage of each matrix, both layouts. Only
+ * the cost primitives are those of the compiler.
+ */
+import { callCost, type PricedMachine, type PricedVariant } from "../../compiler/plan/cost-model.ts";
+import { packedBytes, storedValues } from "../../compiler/plan/packed-size.ts";
+import type { Activation, Layout, Operand, Step, StepTerm } from "../../compiler/plan/plan.ts";
+import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+
+/** A matrix with numbers for sizes. */
+export type Formula =
+  | {
+      readonly kind: "leaf";
+      readonly name: string;
+      readonly rows: number;
+      readonly columns: number;
+      readonly trained: boolean;
+      readonly zeros: "dense" | "masked" | "sparse" | "diagonal";
+      /** Entries that may be nonzero. */
+      readonly count: number;
+    }
+  | { readonly kind: "product" | "sum"; readonly parts: readonly Formula[] };
+
+/** One matrix that is formed and packed. */
+interface Formed {
+  readonly rows: number;
+  readonly columns: number;
+  readonly zeros: "dense" | "masked" | "sparse" | "diagonal";
+  readonly count: number;
+  readonly trained: boolean;
+  /** Operations that give it. */
+  readonly work: number;
+  readonly name: string;
+}
+
+type Stored = Formed & { readonly storage: "dense" | "entries" | "vector" };
+/** Factors of a term, the last acting first; a sum inside a chain is a list of terms. */
+type Factor = Stored | { readonly inner: readonly (readonly Factor[])[]; readonly rows: number };
+type Way = readonly Factor[];
+
+export const rowsOf = (formula: Formula): number =>
+  formula.kind === "leaf" ? formula.rows : rowsOf(formula.parts[0] as Formula);
+export const columnsOf = (formula: Formula): number =>
+  formula.kind === "leaf"
+    ? formula.columns
+    : columnsOf((formula.kind === "sum" ? formula.parts[0] : formula.parts.at(-1)) as Formula);
+export const isTrained = (formula: Formula): boolean =>
+  formula.kind === "leaf" ? formula.trained : formula.parts.some(isTrained);
+
+function timesOf(left: Formed, right: Formed): Formed {
+  const product = {
+    rows: left.rows,
+    columns: right.columns,
+    trained: left.trained || right.trained,
+    name: `(${left.name} @ ${right.name})`,
+  };
+  const spent = left.work + right.work;
+  if (left.zeros === "diagonal")
+    return { ...product, zeros: right.zeros, count: right.count, work: spent + right.count };
+  if (right.zeros === "diagonal")
+    return { ...product, zeros: left.zeros, count: left.count, work: spent + left.count };
+  // Each nonzero of one side meets a row or a column of the other.
+  const [byLeft, byRight] = [left.count * right.columns, left.rows * right.count];
+  const work =
+    right.zeros === "dense" ? byLeft : left.zeros === "dense" ? byRight : Math.min(byLeft, byRight);
+  return { ...product, zeros: "dense", count: left.rows * right.columns, work: spent + work };
+}
+
+function plusOf(terms: readonly Formed[]): Formed {
+  const { rows, columns } = terms[0] as Formed;
+  const dense = terms.some(({ zeros }) => zeros === "dense");
+  const diagonal = terms.every(({ zeros }) => zeros === "diagonal");
+  const entries = terms.reduce((sum, { count }) => sum + count, 0);
+  return {
+    rows,
+    columns,
+    zeros: dense ? "dense" : diagonal ? "diagonal" : "sparse",
+    count: dense ? rows * columns : diagonal ? rows : Math.min(rows * columns, entries),
+    trained: terms.some(({ trained }) => trained),
+    work: terms.reduce((sum, { work, count }) => sum + work + count, 0),
+    name: `(${terms.map(({ name }) => name).join(" + ")})`,
+  };
+}
+
+/** Every tree of binary products over the factors. */
+function parenthesisations(factors: readonly Formed[]): readonly Formed[] {
+  if (factors.length === 1) return factors;
+  return factors
+    .slice(1)
+    .flatMap((_, index) =>
+      parenthesisations(factors.slice(0, index + 1)).flatMap((left) =>
+        parenthesisations(factors.slice(index + 1)).map((right) => timesOf(left, right)),
+      ),
+    );
+}
+
+/** Every way to form a formula as one matrix. */
+function formings(formula: Formula): readonly Formed[] {
+  if (formula.kind === "leaf") return [{ ...formula, work: 0 }];
+  const parts = formula.parts.map(formings);
+  const chosen = parts.reduce<readonly (readonly Formed[])[]>(
+    (found, list) => found.flatMap((before) => list.map((one) => [...before, one])),
+    [[]],
+  );
+  return formula.kind === "sum" ? chosen.map(plusOf) : chosen.flatMap(parenthesisations);
+}
+
+function storedWays(formed: Formed): readonly Stored[] {
+  const storages = {
+    dense: ["dense"],
+    masked: ["dense", "entries"],
+    sparse: ["entries", "dense"],
+    diagonal: ["vector", "entries"],
+  } as const;
+  return storages[formed.zeros].map((storage) => ({ ...formed, storage }));
+}
+
+/** True when the term ends in a matrix, so that it can share a step. */
+const sharesStep = (way: Way): boolean => {
+  const [first] = way;
+  return first !== undefined && ("inner" in first || first.storage !== "vector");
+};
+
+/** Ways of a part of a chain that is applied by itself. */
+function alone(formula: Formula): readonly Way[] {
+  const formed = formings(formula)
+    .flatMap(storedWays)
+    .map((stored): Way => [stored]);
+  if (formula.kind !== "sum") return formed;
+  const applied = sumWays(formula.parts)
+    .filter((terms) => terms.length > 1 && terms.every(sharesStep))
+    .map((terms): Way => [{ inner: terms, rows: rowsOf(formula) }]);
+  return [...formed, ...applied];
+}
+
+/** Every cut of a chain into runs that are formed, or applied by themselves. */
+function chainWays(factors: readonly Formula[]): readonly Way[] {
+  if (factors.length === 0) return [[]];
+  return factors.flatMap((_, index) => {
+    const run = factors.slice(0, index + 1);
+    const [only] = run;
+    const ways =
+      run.length === 1 && only !== undefined
+        ? alone(only)
+        : formings({ kind: "product", parts: run })
+            .flatMap(storedWays)
+            .map((stored): Way => [stored]);
+    return ways.flatMap((way) => chainWays(factors.slice(index + 1)).map((rest) => [...way, ...rest]));
+  });
+}
+
+const termWays = (formula: Formula): readonly Way[] =>
+  formula.kind === "product" ? chainWays(formula.parts) : alone(formula);
+
+/** Every set partition: the group of the first term is any set of the others. */
+function sumWays(terms: readonly Formula[]): readonly (readonly Way[])[] {
+  const [first, ...others] = terms;
+  if (first === undefined) return [[]];
+  return Array.from({ length: 2 ** others.length }, (_, bits) => {
+    const inside = others.filter((_, index) => ((bits >> index) & 1) === 1);
+    const outside = others.filter((_, index) => ((bits >> index) & 1) === 0);
+    const group: readonly Way[] =
+      inside.length === 0
+        ? termWays(first)
+        : formings({ kind: "sum", parts: [first, ...inside] })
+            .flatMap(storedWays)
+            .map((stored): Way => [stored]);
+    const rest = sumWays(outside);
+    return group.flatMap((way) => rest.map((ways) => [way, ...ways]));
+  }).flat();
+}
+
+interface Assembly {
+  readonly layout: Layout;
+  readonly operands: Operand[];
+  readonly activations: Activation[];
+  readonly steps: Step[];
+}
+
+const atoms = { dense: "dense", entries: "sparse", vector: "diag" } as const;
+
+function operandOf({ operands, layout }: Assembly, stored: Stored): Operand {
+  const format: OperandFormat = {
+    name:
+      stored.storage === "dense"
+        ? "panel16"
+        : stored.storage === "vector"
+          ? "vector"
+          : layout === "lane-output"
+            ? "window-ell"
+            : "csr",
+  };
+  const [rows, columns] = [number(stored.rows), number(stored.columns)];
+  const structure =
+    stored.zeros === "dense" || stored.zeros === "diagonal"
+      ? ({ kind: stored.zeros } as const)
+      : ({ kind: "sparse", count: number(stored.count) } as const);
+  const multiplies = storedValues({ rows, columns, structure }, format);
+  const operand: Operand = {
+    name: `o${operands.length}`,
+    format,
+    rows,
+    columns,
+    source: { kind: "leaf", name: stored.name, slice: null },
+    stage: stored.trained ? "step" : "load",
+    production: "pack",
+    bytes: packedBytes({ rows, columns }, format, multiplies),
+    multiplies,
+    work: number(stored.work),
+    description: stored.name,
+  };
+  operands.push(operand);
+  return operand;
+}
+
+function factorTerms(assembly: Assembly, factor: Factor, input: string): readonly StepTerm[] {
+  if ("inner" in factor) return factor.inner.flatMap((way) => lastTerms(assembly, way, input));
+  const operand = operandOf(assembly, factor);
+  return [{ atom: atoms[factor.storage], operand: operand.name, input, inputPermutation: null }];
+}
+
+/** Steps for all factors of a term but the last to act; gives the terms of that one. */
+function lastTerms(assembly: Assembly, [last, ...before]: Way, input: string): readonly StepTerm[] {
+  if (last === undefined) throw new Error("a term without factors");
+  const read = before.reduceRight((current, factor) => {
+    const terms = factorTerms(assembly, factor, current);
+    const name = `t${assembly.steps.length}`;
+    assembly.activations.push({ name, width: number(factor.rows) });
+    assembly.steps.push({ name, output: name, outputPermutation: null, accumulate: false, terms });
+    return name;
+  }, input);
+  return factorTerms(assembly, last, read);
+}
+
+function priceOf(
+  ways: readonly Way[],
+  layout: Layout,
+  size: Size,
+  machine: PricedMachine,
+): readonly number[] {
+  const activations: Activation[] = [
+    { name: "x", width: number(size.columns) },
+    { name: "y", width: number(size.rows) },
+  ];
+  const assembly: Assembly = { layout, operands: [], activations, steps: [] };
+  const written = ways.map((way) => ({ terms: lastTerms(assembly, way, "x"), shares: sharesStep(way) }));
+  const fused = written.flatMap(({ terms, shares }) => (shares ? terms : []));
+  const writers = [...written.flatMap(({ terms, shares }) => (shares ? [] : [terms])), fused];
+  writers
+    .filter((terms) => terms.length > 0)
+    .forEach((terms, index) => {
+      const name = `y${index}`;
+      assembly.steps.push({ name, output: "y", outputPermutation: null, accumulate: index > 0, terms });
+    });
+  const variant: PricedVariant = { layout, activations, steps: assembly.steps, merged: false };
+  const found = new Map(assembly.operands.map((operand) => [operand.name, operand]));
+  const find = (name: string): Operand => found.get(name) as Operand;
+  const cost = callCost(variant, { find }, machine);
+  return size.batches.map((batch) => evaluateNumber(cost, new Map([["batch", batch]])));
+}
+
+export interface Size {
+  readonly rows: number;
+  readonly columns: number;
+  readonly batches: readonly number[];
+}
+
+/** The least price at each batch over everything but a weight of parts formed as a whole by the merge. */
+export function bruteForce(formula: Formula, size: Size, machine: PricedMachine) {
+  const everything = formula.kind === "sum" ? sumWays(formula.parts) : termWays(formula).map((way) => [way]);
+  const isWhole = ([way, ...others]: readonly Way[]): boolean => {
+    const [factor, ...rest] = way ?? [];
+    if (factor === undefined || others.length + rest.length > 0 || "inner" in factor) return false;
+    return formula.kind !== "leaf" && isTrained(formula) && factor.storage === "dense";
+  };
+  const apart = everything.filter((ways) => !isWhole(ways));
+  const prices = (["lane-output", "lane-token"] as const).flatMap((layout) =>
+    apart.map((ways) => priceOf(ways, layout, size, machine)),
+  );
+  return {
+    ways: prices.length,
+    least: size.batches.map((_, index) =>
+      prices.reduce((best, price) => Math.min(best, price[index] ?? Number.NaN), Number.POSITIVE_INFINITY),
+    ),
+  };
+}
