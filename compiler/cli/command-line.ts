@@ -82,11 +82,28 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .option("--keep-ir", "leave the LLVM text beside the artefact")
     .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
     .option("--timings", "say how long each stage took")
+    .addOption(
+      new Option("--locked", "fail unless the plans are those of spx.lock beside the file").conflicts("lock"),
+    )
+    .option("--lock", "write the plans into spx.lock beside the file")
     .option("--json", "result as JSON on standard output")
     .addHelpText("after", "\nExamples:\n  $ spxc build dsee.spx -o build\n  $ spxc build model.spx --timings")
     .action(async (file: string, options: import("./commands/build.ts").BuildOptions) => {
       const { build } = await import("./commands/build.ts");
       ended(await build(file, options));
+    });
+
+  program
+    .command("lock")
+    .description(
+      "Write the plans of files into spx.lock beside them; `build --locked` holds later builds to it.",
+    )
+    .argument("<files...>", "`.spx` files")
+    .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
+    .addHelpText("after", "\nExamples:\n  $ spxc lock dsee.spx\n  $ spxc build dsee.spx --locked")
+    .action(async (files: string[], options: { rates: string }) => {
+      const { lock } = await import("./commands/lock.ts");
+      ended(await lock(files, options));
     });
 
   program

@@ -2,9 +2,10 @@
 import { basename, join } from "node:path";
 import { ratesNamed } from "../../calibrate/rate-cache.ts";
 import type { JsonDiagnostic } from "../../diagnostics/render-json.ts";
-import { compileFile } from "../../driver/compile.ts";
+import { compileFile, planFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
 import { checkWritable, writeArtefact } from "../../emit/artefact-writer.ts";
+import { checkLocked, writeLock } from "../lock-file.ts";
 import {
   hasErrors,
   jsonDiagnostics,
@@ -20,6 +21,10 @@ export interface BuildOptions {
   readonly rates: string;
   readonly keepIr?: boolean;
   readonly timings?: boolean;
+  /** Fails unless the choices are those of `spx.lock`. */
+  readonly locked?: boolean;
+  /** Writes the choices into `spx.lock` when the build is done. */
+  readonly lock?: boolean;
   readonly json?: boolean;
 }
 
@@ -30,6 +35,11 @@ export async function build(file: string, options: BuildOptions): Promise<number
   if (unwritable !== null) return refuse([unwritable], options);
   const rates = ratesNamed(options.rates);
   if ("code" in rates) return refuse([rates], options);
+  if (options.locked === true) {
+    const planned = planFile(file, nodeHost(), undefined, undefined, rates);
+    const differs = hasErrors(planned.diagnostics) ? null : checkLocked(file, planned);
+    if (differs !== null) return refuse([differs], options);
+  }
   const { compilation, artefact } = await compileFile(file, nodeHost(), {
     name,
     runtime: options.runtime,
@@ -45,6 +55,8 @@ export async function build(file: string, options: BuildOptions): Promise<number
     writeArtefact(options.output, artefact.files, artefact.replaces),
   );
   if (unwritten !== null) return refuse([unwritten], options, jsonDiagnostics(diagnostics, sources));
+  const unlocked = options.lock === true ? writeLock(file, compilation) : null;
+  if (unlocked !== null) return refuse([unlocked], options, jsonDiagnostics(diagnostics, sources));
   const files = artefact.files.map(({ name: written, bytes }) => ({
     file: join(options.output, written),
     bytes: Buffer.byteLength(bytes),
