@@ -14,7 +14,7 @@ import { packageVersion } from "../driver/package-version.ts";
 import { writeArtefact } from "../emit/artefact-writer.ts";
 import type { Plan } from "../plan/plan.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
-import type { LevelName, LevelRates, RateTable } from "../targets/rate-table.ts";
+import type { ByThreads, LevelName, LevelRates, RateTable } from "../targets/rate-table.ts";
 import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { cacheSizes } from "./cache-sizes.ts";
 import { type FitRow, fitRates } from "./fit-rates.ts";
@@ -183,14 +183,19 @@ function fitTable(
   if (machine.threads > 1 && widest !== undefined && threaded.length > 0) {
     const { rates } = fitLevel(levels[widest.target.name], threaded, isThreaded);
     const { thirdLevelNanoseconds, memoryNanoseconds } = rates.memory;
+    // Threads together are never slower than one: what a busy machine takes from them is not theirs.
+    const together = ({ one }: ByThreads, { all }: ByThreads): ByThreads => ({
+      one,
+      all: Math.min(all, one),
+    });
     for (const { name } of x86Targets) {
       const { memory, calls } = levels[name];
       levels[name] = {
         ...levels[name],
         memory: {
           ...memory,
-          thirdLevelNanoseconds: { ...memory.thirdLevelNanoseconds, all: thirdLevelNanoseconds.all },
-          memoryNanoseconds: { ...memory.memoryNanoseconds, all: memoryNanoseconds.all },
+          thirdLevelNanoseconds: together(memory.thirdLevelNanoseconds, thirdLevelNanoseconds),
+          memoryNanoseconds: together(memory.memoryNanoseconds, memoryNanoseconds),
         },
         calls: { ...calls, sweepNanoseconds: rates.calls.sweepNanoseconds },
       };

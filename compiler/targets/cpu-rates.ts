@@ -1,6 +1,6 @@
 /**
  * The rates that builds use unless they are given others: fitted by `spxc calibrate` on two cores of an AMD EPYC
- * (Zen 4, which executes 512-bit operations in two halves). Checked in, so that a build gives the same plan on every
+ * (Zen 4, which executes 512-bit operations in two halves; one thread reaches 59 multiplies a nanosecond). Checked in, so that a build gives the same plan on every
  * machine. Other cores run the compute-bound rows faster or slower by one factor, which moves crossovers little
  * because all rows move together.
  */
@@ -21,47 +21,77 @@ const memory = {
   secondLevelBytes: 2 * 1024 * 1024,
   /** Less than the cache has: it is shared with whatever else runs. */
   thirdLevelBytes: 8 * 1024 * 1024,
-  thirdLevelNanoseconds: { one: 0.0016, all: 0.0008 },
-  memoryNanoseconds: { one: 0.025, all: 0.0125 },
 } as const;
 
-const calls = {
-  callNanoseconds: 3000,
-  stepNanoseconds: 200,
-  sweepNanoseconds: 800,
-  storeNanoseconds: { "lane-output": 0.01, "lane-token": 0.01 },
-  transposeNanoseconds: 0.05,
-  scatterNanoseconds: 0.5,
-  mergeMultiplyNanoseconds: 0.024,
-  mergeScatterNanoseconds: 0.5,
-} as const;
-
+// Lane = output: one 64-byte line feeds 16 outputs, four tokens share it; nm and sparse permute beside every multiply-add.
+// Lane = token: bound by the multiply-adds; sparse formats also by an index and a broadcast a value.
+// What one thread tells is from `spxc calibrate`; bytes on all threads and `sweepNanoseconds` from a quiet machine.
 const v4: LevelRates = {
   atoms: {
-    // Lane = output: one 64-byte line feeds 16 outputs, four tokens share it; both layouts end near the peak.
-    dense: { "lane-output": measured(0.0328, 0.0106), "lane-token": measured(0.002, 0.308) },
-    // Lane = output: a permute beside every multiply-add. Lane = token is bound by index and broadcast.
-    nm: { "lane-output": measured(0.0384, 0.0202), "lane-token": measured(0.1988, 0.4128) },
-    // Per padded slot in lane = output: a window for every line and token. Lane = token: an index and a broadcast a value.
-    sparse: { "lane-output": measured(0.0494, 0.0286), "lane-token": measured(0.002, 0.672) },
-    // Several outputs share an index.
-    block: { "lane-output": derived(0.0494, 0.0286), "lane-token": measured(0.002, 0.356) },
-    blockdiag: { "lane-output": measured(0.0512, 0.0256), "lane-token": measured(0.002, 0.362) },
-    diag: { "lane-output": derived(0.02, 0.08), "lane-token": derived(0.04, 0.8) },
+    dense: { "lane-output": measured(0.038, 0.00868), "lane-token": measured(0.00186, 0.287) },
+    nm: { "lane-output": measured(0.0474, 0.0164), "lane-token": measured(0.211, 0.371) },
+    sparse: { "lane-output": measured(0.0564, 0.0287), "lane-token": measured(0.00186, 0.558) },
+    block: { "lane-output": derived(0.0469, 0.0271), "lane-token": measured(0.00184, 0.289) },
+    blockdiag: { "lane-output": measured(0.0427, 0.0101), "lane-token": measured(0.00188, 0.316) },
+    diag: { "lane-output": derived(0.0187, 0.0608), "lane-token": derived(0.0375, 0.605) },
   },
   gradients: {
-    matrix: { panelNanoseconds: 0.4, valueNanoseconds: 1 },
-    positions: { panelNanoseconds: 1.8, valueNanoseconds: 1.2 },
-    diagonal: { panelNanoseconds: 0.8, valueNanoseconds: 1 },
+    matrix: { panelNanoseconds: 0.531, valueNanoseconds: 2.35 },
+    positions: { panelNanoseconds: 3.11, valueNanoseconds: 1.45 },
+    diagonal: { panelNanoseconds: 0.781, valueNanoseconds: 0.965 },
   },
-  memory,
-  calls,
+  memory: {
+    ...memory,
+    thirdLevelNanoseconds: { one: 0, all: 0.0008 },
+    memoryNanoseconds: { one: 0.0171, all: 0.0125 },
+  },
+  calls: {
+    callNanoseconds: 2860,
+    stepNanoseconds: 74.9,
+    sweepNanoseconds: 1000,
+    storeNanoseconds: { "lane-output": 0.00945, "lane-token": 0.0102 },
+    transposeNanoseconds: 0.0846,
+    scatterNanoseconds: 0.979,
+    mergeMultiplyNanoseconds: 0.0304,
+    mergeScatterNanoseconds: 0.824,
+  },
+};
+
+const v3: LevelRates = {
+  atoms: {
+    dense: { "lane-output": measured(0.0331, 0.0116), "lane-token": measured(0.00209, 0.321) },
+    nm: { "lane-output": measured(0.0322, 0.0193), "lane-token": measured(0.00192, 0.586) },
+    sparse: { "lane-output": measured(0.0319, 0.0557), "lane-token": measured(0.00206, 0.622) },
+    block: { "lane-output": derived(0.0519, 0.0301), "lane-token": measured(0.00204, 0.339) },
+    blockdiag: { "lane-output": measured(0.0385, 0.0138), "lane-token": measured(0.00211, 0.447) },
+    diag: { "lane-output": derived(0.0207, 0.0726), "lane-token": derived(0.0412, 0.48) },
+  },
+  gradients: {
+    matrix: { panelNanoseconds: 0.577, valueNanoseconds: 2.14 },
+    positions: { panelNanoseconds: 2.25, valueNanoseconds: 1.66 },
+    diagonal: { panelNanoseconds: 0.872, valueNanoseconds: 1.07 },
+  },
+  memory: {
+    ...memory,
+    thirdLevelNanoseconds: { one: 0.0013, all: 0.0008 },
+    memoryNanoseconds: { one: 0.023, all: 0.0125 },
+  },
+  calls: {
+    callNanoseconds: 2940,
+    stepNanoseconds: 50,
+    sweepNanoseconds: 1000,
+    storeNanoseconds: { "lane-output": 0.0113, "lane-token": 0.0113 },
+    transposeNanoseconds: 0.0894,
+    scatterNanoseconds: 0.896,
+    mergeMultiplyNanoseconds: 0.0417,
+    mergeScatterNanoseconds: 0.613,
+  },
 };
 
 export const defaultRates: RateTable = {
   name: "default",
   threads: 2,
-  levels: { "x86-64-v4": v4, "x86-64-v3": v4 },
+  levels: { "x86-64-v4": v4, "x86-64-v3": v3 },
 };
 
 /** One elementary operation (a multiply-add, an addition) of computing an operand outside of kernels, in JavaScript. */
