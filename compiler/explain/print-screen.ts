@@ -1,0 +1,120 @@
+/** An explanation on one screen of text, at most 100 columns wide. */
+import type { ExplainedKernel, ExplainedVariant, Explanation } from "./explanation.ts";
+import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
+
+const width = 100;
+
+/** Breaks `text` at spaces; what follows the first line is indented by `indent`. */
+function wrap(text: string, indent: number): readonly string[] {
+  const lines: string[] = [];
+  let line = "";
+  for (const word of text.split(" ")) {
+    const longer = line === "" ? word : `${line} ${word}`;
+    if (longer.length <= width || line.trim() === "") line = longer;
+    else {
+      lines.push(line);
+      line = `${" ".repeat(indent)}${word}`;
+    }
+  }
+  return [...lines, line];
+}
+
+const clipped = (text: string, columns: number): string =>
+  text.length <= columns ? text.padEnd(columns) : `${text.slice(0, columns - 1)}…`;
+
+/** kernel | term | format | stage | bytes | multiplies | time. */
+const columns = [7, 38, 16, 5, 8, 7, 8] as const;
+
+function row(cells: readonly string[]): string {
+  return cells
+    .map((cell, index) => {
+      const size = columns[index] ?? 8;
+      return index < 4 ? clipped(cell, size) : cell.padStart(size);
+    })
+    .join(" ")
+    .trimEnd();
+}
+
+const heading = (batch: number): string =>
+  `  ${row(["kernel", "term", "format", "stage", "bytes", "mul/tok", `at ${batch}`])}`;
+
+function kernelRows(kernel: ExplainedKernel): readonly string[] {
+  const time = printTime(kernel.nanoseconds);
+  const isGradient = kernel.terms.every(({ input }) => input === "");
+  if (isGradient) {
+    const [, formula = kernel.text] = kernel.text.split(" += ");
+    const stored = kernel.terms.map(({ bytes }) => bytes).reduce((sum, bytes) => sum + bytes, 0);
+    const bytes = stored > 64 ? printBytes(stored) : "";
+    return [`  ${row([`${kernel.output} +=`, formula, "", "", bytes, "", time])}`];
+  }
+  return kernel.terms.map((term, index) => {
+    const { expression, input, format, stage, bytes, multiplies } = term;
+    const product = `${/[ ]/.test(expression) ? `(${expression})` : expression} ${input}`;
+    const sign = kernel.text.startsWith(`${kernel.output} +=`) ? "+=" : "=";
+    const output = index === 0 ? `${kernel.output} ${sign}` : "  +";
+    return `  ${row([output, product, format, stage, printBytes(bytes), printCount(multiplies), index === 0 ? time : ""])}`;
+  });
+}
+
+function variantLines(variant: ExplainedVariant): readonly string[] {
+  const { name, form, intervals, merged, batch, nanoseconds, bytes, multiplies, parts, kernels, rejected } = variant;
+  const beside = [
+    `call ${printTime(parts.call)}`,
+    ...(parts.reading >= 1 ? [`reading ${printTime(parts.reading)}`] : []),
+    ...(parts.transposing >= 1 ? [`transposing ${printTime(parts.transposing)}`] : []),
+    ...(parts.merging >= 1 ? [`${merged ? "merging" : "forming operands"} ${printTime(parts.merging)}`] : []),
+  ];
+  return [
+    ...wrap(`batch ${printRanges(intervals)}: ${name}${merged ? ", merged once a step" : ""}`, 2),
+    ...wrap(`  ${form}`, 6),
+    heading(batch),
+    ...kernels.flatMap(kernelRows),
+    `  in all ${printTime(nanoseconds)} at ${batch} (${beside.join(", ")}), ${printBytes(bytes)}, ${printCount(multiplies)} multiplies a token`,
+    ...rejected.flatMap(({ name: other, ratio, deciding, built }) =>
+      wrap(`  not ${other}: ${ratio.toFixed(2)} times, ${deciding}${built ? "" : ", no kernels"}`, 6),
+    ),
+  ];
+}
+
+function backwardLines({ backward }: Explanation): readonly string[] {
+  if (backward.kind === "refused") return wrap(`backward: ${backward.reason}`, 2);
+  return [
+    `backward, ${printTime(backward.nanoseconds)} at ${backward.batch}`,
+    heading(backward.batch),
+    ...backward.kernels.flatMap((kernel) => {
+      const [first = "", ...rest] = kernelRows(kernel);
+      return [kernel.dxOnly ? `${first}` : first, ...rest];
+    }),
+  ];
+}
+
+const printArguments = (values: Explanation["arguments"]): string =>
+  Object.entries(values)
+    .map(([name, value]) => `${name} = ${Number(value.toPrecision(6))}`)
+    .join(", ");
+
+export function printScreen(explanation: Explanation): string {
+  const { transform, formula, rows, columns: inputs, rates, level, structure, merge, search } = explanation;
+  const given = printArguments(explanation.arguments);
+  const open = explanation.obligations.map(({ text, holds }) => (holds ? text : `${text} (fails at these sizes)`));
+  const facts = structure.map(({ term, facts: known }) => `${term}: ${known.join(", ")}`);
+  return [
+    ...wrap(`${transform} [${rows}, ${inputs}] = ${formula}`, 4),
+    ...wrap(
+      `${given === "" ? "" : `${given}; `}${rates.name} rates ${rates.id}, ${rates.threads} threads, ${level}`,
+      2,
+    ),
+    ...wrap(`structure  ${facts.join("; ")}`, 11),
+    "",
+    ...explanation.variants.flatMap((variant) => [...variantLines(variant), ""]),
+    ...backwardLines(explanation),
+    "",
+    ...wrap(`merge     ${merge.text}`, 10),
+    ...(open.length === 0 ? [] : wrap(`at load   ${open.join("; ")}`, 10)),
+    ...explanation.pins.flatMap((pin) => wrap(`pin       ${pin}`, 10)),
+    ...explanation.notes.flatMap((note) => wrap(`note      ${note}`, 10)),
+    ...wrap(`rules     ${explanation.rules.join(", ") || "none"}`, 10),
+    `search    ${search.priced} candidates priced of ${search.total}`,
+    "",
+  ].join("\n");
+}

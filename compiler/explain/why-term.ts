@@ -1,0 +1,162 @@
+/**
+ * `--why TERM`: where a tensor, a pattern or a part of the weight went: the rules that moved it, the operand, format,
+ * stage and kernel of each variant, its gradient, and what doing it otherwise costs.
+ */
+import { symbolsOf } from "../../runtime/contract/number-expression.ts";
+import { childrenOf } from "../algebra/algebra-graph.ts";
+import type { Term } from "../algebra/algebra-node.ts";
+import { printTerm } from "../algebra/print-algebra.ts";
+import type { PricedMachine } from "../plan/cost-model.ts";
+import { costAt } from "../plan/envelope.ts";
+import type { SymbolValues } from "../../runtime/contract/number-expression.ts";
+import type { ExplainedStages } from "./explain-transform.ts";
+import { explainTransform, rejectedAt, servingVariants } from "./explain-transform.ts";
+import type { ExplainedKernel, ExplainedOperand, Explanation } from "./explanation.ts";
+import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
+
+export type WhyAnswer =
+  | { readonly kind: "found"; readonly text: string }
+  /** `known`: what could have been asked for. */
+  | { readonly kind: "unknown"; readonly known: readonly string[] };
+
+const squeezed = (text: string): string => text.replaceAll(/\s+/g, "");
+
+function* subterms(term: Term): Generator<Term> {
+  yield term;
+  for (const child of childrenOf(term)) yield* subterms(child);
+}
+
+/** Names that a text of the language mentions. */
+const namesIn = (text: string): ReadonlySet<string> => new Set(text.match(/[A-Za-z_]\w*/g) ?? []);
+
+/** Whether an operand's expression holds what was asked for: the same text inside it, or the name. */
+function holds(expression: string, wanted: string): boolean {
+  return /^[A-Za-z_]\w*$/.test(wanted)
+    ? namesIn(expression).has(wanted)
+    : squeezed(expression).includes(squeezed(wanted));
+}
+
+interface Use {
+  readonly kernel: ExplainedKernel | null;
+  readonly operand: ExplainedOperand;
+  readonly input: string;
+}
+
+const usesIn = (kernels: readonly ExplainedKernel[], wanted: string): readonly Use[] =>
+  kernels.flatMap((kernel) =>
+    kernel.terms
+      .filter(({ expression }) => holds(expression, wanted))
+      .map((operand) => ({ kernel, operand, input: operand.input })),
+  );
+
+function printUse({ kernel, operand, input }: Use): string {
+  const { expression, format, stage, bytes, multiplies } = operand;
+  const where = kernel === null ? "" : ` in kernel ${kernel.output} (${printTime(kernel.nanoseconds)})`;
+  const times = input === "" ? "" : ` times ${input}`;
+  return `${operand.operand} = ${expression}, ${format}, packed at ${stage}, ${printBytes(bytes)}, ${printCount(multiplies)} multiplies a token${times}${where}`;
+}
+
+/** What it is: a tensor, a pattern, or a part of the weight. */
+function identify({ checked, normal }: ExplainedStages, wanted: string): readonly string[] {
+  const tensor = checked.tensors.find(({ name }) => name === wanted);
+  if (tensor !== undefined) {
+    const support = tensor.support === null ? "" : ` on ${tensor.support}`;
+    return [`${wanted} is a ${tensor.role === "param" ? "trained" : tensor.role} ${tensor.structure} tensor${support}`];
+  }
+  if (checked.patterns.some(({ name }) => name === wanted)) return [`${wanted} is a pattern, chosen at load`];
+  if (checked.arguments.some(({ name }) => name === wanted)) return [`${wanted} is a number argument`];
+  const inside = [...subterms(normal.root)].find((term) => squeezed(printTerm(term)) === squeezed(wanted));
+  return inside === undefined ? [] : [`${printTerm(inside)} is a part of the weight (${inside.kind})`];
+}
+
+/** The summand of the normal form that holds it. */
+function summandsWith(root: Term, wanted: string): readonly string[] {
+  const summands = root.kind === "sum" ? root.terms : [root];
+  return summands.map(printTerm).filter((text) => holds(text, wanted));
+}
+
+function alternatives(
+  stages: ExplainedStages,
+  values: SymbolValues,
+  machine: PricedMachine,
+  explanation: Explanation,
+  wanted: string,
+): readonly string[] {
+  const at = { plan: stages.plan, values, machine };
+  const level = machine.target.name;
+  const signature = (name: string): string => {
+    const variant = stages.plan.variants.find((candidate) => candidate.name === name);
+    const operands = variant?.steps.flatMap(({ terms }) => terms.map(({ operand }) => operand)) ?? [];
+    return stages.plan.operands
+      .filter((operand) => operands.includes(operand.name) && holds(operand.description, wanted))
+      .map(({ name: operand }) => operand)
+      .join(" ");
+  };
+  return servingVariants(at).flatMap(({ variant, intervals }) => {
+    const batch = intervals[0]?.from ?? 1;
+    const price = costAt(variant.costs[level], values, batch);
+    const own = signature(variant.name);
+    const others = rejectedAt(variant, at, batch, explanation.curves.length)
+      .filter(({ name, built }) => !built || signature(name) !== own)
+      .slice(0, 3);
+    return others.map(
+      ({ form, ratio, nanoseconds, deciding }) =>
+        `at batch ${batch}: ${form}: ${printTime(nanoseconds)} against ${printTime(price)}, ${ratio.toFixed(2)} times; ${deciding}`,
+    );
+  });
+}
+
+const section = (title: string, lines: readonly string[]): readonly string[] =>
+  lines.length === 0 ? [] : [title, ...lines.map((line) => `  ${line}`)];
+
+/** Names and texts that may be asked for. */
+function askable({ checked, normal, plan }: ExplainedStages): readonly string[] {
+  const numbers = checked.arguments.map(({ name }) => name);
+  const patterns = checked.patterns.map(({ name }) => name);
+  const tensors = checked.tensors.filter(({ role }) => role !== "source").map(({ name }) => name);
+  const parts = [...subterms(normal.root)].map(printTerm);
+  const operands = plan.operands.map(({ name }) => name);
+  return [...new Set([...tensors, ...patterns, ...numbers, ...parts, ...operands])];
+}
+
+export function whyTerm(
+  stages: ExplainedStages,
+  values: SymbolValues,
+  machine: PricedMachine,
+  asked: string,
+): WhyAnswer {
+  const { plan, checked, normal } = stages;
+  // An operand is asked for by the name that explain prints: what it holds is what is looked for.
+  const operand = plan.operands.find(({ name }) => name === asked);
+  const wanted = operand?.description ?? asked.trim();
+  const explanation = explainTransform(stages, values, machine);
+  const identity = operand === undefined ? identify(stages, wanted) : [`${asked} holds ${wanted}`];
+  const summands = summandsWith(normal.root, wanted);
+  if (identity.length === 0 && summands.length === 0) return { kind: "unknown", known: askable(stages) };
+  const scaled = checked.requirements.filter(({ condition }) => symbolsOf(condition).includes(wanted));
+  const gradient =
+    explanation.backward.kind === "refused"
+      ? [explanation.backward.reason]
+      : explanation.backward.kernels
+          .filter(
+            (kernel) =>
+              kernel.output === `d${wanted}` || kernel.terms.some(({ expression }) => holds(expression, wanted)),
+          )
+          .map((kernel) => `${kernel.text}  ${printTime(kernel.nanoseconds)}${kernel.dxOnly ? ", for dx only" : ""}`);
+  const merged = explanation.merge.operands.filter(({ expression }) => holds(expression, wanted));
+  const text = [
+    ...identity,
+    ...section("in the normal form", summands),
+    ...section("rules that made the normal form", normal.rules ?? []),
+    ...explanation.variants.flatMap((variant) => {
+      const uses = usesIn(variant.kernels, wanted).map(printUse);
+      const title = `batch ${printRanges(variant.intervals)}: ${variant.name} (${variant.rules.join(", ") || "no rules"})`;
+      return section(title, uses.length > 0 ? uses : ["not read by this variant"]);
+    }),
+    ...section("merge", merged.map((found) => printUse({ kernel: null, operand: found, input: "" }))),
+    ...section("backward", gradient),
+    ...section("otherwise", alternatives(stages, values, machine, explanation, wanted)),
+    ...section("checked at load", scaled.map(({ text: condition }) => condition)),
+  ].join("\n");
+  return { kind: "found", text };
+}
