@@ -120,15 +120,30 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     )
     .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
     .option("--level <suffix>", "instruction-set level to price for", "v4")
-    .option("--json", "the explanation as JSON")
+    .option("--json", "the explanation as JSON: see docs/explain.md")
+    .option("--html", "one page for the browser, with the cost of every variant drawn over the batch")
+    .option("--why <term>", "where a tensor, a pattern or a part of the weight went, and why")
+    .allowUnknownOption()
+    .allowExcessArguments()
     .addHelpText(
       "after",
-      "\nExamples:\n  $ spxc explain dsee.spx --out 4096 --in 4096\n  $ spxc explain dsee.spx -t DSEE -a keep=0.2 -a r=8\n  $ spxc explain SPX4001",
+      "\nExamples:\n  $ spxc explain dsee.spx --out 4096 --in 4096\n  $ spxc explain dsee.spx --keep 0.2 --r 8\n  $ spxc explain dsee.spx --why 'B @ A'\n  $ spxc explain dsee.spx --html > dsee.html\n  $ spxc explain SPX4001",
     )
-    .action(async (subject: string, options: import("./commands/explain.ts").ExplainOptions) => {
-      const { explain } = await import("./commands/explain.ts");
-      ended(await explain(subject, options));
-    });
+    .action(
+      async (subject: string, options: import("./commands/explain.ts").ExplainOptions, command: Command) => {
+        const { namedArguments } = await import("./explain-sizes.ts");
+        const named = namedArguments(command.args.slice(1));
+        if (named === null) {
+          complain(
+            `error: unexpected ${command.args.slice(1).join(" ")}; arguments are given as --name value`,
+          );
+          ended(exitCodes.usage);
+          return;
+        }
+        const { explain } = await import("./commands/explain.ts");
+        ended(await explain(subject, { ...options, argument: [...(options.argument ?? []), ...named] }));
+      },
+    );
 
   program
     .command("calibrate")

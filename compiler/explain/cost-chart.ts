@@ -14,7 +14,8 @@ interface Scale {
 
 const decades = (low: number, high: number): readonly number[] => {
   const ticks: number[] = [];
-  for (let tick = 10 ** Math.floor(Math.log10(low)); tick <= high; tick *= 10) if (tick >= low) ticks.push(tick);
+  for (let tick = 10 ** Math.floor(Math.log10(low)); tick <= high; tick *= 10)
+    if (tick >= low) ticks.push(tick);
   return ticks;
 };
 
@@ -24,7 +25,8 @@ function scaleOf(curves: readonly CostCurve[]): Scale {
   const batches = curves.flatMap(({ points }) => points.map(([batch]) => batch));
   const [lowX, highX] = [Math.min(...batches), Math.max(...batches)];
   const [lowY, highY] = [Math.min(...times) / 1.2, Math.max(...times) * 1.2];
-  const across = (value: number, low: number, high: number): number => Math.log(value / low) / Math.log(high / low);
+  const across = (value: number, low: number, high: number): number =>
+    Math.log(value / low) / Math.log(high / low);
   return {
     x: (batch) => margin.left + across(batch, lowX, highX) * (width - margin.left - margin.right),
     y: (time) => height - margin.bottom - across(time, lowY, highY) * (height - margin.top - margin.bottom),
@@ -74,11 +76,11 @@ function crossovers({ variants, curves }: Explanation, scale: Scale): string {
 }
 
 /** Line number `index` of the chart has the class `line-index`; candidates without kernels are dashed. */
-export function costChart(explanation: Explanation, escape: (text: string) => string): string {
+export function costChart(explanation: Explanation, escaped: (text: string) => string): string {
   const scale = scaleOf(explanation.curves);
   const lines = explanation.curves.map(
     (curve, index) =>
-      `<path class="line line-${index % 8}${curve.built ? "" : " unbuilt"}" d="${path(curve, scale)}"><title>${escape(curve.name)}</title></path>`,
+      `<path class="line line-${index % 8}${curve.built ? "" : " unbuilt"}" d="${path(curve, scale)}"><title>${escaped(curve.name)}</title></path>`,
   );
   return `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="predicted time over the batch">${axes(scale)}${crossovers(explanation, scale)}${lines.join("")}</svg>`;
 }

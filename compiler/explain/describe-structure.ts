@@ -1,5 +1,9 @@
 /** What the planner infers of a weight and its summands, in words and as pictures. */
-import { evaluateNumber, type NumberExpression, type SymbolValues } from "../../runtime/contract/number-expression.ts";
+import {
+  evaluateNumber,
+  type NumberExpression,
+  type SymbolValues,
+} from "../../runtime/contract/number-expression.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
@@ -22,7 +26,9 @@ function zeroFacts(term: Term, at: (value: NumberExpression) => number): readonl
     case "nm":
       return [`${zeros.n}:${zeros.m} along the ${zeros.axis}`];
     case "block":
-      return [`blocks ${zeros.height} x ${zeros.width}, ${printCount(at(zeros.count))} nonzeros${share(at(zeros.count), area)}`];
+      return [
+        `blocks ${zeros.height} x ${zeros.width}, ${printCount(at(zeros.count))} nonzeros${share(at(zeros.count), area)}`,
+      ];
   }
 }
 
@@ -35,8 +41,7 @@ function picture(term: Term, at: (value: NumberExpression) => number): Structure
   if (zeros.kind === "block") return { ...zeros, density: at(zeros.count) / area };
   if (term.kind === "leaf" && term.tensor.structure === "blockdiag" && term.tensor.blocks !== null)
     return { kind: "blockdiag", blocks: at(term.tensor.blocks) };
-  if (term.kind === "permutation")
-    return { kind: "stride", stride: at(term.stride), size: at(term.rows) };
+  if (term.kind === "permutation") return { kind: "stride", stride: at(term.stride), size: at(term.rows) };
   if (term.kind === "diag" || term.kind === "identity") return { kind: "diagonal" };
   if (term.kind === "scale" || term.kind === "transpose") return picture(term.operand, at);
   const rank = at(rankBound(term));

@@ -1,5 +1,9 @@
 /** Variants, kernels and operands of an explanation: the plan's data with sizes and prices filled in. */
-import { evaluateNumber, type NumberExpression, type SymbolValues } from "../../runtime/contract/number-expression.ts";
+import {
+  evaluateNumber,
+  type NumberExpression,
+  type SymbolValues,
+} from "../../runtime/contract/number-expression.ts";
 import { backwardStepCosts } from "../plan/choose-backward.ts";
 import { costParts, type PricedMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
@@ -44,7 +48,13 @@ export function costShares(variant: Variant, at: PlanAtSizes, batch: number): Co
   const steps = cost.steps.reduce((sum, step) => sum + value(step), 0);
   const [call, reading, transposing] = [value(cost.call), value(cost.reading), value(cost.transposing)];
   const all = value(variant.costs[at.machine.target.name]);
-  return { call, reading, transposing, steps, merging: Math.max(0, all - call - reading - transposing - steps) };
+  return {
+    call,
+    reading,
+    transposing,
+    steps,
+    merging: Math.max(0, all - call - reading - transposing - steps),
+  };
 }
 
 export function forwardKernels(variant: Variant, at: PlanAtSizes, batch: number): readonly ExplainedKernel[] {
@@ -61,7 +71,10 @@ export function forwardKernels(variant: Variant, at: PlanAtSizes, batch: number)
   });
 }
 
-function gradientOperands({ shape, scale }: GradientStep, { plan, values }: PlanAtSizes): readonly ExplainedTerm[] {
+function gradientOperands(
+  { shape, scale }: GradientStep,
+  { plan, values }: PlanAtSizes,
+): readonly ExplainedTerm[] {
   const own = shape.kind === "positions" ? shape.operand : shape.kind === "matrix" ? shape.weights : null;
   const operands = lookupIn(plan.operands);
   return [own, scale].flatMap((name) =>
@@ -94,7 +107,9 @@ export function explainMerge(
 ): { readonly text: string; readonly operands: readonly ExplainedOperand[] } {
   if (merge.method === "identity") return { text: `${merge.variant} applied to the identity`, operands: [] };
   const operands = lookupIn(plan.operands);
-  const names = merge.terms.flatMap((term) => (term.kind === "operand" ? [term.operand] : [term.left, term.right]));
+  const names = merge.terms.flatMap((term) =>
+    term.kind === "operand" ? [term.operand] : [term.left, term.right],
+  );
   return {
     text: `one kernel: ${merge.terms.map((term) => (term.kind === "operand" ? term.operand : `${term.left} @ ${term.right}`)).join(" + ")}`,
     operands: names.map((name) => explainOperand(operands.find(name), values)),

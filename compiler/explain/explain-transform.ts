@@ -1,6 +1,10 @@
 /** The explanation of one transform at given sizes: what was chosen, what it costs, and what was not chosen and why. */
 import { sampledBatches } from "../../runtime/contract/batch-intervals.ts";
-import { evaluateNumber, type NumberExpression, type SymbolValues } from "../../runtime/contract/number-expression.ts";
+import {
+  evaluateNumber,
+  type NumberExpression,
+  type SymbolValues,
+} from "../../runtime/contract/number-expression.ts";
 import type { AlgebraGraph } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
@@ -9,7 +13,13 @@ import { costAt, lowerEnvelope } from "../plan/envelope.ts";
 import { lookupIn } from "../plan/operand-table.ts";
 import type { LevelCosts, Plan, Variant } from "../plan/plan.ts";
 import { explainStructure } from "./describe-structure.ts";
-import { backwardKernels, costShares, explainMerge, forwardKernels, type PlanAtSizes } from "./explain-kernels.ts";
+import {
+  backwardKernels,
+  costShares,
+  explainMerge,
+  forwardKernels,
+  type PlanAtSizes,
+} from "./explain-kernels.ts";
 import type {
   CostCurve,
   CostShares,
@@ -59,7 +69,9 @@ const causes: Readonly<Record<keyof CostShares, string>> = {
 /** The cause that differs most, with both numbers. */
 function deciding(ours: CostShares, theirs: CostShares): string {
   const names = Object.keys(causes) as (keyof CostShares)[];
-  const most = names.reduce((best, name) => (theirs[name] - ours[name] > theirs[best] - ours[best] ? name : best));
+  const most = names.reduce((best, name) =>
+    theirs[name] - ours[name] > theirs[best] - ours[best] ? name : best,
+  );
   return `${causes[most]} ${printTime(theirs[most])} against ${printTime(ours[most])}`;
 }
 
@@ -98,7 +110,9 @@ function explainVariant(
 ): ExplainedVariant {
   const batch = intervals[0]?.from ?? 1;
   const kernels = forwardKernels(variant, at, batch);
-  const bytes = operandsOf(variant, lookupIn(at.plan.operands)).map((operand) => evaluateNumber(operand.bytes, at.values));
+  const bytes = operandsOf(variant, lookupIn(at.plan.operands)).map((operand) =>
+    evaluateNumber(operand.bytes, at.values),
+  );
   const terms = kernels.flatMap((kernel) => kernel.terms);
   return {
     name: variant.name,
@@ -170,7 +184,9 @@ export function explainTransform(
   const numbers = checked.arguments.flatMap(({ kind, name }) =>
     kind === "number" ? [[name, values.get(name) ?? Number.NaN] as const] : [],
   );
-  const variants = servingVariants(at).map(({ variant, intervals }) => explainVariant(variant, intervals, at));
+  const variants = servingVariants(at).map(({ variant, intervals }) =>
+    explainVariant(variant, intervals, at),
+  );
   return {
     format: 1,
     transform: plan.transform,

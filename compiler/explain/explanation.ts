@@ -20,7 +20,11 @@ export interface Explanation {
   readonly backward: ExplainedBackward;
   readonly search: { readonly priced: number; readonly total: number };
   /** Checked once at load; `holds` says what they give at these sizes. */
-  readonly obligations: readonly { readonly text: string; readonly reason: string; readonly holds: boolean }[];
+  readonly obligations: readonly {
+    readonly text: string;
+    readonly reason: string;
+    readonly holds: boolean;
+  }[];
   /** Obligations that were proven, so that nothing is checked. */
   readonly proven: readonly string[];
   readonly pins: readonly string[];

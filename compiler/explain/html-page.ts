@@ -32,7 +32,10 @@ const cell = (text: string, number = false): string =>
   `<td${number ? ' class="number"' : ""}>${escapeHtml(text)}</td>`;
 const code = (text: string): string => `<code>${escapeHtml(text)}</code>`;
 
-function table(headings: readonly (readonly [text: string, number: boolean])[], rows: readonly string[]): string {
+function table(
+  headings: readonly (readonly [text: string, number: boolean])[],
+  rows: readonly string[],
+): string {
   const head = headings
     .map(([text, number]) => `<th${number ? ' class="number"' : ""}>${escapeHtml(text)}</th>`)
     .join("");
@@ -43,7 +46,9 @@ function kernelTable(kernels: readonly ExplainedKernel[], batch: number): string
   const rows = kernels.flatMap((kernel) => {
     const time = `${printTime(kernel.nanoseconds)}${kernel.dxOnly ? " (dx)" : ""}`;
     if (kernel.terms.length === 0)
-      return [`<tr><td>${code(kernel.text)}</td><td></td><td></td><td></td><td></td><td></td>${cell(time, true)}</tr>`];
+      return [
+        `<tr><td>${code(kernel.text)}</td><td></td><td></td><td></td><td></td><td></td>${cell(time, true)}</tr>`,
+      ];
     return kernel.terms.map(
       (term, index) =>
         `<tr><td>${index === 0 ? code(kernel.text) : ""}</td><td>${code(`${term.expression}${term.input === "" ? "" : ` · ${term.input}`}`)}</td>${cell(term.format)}${cell(term.stage)}${cell(printBytes(term.bytes), true)}${cell(printCount(term.multiplies), true)}${cell(index === 0 ? time : "", true)}</tr>`,
@@ -85,11 +90,16 @@ function variantSection(variant: ExplainedVariant): string {
 }
 
 const list = (title: string, items: readonly string[]): string =>
-  items.length === 0 ? "" : `<h2>${title}</h2><ul>${items.map((item) => `<li>${code(item)}</li>`).join("")}</ul>`;
+  items.length === 0
+    ? ""
+    : `<h2>${title}</h2><ul>${items.map((item) => `<li>${code(item)}</li>`).join("")}</ul>`;
 
 function transformSection(explanation: Explanation): string {
-  const { transform, formula, rows, columns, rates, level, structure, backward, merge, obligations, curves } = explanation;
-  const given = Object.entries(explanation.arguments).map(([name, value]) => `${name} = ${Number(value.toPrecision(6))}`);
+  const { transform, formula, rows, columns, rates, level, structure, backward, merge, obligations, curves } =
+    explanation;
+  const given = Object.entries(explanation.arguments).map(
+    ([name, value]) => `${name} = ${Number(value.toPrecision(6))}`,
+  );
   const keys = curves.map(
     ({ name, form, built }, index) =>
       `<tr><td><span class="key line-${index % 8}${built ? "" : " unbuilt"}"></span>${code(name)}</td><td>${code(form)}</td></tr>`,

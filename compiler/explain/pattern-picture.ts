@@ -24,7 +24,9 @@ function groups(n: number, m: number, along: "input" | "output"): Filled {
   const kept = new Set<string>();
   for (let line = 0; line < cells; line++) {
     for (let start = 0; start < cells; start += m) {
-      const order = Array.from({ length: m }, (_, index) => ({ index, key: next() })).sort((a, b) => a.key - b.key);
+      const order = Array.from({ length: m }, (_, index) => ({ index, key: next() })).sort(
+        (a, b) => a.key - b.key,
+      );
       for (const { index } of order.slice(0, n)) kept.add(`${line} ${start + index}`);
     }
   }
@@ -74,7 +76,9 @@ function cellsOf(filled: Filled): string {
       let end = column;
       while (end < cells && filled(row, end)) end += 1;
       if (end > column) {
-        rectangles.push(`M${column * cell} ${row * cell}h${(end - column) * cell}v${cell}h${(column - end) * cell}z`);
+        rectangles.push(
+          `M${column * cell} ${row * cell}h${(end - column) * cell}v${cell}h${(column - end) * cell}z`,
+        );
         column = end;
       } else column += 1;
     }

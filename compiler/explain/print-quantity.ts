@@ -17,12 +17,15 @@ export function printBytes(bytes: number): string {
 
 export function printCount(count: number): string {
   if (count < 1e4) return String(count);
-  const [scaled, unit] = count < 1e6 ? [count / 1e3, "k"] : count < 1e9 ? [count / 1e6, "M"] : [count / 1e9, "G"];
+  const [scaled, unit] =
+    count < 1e6 ? [count / 1e3, "k"] : count < 1e9 ? [count / 1e6, "M"] : [count / 1e9, "G"];
   return `${scaled.toPrecision(3)}${unit}`;
 }
 
 /** `1 to 14, 17 to 28, 33 and more`; after four the others are counted. */
-export function printRanges(ranges: readonly { readonly from: number; readonly to: number | null }[]): string {
+export function printRanges(
+  ranges: readonly { readonly from: number; readonly to: number | null }[],
+): string {
   const all = ranges.map(({ from, to }) =>
     to === null ? `${from} and more` : from === to ? `${from}` : `${from} to ${to}`,
   );

@@ -7,9 +7,9 @@ const width = 100;
 /** Breaks `text` at spaces; what follows the first line is indented by `indent`. */
 function wrap(text: string, indent: number): readonly string[] {
   const lines: string[] = [];
-  let line = "";
-  for (const word of text.split(" ")) {
-    const longer = line === "" ? word : `${line} ${word}`;
+  let line = /^ */.exec(text)?.[0] ?? "";
+  for (const word of text.trimStart().split(" ")) {
+    const longer = line.trim() === "" ? line + word : `${line} ${word}`;
     if (longer.length <= width || line.trim() === "") line = longer;
     else {
       lines.push(line);
@@ -19,11 +19,14 @@ function wrap(text: string, indent: number): readonly string[] {
   return [...lines, line];
 }
 
+/** `blockdiag16` without its number of blocks, which the structure tells. */
+const shortFormat = (format: string): string => format.replace(/ .* blocks$/, "");
+
 const clipped = (text: string, columns: number): string =>
   text.length <= columns ? text.padEnd(columns) : `${text.slice(0, columns - 1)}…`;
 
 /** kernel | term | format | stage | bytes | multiplies | time. */
-const columns = [7, 38, 16, 5, 8, 7, 8] as const;
+const columns = [7, 41, 12, 5, 8, 7, 8] as const;
 
 function row(cells: readonly string[]): string {
   return cells
@@ -52,12 +55,13 @@ function kernelRows(kernel: ExplainedKernel): readonly string[] {
     const product = `${/[ ]/.test(expression) ? `(${expression})` : expression} ${input}`;
     const sign = kernel.text.startsWith(`${kernel.output} +=`) ? "+=" : "=";
     const output = index === 0 ? `${kernel.output} ${sign}` : "  +";
-    return `  ${row([output, product, format, stage, printBytes(bytes), printCount(multiplies), index === 0 ? time : ""])}`;
+    return `  ${row([output, product, shortFormat(format), stage, printBytes(bytes), printCount(multiplies), index === 0 ? time : ""])}`;
   });
 }
 
 function variantLines(variant: ExplainedVariant): readonly string[] {
-  const { name, form, intervals, merged, batch, nanoseconds, bytes, multiplies, parts, kernels, rejected } = variant;
+  const { name, form, intervals, merged, batch, nanoseconds, bytes, multiplies, parts, kernels, rejected } =
+    variant;
   const beside = [
     `call ${printTime(parts.call)}`,
     ...(parts.reading >= 1 ? [`reading ${printTime(parts.reading)}`] : []),
@@ -69,7 +73,10 @@ function variantLines(variant: ExplainedVariant): readonly string[] {
     ...wrap(`  ${form}`, 6),
     heading(batch),
     ...kernels.flatMap(kernelRows),
-    `  in all ${printTime(nanoseconds)} at ${batch} (${beside.join(", ")}), ${printBytes(bytes)}, ${printCount(multiplies)} multiplies a token`,
+    ...wrap(
+      `  in all ${printTime(nanoseconds)} at ${batch} (${beside.join(", ")}), ${printBytes(bytes)}, ${printCount(multiplies)} multiplies a token`,
+      4,
+    ),
     ...rejected.flatMap(({ name: other, ratio, deciding, built }) =>
       wrap(`  not ${other}: ${ratio.toFixed(2)} times, ${deciding}${built ? "" : ", no kernels"}`, 6),
     ),
@@ -78,13 +85,11 @@ function variantLines(variant: ExplainedVariant): readonly string[] {
 
 function backwardLines({ backward }: Explanation): readonly string[] {
   if (backward.kind === "refused") return wrap(`backward: ${backward.reason}`, 2);
+  const unasked = backward.kernels.filter(({ dxOnly }) => dxOnly).map(({ output }) => output);
   return [
-    `backward, ${printTime(backward.nanoseconds)} at ${backward.batch}`,
+    `backward, ${printTime(backward.nanoseconds)} at ${backward.batch}${unasked.length === 0 ? "" : `, of which ${unasked.join(", ")} only where dx is asked for`}`,
     heading(backward.batch),
-    ...backward.kernels.flatMap((kernel) => {
-      const [first = "", ...rest] = kernelRows(kernel);
-      return [kernel.dxOnly ? `${first}` : first, ...rest];
-    }),
+    ...backward.kernels.flatMap(kernelRows),
   ];
 }
 
@@ -96,7 +101,9 @@ const printArguments = (values: Explanation["arguments"]): string =>
 export function printScreen(explanation: Explanation): string {
   const { transform, formula, rows, columns: inputs, rates, level, structure, merge, search } = explanation;
   const given = printArguments(explanation.arguments);
-  const open = explanation.obligations.map(({ text, holds }) => (holds ? text : `${text} (fails at these sizes)`));
+  const open = explanation.obligations.map(({ text, holds }) =>
+    holds ? text : `${text} (fails at these sizes)`,
+  );
   const facts = structure.map(({ term, facts: known }) => `${term}: ${known.join(", ")}`);
   return [
     ...wrap(`${transform} [${rows}, ${inputs}] = ${formula}`, 4),

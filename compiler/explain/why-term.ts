@@ -2,15 +2,13 @@
  * `--why TERM`: where a tensor, a pattern or a part of the weight went: the rules that moved it, the operand, format,
  * stage and kernel of each variant, its gradient, and what doing it otherwise costs.
  */
-import { symbolsOf } from "../../runtime/contract/number-expression.ts";
+import { type SymbolValues, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import type { PricedMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
-import type { SymbolValues } from "../../runtime/contract/number-expression.ts";
-import type { ExplainedStages } from "./explain-transform.ts";
-import { explainTransform, rejectedAt, servingVariants } from "./explain-transform.ts";
+import { type ExplainedStages, explainTransform, rejectedAt, servingVariants } from "./explain-transform.ts";
 import type { ExplainedKernel, ExplainedOperand, Explanation } from "./explanation.ts";
 import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
 
@@ -29,11 +27,21 @@ function* subterms(term: Term): Generator<Term> {
 /** Names that a text of the language mentions. */
 const namesIn = (text: string): ReadonlySet<string> => new Set(text.match(/[A-Za-z_]\w*/g) ?? []);
 
-/** Whether an operand's expression holds what was asked for: the same text inside it, or the name. */
-function holds(expression: string, wanted: string): boolean {
-  return /^[A-Za-z_]\w*$/.test(wanted)
-    ? namesIn(expression).has(wanted)
-    : squeezed(expression).includes(squeezed(wanted));
+/** Whether an expression has to do with what was asked for. */
+type Concerns = (expression: string) => boolean;
+
+/**
+ * A name concerns what mentions it. A part of the weight concerns what contains its text, and, because its factors may
+ * be operands of their own, what is made of nothing but its tensors.
+ */
+function concerning(wanted: string, tensors: ReadonlySet<string>): Concerns {
+  if (/^[A-Za-z_]\w*$/.test(wanted)) return (expression) => namesIn(expression).has(wanted);
+  const inside = namesIn(wanted);
+  return (expression) => {
+    if (squeezed(expression).includes(squeezed(wanted))) return true;
+    const used = [...namesIn(expression)].filter((name) => tensors.has(name));
+    return used.length > 0 && used.every((name) => inside.has(name));
+  };
 }
 
 interface Use {
@@ -42,10 +50,10 @@ interface Use {
   readonly input: string;
 }
 
-const usesIn = (kernels: readonly ExplainedKernel[], wanted: string): readonly Use[] =>
+const usesIn = (kernels: readonly ExplainedKernel[], concerns: Concerns): readonly Use[] =>
   kernels.flatMap((kernel) =>
     kernel.terms
-      .filter(({ expression }) => holds(expression, wanted))
+      .filter(({ expression }) => concerns(expression))
       .map((operand) => ({ kernel, operand, input: operand.input })),
   );
 
@@ -61,7 +69,9 @@ function identify({ checked, normal }: ExplainedStages, wanted: string): readonl
   const tensor = checked.tensors.find(({ name }) => name === wanted);
   if (tensor !== undefined) {
     const support = tensor.support === null ? "" : ` on ${tensor.support}`;
-    return [`${wanted} is a ${tensor.role === "param" ? "trained" : tensor.role} ${tensor.structure} tensor${support}`];
+    return [
+      `${wanted} is a ${tensor.role === "param" ? "trained" : tensor.role} ${tensor.structure} tensor${support}`,
+    ];
   }
   if (checked.patterns.some(({ name }) => name === wanted)) return [`${wanted} is a pattern, chosen at load`];
   if (checked.arguments.some(({ name }) => name === wanted)) return [`${wanted} is a number argument`];
@@ -72,7 +82,10 @@ function identify({ checked, normal }: ExplainedStages, wanted: string): readonl
 /** The summand of the normal form that holds it. */
 function summandsWith(root: Term, wanted: string): readonly string[] {
   const summands = root.kind === "sum" ? root.terms : [root];
-  return summands.map(printTerm).filter((text) => holds(text, wanted));
+  const isName = /^[A-Za-z_]\w*$/.test(wanted);
+  return summands
+    .map(printTerm)
+    .filter((text) => (isName ? namesIn(text).has(wanted) : squeezed(text).includes(squeezed(wanted))));
 }
 
 function alternatives(
@@ -80,7 +93,7 @@ function alternatives(
   values: SymbolValues,
   machine: PricedMachine,
   explanation: Explanation,
-  wanted: string,
+  concerns: Concerns,
 ): readonly string[] {
   const at = { plan: stages.plan, values, machine };
   const level = machine.target.name;
@@ -88,7 +101,7 @@ function alternatives(
     const variant = stages.plan.variants.find((candidate) => candidate.name === name);
     const operands = variant?.steps.flatMap(({ terms }) => terms.map(({ operand }) => operand)) ?? [];
     return stages.plan.operands
-      .filter((operand) => operands.includes(operand.name) && holds(operand.description, wanted))
+      .filter((operand) => operands.includes(operand.name) && concerns(operand.description))
       .map(({ name: operand }) => operand)
       .join(" ");
   };
@@ -100,8 +113,8 @@ function alternatives(
       .filter(({ name, built }) => !built || signature(name) !== own)
       .slice(0, 3);
     return others.map(
-      ({ form, ratio, nanoseconds, deciding }) =>
-        `at batch ${batch}: ${form}: ${printTime(nanoseconds)} against ${printTime(price)}, ${ratio.toFixed(2)} times; ${deciding}`,
+      ({ name, form, ratio, nanoseconds, deciding }) =>
+        `at batch ${batch} ${name}, ${form}: ${printTime(nanoseconds)} against ${printTime(price)}, ${ratio.toFixed(2)} times; ${deciding}`,
     );
   });
 }
@@ -129,6 +142,7 @@ export function whyTerm(
   // An operand is asked for by the name that explain prints: what it holds is what is looked for.
   const operand = plan.operands.find(({ name }) => name === asked);
   const wanted = operand?.description ?? asked.trim();
+  const concerns = concerning(wanted, new Set(checked.tensors.map(({ name }) => name)));
   const explanation = explainTransform(stages, values, machine);
   const identity = operand === undefined ? identify(stages, wanted) : [`${asked} holds ${wanted}`];
   const summands = summandsWith(normal.root, wanted);
@@ -140,23 +154,33 @@ export function whyTerm(
       : explanation.backward.kernels
           .filter(
             (kernel) =>
-              kernel.output === `d${wanted}` || kernel.terms.some(({ expression }) => holds(expression, wanted)),
+              [...namesIn(wanted)].some((name) => kernel.output === `d${name}`) ||
+              kernel.terms.some(({ expression }) => concerns(expression)),
           )
-          .map((kernel) => `${kernel.text}  ${printTime(kernel.nanoseconds)}${kernel.dxOnly ? ", for dx only" : ""}`);
-  const merged = explanation.merge.operands.filter(({ expression }) => holds(expression, wanted));
+          .map(
+            (kernel) =>
+              `${kernel.text}  ${printTime(kernel.nanoseconds)}${kernel.dxOnly ? ", for dx only" : ""}`,
+          );
+  const merged = explanation.merge.operands.filter(({ expression }) => concerns(expression));
   const text = [
     ...identity,
     ...section("in the normal form", summands),
     ...section("rules that made the normal form", normal.rules ?? []),
     ...explanation.variants.flatMap((variant) => {
-      const uses = usesIn(variant.kernels, wanted).map(printUse);
+      const uses = usesIn(variant.kernels, concerns).map(printUse);
       const title = `batch ${printRanges(variant.intervals)}: ${variant.name} (${variant.rules.join(", ") || "no rules"})`;
       return section(title, uses.length > 0 ? uses : ["not read by this variant"]);
     }),
-    ...section("merge", merged.map((found) => printUse({ kernel: null, operand: found, input: "" }))),
+    ...section(
+      "merge",
+      merged.map((found) => printUse({ kernel: null, operand: found, input: "" })),
+    ),
     ...section("backward", gradient),
-    ...section("otherwise", alternatives(stages, values, machine, explanation, wanted)),
-    ...section("checked at load", scaled.map(({ text: condition }) => condition)),
+    ...section("otherwise", alternatives(stages, values, machine, explanation, concerns)),
+    ...section(
+      "checked at load",
+      scaled.map(({ text: condition }) => condition),
+    ),
   ].join("\n");
   return { kind: "found", text };
 }

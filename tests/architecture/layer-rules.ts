@@ -92,6 +92,11 @@ export const layers: readonly Layer[] = [
     mayTypes: ["compiler/check/"],
   },
   {
+    prefix: "compiler/explain/",
+    may: ["compiler/plan/", "compiler/algebra/", "compiler/types/", "compiler/targets/", "runtime/contract/"],
+    mayTypes: ["compiler/check/"],
+  },
+  {
     prefix: "compiler/loop/",
     may: ["compiler/types/", "compiler/targets/", "runtime/contract/"],
     mayTypes: ["compiler/plan/", "compiler/algebra/"],

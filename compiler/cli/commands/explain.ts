@@ -1,15 +1,18 @@
-/** `spxc explain FILE`: the plan at given sizes on one screen. */
-import { evaluateNumber, type SymbolValues } from "../../../runtime/contract/number-expression.ts";
+/** `spxc explain FILE`: the plan at given sizes on one screen, as JSON or as a page, or where one term of it went. */
+import type { SymbolValues } from "../../../runtime/contract/number-expression.ts";
 import { ratesNamed } from "../../calibrate/rate-cache.ts";
-import type { CheckedTransform } from "../../check/checked-module.ts";
 import { suggestNames } from "../../diagnostics/suggest-name.ts";
-import type { Compilation } from "../../driver/compilation.ts";
+import type { Compilation, TransformStages } from "../../driver/compilation.ts";
 import { planFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
 import { StageClock } from "../../driver/stage-clock.ts";
+import { explainTransform } from "../../explain/explain-transform.ts";
+import { htmlPage } from "../../explain/html-page.ts";
+import { printScreen } from "../../explain/print-screen.ts";
+import { whyTerm } from "../../explain/why-term.ts";
 import { machinesOf, type PricedMachine } from "../../plan/cost-model.ts";
-import { explainPlan, printExplanation } from "../../plan/explain-plan.ts";
 import { x86Targets } from "../../targets/x86-targets.ts";
+import { sizesOf } from "../explain-sizes.ts";
 import { hasErrors, jsonDiagnostics, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
 
@@ -21,6 +24,8 @@ export interface ExplainOptions {
   readonly rates: string;
   readonly level: string;
   readonly json?: boolean;
+  readonly html?: boolean;
+  readonly why?: string;
 }
 
 export async function explain(subject: string, options: ExplainOptions): Promise<number> {
@@ -78,63 +83,44 @@ function explainTransforms(
     );
     return exitCodes.usage;
   }
-  const explanations = [];
-  for (const { checked, plan } of chosen) {
-    const values = sizesOf(checked, options);
+  const located: { readonly stages: TransformStages; readonly values: SymbolValues }[] = [];
+  for (const stages of chosen) {
+    const values = sizesOf(stages.checked, options);
     if (typeof values === "string") {
       complain(`error: ${values}`);
       return exitCodes.usage;
     }
-    explanations.push(explainPlan(plan, checked, values, machine));
+    located.push({ stages, values });
   }
+  if (options.why !== undefined) return why(located, machine, options.why);
+  const explanations = located.map(({ stages, values }) => explainTransform(stages, values, machine));
   if (options.json === true) {
     const warnings = jsonDiagnostics(diagnostics, sources);
     say(JSON.stringify({ ok: true, diagnostics: warnings, transforms: explanations }, null, 2));
-  } else say(explanations.map(printExplanation).join("\n\n"));
+  } else if (options.html === true) say(htmlPage(explanations).trimEnd());
+  else say(explanations.map(printScreen).join("\n"));
   return exitCodes.done;
 }
 
-/** Values of all dimensions and number arguments, or what is wrong with the ones given. */
-function sizesOf(transform: CheckedTransform, options: ExplainOptions): SymbolValues | string {
-  const given = readGiven(options);
-  if (typeof given === "string") return given;
-  const values = new Map<string, number>();
-  const { rows, columns } = transform.weight;
-  if (rows.kind === "symbol") values.set(rows.name, Number(options.out));
-  if (columns.kind === "symbol") values.set(columns.name, Number(options.in));
-  const names = new Set([...values.keys(), ...transform.arguments.map((argument) => argument.name)]);
-  for (const argument of transform.arguments) {
-    if (argument.kind !== "tensor") continue;
-    for (const dimension of argument.dimensions) if (dimension.kind === "symbol") names.add(dimension.name);
-  }
-  for (const [name, value] of given) {
-    if (!names.has(name)) return `\`${transform.name}\` has no argument or dimension \`${name}\``;
-    values.set(name, value);
-  }
-  for (const argument of transform.arguments) {
-    if (argument.kind !== "number" || values.has(argument.name)) continue;
-    if (argument.defaultValue === null)
-      return `give \`${argument.name}\` of \`${transform.name}\`: -a ${argument.name}=VALUE`;
-    values.set(argument.name, evaluateNumber(argument.defaultValue, values));
-  }
-  const missing = [...names].filter(
-    (name) => !values.has(name) && !transform.tensors.some((tensor) => tensor.name === name),
+/** Where a term went, in each transform that has it. */
+function why(
+  located: readonly { readonly stages: TransformStages; readonly values: SymbolValues }[],
+  machine: PricedMachine,
+  term: string,
+): number {
+  const answers = located.map(({ stages, values }) => whyTerm(stages, values, machine, term));
+  const found = answers.flatMap((answer, index) =>
+    answer.kind === "found" ? [`${located[index]?.stages.checked.name}: ${answer.text}`] : [],
   );
-  return missing.length === 0
-    ? values
-    : `give the size of \`${missing.join("`, `")}\`: -a ${missing[0]}=VALUE`;
-}
-
-function readGiven(options: ExplainOptions): Map<string, number> | string {
-  const given = new Map<string, number>();
-  for (const size of [options.out, options.in]) {
-    if (!/^\d+$/.test(size)) return `\`${size}\` is no number of features`;
+  if (found.length > 0) {
+    say(found.join("\n\n"));
+    return exitCodes.done;
   }
-  for (const text of options.argument ?? []) {
-    const [, name, value] = /^([A-Za-z_]\w*)=(.+)$/.exec(text) ?? [];
-    const parsed = value === "true" ? 1 : value === "false" ? 0 : Number(value);
-    if (name === undefined || Number.isNaN(parsed)) return `\`${text}\` is not of the form name=number`;
-    given.set(name, parsed);
-  }
-  return given;
+  const known = [...new Set(answers.flatMap((answer) => (answer.kind === "unknown" ? answer.known : [])))];
+  const near = suggestNames(term, known);
+  complain(
+    `error: the weight has no \`${term}\`${near.length > 0 ? `; did you mean ${near.join(", ")}?` : ""}`,
+  );
+  complain(`  it has ${known.join(", ")}`);
+  return exitCodes.usage;
 }
