@@ -12,7 +12,8 @@ import { type MarkdownBlock, markdownBlocks, replaceBlocks } from "./markdown-bl
 import { selectExcerpt } from "./select-excerpt.ts";
 
 const root = fileURLToPath(new URL("../..", import.meta.url));
-const page = join(root, "docs", "architecture.md");
+const pages = ["architecture.md", "explain.md"] as const;
+const pathOf = (page: string): string => join(root, "docs", page);
 const updating = process.env.UPDATE_DOCS === "1";
 
 const outputs = new Map<string, Promise<string>>();
@@ -21,10 +22,14 @@ const outputs = new Map<string, Promise<string>>();
 function output(command: string): Promise<string> {
   const known = outputs.get(command);
   if (known !== undefined) return known;
-  const running = run(command.split(/\s+/));
+  const running = run(wordsOf(command));
   outputs.set(command, running);
   return running;
 }
+
+/** Words at spaces; what stands in quotation marks is one. */
+const wordsOf = (command: string): readonly string[] =>
+  [...command.matchAll(/"([^"]*)"|(\S+)/g)].map(([, quoted, plain]) => quoted ?? plain ?? "");
 
 async function run([program, ...parameters]: readonly string[]): Promise<string> {
   if (program === "spxc") {
@@ -57,21 +62,30 @@ async function contentOf({ comment }: MarkdownBlock): Promise<string> {
   return selection === undefined ? text : selectExcerpt(text, selection);
 }
 
-const blocks = markdownBlocks(readFileSync(page, "utf8")).filter(({ comment }) => comment !== null);
+const blocksOf = (page: string): readonly MarkdownBlock[] =>
+  markdownBlocks(readFileSync(pathOf(page), "utf8")).filter(({ comment }) => comment !== null);
 
-async function writeAnew(): Promise<void> {
+async function writeAnew(page: string): Promise<void> {
   const contents = new Map<number, string>();
-  for (const block of blocks) contents.set(block.line, await contentOf(block));
-  writeFileSync(page, replaceBlocks(readFileSync(page, "utf8"), contents));
+  for (const block of blocksOf(page)) contents.set(block.line, await contentOf(block));
+  writeFileSync(pathOf(page), replaceBlocks(readFileSync(pathOf(page), "utf8"), contents));
 }
 
-describe("docs/architecture.md", () => {
+describe.each(pages)("docs/%s", (page) => {
   if (updating) {
-    it("is written anew", { timeout: 120_000 }, writeAnew);
+    it("is written anew", { timeout: 120_000 }, () => writeAnew(page));
     return;
   }
+  const blocks = blocksOf(page);
 
-  it("shows every level", () => {
+  it.runIf(page === "explain.md")("explains a pruned, a sparse and a structured weight", () => {
+    for (const name of ["dsee", "sltrain", "monarch"])
+      expect(blocks.map(({ comment }) => comment)).toContain(
+        `spxc explain stdlib/${name}.spx --out 4096 --in 4096`,
+      );
+  });
+
+  it.runIf(page === "architecture.md")("shows every level", () => {
     const shown = new Set(blocks.map(({ comment }) => /--stage (\w+)/.exec(comment ?? "")?.[1]));
     for (const stage of ["syntax", "checked", "algebra", "plan", "loop", "llvm"])
       expect(shown).toContain(stage);

@@ -1,0 +1,85 @@
+/**
+ * `npm run crossover`: from which batch on another variant is faster, predicted by the prices and measured. Arguments:
+ * names of transforms (all when none is given), `--rates default|machine|FILE`, `--threads N` (priced and run with),
+ * `--level v3`, `--rounds N`, `--json FILE`.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import { ratesNamed } from "../../compiler/calibrate/rate-cache.ts";
+import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
+import { compileFile } from "../../compiler/driver/compile.ts";
+import { nodeHost } from "../../compiler/driver/node-host.ts";
+import { writeArtefact } from "../../compiler/emit/artefact-writer.ts";
+import { identityOf, type RateTable } from "../../compiler/targets/rate-table.ts";
+import type { Manifest } from "../../runtime/contract/manifest.ts";
+import { detectCpu } from "../../runtime/native/cpu-features.ts";
+import { crossoverCases, crossoverSource } from "./crossover-programs.ts";
+import { agrees, type CrossoverRow, printCrossovers, ratioOf } from "./crossover-table.ts";
+import { measureCrossovers } from "./measure-crossover.ts";
+
+async function build(folder: string, rates: RateTable): Promise<Manifest> {
+  const entry = join(folder, "crossover.spx");
+  writeFileSync(entry, crossoverSource);
+  const options = { name: "crossover", runtime: "spx/runtime", keepIr: false, rates } as const;
+  const { compilation, artefact } = await compileFile(entry, nodeHost(), options);
+  if (artefact === null) throw new Error(renderDiagnostics(compilation.diagnostics, compilation.sources));
+  if (artefact.kind === "problem")
+    throw new Error(artefact.problems.map(({ message }) => message).join("\n"));
+  writeArtefact(folder, artefact.files, artefact.replaces);
+  return artefact.manifest;
+}
+
+async function crossover(): Promise<number> {
+  const { values, positionals } = parseArgs({
+    allowPositionals: true,
+    options: {
+      rates: { type: "string", default: "default" },
+      threads: { type: "string" },
+      level: { type: "string", default: "v4" },
+      rounds: { type: "string", default: "21" },
+      json: { type: "string" },
+    },
+  });
+  const named = ratesNamed(values.rates);
+  if ("code" in named) {
+    console.error(`error[${named.code}]: ${named.message}\n  ${named.help}`);
+    return 1;
+  }
+  const threads = Number(values.threads ?? named.threads);
+  const rates = { ...named, threads };
+  const folder = mkdtempSync(join(tmpdir(), "spx-crossover-"));
+  try {
+    const manifest = await build(folder, rates);
+    const level = manifest.kernels.levels.find(({ suffix }) => suffix === values.level)?.name;
+    if (level === undefined) throw new Error(`no level ${values.level}`);
+    const options = { folder, manifest, threads, rounds: Number(values.rounds), level };
+    const rows: CrossoverRow[] = [];
+    for (const { title, transform, numbers, sizes } of crossoverCases) {
+      if (positionals.length > 0 && !positionals.includes(transform)) continue;
+      for (const size of sizes) {
+        console.error(`${title} ${size}`);
+        const measured = await measureCrossovers(options, transform, numbers, size);
+        rows.push(...measured.map((row) => ({ title, ...row })));
+      }
+    }
+    const cpu = detectCpu();
+    const machine = { model: cpu.model, cores: cpu.cores, threads, level };
+    const { name, id } = identityOf(rates);
+    if (values.json !== undefined) {
+      const results = rows.map((row) => ({ ...row, ratio: ratioOf(row), agrees: agrees(row) }));
+      writeFileSync(
+        values.json,
+        `${JSON.stringify({ machine, rates: { name, id }, rows: results }, null, 1)}\n`,
+      );
+    }
+    console.log(`${cpu.model}, ${threads} threads, ${level}; ${name} rates ${id}`);
+    console.log(printCrossovers(rows));
+    return 0;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+process.exitCode = await crossover();

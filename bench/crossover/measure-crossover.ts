@@ -1,0 +1,161 @@
+/** Two variants of one layer over a ladder of batches, interleaved, with the spread of their paired ratios. */
+import { openForced } from "../../compiler/calibrate/forced-variant.ts";
+import { median, timeInterleaved } from "../../compiler/calibrate/interleaved-timing.ts";
+import { probeValues } from "../../compiler/calibrate/run-probes.ts";
+import type { Manifest, VariantManifest } from "../../runtime/contract/manifest.ts";
+import type { Layer } from "../../runtime/index.ts";
+import { chooseVariants, predictCost } from "../../runtime/model/choose-variant.ts";
+import {
+  ladderAround,
+  largestBatch,
+  measuredCrossover,
+  predictedCrossover,
+  type Rung,
+} from "./locate-crossover.ts";
+
+export interface CrossoverOptions {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  readonly threads: number;
+  readonly rounds: number;
+  readonly level: string;
+}
+
+export interface MeasuredRung extends Rung {
+  readonly earlierNanoseconds: number;
+  readonly laterNanoseconds: number;
+  /** First and third quartile of the paired ratios earlier over later. */
+  readonly quartiles: readonly [number, number];
+}
+
+export interface MeasuredCrossover {
+  readonly size: number;
+  /** The variant for smaller batches, and the one for larger ones. */
+  readonly earlier: string;
+  readonly later: string;
+  /** Null: they never cross, or not below `largestBatch`. */
+  readonly predicted: number | null;
+  readonly measured: number | null;
+  readonly rungs: readonly MeasuredRung[];
+}
+
+const sampleSeconds = 2e-3;
+
+function quartile(values: readonly number[], share: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  return sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
+}
+
+interface Loaded {
+  readonly variant: VariantManifest;
+  readonly layer: Layer<never>;
+  readonly symbols: ReadonlyMap<string, number>;
+}
+
+async function load(
+  { folder, manifest, threads, level }: CrossoverOptions,
+  transform: string,
+  numbers: Readonly<Record<string, number>>,
+  size: number,
+  variant: VariantManifest,
+): Promise<Loaded> {
+  const opened = openForced(folder, manifest, transform, variant.name, level).transform<object, never>(
+    transform,
+  );
+  const W = { data: probeValues(size * size), shape: [size, size] as const };
+  const layer = (await opened.load({ W, ...numbers, seed: 1, threads })) as Layer<never>;
+  const found = manifest.transforms.find(({ name }) => name === transform);
+  const symbols = new Map(Object.entries(layer.arguments));
+  for (const side of [found?.rows, found?.columns]) if (side?.kind === "symbol") symbols.set(side.name, size);
+  return { variant, layer, symbols };
+}
+
+/** Pairs that follow one another in the dispatch, each once; with the best two when one variant serves all batches. */
+function pairsOf(
+  variants: readonly VariantManifest[],
+  symbols: ReadonlyMap<string, number>,
+  level: string,
+): readonly (readonly [VariantManifest, VariantManifest])[] {
+  const chosen = chooseVariants(variants, symbols, level).map(({ variant }) => variant);
+  const order = [...new Set(chosen)];
+  const pairs = order.slice(1).map((later, index) => [order[index] ?? later, later] as const);
+  if (pairs.length > 0) return pairs;
+  const [only] = order;
+  const others = variants
+    .filter((variant) => variant !== only)
+    .map((variant) => ({ variant, price: predictCost(variant, symbols, 64, level) }))
+    .sort((a, b) => a.price - b.price);
+  return only === undefined || others[0] === undefined ? [] : [[only, others[0].variant]];
+}
+
+/** Batches that show that two variants do not cross. */
+const everywhere = [1, 4, 16, 64, 256, 1024];
+
+function timeRung(
+  [earlier, later]: readonly [Loaded, Loaded],
+  size: number,
+  batch: number,
+  rounds: number,
+): MeasuredRung {
+  const x = probeValues(batch * size);
+  const y = new Float32Array(batch * size);
+  // Where a merge is one of the two, each call follows a step of training: both pack what changed.
+  const anew = earlier.variant.merged || later.variant.merged;
+  const contestants = [earlier, later].map(({ variant, layer }) => ({
+    name: variant.name,
+    run: () => {
+      if (anew) layer.updated();
+      layer.forward(x, { y });
+    },
+  }));
+  const [first, second] = timeInterleaved(contestants, rounds, sampleSeconds);
+  const ratios = (first?.samples ?? []).map(
+    (sample, round) => sample / (second?.samples[round] ?? Number.NaN),
+  );
+  return {
+    batch,
+    advantage: Math.log(median(ratios)),
+    earlierNanoseconds: 1e9 * median(first?.samples ?? []),
+    laterNanoseconds: 1e9 * median(second?.samples ?? []),
+    quartiles: [quartile(ratios, 0.25), quartile(ratios, 0.75)],
+  };
+}
+
+export async function measureCrossovers(
+  options: CrossoverOptions,
+  transform: string,
+  numbers: Readonly<Record<string, number>>,
+  size: number,
+): Promise<readonly MeasuredCrossover[]> {
+  const { manifest, level, rounds } = options;
+  const found = manifest.transforms.find(({ name }) => name === transform);
+  const [first] = found?.plan.variants ?? [];
+  if (found === undefined || first === undefined) throw new ReferenceError(transform);
+  const sample = await load(options, transform, numbers, size, first);
+  sample.layer.dispose();
+  const results: MeasuredCrossover[] = [];
+  for (const pair of pairsOf(found.plan.variants, sample.symbols, level)) {
+    const [earlier, later] = [
+      await load(options, transform, numbers, size, pair[0]),
+      await load(options, transform, numbers, size, pair[1]),
+    ];
+    const price =
+      ({ variant, symbols }: Loaded) =>
+      (batch: number) =>
+        predictCost(variant, symbols, batch, level);
+    const predicted = predictedCrossover(price(earlier), price(later));
+    const batches = predicted === null ? everywhere : ladderAround(Math.min(predicted, largestBatch));
+    const rungs = batches.map((batch) => timeRung([earlier, later], size, batch, rounds));
+    results.push({
+      size,
+      earlier: pair[0].name,
+      later: pair[1].name,
+      predicted,
+      measured: measuredCrossover(rungs),
+      rungs,
+    });
+    earlier.layer.dispose();
+    later.layer.dispose();
+  }
+  return results;
+}
