@@ -22,9 +22,14 @@ const batchText = (batch: number | null): string =>
 const spreadOf = ({ rungs }: MeasuredCrossover): number =>
   Math.max(...rungs.map(({ quartiles: [low, high] }) => high - low));
 
-/** How the ratio of the times runs over the ladder: `8:0.91 11:1.02`. */
+/** How the ratio of the times runs over the ladder: `8:0.91/0.90 11:1.02/1.03`, median and undisturbed. */
 const ladder = ({ rungs }: MeasuredCrossover): string =>
-  rungs.map(({ batch, advantage }) => `${batch}:${Math.exp(advantage).toFixed(2)}`).join(" ");
+  rungs
+    .map(
+      ({ batch, advantage, undisturbed }) =>
+        `${batch}:${Math.exp(advantage).toFixed(2)}/${Math.exp(undisturbed).toFixed(2)}`,
+    )
+    .join(" ");
 
 export function printCrossovers(rows: readonly CrossoverRow[]): string {
   const lines = rows.map((row) => {
@@ -34,6 +39,7 @@ export function printCrossovers(rows: readonly CrossoverRow[]): string {
       String(row.size).padStart(5),
       batchText(row.predicted).padStart(10),
       batchText(row.measured).padStart(10),
+      batchText(row.undisturbed).padStart(12),
       (ratio === null ? (agrees(row) ? "agree" : "differ") : ratio.toFixed(2)).padStart(7),
       `${(100 * spreadOf(row)).toFixed(0)} %`.padStart(7),
       `  ${row.earlier} → ${row.later}`,
@@ -41,7 +47,7 @@ export function printCrossovers(rows: readonly CrossoverRow[]): string {
   });
   const inside = rows.filter(agrees).length;
   return [
-    `${"weight".padEnd(20)}${"size".padStart(5)}${"predicted".padStart(10)}${"measured".padStart(10)}${"ratio".padStart(7)}${"spread".padStart(7)}  variants`,
+    `${"weight".padEnd(20)}${"size".padStart(5)}${"predicted".padStart(10)}${"measured".padStart(10)}${"undisturbed".padStart(12)}${"ratio".padStart(7)}${"spread".padStart(7)}  variants`,
     ...lines.flatMap((line, index) => [
       line,
       `    earlier over later: ${ladder(rows[index] as CrossoverRow)}`,

@@ -38,7 +38,7 @@ async function crossover(): Promise<number> {
       rates: { type: "string", default: "default" },
       threads: { type: "string" },
       level: { type: "string", default: "v4" },
-      rounds: { type: "string", default: "21" },
+      rounds: { type: "string", default: "31" },
       json: { type: "string" },
     },
   });

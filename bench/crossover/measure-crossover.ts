@@ -22,6 +22,8 @@ export interface CrossoverOptions {
 }
 
 export interface MeasuredRung extends Rung {
+  /** The same from the fastest tenth of each side's samples: what is left when others keep the machine busy. */
+  readonly undisturbed: number;
   readonly earlierNanoseconds: number;
   readonly laterNanoseconds: number;
   /** First and third quartile of the paired ratios earlier over later. */
@@ -35,11 +37,15 @@ export interface MeasuredCrossover {
   readonly later: string;
   /** Null: they never cross, or not below `largestBatch`. */
   readonly predicted: number | null;
+  /** From the medians of paired ratios. */
   readonly measured: number | null;
+  /** From the fastest tenth of each side's samples; as `measured` on a quiet machine. */
+  readonly undisturbed: number | null;
   readonly rungs: readonly MeasuredRung[];
 }
 
-const sampleSeconds = 2e-3;
+/** Short, so that most samples pass between two interruptions. */
+const sampleSeconds = 0.4e-3;
 
 function quartile(values: readonly number[], share: number): number {
   const sorted = values.toSorted((a, b) => a - b);
@@ -115,6 +121,7 @@ function timeRung(
   return {
     batch,
     advantage: Math.log(median(ratios)),
+    undisturbed: Math.log(quartile(first?.samples ?? [], 0.1) / quartile(second?.samples ?? [], 0.1)),
     earlierNanoseconds: 1e9 * median(first?.samples ?? []),
     laterNanoseconds: 1e9 * median(second?.samples ?? []),
     quartiles: [quartile(ratios, 0.25), quartile(ratios, 0.75)],
@@ -152,6 +159,9 @@ export async function measureCrossovers(
       later: pair[1].name,
       predicted,
       measured: measuredCrossover(rungs),
+      undisturbed: measuredCrossover(
+        rungs.map(({ batch, undisturbed }) => ({ batch, advantage: undisturbed })),
+      ),
       rungs,
     });
     earlier.layer.dispose();
