@@ -145,13 +145,11 @@ export function servingVariants(
 
 function explainBackward(at: PlanAtSizes): ExplainedBackward {
   const { backward } = at.plan;
-  if (backward.kind === "refused")
-    return { kind: "refused", reason: `no gradient for ${backward.parameter}: ${backward.reason}` };
   return {
-    kind: "kernels",
     batch: backwardBatch,
     nanoseconds: costAt(backward.cost, at.values, backwardBatch),
     kernels: backwardKernels(backward, at, backwardBatch),
+    pulledBack: backward.intermediates.map(({ name, text, parameters }) => ({ name, text, parameters })),
     rules: backward.rules,
   };
 }

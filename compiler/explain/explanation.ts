@@ -129,16 +129,20 @@ export interface RejectedCandidate {
   readonly built: boolean;
 }
 
-export type ExplainedBackward =
-  | { readonly kind: "refused"; readonly reason: string }
-  | {
-      readonly kind: "kernels";
-      readonly batch: number;
-      /** With dx. */
-      readonly nanoseconds: number;
-      readonly kernels: readonly ExplainedKernel[];
-      readonly rules: readonly string[];
-    };
+export interface ExplainedBackward {
+  readonly batch: number;
+  /** With dx. */
+  readonly nanoseconds: number;
+  readonly kernels: readonly ExplainedKernel[];
+  /** Derived tensors whose gradients are taken on to parameters after the kernels. */
+  readonly pulledBack: readonly {
+    readonly name: string;
+    /** Its formula. */
+    readonly text: string;
+    readonly parameters: readonly string[];
+  }[];
+  readonly rules: readonly string[];
+}
 
 export interface CostCurve {
   readonly name: string;

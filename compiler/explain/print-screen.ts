@@ -84,12 +84,14 @@ function variantLines(variant: ExplainedVariant): readonly string[] {
 }
 
 function backwardLines({ backward }: Explanation): readonly string[] {
-  if (backward.kind === "refused") return wrap(`backward: ${backward.reason}`, 2);
   const unasked = backward.kernels.filter(({ dxOnly }) => dxOnly).map(({ output }) => output);
   return [
     `backward, ${printTime(backward.nanoseconds)} at ${backward.batch}${unasked.length === 0 ? "" : `, of which ${unasked.join(", ")} only where dx is asked for`}`,
     heading(backward.batch),
     ...backward.kernels.flatMap(kernelRows),
+    ...backward.pulledBack.flatMap(({ name, text, parameters }) =>
+      wrap(`  then d${name} of ${name} = ${text} goes on to ${parameters.join(", ")}`, 6),
+    ),
   ];
 }
 

@@ -148,19 +148,15 @@ export function whyTerm(
   const summands = summandsWith(normal.root, wanted);
   if (identity.length === 0 && summands.length === 0) return { kind: "unknown", known: askable(stages) };
   const scaled = checked.requirements.filter(({ condition }) => symbolsOf(condition).includes(wanted));
-  const gradient =
-    explanation.backward.kind === "refused"
-      ? [explanation.backward.reason]
-      : explanation.backward.kernels
-          .filter(
-            (kernel) =>
-              [...namesIn(wanted)].some((name) => kernel.output === `d${name}`) ||
-              kernel.terms.some(({ expression }) => concerns(expression)),
-          )
-          .map(
-            (kernel) =>
-              `${kernel.text}  ${printTime(kernel.nanoseconds)}${kernel.dxOnly ? ", for dx only" : ""}`,
-          );
+  const gradient = explanation.backward.kernels
+    .filter(
+      (kernel) =>
+        [...namesIn(wanted)].some((name) => kernel.output === `d${name}`) ||
+        kernel.terms.some(({ expression }) => concerns(expression)),
+    )
+    .map(
+      (kernel) => `${kernel.text}  ${printTime(kernel.nanoseconds)}${kernel.dxOnly ? ", for dx only" : ""}`,
+    );
   const merged = explanation.merge.operands.filter(({ expression }) => concerns(expression));
   const text = [
     ...identity,

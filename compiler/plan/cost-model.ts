@@ -10,7 +10,7 @@ import {
   number,
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
-import { callsPerStep, formingNanoseconds } from "../targets/cpu-rates.ts";
+import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
 import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded, substitute } from "../types/fold-number.ts";
@@ -191,10 +191,13 @@ function limitCost(operand: Operand): NumberExpression | null {
 }
 
 /** Share of one call in computing an operand whose tensors changed; what the merge fills is priced by `mergeCost`. */
-export const formingCost = ({ stage, production, work }: Operand): NumberExpression =>
+export const formingCost = (
+  { stage, production, work }: Operand,
+  { rates }: PricedMachine,
+): NumberExpression =>
   stage === "load" || production === "merge"
     ? number(0)
-    : times(work, number(formingNanoseconds / callsPerStep));
+    : times(work, number(rates.calls.formingNanoseconds / callsPerStep));
 
 /** Nanoseconds by cause; all read `batch`. */
 export interface CostParts {
@@ -228,7 +231,9 @@ export function costParts(
     reading: readingCost(variant, operands, machine),
     transposing: times(padded, edges, number(calls.transposeNanoseconds)),
     steps: variant.steps.map((step) => stepCost(step, variant, operands, machine)),
-    forming: variant.merged ? number(0) : plus(...operandsOf(variant, operands).map(formingCost)),
+    forming: variant.merged
+      ? number(0)
+      : plus(...operandsOf(variant, operands).map((operand) => formingCost(operand, machine))),
     limits: plus(...operandsOf(variant, operands).flatMap((operand) => limitCost(operand) ?? [])),
   };
 }
@@ -265,11 +270,11 @@ export function mergeCost(
     if (term.kind === "operand") {
       const operand = operands.find(term.operand);
       const each = term.atom === "dense" ? multiply : scatter;
-      return plus(times(walkedValues(operand, number(16)), each), formingCost(operand));
+      return plus(times(walkedValues(operand, number(16)), each), formingCost(operand, machine));
     }
     const [left, right] = [operands.find(term.left), operands.find(term.right)];
     const product = times(paddedRows(left.rows, number(16)), left.columns, right.columns, multiply);
-    return plus(product, formingCost(left), formingCost(right));
+    return plus(product, formingCost(left, machine), formingCost(right, machine));
   });
   const written = times(bytes, byteNanoseconds(bytes, machine));
   return times(share, plus(number(rates.calls.callNanoseconds), written, ...parts));

@@ -54,6 +54,7 @@ const v4: LevelRates = {
     scatterNanoseconds: 0.979,
     mergeMultiplyNanoseconds: 0.0304,
     mergeScatterNanoseconds: 0.824,
+    formingNanoseconds: 4,
   },
 };
 
@@ -85,6 +86,7 @@ const v3: LevelRates = {
     scatterNanoseconds: 0.896,
     mergeMultiplyNanoseconds: 0.0417,
     mergeScatterNanoseconds: 0.613,
+    formingNanoseconds: 4,
   },
 };
 
@@ -93,9 +95,6 @@ export const defaultRates: RateTable = {
   threads: 2,
   levels: { "x86-64-v4": v4, "x86-64-v3": v3 },
 };
-
-/** One elementary operation (a multiply-add, an addition) of computing an operand outside of kernels, in JavaScript. */
-export const formingNanoseconds = 4;
 
 /** A merged weight serves this many calls before parameters change again: the training loop's one. */
 export const callsPerStep = 1;

@@ -59,6 +59,8 @@ export interface CallRates {
   readonly mergeMultiplyNanoseconds: number;
   /** Adding one stored value of a sparse operand to the merged panels, one thread. */
   readonly mergeScatterNanoseconds: number;
+  /** An elementary operation that computes an operand from its tensors outside of kernels. */
+  readonly formingNanoseconds: number;
 }
 
 export interface LevelRates {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { cheapestAt, costAt, lowerEnvelope } from "../../compiler/plan/envelope.ts";
 import { printPlan } from "../../compiler/plan/print-plan.ts";
-import { sampledBatches, tolerance } from "../../runtime/contract/batch-intervals.ts";
+import { mostChoices, sampledBatches, tolerance } from "../../runtime/contract/batch-intervals.ts";
 import { evaluateNumber, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import { samples } from "../algebra/sample-transforms.ts";
 import { planOf, sampleNamed } from "./sample-plans.ts";
@@ -64,8 +64,11 @@ describe.each(samples)("cost of $transform.name", ({ transform }) => {
         const interval = intervals.find(({ from, to }) => from <= batch && (to === null || batch <= to));
         if (interval === undefined) throw new Error(`no interval for batch ${batch}`);
         const price = costAt(interval.variant.cost, values, batch);
+        // Where more than three would be needed, the three that are missed most serve.
+        const served = new Set(intervals.map(({ variant }) => variant)).size;
+        const most = served < mostChoices ? tolerance : 1.25;
         for (const { cost } of plan.variants)
-          expect(price).toBeLessThanOrEqual(costAt(cost, values, batch) * tolerance);
+          expect(price).toBeLessThanOrEqual(costAt(cost, values, batch) * most);
       }
     }
   });
