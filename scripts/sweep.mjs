@@ -1,14 +1,11 @@
 #!/usr/bin/env node
-// `npm run sweep`: compiles the sweep of tests/sweep with the compiler it sweeps, and runs it. A crash of a kernel ends
-// the process without a word, so the program that was running is read from where the sweep announced it.
+// `npm run sweep`: compiles the sweep of tests/sweep with the compiler it sweeps, and runs it.
 
 import { spawnSync } from "node:child_process";
-import { existsSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { ensureSetup, isMainScript, repositoryRoot, runScript } from "./setup.mjs";
 
 const output = join(repositoryRoot, "node_modules", ".cache", "spx-sweep");
-const announced = join(repositoryRoot, "build", "sweep", "running.txt");
 
 /** @param {string[]} args @returns {number} exit status */
 export function runSweep(args) {
@@ -20,12 +17,8 @@ export function runSweep(args) {
     inRoot,
   );
   if (compiled.status !== 0) return compiled.status ?? 1;
-  rmSync(announced, { force: true });
   const main = join(output, "tests", "sweep", "main.js");
-  const { status, signal } = spawnSync(process.execPath, [main, ...args], inRoot);
-  if (signal !== null && existsSync(announced))
-    process.stderr.write(`ended by ${signal} while running natively:\n${readFileSync(announced, "utf8")}`);
-  return status ?? 1;
+  return spawnSync(process.execPath, [main, ...args], inRoot).status ?? 1;
 }
 
 if (isMainScript(import.meta.url)) {

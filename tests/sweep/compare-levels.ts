@@ -26,6 +26,7 @@ import { applyMatrix } from "./program-oracle.ts";
 import { createRandom, type Random } from "./random.ts";
 import { atLevel, type Level, LevelFault, type Road } from "./road.ts";
 import { demandLawfulPlan, type Stages } from "./stages.ts";
+import { type Coverage, chooseVariants, markRun, structuresOf } from "./structure-coverage.ts";
 
 /** @throws LevelFault at the first entry that is not equal. */
 export function demandEqual(
@@ -49,6 +50,10 @@ export interface LevelChoices {
   /** Variants that are interpreted as loops, of each level; the rest is left to other cases. 0: no loops at all. */
   readonly loopVariants: number;
   readonly loopBatches: number;
+  /** Whether loops run for every level of the CPU, or for one of them, which changes from case to case. */
+  readonly everyTarget: boolean;
+  /** What has been run before, so that variants with something new go first. */
+  readonly coverage: Coverage;
 }
 
 /** @throws LevelFault. Requires a plan. */
@@ -223,15 +228,19 @@ function compareLoops(
   loaded: LoadedCase,
   packed: ReadonlyMap<string, PackedOperand>,
   road: Road,
-  { loopVariants, loopBatches }: LevelChoices,
+  { loopVariants, loopBatches, everyTarget, coverage }: LevelChoices,
 ): void {
   const { weight } = loaded;
-  for (const target of x86Targets) {
+  const targets = everyTarget
+    ? x86Targets
+    : x86Targets.filter((_, at) => at === one.seed % x86Targets.length);
+  for (const target of targets) {
     const level: Level = target.suffix === "v4" ? "loop v4" : "loop v3";
     const random = createRandom(one.seed ^ target.vectorBits);
     const options = { name: "kernel", constants: random.chance(0.5) ? constantsFor(plan, loaded) : {} };
     const common = { packed, loaded, seed: one.seed };
-    for (const variant of someOf(plan.variants, loopVariants, random)) {
+    for (const variant of chooseVariants(plan, level, loopVariants, coverage, random)) {
+      markRun(coverage, structuresOf(plan, variant, level));
       const kernel = atLevel(level, () => road.lowerVariant(plan, variant, target, options));
       demandVerified(level, kernel);
       for (const batch of someOf(bearable(one.batches), loopBatches, random)) {

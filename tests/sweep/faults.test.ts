@@ -18,7 +18,7 @@ const options: SweepOptions = {
   casesInLibrary: 4,
   nativeVariants: 2,
   sizesEach: 1,
-  choices: { loopVariants: 1, loopBatches: 2 },
+  choices: { loopVariants: 1, loopBatches: 2, everyTarget: true },
   host: nodeHost(),
   road,
   shrinkTries: 25,
@@ -256,7 +256,7 @@ describe("a fault is caught at its level:", () => {
       // Loops are slow to interpret and come after most levels.
       const early = levels.indexOf(level) < levels.indexOf("loop v4");
       const found = await caught(fault, {
-        ...(early ? { choices: { loopVariants: 0, loopBatches: 0 } } : {}),
+        ...(early ? { choices: { loopVariants: 0, loopBatches: 0, everyTarget: false } } : {}),
         ...changes,
       });
       expect(found.level, found.message).toBe(level);

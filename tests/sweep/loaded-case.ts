@@ -34,10 +34,13 @@ export interface LoadedCase {
   /** The same values as the compiler's interpreters read them. */
   readonly compilerValues: WeightValues;
   readonly weight: Matrix;
+  /** Bits that the weight times one input may need. */
+  readonly bits: number;
 }
 
 export const largestInput = 3;
-const exactBits = 24;
+/** Integers of float32 are exact up to 2 to this power. */
+export const exactBits = 24;
 
 /** Entries up to `largest`, one of `every` not zero; from dense to thin. */
 const densities = [
@@ -185,6 +188,7 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     values,
     compilerValues,
     weight: meaningOf(program.weight, values),
+    bits: bitsNeeded(program.weight, values, largestInput),
   };
 }
 
@@ -204,7 +208,7 @@ export function loadCase(one: SweepCase, stages: Stages, road: Road): LoadedCase
   let loaded: LoadedCase | null = null;
   for (const density of densities) {
     loaded = atLevel("load", () => load(one, stages, road, density));
-    if (bitsNeeded(one.program.weight, loaded.values, largestInput) <= exactBits) return loaded;
+    if (loaded.bits <= exactBits) return loaded;
   }
   throw new InexactCase("no data of this case is exact in float32");
 }

@@ -1,16 +1,26 @@
-/** `npm run sweep`: the sweep from the command line. Exit status 1 when levels differ, 2 for arguments it cannot read. */
-import { mkdirSync, writeFileSync } from "node:fs";
+/**
+ * `npm run sweep`: the sweep from the command line, a process for each core. Exit status 1 when levels differ or a
+ * process dies, 2 for arguments that it cannot read.
+ */
+import { type ChildProcess, fork } from "node:child_process";
+import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { nodeHost } from "../../compiler/driver/node-host.ts";
 import { road } from "./road.ts";
-import { type SweepReport, sweep } from "./sweep.ts";
+import { joinReports, type SweepReport, sweep } from "./sweep.ts";
 
 interface Wanted {
   readonly programs: number;
   readonly seed: number;
   readonly nativeEvery: number;
+  readonly processes: number;
 }
+
+const folder = join("build", "sweep");
+const announcementOf = (part: number): string => join(folder, `running-${part}.txt`);
 
 function readArguments(args: readonly string[]): Wanted | string {
   try {
@@ -19,13 +29,15 @@ function readArguments(args: readonly string[]): Wanted | string {
       options: {
         programs: { type: "string", default: "200" },
         seed: { type: "string", default: "1" },
-        "native-every": { type: "string", default: "2" },
+        "native-every": { type: "string", default: "100" },
+        processes: { type: "string", default: String(availableParallelism()) },
       },
     });
     const wanted = {
       programs: Number(values.programs),
       seed: Number(values.seed),
       nativeEvery: Number(values["native-every"]),
+      processes: Math.max(1, Number(values.processes)),
     };
     const wrong = Object.entries(wanted).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
     return wrong === undefined ? wanted : `${wrong[0]} has to be a whole number`;
@@ -34,48 +46,86 @@ function readArguments(args: readonly string[]): Wanted | string {
   }
 }
 
-function describe(
-  { programs, cases, variants, nativeCases, kernels, refused, differences }: SweepReport,
-  wanted: Wanted,
-  seconds: number,
-): string {
+function describe(report: SweepReport, wanted: Wanted, seconds: number): string {
+  const { programs, cases, variants, nativeCases, nativeBackward, kernels, refused, differences } = report;
   const found = differences.map(
     ({ level, message, seed, text, sizes }) =>
       `\ndiffers at level "${level}", case seed ${seed}, sizes ${JSON.stringify(sizes)}\n${message}\n\n${text}`,
   );
   const planless = Object.entries(refused).map(([code, count]) => `, ${count} refused with ${code}`);
   const rate = (programs / seconds).toFixed(1);
+  const share = programs === 0 ? "0" : ((100 * nativeCases) / programs).toFixed(1);
   return [
     ...found,
     `${programs} programs in ${cases} cases, ${variants} variants${planless.join("")}`,
-    `${nativeCases} programs ran natively on ${kernels} kernels`,
-    `${rate} programs/s, seed ${wanted.seed}`,
+    `${nativeCases} programs (${share} %) ran natively on ${kernels} kernels, with ${nativeBackward} backward passes`,
+    `${rate} programs/s on ${wanted.processes} processes, seed ${wanted.seed}`,
     `${programs} programs, ${differences.length} differ`,
   ].join("\n");
 }
 
-async function main(): Promise<number> {
-  const wanted = readArguments(process.argv.slice(2));
-  if (typeof wanted === "string") {
-    process.stderr.write(`${wanted}\nusage: npm run sweep -- [--programs N] [--seed S] [--native-every K]\n`);
-    return 2;
-  }
-  const folder = join("build", "sweep");
-  mkdirSync(folder, { recursive: true });
-  const started = performance.now();
-  const report = await sweep({
+const runPart = (wanted: Wanted, part: number): Promise<SweepReport> =>
+  sweep({
     ...wanted,
+    programs: Math.floor((wanted.programs + wanted.processes - 1 - part) / wanted.processes),
+    part,
+    parts: wanted.processes,
     casesInLibrary: 25,
     nativeVariants: 3,
     sizesEach: 3,
-    choices: { loopVariants: 2, loopBatches: 2 },
+    choices: { loopVariants: 1, loopBatches: 1, everyTarget: false },
     host: nodeHost(),
     road,
     shrinkTries: 400,
-    announce: (label) => writeFileSync(join(folder, "running.txt"), label),
+    announce: (label) => writeFileSync(announcementOf(part), label),
   });
-  process.stdout.write(`${describe(report, wanted, (performance.now() - started) / 1000)}\n`);
-  return report.differences.length === 0 ? 0 : 1;
+
+/** The report of a child process; null, with a word on standard error, when it died. */
+const reportOf = (child: ChildProcess, part: number): Promise<SweepReport | null> =>
+  new Promise((settle) => {
+    let report: SweepReport | null = null;
+    child.on("message", (message) => {
+      report = message as SweepReport;
+    });
+    child.on("exit", (status, signal) => {
+      const file = announcementOf(part);
+      if (report === null)
+        process.stderr.write(
+          `process ${part} ended with ${signal ?? status}${existsSync(file) ? ` while running natively:\n${readFileSync(file, "utf8")}` : ""}\n`,
+        );
+      settle(report);
+    });
+  });
+
+async function main(): Promise<number> {
+  const wanted = readArguments(process.argv.slice(2));
+  if (typeof wanted === "string") {
+    process.stderr.write(
+      `${wanted}\nusage: npm run sweep -- [--programs N] [--seed S] [--native-every K] [--processes P]\n`,
+    );
+    return 2;
+  }
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder, { recursive: true });
+  const started = performance.now();
+  const parts = Array.from({ length: wanted.processes }, (_, part) => {
+    const env = { ...process.env, SPX_SWEEP_PART: String(part) };
+    return reportOf(fork(fileURLToPath(import.meta.url), process.argv.slice(2), { env }), part);
+  });
+  const reports = await Promise.all(parts);
+  const whole = joinReports(reports.flatMap((report) => report ?? []));
+  process.stdout.write(`${describe(whole, wanted, (performance.now() - started) / 1000)}\n`);
+  return whole.differences.length === 0 && reports.every((report) => report !== null) ? 0 : 1;
 }
 
-process.exitCode = await main();
+async function child(part: number): Promise<number> {
+  const wanted = readArguments(process.argv.slice(2));
+  if (typeof wanted === "string") return 2;
+  const report = await runPart(wanted, part);
+  await new Promise((sent) => process.send?.(report, sent));
+  process.disconnect();
+  return 0;
+}
+
+const part = process.env.SPX_SWEEP_PART;
+process.exitCode = part === undefined ? await main() : await child(Number(part));

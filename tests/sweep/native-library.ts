@@ -6,6 +6,8 @@ import { createHash } from "node:crypto";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
+import { applyDense } from "../../compiler/algebra/evaluate-algebra.ts";
 import { lowerTransform } from "../../compiler/driver/lower-transform.ts";
 import { uniqueKernels } from "../../compiler/driver/unique-kernels.ts";
 import { buildManifest } from "../../compiler/emit/manifest.ts";
@@ -16,12 +18,14 @@ import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpu-devi
 import type { DenseParameter, Layer } from "../../runtime/model/layer.ts";
 import { artefactOver } from "../../runtime/model/open-artefact.ts";
 import { openLibrary, readString } from "../../runtime/native/foreign-library.ts";
+import { oracleGradients, weightGradient } from "../programs/gradient-oracle.ts";
 import { demandEqual, someOf } from "./compare-levels.ts";
-import { inputsFor, type LoadedCase, type SweepCase } from "./loaded-case.ts";
+import { exactBits, inputsFor, type LoadedCase, largestInput, type SweepCase } from "./loaded-case.ts";
 import { applyMatrix } from "./program-oracle.ts";
 import { createRandom } from "./random.ts";
 import { LevelFault, type Road } from "./road.ts";
 import type { Stages } from "./stages.ts";
+import { type Coverage, chooseVariants, markRun, structuresOf } from "./structure-coverage.ts";
 
 /** A case that passed every level before. */
 export interface NativeCase {
@@ -30,9 +34,16 @@ export interface NativeCase {
   readonly loaded: LoadedCase;
 }
 
-/** `mostVariants` of the plan, and the one that the merge goes through. */
-function reducedPlan(plan: Plan, seed: number, mostVariants: number): Plan {
-  const chosen = new Set(someOf(plan.variants, mostVariants, createRandom(seed)));
+/** `mostVariants` of the plan, those with something new first, and the one that the merge goes through. */
+function reducedPlan(
+  plan: Plan,
+  seed: number,
+  mostVariants: number,
+  coverage: Coverage,
+  level: string,
+): Plan {
+  const chosen = new Set(chooseVariants(plan, level, mostVariants, coverage, createRandom(seed)));
+  for (const variant of chosen) markRun(coverage, structuresOf(plan, variant, level));
   const { merge } = plan;
   return {
     ...plan,
@@ -41,6 +52,9 @@ function reducedPlan(plan: Plan, seed: number, mostVariants: number): Plan {
     ),
   };
 }
+
+/** How coverage calls machine code for `target`. */
+export const nativeLevel = ({ name }: X86Target): string => `native ${name}`;
 
 export interface NativeLibrary {
   readonly manifest: Manifest;
@@ -55,6 +69,7 @@ export async function compileCases(
   target: X86Target,
   road: Road,
   mostVariants: number,
+  coverage: Coverage,
 ): Promise<NativeLibrary> {
   const [first] = cases;
   if (first === undefined) throw new TypeError("a library of no cases");
@@ -62,9 +77,15 @@ export async function compileCases(
     plan === null
       ? []
       : [
-          lowerTransform({ checked, built, normal, plan: reducedPlan(plan, one.seed, mostVariants) }, [
-            target,
-          ]),
+          lowerTransform(
+            {
+              checked,
+              built,
+              normal,
+              plan: reducedPlan(plan, one.seed, mostVariants, coverage, nativeLevel(target)),
+            },
+            [target],
+          ),
         ],
   );
   const { transforms, programs } = uniqueKernels(lowered);
@@ -107,11 +128,45 @@ function guardedForward(layer: Layer, x: Float32Array, batch: number, threads: n
   return y;
 }
 
-/** Every variant that was compiled, on every batch. @throws LevelFault at "native" or "native merge". */
-export async function runNatively(
-  { one, loaded }: NativeCase,
-  { manifest, device }: NativeLibrary,
-): Promise<void> {
+/** Batches whose gradients are sums that float32 holds exactly. */
+const exactBackward = ({ batches }: SweepCase, { bits }: LoadedCase): number[] =>
+  batches.filter((batch) => batch > 0 && bits + Math.log2(largestInput * batch) <= exactBits);
+
+/** dx and every gradient, against the chain rule on the weight as written. */
+function compareGradients({ one, stages, loaded }: NativeCase, layer: Layer, level: string): number {
+  if (stages.plan?.backward.kind !== "steps") return 0;
+  const { weight, compilerValues } = loaded;
+  const batches = someOf(exactBackward(one, loaded), 2, createRandom(one.seed ^ 0x9ad1));
+  for (const batch of batches) {
+    const x = inputsFor(one.seed + batch, batch * weight.columns);
+    const dy = inputsFor(one.seed + batch + 1, batch * weight.rows);
+    const { dx, grads } = layer.backward(x, dy, { threads: 1 + (batch % 2) });
+    const what = `on ${level}, batch ${batch}`;
+    const turned = transposeMatrix(weight);
+    demandEqual("native backward", `dx ${what}`, dx.data, applyDense(turned, Float64Array.from(dy)));
+    const expected = oracleGradients(
+      stages.built.root,
+      stages.checked.tensors,
+      compilerValues,
+      weightGradient(x, dy, batch),
+    );
+    const found = grads as Readonly<Record<string, DenseParameter>>;
+    for (const [name, gradient] of expected)
+      demandEqual("native backward", `gradient of ${name} ${what}`, found[name]?.values ?? [], gradient);
+  }
+  return batches.length;
+}
+
+export interface NativeRun {
+  /** Backward passes that were compared. */
+  readonly backward: number;
+}
+
+/** Every variant that was compiled, on every batch. @throws LevelFault at a native level. */
+export async function runNatively(native: NativeCase, library: NativeLibrary): Promise<NativeRun> {
+  const { one, loaded } = native;
+  const { manifest, device } = library;
+  let backward = 0;
   const { program, batches, seed } = one;
   const transform = manifest.transforms.find(({ name }) => name === program.name);
   if (transform === undefined) throw new LevelFault("compile", `no transform ${program.name}`);
@@ -166,6 +221,8 @@ export async function runNatively(
       layer.merge().data,
       weight.values,
     );
+    if (backward === 0) backward = compareGradients(native, layer, device.level);
     layer.dispose();
   }
+  return { backward };
 }

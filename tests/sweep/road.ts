@@ -45,6 +45,7 @@ export const levels = [
   "compile",
   "native",
   "native merge",
+  "native backward",
 ] as const;
 export type Level = (typeof levels)[number];
 

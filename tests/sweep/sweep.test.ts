@@ -18,7 +18,7 @@ test("60 programs of seed 4 agree on every level, 20 of them down to machine cod
     casesInLibrary: 20,
     nativeVariants: 2,
     sizesEach: 2,
-    choices: { loopVariants: 1, loopBatches: 1 },
+    choices: { loopVariants: 1, loopBatches: 1, everyTarget: true },
     host: nodeHost(),
     road,
     shrinkTries: 150,

@@ -1,30 +1,44 @@
 /** The sweep: programs from a seed through every level; the first that differs is shrunk and reported. */
 import type { CompilerHost } from "../../compiler/host/compiler-host.ts";
+import type { Plan } from "../../compiler/plan/plan.ts";
 import { type X86Target, x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { chooseSizes } from "./choose-sizes.ts";
 import { compareLevels, type LevelChoices } from "./compare-levels.ts";
 import { generateProgram } from "./generate-program.ts";
 import { InexactCase, loadCase, type SweepCase } from "./loaded-case.ts";
-import { compileCases, type NativeCase, runNatively } from "./native-library.ts";
+import { compileCases, type NativeCase, nativeLevel, runNatively } from "./native-library.ts";
 import type { Program } from "./program.ts";
 import { programText } from "./program-text.ts";
 import { createRandom } from "./random.ts";
 import { type Level, LevelFault, levels, type Road } from "./road.ts";
 import { shrinkCase } from "./shrink-case.ts";
 import { type Stages, stagesOf } from "./stages.ts";
+import {
+  type Coverage,
+  emptyCoverage,
+  markRun,
+  newStructures,
+  structuresOf,
+  wholePlanStructures,
+} from "./structure-coverage.ts";
 
 export interface SweepOptions {
   readonly programs: number;
   readonly seed: number;
-  /** Every how many-th program runs natively; 0 for none. */
+  /**
+   * Every how many-th program runs natively, beside those with a structure that has not; 0 for none. 1 runs all.
+   */
   readonly nativeEvery: number;
+  /** This run takes programs `part`, `part + parts`, … of the seed. */
+  readonly part?: number;
+  readonly parts?: number;
   /** Cases that share a library. */
   readonly casesInLibrary: number;
   /** Variants of a case that get machine code. */
   readonly nativeVariants: number;
   readonly sizesEach: number;
-  readonly choices: LevelChoices;
+  readonly choices: Omit<LevelChoices, "coverage">;
   readonly host: CompilerHost;
   readonly road: Road;
   /** Shrinking steps tried before a difference is reported. */
@@ -49,8 +63,27 @@ export interface SweepReport {
   readonly refused: Readonly<Record<string, number>>;
   readonly variants: number;
   readonly nativeCases: number;
+  /** Backward passes in machine code whose gradients were compared. */
+  readonly nativeBackward: number;
   readonly kernels: number;
   readonly differences: readonly ReportedDifference[];
+}
+
+/** The report of several parts of one sweep. */
+export function joinReports(parts: readonly SweepReport[]): SweepReport {
+  const sum = (read: (part: SweepReport) => number): number =>
+    parts.reduce((total, part) => total + read(part), 0);
+  const codes = new Set(parts.flatMap(({ refused }) => Object.keys(refused)));
+  return {
+    programs: sum(({ programs }) => programs),
+    cases: sum(({ cases }) => cases),
+    refused: Object.fromEntries([...codes].map((code) => [code, sum(({ refused }) => refused[code] ?? 0)])),
+    variants: sum(({ variants }) => variants),
+    nativeCases: sum(({ nativeCases }) => nativeCases),
+    nativeBackward: sum(({ nativeBackward }) => nativeBackward),
+    kernels: sum(({ kernels }) => kernels),
+    differences: parts.flatMap(({ differences }) => differences),
+  };
 }
 
 /** Both sides of 16 tokens and of the three vectors of the widest tile. */
@@ -74,10 +107,15 @@ function sizedCase(program: Program, seed: number, small: boolean): SweepCase | 
 }
 
 /** One case through all levels but machine code. Null when it proves nothing. @throws LevelFault. */
-export function runCase(one: SweepCase, stages: Stages, options: SweepOptions): NativeCase | null {
+export function runCase(
+  one: SweepCase,
+  stages: Stages,
+  road: Road,
+  choices: LevelChoices,
+): NativeCase | null {
   try {
-    const loaded = loadCase(one, stages, options.road);
-    compareLevels(one, stages, loaded, options.road, options.choices);
+    const loaded = loadCase(one, stages, road);
+    compareLevels(one, stages, loaded, road, choices);
     return { one, stages, loaded };
   } catch (thrown) {
     if (thrown instanceof InexactCase) return null;
@@ -93,9 +131,11 @@ async function failureOf(
 ): Promise<LevelFault | null> {
   try {
     const stages = stagesOf(one.program, options.host, options.road);
-    const passed = runCase(one, stages, options);
+    // A case is judged by itself: what others have covered does not count.
+    const passed = runCase(one, stages, options.road, { ...options.choices, coverage: emptyCoverage() });
     if (passed === null || native === null || stages.plan === null) return null;
-    const library = await compileCases([passed], native, options.road, Number.POSITIVE_INFINITY);
+    const all = Number.POSITIVE_INFINITY;
+    const library = await compileCases([passed], native, options.road, all, emptyCoverage());
     try {
       await runNatively(passed, library);
     } finally {
@@ -120,8 +160,11 @@ async function report(
 ): Promise<ReportedDifference> {
   // What comes after the level that differs says nothing about it.
   const early = levels.indexOf(fault.level) < levels.indexOf("loop v4");
-  const options =
-    early || native !== null ? { ...given, choices: { loopVariants: 0, loopBatches: 0 } } : given;
+  const choices =
+    early || native !== null
+      ? { loopVariants: 0, loopBatches: 0, everyTarget: false }
+      : { loopVariants: Number.POSITIVE_INFINITY, loopBatches: 2, everyTarget: true };
+  const options = { ...given, choices };
   const shrunk = await shrinkCase(
     one,
     fault,
@@ -143,24 +186,44 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
   const targets = runnableTargets();
   const differences: ReportedDifference[] = [];
   const refused: Record<string, number> = {};
-  const counts = { programs: 0, cases: 0, variants: 0, nativeCases: 0, kernels: 0 };
+  const counts = { programs: 0, cases: 0, variants: 0, nativeCases: 0, nativeBackward: 0, kernels: 0 };
+  const coverage = emptyCoverage();
+  const { part = 0, parts = 1 } = options;
   let waiting: NativeCase[] = [];
   let libraries = 0;
+
+  const nextTarget = (): X86Target | undefined => targets[libraries % targets.length];
+
+  /** True for a program that brings something new to machine code, and for a share of the others. */
+  const shouldRunNatively = (plan: Plan): boolean => {
+    const target = nextTarget();
+    if (options.nativeEvery === 0 || target === undefined) return false;
+    const level = nativeLevel(target);
+    const structures = [
+      ...plan.variants.flatMap((variant) => structuresOf(plan, variant, level)),
+      ...wholePlanStructures(plan, level),
+    ];
+    const isNew = newStructures(coverage, structures) > 0;
+    if (isNew) markRun(coverage, wholePlanStructures(plan, level));
+    return isNew || counts.programs % options.nativeEvery === 0;
+  };
 
   const runWaiting = async (): Promise<void> => {
     const cases = waiting;
     waiting = [];
-    const target = targets[libraries++ % targets.length];
+    const target = nextTarget();
+    libraries += 1;
     if (cases.length === 0 || target === undefined) return;
-    const found = await runLibrary(cases, target, options);
+    const found = await runLibrary(cases, target, options, coverage);
     counts.nativeCases += found.ran;
+    counts.nativeBackward += found.backward;
     counts.kernels += found.kernels;
     if (found.failed !== null)
       differences.push(await report(found.failed.one, found.failed.fault, options, target));
   };
 
   for (let index = 0; counts.programs < options.programs && differences.length === 0; index++) {
-    const seed = options.seed * 1_000_003 + index;
+    const seed = options.seed * 1_000_003 + index * parts + part;
     const program = generateProgram(seed, `S${seed}`);
     const cases = Array.from({ length: options.sizesEach }, (_, at) =>
       sizedCase(program, seed + at * 7919, at % 2 === 1),
@@ -174,7 +237,10 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
       for (const one of cases) {
         if (one === null) continue;
         at = one;
-        const passed = runCase(one, stages, options);
+        // Loops are slow to interpret: other sizes of the same program meet them as machine code.
+        const choices =
+          native.length === 0 ? options.choices : { loopVariants: 0, loopBatches: 0, everyTarget: false };
+        const passed = runCase(one, stages, options.road, { ...choices, coverage });
         if (passed === null) continue;
         counts.cases += 1;
         native.push(passed);
@@ -184,13 +250,7 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
       counts.variants += stages.plan?.variants.length ?? 0;
       if (stages.refusal !== null) refused[stages.refusal] = (refused[stages.refusal] ?? 0) + 1;
       const [one] = native;
-      if (
-        one !== undefined &&
-        stages.plan !== null &&
-        options.nativeEvery > 0 &&
-        counts.programs % options.nativeEvery === 0
-      )
-        waiting.push(one);
+      if (one !== undefined && stages.plan !== null && shouldRunNatively(stages.plan)) waiting.push(one);
     } catch (thrown) {
       counts.programs += 1;
       differences.push(await report(at, faultOf(thrown, "load"), options, null));
@@ -203,6 +263,7 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
 
 interface LibraryRun {
   readonly ran: number;
+  readonly backward: number;
   readonly kernels: number;
   readonly failed: { readonly one: SweepCase; readonly fault: LevelFault } | null;
 }
@@ -211,14 +272,16 @@ async function runLibrary(
   cases: readonly NativeCase[],
   target: X86Target,
   options: SweepOptions,
+  coverage: Coverage,
 ): Promise<LibraryRun> {
   const [first] = cases;
-  if (first === undefined) return { ran: 0, kernels: 0, failed: null };
+  if (first === undefined) return { ran: 0, backward: 0, kernels: 0, failed: null };
   let at = first;
   let ran = 0;
+  let backward = 0;
   let kernels = 0;
   try {
-    const library = await compileCases(cases, target, options.road, options.nativeVariants);
+    const library = await compileCases(cases, target, options.road, options.nativeVariants, coverage);
     kernels = library.kernels;
     try {
       for (const one of cases) {
@@ -226,14 +289,14 @@ async function runLibrary(
         options.announce?.(
           `${target.name}\n${programText(one.one.program)}${JSON.stringify([...one.one.sizes])}\n`,
         );
-        await runNatively(one, library);
+        backward += (await runNatively(one, library)).backward;
         ran += 1;
       }
     } finally {
       library.close();
     }
-    return { ran, kernels, failed: null };
+    return { ran, backward, kernels, failed: null };
   } catch (thrown) {
-    return { ran, kernels, failed: { one: at.one, fault: faultOf(thrown, "native") } };
+    return { ran, backward, kernels, failed: { one: at.one, fault: faultOf(thrown, "native") } };
   }
 }
