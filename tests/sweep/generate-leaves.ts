@@ -66,7 +66,7 @@ function supportSize({ random }: Draft, { rows, columns }: Shape): NumberExpress
 
 function support(draft: Draft, shape: Shape): PatternDeclaration {
   const { random } = draft;
-  const known = draft.patterns.filter((pattern) => sameShape(pattern, shape));
+  const known = draft.patterns.filter((pattern) => pattern.mode === null && sameShape(pattern, shape));
   if (known.length > 0 && random.chance(0.3)) return random.pick(known);
   const count = supportSize(draft, shape);
   const selection: Selection = random.chance(0.5)
@@ -74,7 +74,14 @@ function support(draft: Draft, shape: Shape): PatternDeclaration {
     : { kind: "topk", of: scoreTensor(draft, shape), count };
   const { rows, columns } = shape;
   const name = random.chance(0.4) ? freshName(draft, "E") : "";
-  const made: PatternDeclaration = { name, shape: { kind: "unstructured" }, selection, rows, columns };
+  const made: PatternDeclaration = {
+    name,
+    shape: { kind: "unstructured" },
+    mode: null,
+    selection,
+    rows,
+    columns,
+  };
   if (name !== "") draft.patterns.push(made);
   return made;
 }
@@ -178,6 +185,7 @@ export function maskProduction(draft: Draft, place: Place, operand: Expression):
   const pattern = {
     name: freshName(draft, "M"),
     shape,
+    mode: random.pick([null, null, "structural", "multiplicative", "straight_through"] as const),
     selection: maskSelection(draft, place, shape),
     rows,
     columns,

@@ -202,6 +202,40 @@ function blocks(draft: Draft, place: Place): Expression | null {
   return { kind: "blockdiag", blocks: made, rows: place.rows, columns: place.columns };
 }
 
+/** Two sides that make up one, or three. */
+function parted({ random }: Draft, side: NumberExpression): NumberExpression[] | null {
+  if (isNumber(side)) {
+    if (side.value < 2) return null;
+    const first = 1 + random.below(side.value - 1);
+    return [number(first), number(side.value - first)];
+  }
+  const [left, right] = side.kind === "apply" && side.operator === "+" ? side.operands : [];
+  if (left !== undefined && right !== undefined && random.chance(0.7)) return [left, right];
+  const count = random.pick([2, 2, 3]);
+  const part = quotient(side, count);
+  return part === null ? null : Array.from({ length: count }, () => part);
+}
+
+/** Matrices above each other or side by side, at most one of them zero or an identity. */
+function concatenation(draft: Draft, place: Place): Expression | null {
+  const { random } = draft;
+  const { rows, columns } = place;
+  const kind = random.pick(["rows", "columns"] as const);
+  const sides = parted(draft, kind === "rows" ? rows : columns);
+  if (sides === null) return null;
+  const shapes = sides.map(
+    (side): Shape => (kind === "rows" ? { rows: side, columns } : { rows, columns: side }),
+  );
+  const bare = random.chance(0.3) ? random.below(shapes.length) : -1;
+  const parts = shapes.map((shape, index): Expression => {
+    if (index !== bare) return generateExpression(draft, deeper(place, shape));
+    return isSquare(shape) && random.chance(0.5)
+      ? { kind: "identity", bare: false, ...shape }
+      : { kind: "zeros", ...shape };
+  });
+  return { kind, parts, rows, columns };
+}
+
 function loop(draft: Draft, place: Place): Expression | null {
   const variable = ["i", "j"][place.loops.length];
   if (variable === undefined) return null;
@@ -253,6 +287,7 @@ const productions: readonly (readonly [number, Production])[] = [
   [5, mask],
   [2, kronecker],
   [2, blocks],
+  [3, concatenation],
   [2, loop],
   [2, named],
   [3, call],

@@ -71,7 +71,7 @@ const runPart = (wanted: Wanted, part: number): Promise<SweepReport> =>
     part,
     parts: wanted.processes,
     casesInLibrary: 25,
-    nativeVariants: 3,
+    nativeVariants: 2,
     sizesEach: 3,
     choices: { loopVariants: 1, loopBatches: 1, everyTarget: false },
     host: nodeHost(),

@@ -159,6 +159,24 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
           return column < a.columns ? 0 : entryAt(b, row - a.rows, column - a.columns);
         }),
       );
+    case "rows":
+      return expression.parts
+        .map(meaning)
+        .reduce((a, b) =>
+          matrix(a.rows + b.rows, a.columns, (row, column) =>
+            row < a.rows ? entryAt(a, row, column) : entryAt(b, row - a.rows, column),
+          ),
+        );
+    case "columns":
+      return expression.parts
+        .map(meaning)
+        .reduce((a, b) =>
+          matrix(a.rows, a.columns + b.columns, (row, column) =>
+            column < a.columns ? entryAt(a, row, column) : entryAt(b, row, column - a.columns),
+          ),
+        );
+    case "zeros":
+      return matrix(size(expression.rows), size(expression.columns), () => 0);
     case "identity":
       return matrix(size(expression.rows), size(expression.rows), (row, column) => Number(row === column));
     case "permutation": {
@@ -216,7 +234,8 @@ function extentOf(expression: Expression, values: Values, loops: Loops): Extent 
   }
   const inner = childrenOf(expression).map((child) => extentOf(child, values, loops));
   if (inner.length === 0) return { sum: largestSum(meaningOf(expression, values, loops)), fraction: 0 };
-  if (expression.kind === "sum" || expression.kind === "blockdiag") return combine(inner, (a, b) => a + b);
+  if (["sum", "blockdiag", "rows", "columns"].includes(expression.kind))
+    return combine(inner, (a, b) => a + b);
   const extent = combine(inner, (a, b) => a * b);
   if (expression.kind !== "scale") return extent;
   const sizes = withLoops(values.sizes, loops);

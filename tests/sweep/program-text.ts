@@ -85,6 +85,11 @@ export function textOf(expression: Expression): string {
       return `kron(${list(expression.factors)})`;
     case "blockdiag":
       return `blockdiag(${list(expression.blocks)})`;
+    case "rows":
+    case "columns":
+      return `${expression.kind}(${list(expression.parts)})`;
+    case "zeros":
+      return `zeros(${printNumber(expression.rows)}, ${printNumber(expression.columns)})`;
     case "diag":
       return `diag(${expression.tensor.name})`;
     case "identity":
@@ -122,7 +127,10 @@ function selectionText({ selection }: PatternDeclaration): string {
 }
 
 function patternText(pattern: PatternDeclaration): string {
-  const { shape } = pattern;
+  return `${pattern.mode === null ? "" : `${pattern.mode} `}${patternShapeText(pattern)}`;
+}
+
+function patternShapeText({ shape }: PatternDeclaration): string {
   switch (shape.kind) {
     case "unstructured":
       return "unstructured";

@@ -49,6 +49,8 @@ export interface PatternDeclaration extends Shape {
   /** Empty for a support that is written where it is used. */
   readonly name: string;
   readonly shape: PatternShape;
+  /** What a masked parameter stores and trains; null where it is not said. */
+  readonly mode: "structural" | "multiplicative" | "straight_through" | null;
   readonly selection: Selection;
 }
 
@@ -82,6 +84,9 @@ export type Expression = Shape &
     | { readonly kind: "hadamard"; readonly factors: readonly Expression[] }
     | { readonly kind: "kron"; readonly factors: readonly Expression[] }
     | { readonly kind: "blockdiag"; readonly blocks: readonly Expression[] }
+    /** Above each other, side by side. */
+    | { readonly kind: "rows" | "columns"; readonly parts: readonly Expression[] }
+    | { readonly kind: "zeros" }
     /** `diag(d)` of a vector. */
     | { readonly kind: "diag"; readonly tensor: TensorDeclaration }
     /** `bare`: written without its size. */
@@ -131,6 +136,9 @@ export const childrenOf = (expression: Expression): readonly Expression[] => {
       return expression.factors;
     case "blockdiag":
       return expression.blocks;
+    case "rows":
+    case "columns":
+      return expression.parts;
     case "scale":
     case "negative":
     case "transpose":
@@ -159,6 +167,9 @@ export function withChildren(expression: Expression, children: readonly Expressi
       return { ...expression, factors: children };
     case "blockdiag":
       return { ...expression, blocks: children };
+    case "rows":
+    case "columns":
+      return { ...expression, parts: children };
     case "scale":
     case "negative":
     case "transpose":
@@ -242,6 +253,7 @@ export function conditionsOf(weight: Expression): Condition[] {
     }
   }
   for (const node of nodesOf(weight)) {
+    if (node.kind === "zeros" || node.kind === "identity") dimensions.add(node.rows).add(node.columns);
     if (node.kind === "permutation") conditions.push({ dividend: node.rows, divisor: node.stride });
   }
   const all = [...[...dimensions].flatMap(quotients), ...conditions];

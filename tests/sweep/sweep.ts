@@ -30,6 +30,8 @@ export interface SweepOptions {
    * Every how many-th program runs natively, beside those with a structure that has not; 0 for none. 1 runs all.
    */
   readonly nativeEvery: number;
+  /** No more programs than these run natively; all when left out. */
+  readonly mostNative?: number;
   /** This run takes programs `part`, `part + parts`, … of the seed. */
   readonly part?: number;
   readonly parts?: number;
@@ -183,7 +185,10 @@ async function report(
 
 /** Stops after the library in which a difference was found. */
 export async function sweep(options: SweepOptions): Promise<SweepReport> {
-  const targets = runnableTargets();
+  // One level a process where there are enough of them: half as many structures are new to each.
+  const all = runnableTargets();
+  const targets =
+    (options.parts ?? 1) < all.length ? all : all.filter((_, at) => at === (options.part ?? 0) % all.length);
   const differences: ReportedDifference[] = [];
   const refused: Record<string, number> = {};
   const counts = { programs: 0, cases: 0, variants: 0, nativeCases: 0, nativeBackward: 0, kernels: 0 };
@@ -198,6 +203,7 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
   const shouldRunNatively = (plan: Plan): boolean => {
     const target = nextTarget();
     if (options.nativeEvery === 0 || target === undefined) return false;
+    if (counts.nativeCases + waiting.length >= (options.mostNative ?? Number.POSITIVE_INFINITY)) return false;
     const level = nativeLevel(target);
     const structures = [
       ...plan.variants.flatMap((variant) => structuresOf(plan, variant, level)),
