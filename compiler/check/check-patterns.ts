@@ -18,7 +18,7 @@ import {
 import { groupCounts, notInInitialValue } from "../diagnostics/training-diagnostics.ts";
 import { missingArgument, tooManyArguments, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { printShape, sameDimension } from "../types/dimension.ts";
-import { addProblem, type CheckContext, oblige } from "./check-context.ts";
+import { addProblem, addProblemOnce, type CheckContext, oblige } from "./check-context.ts";
 import { fitPattern, joinShapes } from "./check-masks.ts";
 import { asWholeConstant } from "./check-numbers.ts";
 import { countMoves, stateCount } from "./check-refresh.ts";
@@ -121,7 +121,7 @@ function finishPattern(draft: TransformDraft, pattern: PatternDraft): CheckedPat
   const [rows, columns] = closeLines(pattern.shape, selection.lines);
   if (rows === null || columns === null) {
     const help = ["use it on a matrix, or choose it from one"];
-    addProblem(context, report(unknownSize, span, { name: `the pattern \`${name}\`` }, { help }));
+    addProblemOnce(context, name, report(unknownSize, span, { name: `the pattern \`${name}\`` }, { help }));
     return null;
   }
   pattern.shape = [rows, columns];

@@ -6,7 +6,7 @@ import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownSize } from "../diagnostics/shape-diagnostics.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { addProblem, type CheckContext } from "./check-context.ts";
+import { addProblem, addProblemOnce, type CheckContext } from "./check-context.ts";
 import { joinShapes } from "./check-masks.ts";
 import { numberValue } from "./check-numbers.ts";
 import { type Meaning, tensorsOf } from "./intrinsic-call.ts";
@@ -37,7 +37,8 @@ function namedPattern(context: CheckContext, value: Value | undefined, span: Spa
 }
 
 function sizeUnknown(context: CheckContext, { name }: PatternDraft, span: Span, help: string) {
-  addProblem(context, report(unknownSize, span, { name: `the pattern \`${name}\`` }, { help: [help] }));
+  const problem = report(unknownSize, span, { name: `the pattern \`${name}\`` }, { help: [help] });
+  addProblemOnce(context, name, problem);
   return poison;
 }
 

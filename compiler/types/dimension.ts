@@ -11,95 +11,30 @@ import {
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
 import {
-  addRational,
+  type Atom,
+  addPolynomials,
+  atomPolynomial,
+  constantKey,
+  constantPolynomial,
+  exactQuotient,
+  expressionAtom,
+  keyOfPowers,
+  type Monomial,
+  multiplyMonomials,
+  multiplyPolynomials,
+  nothing,
+  type Polynomial,
+  scalePolynomial,
+  subtractPolynomials,
+} from "./polynomial.ts";
+import {
   invertRational,
   leastCommonMultiple,
-  multiplyRational,
   negateRational,
   one,
   type Rational,
   rational,
 } from "./rational.ts";
-
-export type Atom =
-  | { readonly kind: "expression"; readonly expression: NumberExpression }
-  /** 1 / sum, for a divisor that is no monomial. */
-  | { readonly kind: "inverse"; readonly of: Polynomial };
-
-export interface Monomial {
-  readonly coefficient: Rational;
-  /** Atom text → exponent, never 0, in ascending order of the text. */
-  readonly powers: readonly { readonly key: string; readonly atom: Atom; readonly exponent: number }[];
-}
-
-/** Monomials by the text of their powers; none has coefficient 0. */
-export type Polynomial = ReadonlyMap<string, Monomial>;
-
-const constantKey = "";
-const nothing: Polynomial = new Map();
-
-export const keyOfPowers = (powers: Monomial["powers"]): string =>
-  powers.map(({ key, exponent }) => `${key}^${exponent}`).join("*");
-
-export const constantPolynomial = (value: Rational): Polynomial =>
-  value.numerator === 0n ? nothing : new Map([[constantKey, { coefficient: value, powers: [] }]]);
-
-const atomPolynomial = (key: string, atom: Atom): Polynomial => {
-  const powers = [{ key, atom, exponent: 1 }];
-  return new Map([[keyOfPowers(powers), { coefficient: one, powers }]]);
-};
-
-const expressionAtom = (expression: NumberExpression): Polynomial =>
-  atomPolynomial(`(${printNumber(expression)})`, { kind: "expression", expression });
-
-export function addPolynomials(a: Polynomial, b: Polynomial): Polynomial {
-  const sum = new Map(a);
-  for (const [key, monomial] of b) {
-    const before = sum.get(key);
-    const coefficient =
-      before === undefined ? monomial.coefficient : addRational(before.coefficient, monomial.coefficient);
-    if (coefficient.numerator === 0n) sum.delete(key);
-    else sum.set(key, { coefficient, powers: monomial.powers });
-  }
-  return sum;
-}
-
-export const scalePolynomial = (a: Polynomial, factor: Rational): Polynomial =>
-  factor.numerator === 0n
-    ? nothing
-    : new Map(
-        [...a].map(([key, { coefficient, powers }]) => [
-          key,
-          { coefficient: multiplyRational(coefficient, factor), powers },
-        ]),
-      );
-
-export const subtractPolynomials = (a: Polynomial, b: Polynomial): Polynomial =>
-  addPolynomials(a, scalePolynomial(b, negateRational(one)));
-
-function multiplyMonomials(a: Monomial, b: Monomial): Monomial {
-  const powers = new Map(a.powers.map((power) => [power.key, power]));
-  for (const power of b.powers) {
-    const exponent = (powers.get(power.key)?.exponent ?? 0) + power.exponent;
-    if (exponent === 0) powers.delete(power.key);
-    else powers.set(power.key, { ...power, exponent });
-  }
-  return {
-    coefficient: multiplyRational(a.coefficient, b.coefficient),
-    powers: [...powers.values()].sort((left, right) => (left.key < right.key ? -1 : 1)),
-  };
-}
-
-export function multiplyPolynomials(a: Polynomial, b: Polynomial): Polynomial {
-  let product = nothing;
-  for (const left of a.values()) {
-    for (const right of b.values()) {
-      const monomial = multiplyMonomials(left, right);
-      product = addPolynomials(product, new Map([[keyOfPowers(monomial.powers), monomial]]));
-    }
-  }
-  return product;
-}
 
 /** 1 / a. @throws RangeError when a is zero. */
 function invertPolynomial(a: Polynomial): Polynomial {
@@ -117,16 +52,10 @@ function invertPolynomial(a: Polynomial): Polynomial {
   return scalePolynomial(inverse, lead);
 }
 
-/** a / b, or null when b is zero. A sum divided by a multiple of itself is a number. */
+/** a / b, or null when b is zero. */
 export function dividePolynomials(a: Polynomial, b: Polynomial): Polynomial | null {
   if (b.size === 0) return null;
-  const [key, lead] = [...b][0] ?? [];
-  const same = key === undefined || lead === undefined ? undefined : a.get(key);
-  if (same !== undefined && lead !== undefined) {
-    const ratio = multiplyRational(same.coefficient, invertRational(lead.coefficient));
-    if (subtractPolynomials(a, scalePolynomial(b, ratio)).size === 0) return constantPolynomial(ratio);
-  }
-  return multiplyPolynomials(a, invertPolynomial(b));
+  return exactQuotient(a, b) ?? multiplyPolynomials(a, invertPolynomial(b));
 }
 
 /** The value of a polynomial without atoms, or null. */

@@ -11,7 +11,7 @@ import {
   meetCongruences,
   multiplyCongruences,
 } from "./congruence.ts";
-import { type Atom, type Polynomial, subtractPolynomials, toPolynomial } from "./dimension.ts";
+import { toPolynomial } from "./dimension.ts";
 import {
   addIntervals,
   everything,
@@ -21,6 +21,7 @@ import {
   point,
   powerInterval,
 } from "./interval.ts";
+import { type Atom, type Polynomial, subtractPolynomials } from "./polynomial.ts";
 import { rationalToNumber } from "./rational.ts";
 
 export interface SymbolRange extends Interval {

@@ -1,5 +1,7 @@
 /** Whether a polynomial is never negative: by intervals, by facts, and by the cases of what is not polynomial in it. */
 import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import { toPolynomial } from "./dimension.ts";
+import { intervalOf, type Knowledge } from "./knowledge.ts";
 import {
   addPolynomials,
   constantPolynomial,
@@ -8,9 +10,7 @@ import {
   multiplyPolynomials,
   type Polynomial,
   subtractPolynomials,
-  toPolynomial,
-} from "./dimension.ts";
-import { intervalOf, type Knowledge } from "./knowledge.ts";
+} from "./polynomial.ts";
 import { rational } from "./rational.ts";
 
 /** polynomial >= 0 by its interval, by one fact, or by the cases of a min or max in it (at most `depth` deep). */

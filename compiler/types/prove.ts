@@ -9,15 +9,7 @@ import {
   number,
 } from "../../runtime/contract/number-expression.ts";
 import { type Congruence, congruence, knownRemainder } from "./congruence.ts";
-import {
-  addPolynomials,
-  constantPolynomial,
-  constantValue,
-  dividePolynomials,
-  type Polynomial,
-  subtractPolynomials,
-  toPolynomial,
-} from "./dimension.ts";
+import { constantValue, dividePolynomials, toPolynomial } from "./dimension.ts";
 import { intersectIntervals } from "./interval.ts";
 import {
   congruenceOf,
@@ -28,6 +20,7 @@ import {
   type SymbolRange,
 } from "./knowledge.ts";
 import { findExtremum, isNonNegative, replace } from "./lower-bounds.ts";
+import { addPolynomials, constantPolynomial, type Polynomial, subtractPolynomials } from "./polynomial.ts";
 import { rational, rationalToNumber } from "./rational.ts";
 
 export interface Assumptions {

@@ -265,3 +265,14 @@ test("an uncalled function is checked too", () => {
   expect(codes("function wrong(A: [m, n]) = A @ A\n")).toEqual(["SPX4002"]);
   expect(codes("function right(A: [m, n]) = A @ A.T\n")).toEqual([]);
 });
+
+test("a pattern without a size is one mistake, however it is used", () => {
+  const text = `import { diagonal } from "std/select"
+
+transform T(W: frozen [n, n]) {
+  support E = diagonal()
+  weight = W + indicator(E) + 2 * indicator(E)
+}
+`;
+  expect(codes(text)).toEqual(["SPX4006"]);
+});

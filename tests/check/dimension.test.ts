@@ -49,6 +49,24 @@ const points = primes.flatMap((n) =>
 const close = (a: number, b: number): boolean => Math.abs(a - b) <= 1e-6 * (1 + Math.abs(a) + Math.abs(b));
 
 describe("canonical dimensions", () => {
+  test("a quotient by a sum that divides exactly has no divisor left", () => {
+    const [m, q] = [symbol("m"), symbol("q")];
+    const sum = apply("+", q, number(1));
+    const dividend = apply("/", apply("+", apply("*", m, q), m), number(3));
+    expect(printNumber(canonicalDimension(apply("/", dividend, sum)))).toBe("m / 3");
+    expect(printNumber(canonicalDimension(apply("/", apply("+", m, q), sum)))).toContain("q + 1");
+  });
+
+  test("what was multiplied divides again", () => {
+    fc.assert(
+      fc.property(rational, rational, (a, b) => {
+        fc.pre(printNumber(canonicalDimension(b)) !== "0");
+        expect(sameDimension(apply("/", apply("*", a, b), b), a)).toBe(true);
+      }),
+      { numRuns: 200 },
+    );
+  });
+
   test("the canonical form has the value of the expression", () => {
     fc.assert(
       fc.property(rational, (expression) => {

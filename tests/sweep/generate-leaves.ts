@@ -11,7 +11,15 @@ import type {
   TensorDeclaration,
 } from "./program.ts";
 
-export type LeafKind = "frozen" | "param" | "sparse" | "blockdiag" | "stacked" | "diagonal" | "identity";
+export type LeafKind =
+  | "frozen"
+  | "param"
+  | "sparse"
+  | "blockdiag"
+  | "stacked"
+  | "diagonal"
+  | "identity"
+  | "indicator";
 
 const sameShape = (a: Shape, b: Shape): boolean =>
   sameDimension(a.rows, b.rows) && sameDimension(a.columns, b.columns);
@@ -69,9 +77,11 @@ function support(draft: Draft, shape: Shape): PatternDeclaration {
   const known = draft.patterns.filter((pattern) => pattern.mode === null && sameShape(pattern, shape));
   if (known.length > 0 && random.chance(0.3)) return random.pick(known);
   const count = supportSize(draft, shape);
-  const selection: Selection = random.chance(0.5)
-    ? { kind: "random", count }
-    : { kind: "topk", of: scoreTensor(draft, shape), count };
+  const selection: Selection = random.chance(0.4)
+    ? freeSelection(draft, shape)
+    : random.chance(0.5)
+      ? { kind: "random", count }
+      : { kind: "topk", of: scoreTensor(draft, shape), count, pool: null };
   const { rows, columns } = shape;
   const name = random.chance(0.4) ? freshName(draft, "E") : "";
   const made: PatternDeclaration = {
@@ -84,6 +94,55 @@ function support(draft: Draft, shape: Shape): PatternDeclaration {
   };
   if (name !== "") draft.patterns.push(made);
   return made;
+}
+
+/** Whether a pattern has a size of its own, from what it is chosen by. */
+const hasSize = ({ selection }: PatternDeclaration): boolean =>
+  ["magnitude", "topk", "above", "below", "nonzero"].includes(selection.kind) ||
+  ("parts" in selection && selection.parts.some(hasSize));
+
+/** A pattern with a name that others may be combined from, or that is read as a matrix. */
+function operandPattern(draft: Draft, shape: Shape, sized = false): PatternDeclaration {
+  const { random } = draft;
+  const known = draft.patterns.filter(
+    (pattern) => pattern.mode === null && sameShape(pattern, shape) && (!sized || hasSize(pattern)),
+  );
+  if (known.length > 0 && random.chance(0.6)) return random.pick(known);
+  const { rows, columns } = shape;
+  const made: PatternDeclaration = {
+    name: freshName(draft, "E"),
+    shape: { kind: "unstructured" },
+    mode: null,
+    selection: sized
+      ? { kind: "nonzero", of: scoreTensor(draft, shape) }
+      : freeSelection(draft, shape, false),
+    rows,
+    columns,
+  };
+  draft.patterns.push(made);
+  return made;
+}
+
+/** A selection for any pattern without a regular form. */
+function freeSelection(draft: Draft, shape: Shape, mayCombine = true): Selection {
+  const { random } = draft;
+  const of = (): TensorDeclaration => scoreTensor(draft, shape);
+  const threshold = (): NumberExpression => random.pick([number(0), number(1), number(-1), symbol("alpha")]);
+  const choices: readonly (() => Selection)[] = [
+    () => ({ kind: "above", of: of(), threshold: threshold() }),
+    () => ({ kind: "below", of: of(), threshold: threshold() }),
+    () => ({ kind: "nonzero", of: of() }),
+    () => ({ kind: "top_rows", of: of(), count: number(1) }),
+    () => ({ kind: "top_columns", of: of(), count: random.chance(0.5) ? number(1) : shape.columns }),
+    () => ({ kind: "random_rows", count: number(1) }),
+    () => ({ kind: "random_columns", count: number(1) }),
+    () => ({ kind: random.pick(["all", "diagonal"] as const) }),
+    () => ({ kind: "topk", of: of(), count: number(1), pool: "row" }),
+  ];
+  if (!mayCombine || random.chance(0.6)) return random.pick(choices)();
+  if (random.chance(0.4)) return { kind: "not", parts: [operandPattern(draft, shape)] };
+  const parts = [operandPattern(draft, shape), operandPattern(draft, shape)] as const;
+  return { kind: random.pick(["and", "or"] as const), parts };
 }
 
 /** A leaf of one kind, or of any. */
@@ -100,6 +159,7 @@ export function tensorLeaf(draft: Draft, place: Place, kind?: LeafKind | Place):
     "sparse",
     "blockdiag",
     "stacked",
+    "indicator",
     ...(place.loops.length > 0 ? (["stacked", "stacked"] as const) : []),
     ...(square ? (["diagonal", "diagonal"] as const) : []),
     // The size of an identity is one name or number wherever it stands.
@@ -111,6 +171,8 @@ export function tensorLeaf(draft: Draft, place: Place, kind?: LeafKind | Place):
       return leafOf(declare(draft, { role: "frozen", structure: "dense", rows, columns, ...bare }, "W"));
     case "param":
       return leafOf(declare(draft, { role: "param", structure: "dense", rows, columns, ...bare }, "A"));
+    case "indicator":
+      return { kind: "indicator", pattern: operandPattern(draft, place, true), rows, columns };
     case "identity":
       return { kind: "identity", bare: false, rows, columns };
     case "diagonal": {
@@ -167,10 +229,13 @@ function maskSelection(draft: Draft, place: Shape, { kind }: PatternShape): Sele
     const count = supportSize(draft, place);
     return random.chance(0.5)
       ? { kind: "random", count }
-      : { kind: "topk", of: scoreTensor(draft, place), count };
+      : { kind: "topk", of: scoreTensor(draft, place), count, pool: null };
   }
+  if (kind === "unstructured" && random.chance(0.5)) return freeSelection(draft, place);
+
   const some = random.chance(0.3) ? symbol("keep") : number(random.pick([0.125, 0.25, 0.5, 0.75]));
-  return { kind: "magnitude", of: scoreTensor(draft, place), keep: kind === "nm" ? null : some };
+  const pool = kind === "unstructured" && random.chance(0.2) ? "row" : null;
+  return { kind: "magnitude", of: scoreTensor(draft, place), keep: kind === "nm" ? null : some, pool };
 }
 
 /** `M .* operand`. */

@@ -98,14 +98,21 @@ function positionsIn(program: Program, state: LayerState, values: Values): Map<P
         : state.patterns.get(pattern.name);
     if (found === undefined || found === null) throw new LevelFault("load", `no pattern ${pattern.name}`);
     const positions = [...positionsOf(found)];
-    const expected = positionsKept(pattern, values);
+    const expected = positionsKept(pattern, { ...values, positions: chosen });
     if (expected !== null && expected.join() !== positions.join())
       throw new LevelFault(
         "load",
         `pattern ${pattern.name} keeps ${positions.join()}, expected ${expected.join()}`,
       );
-    if (pattern.selection.kind === "random") {
-      const count = evaluateNumber(pattern.selection.count, values.sizes);
+    if (expected === null && "count" in pattern.selection) {
+      const { kind } = pattern.selection;
+      const lines = evaluateNumber(pattern.selection.count, values.sizes);
+      const across = kind === "random_rows" ? found.columns : kind === "random_columns" ? found.rows : 1;
+      const count = lines * across;
+      const line = (at: number): number =>
+        kind === "random_rows" ? Math.floor(at / found.columns) : at % found.columns;
+      if (across > 1 && new Set(positions.map(line)).size !== lines)
+        throw new LevelFault("load", `${lines} random lines are ${positions.join()}`);
       const ascending = positions.every(
         (position, index) => index === 0 || position > (positions[index - 1] ?? 0),
       );
@@ -163,7 +170,8 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   const first: Values = { sizes, tensors: written, positions: new Map() };
   const values: Values = { ...first, positions: positionsIn(program, state, first) };
   const compilerValues: WeightValues = {
-    numbers: bound.symbols,
+    // With the counts that were measured at load.
+    numbers: state.symbols,
     tensors: new Map(
       [...tensors].map(([name, data]) => {
         const support = state.parameters.get(name)?.target.support ?? null;

@@ -175,6 +175,11 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
             column < a.columns ? entryAt(a, row, column) : entryAt(b, row, column - a.columns),
           ),
         );
+    case "indicator": {
+      const kept = new Set(values.positions.get(expression.pattern));
+      const [rows, columns] = [size(expression.rows), size(expression.columns)];
+      return matrix(rows, columns, (row, column) => Number(kept.has(row * columns + column)));
+    }
     case "zeros":
       return matrix(size(expression.rows), size(expression.columns), () => 0);
     case "identity":
@@ -269,10 +274,87 @@ export function applyMatrix(weight: Matrix, x: ArrayLike<number>, batch: number)
   return y;
 }
 
-/** The positions that a pattern keeps, ascending; null where chance decides. Ties go to the lowest index. */
+/** Positions of a matrix for which `keeps` holds, ascending. */
+const positionsWhere = (
+  { rows, columns }: PatternDeclaration,
+  { sizes }: Values,
+  keeps: (row: number, column: number, at: number) => boolean,
+): number[] => {
+  const [height, width] = [evaluateNumber(rows, sizes), evaluateNumber(columns, sizes)];
+  return Array.from({ length: height * width }, (_, at) => at).filter((at) =>
+    keeps(Math.floor(at / width), at % width, at),
+  );
+};
+
+/** The indices of the `count` largest sums of squares of whole rows or columns. Ties go to the lowest. */
+function largestLines(of: Matrix, isRow: boolean, count: number): Set<number> {
+  const lengths = new Float64Array(isRow ? of.rows : of.columns);
+  of.values.forEach((value, at) => {
+    const line = isRow ? Math.floor(at / of.columns) : at % of.columns;
+    lengths[line] = (lengths[line] ?? 0) + value * value;
+  });
+  const order = [...lengths.keys()].sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0) || a - b);
+  return new Set(order.slice(0, count));
+}
+
+/**
+ * The positions that a pattern keeps, ascending; null where chance decides. Ties go to the lowest index. Requires the
+ * positions of the patterns that it is combined from.
+ */
 export function positionsKept(pattern: PatternDeclaration, values: Values): number[] | null {
-  const { selection, shape } = pattern;
-  if (selection.kind === "random") return null;
+  const { selection } = pattern;
+  const number = (value: NumberExpression): number => evaluateNumber(value, values.sizes);
+  const partAt = (index: number): Set<number> =>
+    new Set("parts" in selection ? values.positions.get(selection.parts[index] ?? pattern) : []);
+  switch (selection.kind) {
+    case "random":
+    case "random_rows":
+    case "random_columns":
+      return null;
+    case "all":
+      return positionsWhere(pattern, values, () => true);
+    case "diagonal":
+      return positionsWhere(pattern, values, (row, column) => row === column);
+    case "not": {
+      const part = partAt(0);
+      return positionsWhere(pattern, values, (_row, _column, at) => !part.has(at));
+    }
+    case "and":
+    case "or": {
+      const [left, right] = [partAt(0), partAt(1)];
+      const isAnd = selection.kind === "and";
+      return positionsWhere(pattern, values, (_row, _column, at) =>
+        isAnd ? left.has(at) && right.has(at) : left.has(at) || right.has(at),
+      );
+    }
+    case "above":
+    case "below": {
+      const { values: scores } = stored(selection.of, 0, values);
+      const threshold = number(selection.threshold);
+      const isAbove = selection.kind === "above";
+      return positionsWhere(pattern, values, (_row, _column, at) =>
+        isAbove ? (scores[at] ?? 0) > threshold : (scores[at] ?? 0) < threshold,
+      );
+    }
+    case "nonzero": {
+      const { values: entries } = stored(selection.of, 0, values);
+      return positionsWhere(pattern, values, (_row, _column, at) => entries[at] !== 0);
+    }
+    case "top_rows":
+    case "top_columns": {
+      const isRow = selection.kind === "top_rows";
+      const lines = largestLines(stored(selection.of, 0, values), isRow, number(selection.count));
+      return positionsWhere(pattern, values, (row, column) => lines.has(isRow ? row : column));
+    }
+    case "magnitude":
+    case "topk":
+      return largestKept(pattern, selection, values);
+  }
+}
+
+type BySize = PatternDeclaration["selection"] & { readonly kind: "magnitude" | "topk" };
+
+function largestKept({ shape }: PatternDeclaration, selection: BySize, values: Values): number[] {
   const of = stored(selection.of, 0, values);
   const { rows, columns } = of;
   const best = (
@@ -288,10 +370,15 @@ export function positionsKept(pattern: PatternDeclaration, values: Values): numb
   const ascending = (kept: readonly number[]): number[] => [...kept].sort((a, b) => a - b);
   const number = (value: NumberExpression | null): number =>
     value === null ? 1 : evaluateNumber(value, values.sizes);
-  if (selection.kind === "topk") return ascending(best(all.map(single), number(selection.count)));
+  const inPool = (share: (entries: number) => number): number[] => {
+    if (selection.pool === null) return ascending(best(all.map(single), share(rows * columns)));
+    const byRow = Array.from({ length: rows }, (_, row) => all.slice(row * columns, (row + 1) * columns));
+    return ascending(byRow.flatMap((row) => best(row.map(single), share(columns))));
+  };
+  if (selection.kind === "topk") return inPool(() => number(selection.count));
   switch (shape.kind) {
     case "unstructured":
-      return ascending(best(all.map(single), Math.round(number(selection.keep) * rows * columns)));
+      return inPool((entries) => Math.round(number(selection.keep) * entries));
     case "nm": {
       const groups = new Map<string, number[]>();
       for (const at of all) {

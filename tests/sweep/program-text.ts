@@ -88,6 +88,8 @@ export function textOf(expression: Expression): string {
     case "rows":
     case "columns":
       return `${expression.kind}(${list(expression.parts)})`;
+    case "indicator":
+      return `indicator(${expression.pattern.name})`;
     case "zeros":
       return `zeros(${printNumber(expression.rows)}, ${printNumber(expression.columns)})`;
     case "diag":
@@ -117,14 +119,38 @@ function selectionText({ selection }: PatternDeclaration): string {
   switch (selection.kind) {
     case "magnitude": {
       const keep = selection.keep === null ? "" : `, ${printNumber(selection.keep)}`;
-      return `magnitude(${selection.of.name}${keep})`;
+      return `magnitude(${selection.of.name}${keep}${poolText(selection)})`;
     }
     case "topk":
-      return `topk(abs(${selection.of.name}), ${printNumber(selection.count)})`;
+      return `topk(abs(${selection.of.name}), ${printNumber(selection.count)}${poolText(selection)})`;
     case "random":
       return `random_support(${printNumber(selection.count)})`;
+    case "above":
+    case "below":
+      return `${selection.kind}(${selection.of.name}, ${printNumber(selection.threshold)})`;
+    case "nonzero":
+      return `nonzero(${selection.of.name})`;
+    case "top_rows":
+    case "top_columns": {
+      const score = selection.kind === "top_rows" ? "row_norm" : "column_norm";
+      return `${selection.kind}(${score}(${selection.of.name}), ${printNumber(selection.count)})`;
+    }
+    case "random_rows":
+    case "random_columns":
+      return `${selection.kind}(${printNumber(selection.count)})`;
+    case "all":
+    case "diagonal":
+      return `${selection.kind}()`;
+    case "not":
+      return `not ${selection.parts[0].name}`;
+    case "and":
+    case "or":
+      return selection.parts.map(({ name }) => name).join(` ${selection.kind} `);
   }
 }
+
+const poolText = ({ pool }: { readonly pool: "row" | null }): string =>
+  pool === null ? "" : `, pool: ${pool}`;
 
 function patternText(pattern: PatternDeclaration): string {
   return `${pattern.mode === null ? "" : `${pattern.mode} `}${patternShapeText(pattern)}`;
@@ -147,7 +173,8 @@ function paramText(tensor: TensorDeclaration): string {
     case "sparse": {
       const { support } = tensor;
       if (support === null) throw new TypeError(`${tensor.name} has no support`);
-      const on = support.name === "" ? selectionText(support) : support.name;
+      const written = "parts" in support.selection ? `(${selectionText(support)})` : selectionText(support);
+      const on = support.name === "" ? written : support.name;
       return `  param ${tensor.name}: sparse ${shape} on ${on} = 0`;
     }
     case "blockdiag":
@@ -175,8 +202,9 @@ function numbersRead(program: Program): Set<string> {
     for (const side of [rows, columns, stack, blocks]) if (side !== null) read.push(side);
   for (const { selection, rows, columns } of patternsOf(weight)) {
     read.push(rows, columns);
-    if (selection.kind !== "magnitude") read.push(selection.count);
-    else if (selection.keep !== null) read.push(selection.keep);
+    if ("count" in selection) read.push(selection.count);
+    if ("threshold" in selection) read.push(selection.threshold);
+    if (selection.kind === "magnitude" && selection.keep !== null) read.push(selection.keep);
   }
   for (const node of nodesOf(weight)) {
     read.push(node.rows, node.columns);
@@ -222,6 +250,24 @@ export function argumentNumbers(program: Program): Program["numbers"] {
   return program.numbers.filter(({ name }) => read.has(name));
 }
 
+/** What programs import. */
+const selectionNames: ReadonlySet<string> = new Set([
+  "magnitude",
+  "random_support",
+  "topk",
+  "above",
+  "below",
+  "nonzero",
+  "top_rows",
+  "top_columns",
+  "random_rows",
+  "random_columns",
+  "all",
+  "diagonal",
+  "row_norm",
+  "column_norm",
+]);
+
 /** The whole file. */
 export function programText(program: Program): string {
   const { weight } = program;
@@ -251,9 +297,12 @@ export function programText(program: Program): string {
     ...[...lets].map(([name, value]) => `  let ${name} = ${textOf(value)}`),
     `  weight = ${textOf(weight)}`,
   ];
-  return `import { magnitude, random_support, topk } from "std/select"
-
-${functionsOf(weight).map(functionText).join("")}transform ${program.name}(${[...tensors, ...numbers].join(", ")}) {
+  const selections = [...new Set(`${lines.join("\n")}`.match(/\b\w+(?=\()/g))].filter((name) =>
+    selectionNames.has(name),
+  );
+  const imports =
+    selections.length === 0 ? "" : `import { ${selections.sort().join(", ")} } from "std/select"\n\n`;
+  return `${imports}${functionsOf(weight).map(functionText).join("")}transform ${program.name}(${[...tensors, ...numbers].join(", ")}) {
 ${lines.join("\n")}
 }
 `;

@@ -41,9 +41,40 @@ export type PatternShape =
   | { readonly kind: "block"; readonly height: number; readonly width: number };
 
 export type Selection =
-  | { readonly kind: "magnitude"; readonly of: TensorDeclaration; readonly keep: NumberExpression | null }
-  | { readonly kind: "topk"; readonly of: TensorDeclaration; readonly count: NumberExpression }
-  | { readonly kind: "random"; readonly count: NumberExpression };
+  | {
+      readonly kind: "magnitude";
+      readonly of: TensorDeclaration;
+      readonly keep: NumberExpression | null;
+      readonly pool: "row" | null;
+    }
+  /** `count` of each row where the pool is the row. */
+  | {
+      readonly kind: "topk";
+      readonly of: TensorDeclaration;
+      readonly count: NumberExpression;
+      readonly pool: "row" | null;
+    }
+  | { readonly kind: "random"; readonly count: NumberExpression }
+  /** As many as the data say. */
+  | {
+      readonly kind: "above" | "below";
+      readonly of: TensorDeclaration;
+      readonly threshold: NumberExpression;
+    }
+  | { readonly kind: "nonzero"; readonly of: TensorDeclaration }
+  /** Whole rows or columns by their norm. */
+  | {
+      readonly kind: "top_rows" | "top_columns";
+      readonly of: TensorDeclaration;
+      readonly count: NumberExpression;
+    }
+  | { readonly kind: "random_rows" | "random_columns"; readonly count: NumberExpression }
+  | { readonly kind: "all" | "diagonal" }
+  | { readonly kind: "not"; readonly parts: readonly [PatternDeclaration] }
+  | { readonly kind: "and" | "or"; readonly parts: readonly [PatternDeclaration, PatternDeclaration] };
+
+/** Whether chance decides which positions are kept. */
+export const isRandom = ({ kind }: Selection): boolean => kind.startsWith("random");
 
 export interface PatternDeclaration extends Shape {
   /** Empty for a support that is written where it is used. */
@@ -87,6 +118,8 @@ export type Expression = Shape &
     /** Above each other, side by side. */
     | { readonly kind: "rows" | "columns"; readonly parts: readonly Expression[] }
     | { readonly kind: "zeros" }
+    /** Ones at the positions of a pattern. */
+    | { readonly kind: "indicator"; readonly pattern: PatternDeclaration }
     /** `diag(d)` of a vector. */
     | { readonly kind: "diag"; readonly tensor: TensorDeclaration }
     /** `bare`: written without its size. */
@@ -208,7 +241,8 @@ export const bodyOf = (declaration: FunctionDeclaration): Expression =>
 export function tensorsOf(weight: Expression): TensorDeclaration[] {
   const found = new Set<TensorDeclaration>();
   const read = ({ selection }: PatternDeclaration): void => {
-    if (selection.kind !== "random") add(selection.of);
+    if ("of" in selection) add(selection.of);
+    if ("parts" in selection) selection.parts.forEach(read);
   };
   const add = (tensor: TensorDeclaration): void => {
     found.add(tensor);
@@ -216,16 +250,22 @@ export function tensorsOf(weight: Expression): TensorDeclaration[] {
   };
   for (const node of nodesOf(weight)) {
     if (node.kind === "tensor" || node.kind === "diag") add(node.tensor);
-    if (node.kind === "mask") read(node.pattern);
+    if (node.kind === "mask" || node.kind === "indicator") read(node.pattern);
   }
   return [...found];
 }
 
-/** Masks and supports. */
+/** A pattern after those that it is combined from. */
+const withParts = (pattern: PatternDeclaration): PatternDeclaration[] =>
+  "parts" in pattern.selection ? [...pattern.selection.parts.flatMap(withParts), pattern] : [pattern];
+
+/** Masks and supports, each after those that it reads. */
 export function patternsOf(weight: Expression): PatternDeclaration[] {
-  const masks = [...nodesOf(weight)].flatMap((node) => (node.kind === "mask" ? [node.pattern] : []));
+  const masks = [...nodesOf(weight)].flatMap((node) =>
+    node.kind === "mask" || node.kind === "indicator" ? [node.pattern] : [],
+  );
   const supports = tensorsOf(weight).flatMap(({ support }) => (support === null ? [] : [support]));
-  return [...new Set([...masks, ...supports])];
+  return [...new Set([...masks, ...supports].flatMap(withParts))];
 }
 
 const quotients = (expression: NumberExpression): Condition[] => {

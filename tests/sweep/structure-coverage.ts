@@ -40,14 +40,11 @@ export function wholePlanStructures(plan: Plan, level: string): string[] {
       : [
           `${level} merge ${[...new Set(merge.terms.map((term) => (term.kind === "product" ? "product" : term.atom)))].sort().join(" + ")}`,
         ];
-  const gradients =
-    backward.kind === "refused"
-      ? []
-      : backward.steps.flatMap((step) =>
-          step.kind === "apply"
-            ? stepKeys(plan, step.step).map((key) => `${level} backward ${key}`)
-            : `${level} gradient ${step.shape.kind} ${JSON.stringify([step.left, step.right].map(({ permutation }) => permutation === null))} ${step.scale === null}`,
-        );
+  const gradients = backward.steps.flatMap((step) =>
+    step.kind === "apply"
+      ? stepKeys(plan, step.step).map((key) => `${level} backward ${key}`)
+      : `${level} gradient ${step.shape.kind} ${JSON.stringify([step.left, step.right].map(({ permutation }) => permutation === null))} ${step.scale === null}`,
+  );
   return [...merged, ...gradients];
 }
 

@@ -58,6 +58,7 @@ test("400 programs hold every construct", () => {
     "rows",
     "columns",
     "zeros",
+    "indicator",
     "diag",
     "identity",
     "permutation",
@@ -76,7 +77,10 @@ test("400 programs hold every construct", () => {
   const shapes = patterns.map(({ shape }) => (shape.kind === "nm" ? `nm along ${shape.axis}` : shape.kind));
   expect(new Set(shapes)).toEqual(new Set(["unstructured", "nm along input", "nm along output", "block"]));
   expect(new Set(patterns.map(({ selection }) => selection.kind))).toEqual(
-    new Set(["magnitude", "topk", "random"]),
+    new Set([
+      ...["magnitude", "topk", "random", "above", "below", "nonzero", "top_rows", "top_columns"],
+      ...["random_rows", "random_columns", "all", "diagonal", "not", "and", "or"],
+    ]),
   );
 });
 
