@@ -1,0 +1,130 @@
+/** What the layers of published systems start as: known answers in float64 from W alone, without the compiler's algebra. */
+import { beforeAll, describe, expect, test } from "vitest";
+import { relativeError } from "../../bench/quickstart/layer-oracle.ts";
+import type { DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
+import { dequantizeMatrix, quantizeMatrix } from "../../runtime/tensor/quantized-matrix.ts";
+import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts";
+
+const files = ["pissa", "corda", "vera", "allora", "lq_lora", "qlora", "fourier_ft", "block_sparse"] as const;
+const programs = new Map<string, BuiltProgram>();
+
+beforeAll(async () => {
+  for (const file of files) programs.set(file, await buildProgram({ file: `stdlib/${file}.spx` }));
+}, 240_000);
+
+const [out, inputs] = [24, 16];
+const W = { data: testMatrix(7, out * inputs), shape: [out, inputs] };
+const exact = Float64Array.from(W.data);
+
+async function load(file: string, transform: string, args: Record<string, unknown>): Promise<Layer> {
+  const program = programs.get(file);
+  if (program === undefined) throw new Error(`no ${file}`);
+  return (await program.artefact.transform(transform).load({ W, ...args })) as Layer;
+}
+
+/** Σ xᵀ x of 40 inputs. */
+function secondMoment(): Float32Array {
+  const x = testMatrix(3, 40 * inputs);
+  return Float32Array.from({ length: inputs * inputs }, (_, at) => {
+    const [i, j] = [Math.floor(at / inputs), at % inputs];
+    let sum = 0;
+    for (let token = 0; token < 40; token++)
+      sum += (x[token * inputs + i] ?? 0) * (x[token * inputs + j] ?? 0);
+    return sum;
+  });
+}
+
+describe("start at W", () => {
+  const C = { data: secondMoment(), shape: [inputs, inputs] };
+  test.each([
+    ["pissa", "PiSSA", { r: 3 }],
+    ["pissa", "MiLoRA", { r: 3 }],
+    ["corda", "CorDA", { C, r: 3 }],
+    ["corda", "PreviewedCorDA", { C, r: 16 }],
+    ["vera", "VeRA", { r: 9 }],
+    ["allora", "ALLoRA", { r: 2 }],
+  ])("%s %s", async (file, transform, args) => {
+    const layer = await load(file, transform, args);
+    expect(relativeError(layer.merge().data, exact)).toBeLessThan(1e-6);
+    const x = testMatrix(4, 5 * inputs);
+    const y = layer.forward(x).data;
+    for (let token = 0; token < 5; token++) {
+      for (let row = 0; row < out; row++) {
+        let sum = 0;
+        for (let k = 0; k < inputs; k++) sum += (exact[row * inputs + k] ?? 0) * (x[token * inputs + k] ?? 0);
+        expect(Math.abs((y[token * out + row] ?? 9) - sum)).toBeLessThan(1e-4);
+      }
+    }
+    layer.dispose();
+  });
+});
+
+describe("start at the rounded weight", () => {
+  const rounded = (grid: "nf4" | "int8", block: number, values = W.data): Float64Array =>
+    Float64Array.from(
+      dequantizeMatrix(quantizeMatrix({ name: "W", rows: out, columns: inputs, values }, grid, block)),
+    );
+
+  test("QLoRA is W on its grid", async () => {
+    const layer = await load("qlora", "QLoRA", { r: 2, b: 8 });
+    expect(relativeError(layer.merge().data, rounded("nf4", 8))).toBeLessThan(1e-6);
+  });
+
+  test("LQ-LoRA is nearer to W than rounding alone, the nearer the more bits", async () => {
+    const errors: number[] = [relativeError(Float32Array.from(rounded("nf4", 8)), exact)];
+    for (const transform of ["LQLoRA", "LQLoRA3", "LQLoRA2"]) {
+      const layer = await load("lq_lora", transform, { r: 4, b: 8 });
+      errors.push(relativeError(layer.merge().data, exact));
+    }
+    const [alone = 0, four = 0, three = 0, two = 0] = errors;
+    expect(four).toBeLessThan(alone);
+    expect(four).toBeLessThan(three);
+    expect(three).toBeLessThan(two);
+  });
+
+  test("blocks of whole numbers are kept entries over their scales, and give exact sums", async () => {
+    const layer = await load("block_sparse", "BlockSparseInt8", { keep: 0.5 });
+    const kept = new Set(layer.patterns().M?.positions);
+    const masked = W.data.map((value, at) => (kept.has(at) ? value : 0));
+    const expected = rounded("int8", inputs, masked);
+    const merged = layer.merge().data;
+    merged.forEach((value, at) => {
+      expect(value).toBe(expected[at]);
+    });
+    expect(merged.filter((value) => value !== 0).length).toBeLessThanOrEqual((out * inputs) / 2);
+    // Whole numbers times whole numbers: every sum is exact in single precision, whatever its order.
+    const scales = Float64Array.from({ length: out }, (_, row) => {
+      const line = masked.subarray(row * inputs, (row + 1) * inputs);
+      return Math.fround(Math.max(...line.map(Math.abs)) / 127);
+    });
+    for (let row = 0; row < out; row++) {
+      for (let k = 0; k < inputs; k++) {
+        const scale = scales[row] ?? 0;
+        const code = scale === 0 ? 0 : (merged[row * inputs + k] ?? 0) / scale;
+        expect(Math.abs(code - Math.round(code))).toBeLessThan(1e-4);
+        expect(Math.abs(code)).toBeLessThan(127.001);
+      }
+    }
+  });
+});
+
+describe("a spectrum", () => {
+  test("is the real part of the inverse transform, by its definition", async () => {
+    const layer = await load("fourier_ft", "FourierFT", { n: 9, scale: 150, seed: 4 });
+    const { S } = layer.parameters() as { S: SparseParameter & DenseParameter };
+    expect(S.positions).toHaveLength(9);
+    expect(layer.trainable).toBe(9);
+    const expected = exact.slice();
+    for (let p = 0; p < out; p++) {
+      for (let q = 0; q < inputs; q++) {
+        let sum = 0;
+        S.positions.forEach((position, index) => {
+          const [u, v] = [Math.floor(position / inputs), position % inputs];
+          sum += (S.values[index] ?? 0) * Math.cos(2 * Math.PI * ((u * p) / out + (v * q) / inputs));
+        });
+        expected[p * inputs + q] = (expected[p * inputs + q] ?? 0) + (150 * sum) / (out * inputs);
+      }
+    }
+    expect(relativeError(layer.merge().data, expected)).toBeLessThan(1e-5);
+  });
+});
