@@ -5,6 +5,7 @@
 import { accumulateDenseLanes } from "./atoms/dense.ts";
 import { accumulateDiagLanes } from "./atoms/diag.ts";
 import { accumulateNmLanes } from "./atoms/nm.ts";
+import { accumulateQuantizedLanes } from "./atoms/quantized.ts";
 import { accumulateSparseLanes } from "./atoms/sparse.ts";
 import {
   type Block,
@@ -125,6 +126,10 @@ function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, t
         accumulateDenseLanes(block, term, panel, tile);
         break;
       }
+      case "table4-panel16":
+      case "int8-panel16":
+        accumulateQuantizedLanes(block, term, position.panel, tile);
+        break;
       case "nm-lanes":
         accumulateNmLanes(block, term, position.panel, tile, step.target.vectorBits === 256);
         break;

@@ -35,7 +35,11 @@ function dimensionsOf(plan: Plan, variants: readonly Variant[]): NumberExpressio
     plan.rows,
     plan.columns,
     ...plan.operands.flatMap(({ rows, columns, format }) =>
-      format.name === "blockdiag16" ? [rows, columns, format.blocks] : [rows, columns],
+      format.name === "blockdiag16"
+        ? [rows, columns, format.blocks]
+        : "block" in format
+          ? [rows, columns, format.block]
+          : [rows, columns],
     ),
     ...variants.flatMap((variant) =>
       variant.activations.flatMap(({ width, part }) => (part === undefined ? [width] : [width, part.offset])),
@@ -93,6 +97,16 @@ function bufferLengths(symbols: FrameSymbols, operand: Operand): Readonly<Record
   switch (format.name) {
     case "panel16":
       return { values: mul(mul(panels, columns), int(16)) };
+    case "table4-panel16":
+    case "int8-panel16": {
+      const runs = symbols.dimension(apply("/", operand.columns, format.block));
+      const lines = format.name === "int8-panel16" ? columns : ceilDiv(columns, 8);
+      return {
+        codes: mul(mul(panels, lines), int(16)),
+        levels: int(16),
+        scales: mul(mul(panels, runs), int(16)),
+      };
+    }
     case "nm-lanes": {
       const groups = Math.floor(16 / format.m);
       const lines = mul(ceilDiv(columns, groups * format.m), int(groups * format.n));
@@ -146,6 +160,7 @@ function resolveTerm(parts: ProgramParts, term: StepTerm, input: Place): Resolve
     rows: parts.symbols.dimension(operand.rows),
     columns: parts.symbols.dimension(operand.columns),
     blocks: blocksOf(parts.symbols, format),
+    run: "block" in format ? parts.symbols.dimension(format.block) : int(1),
     input,
     inputMap: strideMap(parts.symbols, term.inputPermutation, "input"),
   };

@@ -45,6 +45,8 @@ export interface OperandTerm {
 export interface ResolvedTerm extends OperandTerm {
   /** Number of blocks of a block-diagonal operand, else 1. */
   readonly blocks: LoopExpression;
+  /** Inputs with one scale of a quantized operand, else 1. */
+  readonly run: LoopExpression;
   readonly input: Place;
   readonly inputMap: StrideMap | null;
 }

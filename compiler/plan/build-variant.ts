@@ -39,7 +39,7 @@ function stepTerm(draft: Draft, stage: Stage, input: string): StepTerm {
     const operand = operands.operand(piece, { name: "blockdiag16", blocks, repeated }, rows, columns);
     return { atom: "blockdiag", operand: operand.name, input, inputPermutation };
   }
-  const { atom, format, note } = formatOf(piece.structure, factor.storage, layout);
+  const { atom, format, note } = formatOf(piece, factor.storage, layout);
   for (const text of [note, factor.note]) if (text !== null) draft.notes.add(text);
   const operand = operands.operand(piece, format, piece.rows, piece.columns);
   return { atom, operand: operand.name, input, inputPermutation: null };

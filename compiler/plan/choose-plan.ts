@@ -4,6 +4,7 @@
  */
 
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import {
   evaluateNumber,
   type NumberExpression,
@@ -33,7 +34,7 @@ import { planMerge } from "./merge-plan.ts";
 import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
-import type { LevelCosts, MergePlan, Plan, Variant } from "./plan.ts";
+import type { LevelCosts, MergePlan, Operand, Plan, Variant } from "./plan.ts";
 import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
 import { timeNotes } from "./time-notes.ts";
 import type { VariantDraft } from "./variant-draft.ts";
@@ -118,7 +119,7 @@ function planOf(
         ...notes,
         ...notesOf(drafts, kept),
         ...backwardNotes,
-        ...quantizationNotes(graph.tensors),
+        ...quantizationNotes(graph.tensors, operands.all()),
         ...timeNotes(
           transform,
           operands.all().filter(({ name }) => used.has(name)),
@@ -129,16 +130,21 @@ function planOf(
   };
 }
 
-/** Codes stay in the layer, and what kernels read is unpacked from them. */
-const quantizationNotes = (tensors: AlgebraGraph["tensors"]): string[] =>
+/** Codes stay in the layer; kernels with a lane an output read them, and the others what is unpacked from them. */
+const quantizationNotes = (tensors: AlgebraGraph["tensors"], operands: readonly Operand[]): string[] =>
   tensors.flatMap(({ name, quantization, dimensions }) => {
     const [rows, columns] = dimensions;
     if (quantization === null || rows === undefined || columns === undefined) return [];
     const bytes = printNumber(foldNumber(quantizedBytes(quantization, rows, columns)));
-    return [
-      `${name} is held as ${quantization.grid} in ${bytes} bytes and packed for kernels in single precision`,
-    ];
+    const read = operands.some(({ format, source }) => "block" in format && readsTensor(source, name));
+    const kernels = read
+      ? "read as codes with a lane an output, and in single precision with a lane a token"
+      : "packed for kernels in single precision";
+    return [`${name} is held as ${quantization.grid} in ${bytes} bytes, ${kernels}`];
   });
+
+const readsTensor = (source: MatrixSource, name: string): boolean =>
+  source.kind === "scale" ? readsTensor(source.of, name) : source.kind === "leaf" && source.name === name;
 
 /** Of candidates that get no kernels nobody needs to know which formats they would have refused. */
 function notesOf(drafts: readonly VariantDraft[], kept: readonly Variant[]): readonly string[] {

@@ -10,6 +10,7 @@ import {
   number,
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
+import type { FormatName } from "../../runtime/contract/operand-format.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
 import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
@@ -54,6 +55,8 @@ function walkedValues(operand: Operand, rowTile: NumberExpression): NumberExpres
     case "window-ell":
       return windowSlots(rows, columns, multiplies);
     case "panel16":
+    case "table4-panel16":
+    case "int8-panel16":
       return times(paddedRows(rows, rowTile), columns);
     case "blockdiag16":
       return times(columns, paddedRows(over(rows, format.blocks), rowTile));
@@ -68,6 +71,15 @@ function sharing(tiles: NumberExpression, threads: number): NumberExpression {
   return over(ceilOver(tiles, threads), max(tiles, number(1)));
 }
 
+/**
+ * What a walk over codes costs beside one over numbers: a shift, a permute and a product, or two conversions and a
+ * product; measured at [4096, 4096] with batches of 1 to 8.
+ */
+const decoding: Readonly<Partial<Record<FormatName, number>>> = {
+  "table4-panel16": 1.3,
+  "int8-panel16": 1.5,
+};
+
 function termCost(
   term: StepTerm,
   geometry: StepGeometry,
@@ -77,10 +89,11 @@ function termCost(
 ): NumberExpression {
   const { walkNanoseconds, multiplyNanoseconds } = machine.rates.atoms[term.atom][variant.layout];
   const vector = variant.layout === "lane-output" ? 1 : 16;
+  const operand = operands.find(term.operand);
   return times(
-    walkedValues(operands.find(term.operand), geometry.rowTile),
+    walkedValues(operand, geometry.rowTile),
     plus(
-      times(geometry.walks, number(walkNanoseconds)),
+      times(geometry.walks, number(walkNanoseconds * (decoding[operand.format.name] ?? 1))),
       times(geometry.tokens, number(multiplyNanoseconds / vector)),
     ),
   );

@@ -3,6 +3,7 @@
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
+import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printFactor, printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
@@ -15,6 +16,8 @@ export interface MatrixPiece extends WorkedMatrix {
   readonly source: MatrixSource;
   readonly structure: PieceStructure;
   readonly trainable: boolean;
+  /** The grid and the run of a quantized tensor that stands by itself; a factor goes into its scales. */
+  readonly quantization?: QuantizedType | null;
   /** As the language writes it. */
   readonly text: string;
   /** Tensors read, in order of appearance. */
@@ -25,6 +28,7 @@ export const pieceOf = (term: Term): MatrixPiece => ({
   ...workedTerm(term),
   source: sourceOf(term),
   trainable: isTrainable(term),
+  quantization: term.kind === "leaf" ? term.tensor.quantization : null,
   text: printTerm(term),
   tensors: tensorsOf(term),
 });

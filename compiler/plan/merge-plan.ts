@@ -8,8 +8,11 @@ import type { VariantDraft } from "./variant-draft.ts";
 function mergeTerm(term: StepTerm, variant: VariantDraft, operands: OperandTable): MergeTerm | null {
   if (term.inputPermutation !== null) return null;
   const { atom, operand } = term;
+  const isCoded = "block" in operands.find(operand).format;
   if (term.input === "x")
-    return atom === "dense" || atom === "nm" || atom === "sparse" ? { kind: "operand", atom, operand } : null;
+    return !isCoded && (atom === "dense" || atom === "nm" || atom === "sparse")
+      ? { kind: "operand", atom, operand }
+      : null;
   const producer = variant.steps.find(({ output }) => output === term.input);
   const [right, ...rest] = producer?.terms ?? [];
   if (producer === undefined || right === undefined || rest.length > 0 || producer.outputPermutation !== null)

@@ -30,6 +30,8 @@ const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
   csr: "rows",
   "block-strips": "strips",
   blockdiag16: "blocks",
+  "table4-panel16": "codes",
+  "int8-panel16": "codes",
   vector: "diagonal",
   positions: "positions",
   "row-major": "entries",

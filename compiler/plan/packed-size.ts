@@ -61,6 +61,12 @@ export function packedBytes(
   switch (format.name) {
     case "panel16":
       return times(panels, columns, number(64));
+    case "table4-panel16": {
+      const runs = over(columns, format.block);
+      return plus(times(panels, plus(ceilOver(columns, 8), runs), number(64)), number(64));
+    }
+    case "int8-panel16":
+      return times(panels, plus(times(columns, number(16)), times(over(columns, format.block), number(64))));
     case "nm-lanes": {
       const groups = Math.floor(16 / format.m);
       const windows = ceilOver(columns, format.m * groups);

@@ -122,7 +122,7 @@ export interface Step {
 }
 
 export interface StepTerm {
-  /** `dense` panel16; `nm` nm-lanes | nm-rows; `sparse` window-ell | csr; `block` block-strips; `blockdiag` blockdiag16; `diag` vector. */
+  /** `dense` panel16 | table4-panel16 | int8-panel16; `nm` nm-lanes | nm-rows; `sparse` window-ell | csr; `block` block-strips; `blockdiag` blockdiag16; `diag` vector. */
   readonly atom: "dense" | "nm" | "sparse" | "block" | "blockdiag" | "diag";
   readonly operand: string;
   readonly input: string;

@@ -13,6 +13,9 @@ export function printFormat(format: OperandFormat): string {
     case "nm-lanes":
     case "nm-rows":
       return `${format.name} ${format.n}:${format.m}`;
+    case "table4-panel16":
+    case "int8-panel16":
+      return `${format.name} block ${printNumber(format.block)}`;
     case "block-strips":
       return `${format.name} ${format.height}x${format.width}`;
     case "blockdiag16":

@@ -1,5 +1,7 @@
 /** The ways to store a matrix of a given structure, and the atom and format of each in a layout. */
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import type { PieceStructure } from "./piece-structure.ts";
 import type { Layout, StepTerm } from "./plan.ts";
 
@@ -35,11 +37,28 @@ const entries = (layout: Layout, note: string | null): FormatChoice => ({
   note,
 });
 
-/** The format of a storage of the structure in a layout. */
-export function formatOf(structure: PieceStructure, storage: Storage, layout: Layout): FormatChoice {
+/** What decides about the format of a matrix. */
+export interface StoredMatrix {
+  readonly structure: PieceStructure;
+  readonly columns: NumberExpression;
+  /** The grid and the run of a quantized tensor that stands by itself. */
+  readonly quantization?: QuantizedType | null;
+}
+
+/** Codes where a lane is an output: few tokens wait for the bytes of the weight. Elsewhere each would be decoded alone. */
+function denseFormat({ quantization, columns }: StoredMatrix, layout: Layout): OperandFormat {
+  if (layout === "lane-token" || quantization === null || quantization === undefined)
+    return { name: "panel16" };
+  const block = quantization.block ?? columns;
+  return { name: quantization.grid === "int8" ? "int8-panel16" : "table4-panel16", block };
+}
+
+/** The format of a storage of the matrix in a layout. */
+export function formatOf(matrix: StoredMatrix, storage: Storage, layout: Layout): FormatChoice {
+  const { structure } = matrix;
   switch (storage) {
     case "dense":
-      return { atom: "dense", format: { name: "panel16" }, note: null };
+      return { atom: "dense", format: denseFormat(matrix, layout), note: null };
     case "entries":
       return entries(layout, null);
     case "groups":

@@ -7,7 +7,7 @@ import { verifyBackward } from "./verify-backward.ts";
 
 /** Atom and layout → formats its kernel reads. */
 const legalFormats: Readonly<Record<StepTerm["atom"], Readonly<Record<Layout, readonly FormatName[]>>>> = {
-  dense: { "lane-output": ["panel16"], "lane-token": ["panel16"] },
+  dense: { "lane-output": ["panel16", "table4-panel16", "int8-panel16"], "lane-token": ["panel16"] },
   nm: { "lane-output": ["nm-lanes"], "lane-token": ["nm-rows"] },
   sparse: { "lane-output": ["window-ell"], "lane-token": ["csr"] },
   block: { "lane-output": [], "lane-token": ["block-strips"] },

@@ -45,6 +45,17 @@ export type OperandFormat =
    * (every block the same matrix, as in I ⊗ A, whose source is A itself).
    */
   | { readonly name: "blockdiag16"; readonly blocks: NumberExpression; readonly repeated: boolean }
+  /**
+   * Codes of 4 bits, lane = output; K % block == 0. `codes` u32 [ceil(N/16)][ceil(K/8)][16]: input k sits in bits
+   * 4*(k%8) of word k/8 of its lane; `levels` f32 [16]: what a code stands for; `scales` f32
+   * [ceil(N/16)][K/block][16], 0 in missing lanes. An entry is its level times its scale.
+   */
+  | { readonly name: "table4-panel16"; readonly block: NumberExpression }
+  /**
+   * Whole numbers from -127 to 127, lane = output; K % block == 0. `codes` u8 [ceil(N/16)][K][16]: the number plus
+   * 127; `scales` as in `table4-panel16`.
+   */
+  | { readonly name: "int8-panel16"; readonly block: NumberExpression }
   /** A diagonal. `values` f32 [N]. */
   | { readonly name: "vector" }
   /**
@@ -90,6 +101,15 @@ export const formatBuffers: Readonly<
     { name: "values", element: "f32" },
   ],
   blockdiag16: [{ name: "values", element: "f32" }],
+  "table4-panel16": [
+    { name: "codes", element: "u32" },
+    { name: "levels", element: "f32" },
+    { name: "scales", element: "f32" },
+  ],
+  "int8-panel16": [
+    { name: "codes", element: "u8" },
+    { name: "scales", element: "f32" },
+  ],
   vector: [{ name: "values", element: "f32" }],
   positions: [
     { name: "rows", element: "i32" },

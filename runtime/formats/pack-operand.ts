@@ -7,9 +7,10 @@ import { packCsr, unpackCsr } from "./csr.ts";
 import type { MatrixValue } from "./matrix-value.ts";
 import { packNmLanes, unpackNmLanes } from "./nm-lanes.ts";
 import { packNmRows, unpackNmRows } from "./nm-rows.ts";
-import type { Allocate, PackedOperand } from "./packed-operand.ts";
+import { type Allocate, type PackedOperand, patternViolation } from "./packed-operand.ts";
 import { packPanel16, unpackPanel16 } from "./panel16.ts";
 import { packPositions, unpackPositions } from "./positions.ts";
+import { unpackQuantizedPanels } from "./quantized-panels.ts";
 import { packRowMajor, unpackRowMajor } from "./row-major.ts";
 import { packVector, unpackVector } from "./vector.ts";
 import { packWindowEll, unpackWindowEll } from "./window-ell.ts";
@@ -41,6 +42,9 @@ export function packOperand(
       const blocks = evaluateNumber(format.blocks, symbols);
       return packBlockDiagonal16(matrix, { blocks, repeated: format.repeated }, allocate);
     }
+    case "table4-panel16":
+    case "int8-panel16":
+      throw patternViolation(format.name, "it holds codes, and a matrix has none");
     case "vector":
       return packVector(matrix, allocate);
     case "positions":
@@ -73,6 +77,9 @@ export function unpackOperand(
       const blocks = evaluateNumber(format.blocks, symbols);
       return unpackBlockDiagonal16(operand, { blocks, repeated: format.repeated });
     }
+    case "table4-panel16":
+    case "int8-panel16":
+      return unpackQuantizedPanels(operand);
     case "vector":
       return unpackVector(operand);
     case "positions":

@@ -3,11 +3,14 @@
  * and again after parameters changed, into new memory, because calls in flight still read the old.
  */
 import type { OperandManifest, PlanManifest } from "../contract/manifest.ts";
+import type { MatrixSource } from "../contract/matrix-source.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import { columnsOf, type MatrixValue, rowsOf } from "../formats/matrix-value.ts";
 import { packOperand } from "../formats/pack-operand.ts";
 import type { Allocate, PackedOperand } from "../formats/packed-operand.ts";
+import { packQuantizedPanels } from "../formats/quantized-panels.ts";
+import type { QuantizedMatrix } from "../tensor/quantized-matrix.ts";
 import { evaluateSource, type SourceLeaves } from "./evaluate-source.ts";
 import type { LayerState } from "./initial-state.ts";
 
@@ -42,6 +45,11 @@ export function createPackedOperands(
     return dropped.map(([, operand]) => operand);
   };
   const pack = (manifest: OperandManifest): PackedOperand => {
+    const { name } = manifest.format;
+    if (name === "table4-panel16" || name === "int8-panel16") {
+      const { matrix, factor } = codesOf(manifest.name, manifest.source, state);
+      return packQuantizedPanels(name, matrix, factor, allocate);
+    }
     const matrix = evaluateSource(manifest.source, leaves);
     checkShape(manifest, matrix, state);
     return packOperand(manifest.format, matrix, state.symbols, allocate);
@@ -64,6 +72,21 @@ export function createPackedOperands(
     dropSteps: () => drop(({ stage }) => stage === "step"),
     dropAll: () => drop(() => true),
   };
+}
+
+/** The quantized tensor that a source is, or a multiple of which it is. @throws SpxError SPX8102 for any other. */
+function codesOf(
+  operand: string,
+  source: MatrixSource,
+  state: LayerState,
+): { readonly matrix: QuantizedMatrix; readonly factor: number } {
+  if (source.kind === "scale") {
+    const { matrix, factor } = codesOf(operand, source.of, state);
+    return { matrix, factor: factor * evaluateNumber(source.factor, state.symbols) };
+  }
+  const frozen = source.kind === "leaf" ? state.frozen.get(source.name) : undefined;
+  if (frozen?.kind === "quantized") return { matrix: frozen.matrix, factor: 1 };
+  throw broken(operand, "it is not held as codes");
 }
 
 /** A repeated block is given once; every other operand has the manifest's shape. */

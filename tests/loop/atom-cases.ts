@@ -2,6 +2,7 @@
 import type { Layout, StepTerm } from "../../compiler/plan/plan.ts";
 import { number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { quantizeMatrix } from "../../runtime/tensor/quantized-matrix.ts";
 import {
   blockDiagonal,
   blockMatrix,
@@ -59,6 +60,46 @@ const denseFamilies: readonly AtomFamily[] = layouts.flatMap((layout) =>
     make: (rows, columns, seed) => {
       const weight = denseMatrix(rows, columns, createRandom(seed));
       return single(layout, "dense", { name: "panel16" }, weight, accumulate);
+    },
+  })),
+);
+
+/** Levels and scales are small whole numbers or fractions that float32 holds, so that every order gives the same. */
+const quantizedFamilies: readonly AtomFamily[] = (["int8", "int4"] as const).flatMap((grid) =>
+  [8, 3, 24, null].map((block) => ({
+    name: `${grid}, runs of ${block ?? "a row"}`,
+    layout: "lane-output",
+    make: (rows, columns, seed) => {
+      const random = createRandom(seed);
+      const width = block === null ? columns : upTo(columns, block);
+      const run = block ?? width;
+      const largest = grid === "int8" ? 127 : 7;
+      const scaled = matrix(rows, width, (row, column) => {
+        const scale = 1 + ((row + Math.floor(column / run)) % 3);
+        return scale * (column % run === 0 ? largest : random(2 * largest + 1) - largest);
+      });
+      const values = Float32Array.from(scaled.values);
+      const quantized = quantizeMatrix({ name: "W", rows, columns: width, values }, grid, run);
+      const format = {
+        name: grid === "int8" ? "int8-panel16" : "table4-panel16",
+        block: number(run),
+      } as const;
+      return weightCase({
+        layout: "lane-output",
+        operands: [
+          { name: "W", format, matrix: scaled, quantized, rows: symbol("out"), columns: symbol("in") },
+        ],
+        steps: [
+          {
+            name: "y",
+            output: "y",
+            outputPermutation: null,
+            accumulate: seed % 3 === 0,
+            terms: [{ atom: "dense", operand: "W", input: "x", inputPermutation: null }],
+          },
+        ],
+        weight: scaled,
+      });
     },
   })),
 );
@@ -208,6 +249,7 @@ const diagFamilies: readonly AtomFamily[] = layouts.flatMap((layout) =>
 
 export const atomFamilies: readonly AtomFamily[] = [
   ...denseFamilies,
+  ...quantizedFamilies,
   ...nmFamilies,
   ...sparseFamilies,
   ...blockFamilies,

@@ -7,6 +7,7 @@ import type { X86Target } from "../../compiler/targets/x86-targets.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
 import { floatsOf, integersOf, type PackedOperand } from "../../runtime/formats/packed-operand.ts";
+import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
 import { createTestMemory } from "../runtime/formats-memory.ts";
 import { createRandom, entry, matrixValue, type WeightCase } from "./weight-cases.ts";
 
@@ -20,7 +21,11 @@ export function constantBuffers(weight: WeightCase, kernel: LoweredKernel): Buff
   const memory = createTestMemory();
   const packed = new Map<string, PackedOperand>();
   for (const operand of weight.operands) {
-    const { format } = operand;
+    const { format, quantized } = operand;
+    if (quantized !== undefined && (format.name === "table4-panel16" || format.name === "int8-panel16")) {
+      packed.set(operand.name, packQuantizedPanels(format.name, quantized, 1, memory.allocate));
+      continue;
+    }
     const blocks = format.name === "blockdiag16" ? evaluateNumber(format.blocks, weight.symbols) : 1;
     packed.set(
       operand.name,

@@ -3,6 +3,7 @@ import type { Layout, MergePlan, Operand, Plan, Step, Variant } from "../../comp
 import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { MatrixValue } from "../../runtime/formats/matrix-value.ts";
+import type { QuantizedMatrix } from "../../runtime/tensor/quantized-matrix.ts";
 
 /** The same numbers for the same seed, on every machine. */
 export function createRandom(seed: number): (below: number) => number {
@@ -118,6 +119,8 @@ export function blockDiagonal(
 
 export interface CaseOperand {
   readonly name: string;
+  /** The codes of `matrix`, for formats that hold codes. */
+  readonly quantized?: QuantizedMatrix;
   readonly format: OperandFormat;
   readonly matrix: Matrix;
   /** Dimensions as the plan names them; literal sizes when left out. */
