@@ -183,6 +183,18 @@ describe("quantized tensors", () => {
     expect(layer.trainable).toBe(2 * (9 + 20));
   });
 
+  test("are read as codes by single tokens, factor and all", async () => {
+    const bytesOf = async (name: string): Promise<number> =>
+      (await load(name, { W: matrix(6, 32, 64) })).bytes(1);
+    const factors = 4 * 2 * (32 + 64);
+    expect(await bytesOf("Nf4")).toBeLessThanOrEqual((32 * 64) / 2 + 4 * 32 * 16 + 64 + 8 * factors);
+    const { stages } = program;
+    const operands = (name: string): string[] =>
+      stages.get(name)?.plan.operands.map(({ format }) => format.name) ?? [];
+    expect(operands("Nf4")).toContain("table4-panel16");
+    expect(operands("Int8")).toContain("int8-panel16");
+  });
+
   test("refuse a row that their runs do not fill, where the block was written", async () => {
     await expect(load("Nf4", { W: matrix(6, 9, 22) })).rejects.toThrow(
       "`Nf4` requires `in % 4 == 0`, which does not hold for in = 22",
