@@ -23,7 +23,7 @@ export interface LayerChange<
 > {
   /** Schedules and phases as they are now, by name. */
   readonly numbers: T["numbers"];
-  /** Patterns that were chosen again; read `parameters()` anew after that. */
+  /** Patterns that were chosen again and are others now; read `parameters()` anew after that. */
   readonly patterns: readonly (PatternChange & { readonly name: T["patterns"] })[];
 }
 

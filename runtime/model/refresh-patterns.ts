@@ -23,7 +23,7 @@ export interface MovedParameter {
   readonly from: Int32Array;
 }
 
-/** A pattern that was chosen again. */
+/** A pattern that was chosen again and is another now. */
 export interface PatternChange {
   readonly name: string;
   /** row * columns + column, ascending: positions that are kept no longer, and those that are kept now. */
@@ -77,6 +77,8 @@ export function refreshPatterns(scene: RefreshScene): Refreshed {
     if (manifest === undefined || before === undefined) throw unknown(transform, refresh.pattern);
     const target = patternTarget({ ...manifest, ...countAt(refresh, manifest) }, symbols);
     const now = evaluatePattern(refresh.recipe, target, sourcesOf(scene, patterns, parameters));
+    // A pattern that was chosen as it is moves nothing and costs no packing.
+    if (now.count === before.count && now.bits.every((word, index) => word === before.bits[index])) continue;
     patterns.set(refresh.pattern, now);
     if (manifest.measured !== null) symbols.set(manifest.measured, now.count);
     const moved = transform.parameters.flatMap((parameter) => {
