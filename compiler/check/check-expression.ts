@@ -16,12 +16,13 @@ import { callOverloads, checkCall } from "./check-call.ts";
 import { addProblem, addProblemOnce, type CheckContext, type Environment, extend } from "./check-context.ts";
 import { asWholeConstant, combineNumbers, literalValue, numberValue } from "./check-numbers.ts";
 import { isTensor, refuse, tensorOperators } from "./check-operators.ts";
+import { memberName } from "./check-patterns.ts";
 import { combineEntrywise, scaleTensor, transposeTensor } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
 import { complementSelection, isPositions } from "./combine-patterns.ts";
 import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
 import { joinReadings, matrix, obstacle } from "./readings.ts";
-import { isCondition, poison, type Value } from "./value.ts";
+import { type FamilyValue, isCondition, poison, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
 
@@ -111,6 +112,7 @@ function checkIndex(context: CheckContext, environment: Environment, syntax: Syn
     syntax.index.span,
     "an index",
   );
+  if (target.kind === "family") return memberOf(context, target, index, syntax);
   if (target.kind !== "tensor")
     return refuse(context, "a stack of matrices [count, rows, columns]", target, syntax.target);
   const [count, rows, columns] = target.dimensions;
@@ -156,6 +158,20 @@ function checkIndex(context: CheckContext, environment: Environment, syntax: Syn
     span: syntax.span,
   }));
   return matrix(rows, columns, syntax.span, weight, obstacle("one matrix of a stack", syntax.span));
+}
+
+/** `M[i]` of a family of patterns. */
+function memberOf(
+  context: CheckContext,
+  { name, count }: FamilyValue,
+  index: number | null,
+  { index: place }: Syntax<"index">,
+): Value {
+  if (index === null) return poison;
+  if (index >= 0 && index < count) return { kind: "pattern", name: memberName(name, index) };
+  const label = `\`${name}\` has ${count} patterns`;
+  addProblem(context, report(indexOutOfRange, place.span, { index, last: count - 1 }, { label }));
+  return poison;
 }
 
 function checkSum(context: CheckContext, environment: Environment, syntax: Syntax<"sum">): Value {

@@ -16,7 +16,7 @@ import {
   unknownSize,
 } from "../diagnostics/shape-diagnostics.ts";
 import { groupCounts, notInInitialValue } from "../diagnostics/training-diagnostics.ts";
-import { missingArgument, tooManyArguments, wrongKind } from "../diagnostics/type-diagnostics.ts";
+import { missingArgument, outOfRange, tooManyArguments, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { printShape, sameDimension } from "../types/dimension.ts";
 import { addProblem, addProblemOnce, type CheckContext, oblige } from "./check-context.ts";
 import { fitPattern, joinShapes } from "./check-masks.ts";
@@ -31,13 +31,37 @@ import { describeValue, isObstacle, type Lines, type OpenShape, poison, type Val
 
 type Shape = readonly [NumberExpression, NumberExpression];
 
-/** The value of `mask M: … = E`: its pattern, recorded under its name. */
+/** As many patterns as a sum has terms. */
+const largestFamily = 256;
+
+/** The value of `mask M[n]: … = E`: n patterns, each with random streams of its own; of `mask M: … = E`: one. */
 export function startPattern(draft: TransformDraft, statement: Statement<"mask">): Value {
+  const { name } = statement.name;
+  if (statement.count === null) return startMember(draft, statement, name);
+  const { context, environment } = draft;
+  const found = context.check(environment, statement.count);
+  const count = asWholeConstant(context, found, statement.count.span, "the number of patterns");
+  if (count === null) return poison;
+  if (count < 1 || count > largestFamily) {
+    const facts = { name: "the number of patterns", expected: `1 to ${largestFamily}`, found: String(count) };
+    addProblem(context, report(outOfRange, statement.count.span, facts));
+    return poison;
+  }
+  const members = Array.from({ length: count }, (_, index) =>
+    startMember(draft, statement, memberName(name, index)),
+  );
+  return members.some(({ kind }) => kind === "poison") ? poison : { kind: "family", name, count };
+}
+
+/** `M[2]` */
+export const memberName = (family: string, index: number): string => `${family}[${index}]`;
+
+function startMember(draft: TransformDraft, statement: Statement<"mask">, name: string): Value {
   const value = draft.context.check(draft.environment, statement.value);
   return recordPattern(
     draft,
     {
-      name: statement.name.name,
+      name,
       mode: statement.mode ?? "structural",
       span: statement.name.span,
       syntax: statement.pattern,

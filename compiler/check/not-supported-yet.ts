@@ -18,7 +18,6 @@ const isKind =
     "kind" in node && node.kind === kind;
 
 const rows: readonly Row[] = [
-  { construct: "a family of patterns", holds: (node) => "count" in node && node.count !== null },
   { construct: "a `pin`", holds: isKind("pin") },
 ];
 

@@ -55,6 +55,13 @@ export interface PatternValue {
   readonly name: string;
 }
 
+/** `mask M[n]: …`: n patterns `M[0]` … `M[n - 1]`, each chosen by itself. */
+export interface FamilyValue {
+  readonly kind: "family";
+  readonly name: string;
+  readonly count: number;
+}
+
 /** Rows and columns of the matrix that positions belong to; null where only the use says. */
 export type OpenShape = readonly [NumberExpression | null, NumberExpression | null];
 
@@ -142,6 +149,7 @@ export type Value =
   | TensorValue
   | FlexibleValue
   | PatternValue
+  | FamilyValue
   | SelectionValue
   | DistributionValue
   | FactorsValue
@@ -178,6 +186,8 @@ export function describeValue(value: Value): string {
       return `the matrix \`${value.text}\``;
     case "pattern":
       return `the pattern \`${value.name}\``;
+    case "family":
+      return `a family of ${value.count} patterns`;
     case "selection":
       return "a selection of positions";
     case "distribution":
