@@ -17,9 +17,7 @@ const isKind =
   (node: StatementSyntax | ParameterSyntax): boolean =>
     "kind" in node && node.kind === kind;
 
-const rows: readonly Row[] = [
-  { construct: "a `pin`", holds: isKind("pin") },
-];
+const rows: readonly Row[] = [{ construct: "a `pin`", holds: isKind("pin") }];
 
 export const notSupportedYet = (construct: string, span: Span): Diagnostic => ({
   code: "SPX6901",
