@@ -2,15 +2,16 @@
  * The structure of a term, bottom-up by the transfer tables: a bound on its rank, where its zeros lie, what it is.
  * Requires nothing of the term; ensures that every claim is true of the dense matrix for all values.
  */
-import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import { sameDimension } from "../types/dimension.ts";
-import { childrenOf, multiplyNumbers } from "./algebra-graph.ts";
+import { childrenOf } from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
 import { type BoundRow, entryRows, rankRows } from "./structure-bounds.ts";
 import {
   closeStructure,
   describeClaim,
   implications,
+  ownRank,
   type Shape,
   type Structure,
   smallest,
@@ -44,7 +45,7 @@ export function structureOf(term: Term): Structure {
  * `2 of 4 along the input`, `at most nnz entries`; empty for a full dense matrix.
  */
 export function describeStructure(structure: Structure, shape: Shape): readonly string[] {
-  const { claims, entries, rank } = structure;
+  const { claims, entries } = structure;
   const implied = new Set(
     claims.flatMap((claim) =>
       implications
@@ -54,19 +55,19 @@ export function describeStructure(structure: Structure, shape: Shape): readonly 
   );
   const own = claims.filter((claim) => !implied.has(JSON.stringify(claim)));
   if (own.some(({ kind }) => kind === "zero")) return ["zero"];
-  const full = smallest(shape.rows, shape.columns);
-  const counted =
-    entries !== null &&
-    !own.some(({ kind }) =>
-      ["diagonal", "identity", "permutation", "groups", "block-diagonal"].includes(kind),
+  // What a claim says of rank and entries is not said twice.
+  const said = (of: "rank" | "entries", bound: NumberExpression): boolean =>
+    own.some((claim) =>
+      implications.some((row) => {
+        const found = row.from === claim.kind ? row[of]?.(claim, shape) : undefined;
+        return found !== undefined && sameDimension(smallest(found, bound), found);
+      }),
     );
+  const rank = ownRank(shape, structure);
+  const isSaid = rank === null || said("rank", rank) || (entries !== null && sameDimension(rank, entries));
   return [
-    ...(sameDimension(rank, full) || (entries !== null && sameDimension(rank, smallest(entries, full)))
-      ? []
-      : [`rank <= ${printNumber(rank)}`]),
+    ...(isSaid ? [] : [`rank <= ${printNumber(rank)}`]),
     ...own.map((claim) => describeClaim(claim, shape)),
-    ...(counted && !sameDimension(entries, multiplyNumbers(shape.rows, shape.columns, number(1)))
-      ? [`at most ${printNumber(entries)} entries`]
-      : []),
+    ...(entries === null || said("entries", entries) ? [] : [`at most ${printNumber(entries)} entries`]),
   ];
 }

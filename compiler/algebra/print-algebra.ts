@@ -2,6 +2,7 @@
 import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
 import { addNumbers, childrenOf } from "./algebra-graph.ts";
 import type { AlgebraGraph, Term } from "./algebra-node.ts";
+import { describeStructure, structureOf } from "./infer-structure.ts";
 
 /** How tightly the outermost operator of a printed term binds: sums 1, products 2, everything else 3. */
 const binding = (term: Term): number => {
@@ -119,13 +120,21 @@ function head(term: Term): string {
   }
 }
 
+/** What is inferred of a term that has operands, in the normal form. */
+function structureText({ rules }: AlgebraGraph, term: Term): string {
+  if (rules === undefined || childrenOf(term).length === 0) return "";
+  const words = describeStructure(structureOf(term), term);
+  return words.length === 0 ? "" : `  # ${words.join("; ")}`;
+}
+
 /**
  * One line a term, operands first, numbered in that order:
  * ```
  * algebra DSEE: M .* W + (alpha / r) * (B @ A + S)
  *   %1 = leaf W frozen [out, in]
- *   %2 = mask M %1 [out, in]
+ *   %2 = mask M %1 [out, in]  # zero off M
  * ```
+ * In the normal form what is inferred of a term follows it.
  */
 export function printAlgebra(graph: AlgebraGraph): string {
   const numbers = new Map<Term, number>();
@@ -136,7 +145,7 @@ export function printAlgebra(graph: AlgebraGraph): string {
     const operands = childrenOf(term).map((child) => ` %${visit(child)}`);
     const own = numbers.size + 1;
     numbers.set(term, own);
-    lines.push(`  %${own} = ${head(term)}${operands.join("")} ${shapeOf(term)}`);
+    lines.push(`  %${own} = ${head(term)}${operands.join("")} ${shapeOf(term)}${structureText(graph, term)}`);
     return own;
   };
   visit(graph.root);

@@ -2,7 +2,7 @@
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { addNumbers, multiplyNumbers } from "./algebra-graph.ts";
 import type { Term, TermKind } from "./algebra-node.ts";
-import { hasClaim, type Shape, type Structure, smallest } from "./structure-claims.ts";
+import { hasClaim, ownRank, type Shape, type Structure, smallest } from "./structure-claims.ts";
 
 type TermOf<Kind extends TermKind> = Extract<Term, { readonly kind: Kind }>;
 
@@ -35,15 +35,37 @@ const boundRow = <Kind extends TermKind>(
 const ranks = (operands: readonly Structure[]): readonly NumberExpression[] =>
   operands.map(({ rank }) => rank);
 
+/** The bounds of all operands, where each has one of its own. */
+function ownRanks(
+  terms: readonly Term[],
+  operands: readonly Structure[],
+): readonly NumberExpression[] | null {
+  const own = terms.flatMap((term, index) => {
+    const structure = operands[index];
+    return structure === undefined ? [] : (ownRank(term, structure) ?? []);
+  });
+  return own.length === terms.length ? own : null;
+}
+
 export const rankRows: readonly BoundRow[] = [
   boundRow("scale", "rank(s X) <= rank(X)", (_, [operand]) => operand?.rank ?? null),
   boundRow("transpose", "rank(Xᵀ) = rank(X)", (_, [operand]) => operand?.rank ?? null),
-  boundRow("sum", "rank(X + Y) <= rank(X) + rank(Y)", (_, operands) => addNumbers(...ranks(operands))),
+  boundRow("sum", "rank(X + Y) <= rank(X) + rank(Y)", ({ terms }, operands) => {
+    const own = ownRanks(terms, operands);
+    return own === null ? null : addNumbers(...own);
+  }),
   boundRow("chain", "rank(X Y) <= min(rank(X), rank(Y))", (_, operands) => smallest(...ranks(operands))),
-  boundRow("hadamard", "rank(X ⊙ Y) <= rank(X) rank(Y)", (_, operands) =>
-    multiplyNumbers(...ranks(operands)),
-  ),
-  boundRow("kron", "rank(X ⊗ Y) = rank(X) rank(Y)", (_, operands) => multiplyNumbers(...ranks(operands))),
+  boundRow("hadamard", "rank(X ⊙ Y) <= rank(X) rank(Y)", ({ factors }, operands) => {
+    const own = ownRanks(factors, operands);
+    return own === null ? null : multiplyNumbers(...own);
+  }),
+  boundRow("kron", "rank(X ⊗ Y) = rank(X) rank(Y)", ({ factors }, operands) => {
+    const isFull = factors.every((factor, index) => {
+      const structure = operands[index];
+      return structure === undefined || ownRank(factor, structure) === null;
+    });
+    return isFull ? null : multiplyNumbers(...ranks(operands));
+  }),
   boundRow("blockdiag", "rank(X ⊕ Y) = rank(X) + rank(Y)", (_, operands) => addNumbers(...ranks(operands))),
 ];
 
@@ -79,7 +101,9 @@ export const entryRows: readonly BoundRow[] = [
     });
     const [only, ...more] = others;
     if (more.length > 0) return null;
-    return only === undefined ? smallest(...operands.flatMap(({ entries }) => entries ?? [])) : only.entries;
+    if (only !== undefined) return only.entries;
+    const known = operands.flatMap(({ entries }) => entries ?? []);
+    return known.length === 0 ? null : smallest(...known);
   }),
   boundRow("kron", "X ⊗ Y has the product of the entries", ({ factors }, operands) =>
     operands.every(({ entries }) => entries === null)

@@ -82,15 +82,35 @@ export const isSquare = ({ rows, columns }: Shape): boolean => sameDimension(row
 export const isAtMost = (a: NumberExpression, b: NumberExpression): boolean =>
   [...toPolynomial(apply("-", b, a)).values()].every(({ coefficient }) => coefficient.numerator > 0n);
 
+/** The members of a minimum, or the bound itself. */
+export const membersOf = (bound: NumberExpression): readonly NumberExpression[] =>
+  bound.kind === "apply" && bound.operator === "min" ? bound.operands : [bound];
+
+/**
+ * True when `b` is left out beside `a`: it is larger for all sizes, or a multiple of it by whole numbers. Bounds may be
+ * left out whatever holds, so this needs no proof.
+ */
+function undercuts(a: NumberExpression, b: NumberExpression): boolean {
+  if (isAtMost(a, b) || (a.kind === "number" && a.value <= 1)) return true;
+  const ratio = [...toPolynomial(apply("/", b, a)).values()];
+  return (
+    ratio.length > 0 &&
+    ratio.every(
+      ({ coefficient, powers }) =>
+        coefficient.numerator > 0n &&
+        coefficient.denominator === 1n &&
+        powers.every(({ exponent }) => exponent > 0),
+    )
+  );
+}
+
 /** The smallest of some bounds, without those that another one undercuts. */
 export function smallest(...bounds: readonly NumberExpression[]): NumberExpression {
-  const flat = bounds
-    .map(canonicalNumber)
-    .flatMap((bound) => (bound.kind === "apply" && bound.operator === "min" ? bound.operands : [bound]));
+  const flat = bounds.map(canonicalNumber).flatMap(membersOf);
   const kept = flat.filter(
     (bound, index) =>
       !flat.some(
-        (other, at) => at !== index && isAtMost(other, bound) && (!isAtMost(bound, other) || at < index),
+        (other, at) => at !== index && undercuts(other, bound) && (!undercuts(bound, other) || at < index),
       ),
   );
   const [first = number(0), ...rest] = kept;
@@ -187,8 +207,10 @@ export function closeStructure(
     }
   };
   direct.claims.forEach(add);
-  if (entries !== null) rank = smallest(rank, entries);
-  return { rank, entries, claims: [...claims.values()] };
+  // Blocks and groups have more entries than a side, so that only a number of entries of its own bounds the rank.
+  if (direct.entries !== null) rank = smallest(rank, direct.entries);
+  const isFull = entries !== null && sameDimension(entries, multiplyNumbers(shape.rows, shape.columns));
+  return { rank, entries: isFull ? null : entries, claims: [...claims.values()] };
 }
 
 export const claimsOf = <Kind extends ClaimKind>(
@@ -213,6 +235,14 @@ export function partsAreApart(a: ClaimOf<"part">, b: ClaimOf<"part">): boolean {
 
 const range = (start: NumberExpression, length: NumberExpression): string =>
   `${printNumber(start)} .. ${printNumber(addNumbers(start, length))}`;
+
+/** What bounds the rank besides the sides; null for nothing. */
+export function ownRank({ rows, columns }: Shape, { rank }: Structure): NumberExpression | null {
+  const own = membersOf(rank).filter(
+    (member) => !sameDimension(member, rows) && !sameDimension(member, columns),
+  );
+  return own.length === 0 ? null : smallest(...own);
+}
 
 /** A claim about a matrix of this shape in words, for people. */
 export function describeClaim(claim: Claim, shape: Shape): string {

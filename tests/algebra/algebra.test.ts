@@ -92,8 +92,8 @@ describe("printing", () => {
         %1 = leaf W frozen [out, in]
         %2 = leaf B param [out, r]
         %3 = leaf A param [r, in]
-        %4 = chain %2 %3 [out, in]
-        %5 = scale (alpha / r) %4 [out, in]
+        %4 = chain %2 %3 [out, in]  # rank <= r
+        %5 = scale (alpha / r) %4 [out, in]  # rank <= r
         %6 = sum %1 %5 [out, in]
       "
     `);
