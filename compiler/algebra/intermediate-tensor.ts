@@ -27,7 +27,7 @@ export function intermediateTensor(term: Term, index: number): CheckedTensor {
   const { rows, columns } = term;
   const support = supportOf(term);
   return {
-    name: `intermediate${index}`,
+    name: `part.${index}`,
     role: "derived",
     dimensions: [rows, columns],
     structure: support === null ? "dense" : "sparse",

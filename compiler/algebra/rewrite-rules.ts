@@ -9,6 +9,8 @@ import { addNumbers, divideNumbers, multiplyNumbers, nonEmpty, type TermFactory 
 import type { Term, TermKind } from "./algebra-node.ts";
 import { joinNeighbours, type RewriteRule, rule, type TermOf } from "./rewrite-rule.ts";
 import { isOrdering } from "./structure-transfer.ts";
+import { isTrainable } from "./structure.ts";
+import { isThinProduct, joinThinProducts } from "./thin-products.ts";
 import { windowRules } from "./window-rules.ts";
 
 /** A transpose of one kind of term. */
@@ -204,6 +206,15 @@ export const rewriteRules: readonly RewriteRule[] = [
   }),
 
   ...windowRules,
+
+  rule("hadamard-products", "hadamard", "(A B) ⊙ (C D) = (A • C) (Bᵀ • Dᵀ)ᵀ", ({ factors }, factory) => {
+    const [first, second] = factors.filter((factor): factor is TermOf<"chain"> => isThinProduct(factor));
+    if (first === undefined || second === undefined || ![first, second].some(isTrainable)) return null;
+    const joined = joinThinProducts(first, second, factory);
+    if (joined === null) return null;
+    const others = factors.filter((factor) => factor !== first && factor !== second);
+    return factory.hadamard([joined, ...others]);
+  }),
 
   rule("mask-mask", "mask", "M ⊙ (M ⊙ X) = M ⊙ X", ({ pattern, operand }) =>
     operand.kind === "mask" && operand.pattern.name === pattern.name ? operand : null,

@@ -4,6 +4,7 @@ import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import type { Callable, ModuleScope } from "../modules/module-scope.ts";
+import type { DerivedDraft } from "./derived-tensors.ts";
 import type { Obligation } from "./obligations.ts";
 import type { PatternDraft } from "./pattern-draft.ts";
 import type { NumberType, Value } from "./value.ts";
@@ -16,6 +17,8 @@ export interface CheckContext {
   readonly patterns: Map<string, PatternDraft>;
   /** Symbols that follow the clocks. */
   readonly scheduled: Set<string>;
+  /** Derived tensors by name, used or not. */
+  readonly derived: Map<string, DerivedDraft>;
   /** Functions being expanded, outermost first. */
   readonly calls: { readonly declaration: Callable; readonly span: Span }[];
   /** Code and name of mistakes that are reported once, however often the name is used. */

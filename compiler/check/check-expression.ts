@@ -22,7 +22,8 @@ import type { WeightExpression } from "./checked-module.ts";
 import { complementSelection, isPositions } from "./combine-patterns.ts";
 import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
 import { joinReadings, matrix, obstacle } from "./readings.ts";
-import { type FamilyValue, isCondition, poison, type Value } from "./value.ts";
+import { entryOfVector } from "./trained-numbers.ts";
+import { type FamilyValue, isCondition, poison, type TensorValue, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
 
@@ -117,6 +118,8 @@ function checkIndex(context: CheckContext, environment: Environment, syntax: Syn
     return refuse(context, "a stack of matrices [count, rows, columns]", target, syntax.target);
   const [count, rows, columns] = target.dimensions;
   const { leaf } = target;
+  if (count !== undefined && rows === undefined && count.kind === "number" && index !== null)
+    return checkEntry(context, target, index, count.value, syntax);
   if (count === undefined || rows === undefined || columns === undefined || leaf === null) {
     const facts = {
       expected: "a stack of matrices [count, rows, columns]",
@@ -171,6 +174,20 @@ function memberOf(
   if (index >= 0 && index < count) return { kind: "pattern", name: memberName(name, index) };
   const label = `\`${name}\` has ${count} patterns`;
   addProblem(context, report(indexOutOfRange, place.span, { index, last: count - 1 }, { label }));
+  return poison;
+}
+
+/** `v[i]`, a trained number if v is trained. */
+function checkEntry(
+  context: CheckContext,
+  vector: TensorValue,
+  index: number,
+  count: number,
+  syntax: Syntax<"index">,
+): Value {
+  if (index >= 0 && index < count) return entryOfVector(context, vector, index, syntax.span);
+  const parts = { label: `the vector has ${count} entries` };
+  addProblem(context, report(indexOutOfRange, syntax.index.span, { index, last: count - 1 }, parts));
   return poison;
 }
 

@@ -5,7 +5,7 @@
 
 import type { FunctionSyntax, ParameterSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
-import { symbol } from "../../runtime/contract/number-expression.ts";
+import { number, symbol } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { recursiveFunction } from "../diagnostics/name-diagnostics.ts";
 import { constNeeded } from "../diagnostics/type-diagnostics.ts";
@@ -82,7 +82,7 @@ function tensorOf(
     }
     return asWhole(context, context.check(environment, side), side.span, "a dimension") ?? [];
   });
-  const [rows, columns = rows] = dimensions;
+  const [rows, columns = number(1)] = dimensions;
   if (rows === undefined || columns === undefined || dimensions.length !== type.dimensions.length)
     return poison;
   return {

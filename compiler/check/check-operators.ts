@@ -10,9 +10,10 @@ import { foldNumber } from "../types/fold-number.ts";
 import { addProblem, type CheckContext } from "./check-context.ts";
 import { maskTensor } from "./check-masks.ts";
 import { divisorMayStand } from "./check-numbers.ts";
-import { combineEntrywise, multiplyMatrices, scaleTensor } from "./check-tensors.ts";
+import { asTensor, combineEntrywise, multiplyMatrices, scaleTensor } from "./check-tensors.ts";
 import { combineSelections, isPositions } from "./combine-patterns.ts";
-import { notSupportedYet } from "./not-supported-yet.ts";
+import { numberTensor, quotientByEntries } from "./function-meanings.ts";
+import { isTrainedNumber, scaleByTrained } from "./trained-numbers.ts";
 import { describeValue, type FlexibleValue, poison, type TensorValue, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
@@ -55,6 +56,22 @@ const sumOperator =
   (context, left, right, syntax) => {
     if (isTensor(left) && isTensor(right))
       return combineEntrywise(context, operator, left, right, syntax.span);
+    if (left.kind === "number" && isTrainedNumber(right))
+      return combineEntrywise(
+        context,
+        operator,
+        numberTensor(context, left.expression, syntax.left.span),
+        right,
+        syntax.span,
+      );
+    if (isTrainedNumber(left) && right.kind === "number")
+      return combineEntrywise(
+        context,
+        operator,
+        left,
+        numberTensor(context, right.expression, syntax.right.span),
+        syntax.span,
+      );
     if ((left.kind === "number" && isTensor(right)) || (isTensor(left) && right.kind === "number")) {
       const secondary = [labelled(left, syntax.left), labelled(right, syntax.right)];
       addProblem(context, report(numberPlusMatrix, syntax.operatorSpan, { operator }, { secondary }));
@@ -64,6 +81,10 @@ const sumOperator =
   };
 
 const scaleOperator: TensorOperator = (context, left, right, syntax) => {
+  if (isTrainedNumber(left) && right.kind === "tensor")
+    return scaleByTrained(context, left, right, syntax.span);
+  if (left.kind === "tensor" && isTrainedNumber(right))
+    return scaleByTrained(context, right, left, syntax.span);
   if (isTensor(left) && isTensor(right)) {
     addProblem(
       context,
@@ -79,6 +100,18 @@ const scaleOperator: TensorOperator = (context, left, right, syntax) => {
 };
 
 const quotientOperator: TensorOperator = (context, left, right, syntax) => {
+  if (isTrainedNumber(right) && (left.kind === "tensor" || left.kind === "number")) {
+    const inverse = quotientByEntries(
+      context,
+      numberTensor(context, number(1), syntax.span),
+      right,
+      syntax.span,
+    );
+    if (inverse.kind === "poison") return poison;
+    return left.kind === "number"
+      ? scaleTensor(context, left.expression, inverse, syntax.span)
+      : scaleByTrained(context, inverse, left, syntax.span);
+  }
   if (!isTensor(left) || right.kind !== "number")
     return numbersOnly(context, left.kind === "number" ? left : right, right, syntax);
   if (!divisorMayStand(context, right, syntax.right.span)) return poison;
@@ -122,6 +155,14 @@ const hadamardOperator: TensorOperator = (context, left, right, syntax) => {
   return refuseSide(context, "a matrix", left, right, syntax);
 };
 
+const entryQuotient: TensorOperator = (context, left, right, syntax) => {
+  if (!isTensor(left) || !isTensor(right)) return refuseSide(context, "a matrix", left, right, syntax);
+  const dividend = asTensor(context, left, syntax.left.span);
+  const divisor = asTensor(context, right, syntax.right.span);
+  if (dividend === null || divisor === null) return poison;
+  return quotientByEntries(context, dividend, divisor, syntax.span);
+};
+
 /** What stands on a side of an operator that joins only equals. */
 const labelled = (value: Value, { span }: ExpressionSyntax): Label => ({
   span,
@@ -149,10 +190,7 @@ export const tensorOperators: Readonly<Record<BinarySyntaxOperator, TensorOperat
   "/": quotientOperator,
   "@": productOperator,
   ".*": hadamardOperator,
-  "./": (context, _left, _right, syntax) => {
-    addProblem(context, notSupportedYet("a quotient by entries", syntax.span));
-    return poison;
-  },
+  "./": entryQuotient,
   "%": numbersOnly,
   "==": numbersOnly,
   "!=": numbersOnly,

@@ -120,6 +120,7 @@ export function combineEntrywise(
   const fixedLeft =
     left.kind === "flexible" ? left.at((right as TensorValue).dimensions[0] ?? number(1)) : left;
   const fixedRight = right.kind === "flexible" ? right.at(fixedLeft.dimensions[0] ?? number(1)) : right;
+  if (areVectors(fixedLeft, fixedRight)) return entrywise(operator, fixedLeft, fixedRight, span);
   const [leftSides, rightSides] = [sides(context, fixedLeft), sides(context, fixedRight)];
   if (leftSides === null || rightSides === null) return poison;
   if (!sameDimension(leftSides[0], rightSides[0]) || !sameDimension(leftSides[1], rightSides[1])) {
@@ -138,6 +139,12 @@ export function combineEntrywise(
   }
   return entrywise(operator, fixedLeft, fixedRight, span);
 }
+
+/** Two vectors of one length. */
+const areVectors = (left: TensorValue, right: TensorValue): boolean =>
+  left.dimensions.length === 1 &&
+  right.dimensions.length === 1 &&
+  sameDimension(left.dimensions[0] ?? number(0), right.dimensions[0] ?? number(1));
 
 function entrywise(
   operator: "+" | "-" | ".*",
@@ -165,7 +172,8 @@ function entrywise(
     };
   });
   const names = { "+": "add", "-": "subtract", ".*": "multiply" } as const;
-  return matrix(rows, columns, span, weight, binaryRecipe(names[operator], left, right));
+  const recipe = binaryRecipe(names[operator], left, right);
+  return { kind: "tensor", dimensions: left.dimensions, weight, recipe, leaf: null, span };
 }
 
 /** left @ right. */
@@ -275,6 +283,7 @@ export function scaleTensor(
   span: Span,
 ): TensorResult {
   if (value.kind === "flexible") return mapFlexible(value, span, (fixed) => scale(factor, fixed, span));
+  if (value.dimensions.length === 1) return scale(factor, value, span);
   return sides(context, value) === null ? poison : scale(factor, value, span);
 }
 

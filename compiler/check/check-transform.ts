@@ -17,8 +17,9 @@ import { declareTensor, finishTensor, joinSupport, type TensorStatement } from "
 import { spreadShapes, startPattern } from "./check-patterns.ts";
 import { checkRefresh, finishRefreshes } from "./check-refresh.ts";
 import { declarePhase, declareSchedule, introduceClocks, readsClock } from "./check-time.ts";
-import { checkWeight, warnOfUnused } from "./check-weight.ts";
-import type { CheckedPattern, CheckedTensor, CheckedTransform } from "./checked-module.ts";
+import { checkWeight, namesInWeight, warnOfUnused } from "./check-weight.ts";
+import type { CheckedPattern, CheckedTensor, CheckedTransform, WeightExpression } from "./checked-module.ts";
+import { finishDerived, nameDerived } from "./derived-tensors.ts";
 import { timeOf, warnOfReadOnce } from "./finish-time.ts";
 import { namesInExpression } from "./names-in-expression.ts";
 import { findUnsupported } from "./not-supported-yet.ts";
@@ -42,6 +43,7 @@ export const newContext = (work: CheckContext["work"] = { steps: 0 }): CheckCont
   symbolTypes: new Map(),
   patterns: new Map(),
   scheduled: new Set(),
+  derived: new Map(),
   calls: [],
   reportedNames: new Set(),
   work,
@@ -81,7 +83,7 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   const weight = checkWeight(draft);
   for (const statement of statementsOf(draft, "refresh")) checkRefresh(draft, statement, weight);
   const { patterns, tensors: written } = finish(draft);
-  const tensors = weight === null ? written : storeStructurally(weight, written, patterns);
+  const tensors = weight === null ? written : withDerived(draft, weight, written, patterns);
   const refreshes = finishRefreshes(draft, patterns, tensors);
   warnOfReadOnce(draft, patterns, tensors);
   const settled = settleObligations(context.obligations, {
@@ -115,6 +117,17 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
     order: ordered.order,
     weight,
   };
+}
+
+/** What the weight derives is known before it is decided how params are stored: a formula reads them whole. */
+function withDerived(
+  draft: TransformDraft,
+  weight: WeightExpression,
+  written: readonly CheckedTensor[],
+  patterns: readonly CheckedPattern[],
+): readonly CheckedTensor[] {
+  const all = finishDerived(draft.context, namesInWeight(weight), written);
+  return storeStructurally(weight, all, patterns);
 }
 
 const statementsOf = <Kind extends StatementSyntax["kind"]>(
@@ -158,7 +171,7 @@ function declareStatements(draft: TransformDraft): void {
         kind: "let",
         span,
         state: "new",
-        find: () => context.check(environment, statement.value),
+        find: () => nameDerived(context, name, context.check(environment, statement.value)),
       });
     }
   }

@@ -1,4 +1,5 @@
 /** The weight of a transform: its one reading as mathematics, and what it leaves unread. */
+import { type MatrixSource, partsOfSource } from "../../runtime/contract/matrix-source.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import {
   frozenUnused,
@@ -97,6 +98,17 @@ export function namesInWeight(weight: WeightExpression): string[] {
   }
 }
 
+/** Names of tensors and patterns in a formula. */
+function namesInSource(source: MatrixSource): string[] {
+  const own =
+    source.kind === "leaf" || source.kind === "pattern"
+      ? [source.name]
+      : source.kind === "mask"
+        ? [source.pattern]
+        : [];
+  return [...own, ...partsOfSource(source).flatMap(namesInSource)];
+}
+
 /** Warns of what is declared and never read. */
 export function warnOfUnused(
   draft: TransformDraft,
@@ -104,7 +116,12 @@ export function warnOfUnused(
   tensors: readonly CheckedTensor[],
   patterns: readonly CheckedPattern[],
 ): void {
-  const inWeight = new Set(namesInWeight(weight));
+  const inWeight = new Set([
+    ...namesInWeight(weight),
+    ...tensors.flatMap(({ derivation }) =>
+      derivation === undefined ? [] : namesInSource(derivation.formula),
+    ),
+  ]);
   const read = new Set([
     ...inWeight,
     ...tensors.flatMap(({ support, recipe }) => [
@@ -115,7 +132,12 @@ export function warnOfUnused(
   ]);
   for (const { name, role, recipe, span } of tensors) {
     // A frozen tensor that is computed may be a step towards another one.
-    if (inWeight.has(name) || role === "source" || (role === "frozen" && read.has(name) && recipe !== null))
+    if (
+      inWeight.has(name) ||
+      role === "source" ||
+      role === "derived" ||
+      (role === "frozen" && read.has(name) && recipe !== null)
+    )
       continue;
     const isComputed = role === "frozen" && recipe !== null;
     const parts = isComputed ? { help: ["use it in `weight = …`, or remove it"] } : {};

@@ -22,6 +22,18 @@ import type { BoundCall } from "./bind-arguments.ts";
 import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import { asWhole, numberValue, realValue } from "./check-numbers.ts";
 import { sides } from "./check-tensors.ts";
+import {
+  cayleyMeaning,
+  columnNormMeaning,
+  detachMeaning,
+  elementMeaning,
+  inverseMeaning,
+  onesMeaning,
+  rowNormMeaning,
+  skewMeaning,
+  softmaxMeaning,
+  strictUpperMeaning,
+} from "./function-meanings.ts";
 import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
 import { countMeaning, indicatorMeaning, permutationMeaning, selectorMeaning } from "./pattern-meanings.ts";
 import { callRecipe, joinReadings, obstacle } from "./readings.ts";
@@ -60,7 +72,8 @@ export function intrinsicValue(
 const numericMeaning =
   (operator: NumberOperator): Meaning =>
   (context, syntax, call, span) => {
-    if (syntax.result.kind !== "number-type") return recipeMeaning(context, syntax, call, span);
+    if (syntax.result.kind !== "number-type")
+      return (elementFunctionMeanings.get(operator) ?? recipeMeaning)(context, syntax, call, span);
     const operands = call.arguments.flatMap(({ value }) =>
       value.kind === "number" ? [value.expression] : [],
     );
@@ -208,10 +221,27 @@ const monarchMeaning: Meaning = (context, syntax, call, span) => {
   };
 };
 
+const elementFunctionMeanings: ReadonlyMap<string, Meaning> = new Map(
+  (["sigmoid", "tanh", "exp", "log", "sqrt", "abs", "relu"] as const).map((name) => [
+    name,
+    elementMeaning(name),
+  ]),
+);
+
 const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
   ...(
     ["min", "max", "abs", "sqrt", "isqrt", "floor", "ceil", "round", "exp", "log", "cos", "pow"] as const
   ).map((operator): [string, Meaning] => [operator, numericMeaning(operator)]),
+  ...(["sigmoid", "tanh", "relu"] as const).map((name): [string, Meaning] => [name, elementMeaning(name)]),
+  ["row_norm", rowNormMeaning],
+  ["column_norm", columnNormMeaning],
+  ["softmax", softmaxMeaning],
+  ["inverse", inverseMeaning],
+  ["cayley", cayleyMeaning],
+  ["skew", skewMeaning],
+  ["strict_upper", strictUpperMeaning],
+  ["detach", detachMeaning],
+  ["ones", onesMeaning],
   ["when", whenMeaning],
   ["kron", kronMeaning],
   ["blockdiag", blockdiagMeaning],
@@ -250,8 +280,6 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
       "fourier_sine",
       "row_sum",
       "column_sum",
-      "row_norm",
-      "column_norm",
     ] as const
   ).map((name): [string, Meaning] => [name, recipeMeaning]),
 ]);

@@ -1,5 +1,6 @@
 /** The printed form of a checked module: every dimension, count, recipe and obligation in one reading. */
 import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
+import { printSource } from "../../runtime/contract/print-source.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import type { TimeManifest } from "../../runtime/contract/time.ts";
 import { printShape } from "../types/dimension.ts";
@@ -29,6 +30,7 @@ function printTransform(transform: CheckedTransform): string {
     ...transform.tensors
       .filter(({ recipe }) => recipe !== null)
       .map((tensor) => `  ${printComputed(tensor)}`),
+    ...transform.tensors.flatMap((tensor) => printDerived(tensor)),
     ...(transform.time === null ? [] : printTime(transform.time).map((line) => `  ${line}`)),
     `  order ${transform.order.length === 0 ? "nothing" : transform.order.join(", ")}`,
     `  weight ${printShape([transform.weight.rows, transform.weight.columns])} = ${printWeight(transform.weight)}`,
@@ -69,6 +71,13 @@ const printPatternShape = (shape: PatternShape): string =>
 
 const printPattern = ({ name, mode, shape, rows, columns, count, pool, recipe }: CheckedPattern): string =>
   `pattern ${name}: ${mode === "structural" ? "" : `${mode} `}${printPatternShape(shape)} ${printShape([rows, columns])} count ${printNumber(count)}${pool === null ? "" : ` of the ${pool.scope}`} = ${printRecipe(recipe)}`;
+
+const printDerived = ({ name, structure, dimensions, derivation }: CheckedTensor): readonly string[] =>
+  derivation === undefined
+    ? []
+    : [
+        `  derived ${name}: ${structure === "dense" ? "" : `${structure} `}${printShape(dimensions)} at ${derivation.stage} = ${printSource(derivation.formula)}`,
+      ];
 
 function printComputed(tensor: CheckedTensor): string {
   const { name, role, structure, dimensions, support, blocks, count, recipe, quantization, shared } = tensor;

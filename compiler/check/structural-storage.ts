@@ -55,6 +55,9 @@ export function storeStructurally(
 ): readonly CheckedTensor[] {
   const uses: Uses = new Map();
   collectUses(weight, null, uses);
+  // A formula reads a tensor whole.
+  for (const { derivation } of tensors)
+    for (const { name } of derivation?.reads ?? []) uses.set(name, (uses.get(name) ?? new Set()).add(null));
   return tensors.map((tensor) => {
     const [mask, ...others] = uses.get(tensor.name) ?? [];
     const pattern = patterns.find(({ name, mode }) => name === mask && mode === "structural");

@@ -13,6 +13,7 @@ import { oblige } from "./check-context.ts";
 import { asWhole, numberValue } from "./check-numbers.ts";
 import { sides } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
+import { derive, formulaOf } from "./derived-tensors.ts";
 import { type Meaning, numberOf, tensorsOf } from "./intrinsic-call.ts";
 import { divides } from "./obligations.ts";
 import { callRecipe, joinReadings, matrix, obstacle } from "./readings.ts";
@@ -97,21 +98,17 @@ export const zerosMeaning: Meaning = (context, _syntax, call, span) => {
   return matrix(rows, columns, span, { kind: "zero", rows, columns, span }, obstacle("`zeros`", span));
 };
 
-export const diagMeaning: Meaning = (_context, _syntax, call, span) => {
+export const diagMeaning: Meaning = (context, _syntax, call, span) => {
   const [vector] = tensorsOf(call);
   const size = vector?.dimensions[0];
   if (vector === undefined || size === undefined) return poison;
-  const name = vector.leaf;
-  const weight =
-    name === null
-      ? obstacle("`diag` of an expression", span)
-      : joinReadings<WeightExpression, WeightExpression>([vector.weight], () => ({
-          kind: "diag",
-          name,
-          rows: size,
-          columns: size,
-          span,
-        }));
+  const weight = joinReadings<WeightExpression, WeightExpression>([vector.weight], ([part]) => {
+    const given = part as WeightExpression;
+    const leaf =
+      given.kind === "leaf" ? given : derive(context, formulaOf(context, given), [size], span, "diag");
+    const name = leaf.kind === "leaf" ? leaf.name : "";
+    return { kind: "diag", name, rows: size, columns: size, span };
+  });
   const recipe = joinReadings<Recipe, Recipe>([vector.recipe], ([entries]) =>
     callRecipe("diagonal_matrix", entries === undefined ? {} : { entries }),
   );

@@ -3,7 +3,7 @@
 import type { StatementSyntax, TransformSyntax, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
-import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import type { TimeManifest } from "../../runtime/contract/time.ts";
@@ -166,7 +166,8 @@ export function declareName(draft: TransformDraft, name: string, span: Span): bo
 export function tensorValue(draft: TensorDraft, span: Span): Value {
   const { name, dimensions, role, type } = draft;
   if (dimensions === null) return poison;
-  const [rows, columns = rows] = dimensions;
+  // A vector is a column.
+  const [rows, columns = number(1)] = dimensions;
   if (rows === undefined || columns === undefined) return poison;
   const source: Obstacle = { kind: "obstacle", reason: "source", text: name, span };
   if (type.structure === "diag") {

@@ -6,11 +6,11 @@
 
 import { type MatrixSource, partsOfSource } from "../../runtime/contract/matrix-source.ts";
 import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
+import { printSource } from "../../runtime/contract/print-source.ts";
 import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import type { Gradients, LeafGradient, Side } from "../algebra/derive-gradient.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
-import { printSource } from "../algebra/print-source.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { sourceOf, tensorsOf } from "../algebra/term-source.ts";
 import type { CheckedTensor, Derivation } from "../check/checked-module.ts";

@@ -1,7 +1,7 @@
 /** The plan as text, for `spxc print --stage plan`. Costs are not printed as expressions: `spxc explain` evaluates them. */
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { printSource } from "../algebra/print-source.ts";
+import { printSource } from "../../runtime/contract/print-source.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import type { MergePlan, Operand, Plan, PlanSearch, Variant } from "./plan.ts";
 import { isBackwardOnly, printBackward } from "./print-backward.ts";

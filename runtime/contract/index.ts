@@ -3,6 +3,7 @@ export * from "./manifest.ts";
 export * from "./matrix-source.ts";
 export * from "./number-expression.ts";
 export * from "./operand-format.ts";
+export * from "./print-source.ts";
 export * from "./quantized-type.ts";
 export * from "./recipe.ts";
 export * from "./time.ts";

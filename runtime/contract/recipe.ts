@@ -43,6 +43,8 @@ export type Recipe =
  *   column; `scale_rows(value, by)`, `scale_columns(value, by)`: diag(by) value and value diag(by); `diagonal_matrix(entries)`; `abs`, `sparse_part(weight, rank, count, rounds)`: S of the alternating low-rank + sparse split
  *   W ≈ L + S with rank(L) <= rank and exactly `count` nonzeros in S.
  * - `group_indicator()`: 1 at (i, j) where j lies in the i-th of as many equal groups of columns as there are rows.
+ * Functions of tensors: `sigmoid`, `tanh`, `exp`, `log`, `sqrt`, `relu` of each entry,
+ *   `softmax` of a vector or of each row, `inverse`, `detach` (the value itself), `quotient(left, right)` by entries.
  * Distributions: `normal(mean, std)`, `uniform(low, high)`.
  * Factorizations with several outputs: `svd_factors(weight, rank)`: B = U sqrt(Σ), A = sqrt(Σ) Vᵀ truncated;
  *   `monarch_projection(weight, blocks)`: the two block-diagonal factors (L, R) nearest to `weight`;
@@ -105,4 +107,14 @@ export type IntrinsicName =
   | "multiply"
   | "scale"
   | "matmul"
-  | "transpose";
+  | "transpose"
+  | "sigmoid"
+  | "tanh"
+  | "exp"
+  | "log"
+  | "sqrt"
+  | "relu"
+  | "softmax"
+  | "inverse"
+  | "detach"
+  | "quotient";

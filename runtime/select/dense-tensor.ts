@@ -72,3 +72,20 @@ export function transposeMatrix(matrix: DenseTensor): DenseTensor {
   }
   return { shape: [columns, rows], values };
 }
+
+/** exp(x) / sum of exp(x), over a vector or along each row of a matrix. */
+export function softmaxOf({ shape, values }: DenseTensor): DenseTensor {
+  const width = shape.at(-1) ?? 1;
+  const result = new Float32Array(values.length);
+  for (let first = 0; first < values.length; first += width) {
+    const line = values.subarray(first, first + width);
+    const largest = line.reduce((most, value) => Math.max(most, value), Number.NEGATIVE_INFINITY);
+    const exponentials = Float64Array.from(line, (value) => Math.exp(value - largest));
+    const sum = exponentials.reduce((total, value) => total + value, 0);
+    result.set(
+      exponentials.map((value) => value / sum),
+      first,
+    );
+  }
+  return { shape, values: result };
+}

@@ -1,9 +1,12 @@
 /** The intrinsics of recipes, one row each: how it is computed, and whether its target decides the result. */
+import type { ElementFunction } from "../contract/matrix-source.ts";
 import type { IntrinsicName } from "../contract/recipe.ts";
 import { SpxError } from "../errors.ts";
+import { elementFunctions } from "../linalg/element-functions.ts";
+import { inverseSquare } from "../linalg/inverse.ts";
 import { fillNormal, fillUniform } from "../random/distributions.ts";
 import { decompositions } from "./decompositions.ts";
-import { combine, type DenseTensor, multiplyMatrices, transposeMatrix } from "./dense-tensor.ts";
+import { combine, type DenseTensor, multiplyMatrices, softmaxOf, transposeMatrix } from "./dense-tensor.ts";
 import { fourierBasis } from "./fourier-basis.ts";
 import { groupIndicator } from "./group-indicator.ts";
 import { fixed, forTarget, type Intrinsic, matrixOf, ofTensor, tensorValue } from "./intrinsic.ts";
@@ -39,6 +42,12 @@ const ofLines = (
 
 const scaledLines = (line: Line): Intrinsic =>
   fixed(({ tensor }) => ofTensor(scaleLines(matrixOf(tensor("value")), line, vectorOf(tensor("by")).values)));
+/** f of each entry. */
+const elementwise = (name: ElementFunction): Intrinsic =>
+  fixed(({ tensors }) => {
+    const { shape, values } = required(tensors()[0], name);
+    return tensorValue(shape, values.map(elementFunctions[name].value));
+  });
 
 export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
   ...selectionIntrinsics,
@@ -86,6 +95,19 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
     return ofTensor(multiplyMatrices(required(left, "matmul"), required(right, "matmul")));
   }),
   transpose: fixed(({ tensors }) => ofTensor(transposeMatrix(required(tensors()[0], "transpose")))),
+  sigmoid: elementwise("sigmoid"),
+  tanh: elementwise("tanh"),
+  exp: elementwise("exp"),
+  log: elementwise("log"),
+  sqrt: elementwise("sqrt"),
+  relu: elementwise("relu"),
+  softmax: fixed(({ tensors }) => ofTensor(softmaxOf(required(tensors()[0], "softmax")))),
+  inverse: fixed(({ tensors }) => {
+    const { shape, values } = required(tensors()[0], "inverse");
+    return tensorValue(shape, Float32Array.from(inverseSquare(values, shape[0] ?? 0)));
+  }),
+  detach: fixed(({ tensors }) => ofTensor(required(tensors()[0], "detach"))),
+  quotient: entrywise("quotient", (a, b) => a / b),
 };
 
 const zerosOf = (shape: readonly number[]): Float32Array =>

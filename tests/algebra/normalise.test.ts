@@ -167,6 +167,11 @@ const leftSides: Readonly<Record<string, fc.Arbitrary<Recipe>>> = {
   "transpose-hadamard": transposed(
     both(anyOf(3, 4), anyOf(3, 4), (factory, a, b) => factory.hadamard([a, b])),
   ),
+  "hadamard-products": both(
+    both(anyOf(4, 1), anyOf(1, 6), (factory, a, b) => factory.chain([a, b])),
+    both(fixed(termLeaf("A4x2")), fixed(termLeaf("A2x6")), (factory, a, b) => factory.chain([a, b])),
+    (factory, a, b) => factory.hadamard([a, b]),
+  ),
   "transpose-kron": transposed(both(anyOf(3, 2), anyOf(1, 2), (factory, a, b) => factory.kron([a, b]))),
   "transpose-blockdiag": transposed(
     both(anyOf(3, 2), anyOf(1, 2), (factory, a, b) => factory.blockdiag([a, b])),

@@ -62,9 +62,9 @@ describe("backward passes of generated weights", () => {
         for (const [name, gradient] of expected)
           expect(plain(gradients.get(name) ?? new Float64Array()), name).toEqual(plain(gradient));
       }),
-      { numRuns: 400, seed: 33 },
+      { numRuns: 200, seed: 33 },
     );
-    expect(outcomes.all).toBeGreaterThan(200);
+    expect(outcomes.all).toBeGreaterThan(100);
     expect(outcomes.withIntermediates).toBeGreaterThan(10);
   }, 120_000);
 });

@@ -6,6 +6,7 @@ import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts"
 import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import type { Artefact, DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
+import { elementCount } from "../../runtime/tensor/tensor.ts";
 import { type BuiltProgram, randomizeParameters, testMatrix } from "./built-program.ts";
 import { oracleGradients, weightGradient } from "./gradient-oracle.ts";
 
@@ -19,7 +20,7 @@ export interface LoadedCase {
   readonly weight: DenseMatrix;
 }
 
-/** The layer with random parameters; every argument tensor is [out, inputs]. */
+/** The layer with random parameters; every argument tensor is [out, inputs], or a stack of such matrices. */
 export async function loadCase(
   program: BuiltProgram,
   transform: string,
@@ -33,10 +34,10 @@ export async function loadCase(
   const given: Record<string, { data: Float32Array; shape: number[] }> = {};
   stages.checked.arguments.forEach((argument, index) => {
     if (argument.kind !== "tensor") return;
-    given[argument.name] = {
-      data: testMatrix(out * 31 + inputs + index, out * inputs),
-      shape: [out, inputs],
-    };
+    const [count] = argument.dimensions.length === 3 ? argument.dimensions : [];
+    const stacked = count?.kind === "number" ? [count.value] : [];
+    const shape = [...stacked, out, inputs];
+    given[argument.name] = { data: testMatrix(out * 31 + inputs + index, elementCount(shape)), shape };
   });
   const layer = (await artefact.transform(transform).load({ ...given, ...numbers, seed: 1 })) as Layer;
   randomizeParameters(layer, 11);

@@ -86,6 +86,67 @@ export const stdlibCases: readonly StdlibCase[] = [
       [36, 68],
     ],
   },
+  { file: "dora", transform: "DoRA", sizes: anySizes, numbers: { r: 1 } },
+  { file: "dora", transform: "FullDoRA", sizes: anySizes, numbers: { r: 1 } },
+  { file: "dora", transform: "FullDoRA", sizes: [[47, 64]], numbers: { r: 16 } },
+  { file: "loha", transform: "LoHa", sizes: anySizes, numbers: { r: 1 } },
+  {
+    file: "loha",
+    transform: "LoHa",
+    sizes: [
+      [33, 20],
+      [64, 48],
+    ],
+    numbers: { r: 3 },
+  },
+  {
+    file: "lokr",
+    transform: "LoKr",
+    sizes: [
+      [6, 4],
+      [34, 66],
+    ],
+    numbers: { p: 2, q: 2, r: 2 },
+  },
+  { file: "lokr", transform: "FullLoKr", sizes: [[36, 20]], numbers: { p: 4, q: 2 } },
+  { file: "lokr", transform: "ThinLoKr", sizes: [[36, 48]], numbers: { p: 6, q: 4, r: 3 } },
+  {
+    file: "oft",
+    transform: "OFT",
+    sizes: [
+      [1, 3],
+      [17, 15],
+      [32, 48],
+    ],
+    numbers: { size: 3 },
+  },
+  {
+    file: "boft",
+    transform: "BOFT",
+    sizes: [
+      [5, 4],
+      [33, 16],
+      [20, 64],
+    ],
+    numbers: { size: 4 },
+  },
+  { file: "hra", transform: "HRA", sizes: anySizes, numbers: { r: 1 } },
+  {
+    file: "hra",
+    transform: "HRA",
+    sizes: [
+      [5, 7],
+      [33, 40],
+    ],
+    numbers: { r: 4 },
+  },
+  { file: "ia3", transform: "IA3", sizes: anySizes },
+  { file: "ia3", transform: "IA3Inputs", sizes: anySizes },
+  { file: "soups", transform: "UniformSoup", sizes: anySizes },
+  { file: "soups", transform: "LearnedSoup", sizes: anySizes },
+  { file: "soups", transform: "WiSE", sizes: anySizes, numbers: { mix: 0.3 } },
+  { file: "grafting", transform: "SkillGrafting", sizes: anySizes, numbers: { count: 1, bias: 0.5 } },
+  { file: "pat", transform: "PAT", sizes: anySizes, numbers: { r: 1, temperature: 3, bias: 0.1 } },
 ];
 
 /** Transforms whose value is computed from W at load, and those that only give it another form. */

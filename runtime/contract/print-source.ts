@@ -1,7 +1,9 @@
 /** Formulas of derived tensors as the language writes them, for plans and explanations. */
-import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
-import { printNumber } from "../../runtime/contract/number-expression.ts";
-import { printFactor } from "./print-algebra.ts";
+import type { MatrixSource } from "./matrix-source.ts";
+import { type NumberExpression, printNumber } from "./number-expression.ts";
+
+const printFactor = (factor: NumberExpression): string =>
+  factor.kind === "apply" ? `(${printNumber(factor)})` : printNumber(factor);
 
 /** How tightly the outermost operator binds: sums 1, products 2, everything else 3. */
 const binding = ({ kind }: MatrixSource): number =>
