@@ -16,7 +16,7 @@ import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
 import { tensorObjectsOf } from "../algebra/term-source.ts";
-import type { CheckedTransform } from "../check/checked-module.ts";
+import type { CheckedTensor, CheckedTransform } from "../check/checked-module.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
 import { foldNumber } from "../types/fold-number.ts";
@@ -81,7 +81,8 @@ function planOf(
 ): Plan {
   const machines = machinesOf(rates);
   const widest = widestMachine(rates);
-  const operands = createOperandTable(movingNames(transform));
+  const moving = movingNames(transform);
+  const operands = createOperandTable(moving);
   const { drafts, total, notes } = candidatePlans(graph.root, operands, graph.rules ?? []);
   const reference = mergeSource(drafts, operands, transform, widest);
   const merge = planMerge(reference, operands);
@@ -105,7 +106,7 @@ function planOf(
     derived: derivedTensors(
       [...read.map(({ source }) => source), ...backward.intermediates.map(({ formula }) => formula)],
       [...transform.tensors, ...tensorObjectsOf(graph.root)],
-    ),
+    ).map((tensor) => (moving.has(tensor.name) ? eachStep(tensor) : tensor)),
     operands: read.map((operand) =>
       merged.has(operand.name) ? { ...operand, production: "merge" } : operand,
     ),
@@ -151,6 +152,12 @@ function notesOf(drafts: readonly VariantDraft[], kept: readonly Variant[]): rea
   const names = new Set(kept.map(({ name }) => name));
   return drafts.filter(({ name }) => names.has(name)).flatMap(({ notes }) => notes);
 }
+
+/** A derived tensor that follows the clocks is computed again although no param enters it. */
+const eachStep = (tensor: CheckedTensor): CheckedTensor =>
+  tensor.derivation === undefined
+    ? tensor
+    : { ...tensor, derivation: { ...tensor.derivation, stage: "step" } };
 
 const operandsOf = (variants: readonly Pick<Variant, "steps">[]): Set<string> =>
   new Set(variants.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))));

@@ -123,8 +123,8 @@ const rules: { readonly [Kind in MatrixSource["kind"]]: Rule<SourceOf<Kind>> } =
     for (const [index, factor] of factors.entries()) {
       if (!reaches(factor)) continue;
       const turned = (others: readonly MatrixSource[]): MatrixValue[] =>
-        others.map((other) => transposeValue(value(other)));
-      const [left, right] = [turned(factors.slice(0, index)), turned(factors.slice(index + 1).toReversed())];
+        others.toReversed().map((other) => transposeValue(value(other)));
+      const [left, right] = [turned(factors.slice(0, index)), turned(factors.slice(index + 1))];
       pull(
         factor,
         gradient.map((chain) => extendChain(left, chain, right)),

@@ -6,8 +6,7 @@ import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts"
 import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import type { Artefact, DenseParameter, Layer, SparseParameter } from "../../runtime/index.ts";
-import { elementCount } from "../../runtime/tensor/tensor.ts";
-import { type BuiltProgram, randomizeParameters, testMatrix } from "./built-program.ts";
+import { type BuiltProgram, givenTensors, randomizeParameters, testMatrix } from "./built-program.ts";
 import { oracleGradients, weightGradient } from "./gradient-oracle.ts";
 
 const batches = [0, 1, 2, 5, 16, 17, 33, 150];
@@ -31,14 +30,7 @@ export async function loadCase(
 ): Promise<LoadedCase> {
   const stages = program.stages.get(transform);
   if (stages === undefined) throw new Error(`no ${transform}`);
-  const given: Record<string, { data: Float32Array; shape: number[] }> = {};
-  stages.checked.arguments.forEach((argument, index) => {
-    if (argument.kind !== "tensor") return;
-    const [count] = argument.dimensions.length === 3 ? argument.dimensions : [];
-    const stacked = count?.kind === "number" ? [count.value] : [];
-    const shape = [...stacked, out, inputs];
-    given[argument.name] = { data: testMatrix(out * 31 + inputs + index, elementCount(shape)), shape };
-  });
+  const given = givenTensors(stages, out, inputs);
   const layer = (await artefact.transform(transform).load({ ...given, ...numbers, seed: 1 })) as Layer;
   randomizeParameters(layer, 11);
   const values = oracleValues(stages, layer, given);

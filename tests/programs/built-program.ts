@@ -32,6 +32,7 @@ import {
   openArtefact,
   type SparseParameter,
 } from "../../runtime/index.ts";
+import { elementCount } from "../../runtime/tensor/tensor.ts";
 
 export interface BuiltProgram {
   /** Shared with other tests: nothing in it may be changed. */
@@ -155,6 +156,21 @@ export function testNumbers(seed: number): () => number {
 export function testMatrix(seed: number, count: number): Float32Array {
   const next = testNumbers(seed);
   return Float32Array.from({ length: count }, next);
+}
+
+/** Values for every argument tensor of a transform: [out, inputs], or a stack of such matrices. */
+export function givenTensors(
+  { checked }: TransformStages,
+  out: number,
+  inputs: number,
+): Record<string, { data: Float32Array; shape: number[] }> {
+  const tensors = checked.arguments.flatMap((argument, index) => {
+    if (argument.kind !== "tensor") return [];
+    const [count] = argument.dimensions.length === 3 ? argument.dimensions : [];
+    const shape = [...(count?.kind === "number" ? [count.value] : []), out, inputs];
+    return [[argument.name, { data: testMatrix(out * 31 + inputs + index, elementCount(shape)), shape }]];
+  });
+  return Object.fromEntries(tensors);
 }
 
 type Parameters = Readonly<Record<string, DenseParameter | SparseParameter>>;

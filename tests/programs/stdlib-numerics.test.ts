@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import { oracleForward, oracleWeight, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import type { Layer } from "../../runtime/index.ts";
-import { type BuiltProgram, randomizeParameters, testMatrix } from "./built-program.ts";
+import { type BuiltProgram, givenTensors, randomizeParameters, testMatrix } from "./built-program.ts";
 import { buildStdlib, computedCases, errorBound, guardedForward, stdlibCases } from "./stdlib-cases.ts";
 
 const batches = [0, 1, 2, 3, 5, 8, 15, 16, 17, 33, 49];
@@ -22,12 +22,12 @@ describe.each([...stdlibCases, ...computedCases])(
       const program = programs.get(file);
       const stages = program?.stages.get(transform);
       if (program === undefined || stages === undefined) throw new Error(`no ${transform}`);
-      const weight = { data: testMatrix(out * 131 + inputs, out * inputs), shape: [out, inputs] };
+      const given = givenTensors(stages, out, inputs);
       const layer = (await program.artefact
         .transform(transform)
-        .load({ W: weight, ...numbers, seed: 3 })) as Layer;
+        .load({ ...given, ...numbers, seed: 3 })) as Layer;
       randomizeParameters(layer, 5);
-      const expected = oracleWeight(stages, layer, { W: weight });
+      const expected = oracleWeight(stages, layer, given);
       expect(relativeError(layer.merge().data, expected.values)).toBeLessThan(errorBound);
       for (const batch of batches) {
         const x = testMatrix(batch + 7, batch * inputs);

@@ -13,7 +13,13 @@ import { x86Targets } from "../../compiler/targets/x86-targets.ts";
 import type { Manifest, PlanManifest } from "../../runtime/contract/manifest.ts";
 import type { Artefact, Layer } from "../../runtime/index.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
-import { type BuiltProgram, openChanged, randomizeParameters, testMatrix } from "./built-program.ts";
+import {
+  type BuiltProgram,
+  givenTensors,
+  openChanged,
+  randomizeParameters,
+  testMatrix,
+} from "./built-program.ts";
 import { buildStdlib, errorBound, guardedForward, type StdlibCase, stdlibCases } from "./stdlib-cases.ts";
 
 const batches = [1, 2, 4, 7, 15, 16, 17, 33, 48, 49, 65];
@@ -82,11 +88,11 @@ function expectedOf(
   program: BuiltProgram,
   transform: string,
   layer: Layer,
-  W: { data: Float32Array; shape: number[] },
+  given: ReturnType<typeof givenTensors>,
 ): Expected {
   const stages = program.stages.get(transform);
   if (stages === undefined) throw new Error(`no ${transform}`);
-  const weight = oracleWeight(stages, layer, { W });
+  const weight = oracleWeight(stages, layer, given);
   const outputs = batches.map((batch) => {
     const x = testMatrix(batch + 7, batch * weight.columns);
     return [batch, { x, y: oracleForward(weight, x, batch) }] as const;
@@ -110,8 +116,9 @@ async function checkCase(
   inputs: number,
 ): Promise<string[]> {
   const program = programs.get(file);
-  if (program === undefined) throw new Error(`no ${file}`);
-  const W = { data: testMatrix(out * 131 + inputs, out * inputs), shape: [out, inputs] };
+  const stages = program?.stages.get(transform);
+  if (program === undefined || stages === undefined) throw new Error(`no ${file}`);
+  const given = givenTensors(stages, out, inputs);
   const seeds = [5, 6];
   const expected = new Map<number, Expected>();
   const checked: string[] = [];
@@ -120,10 +127,10 @@ async function checkCase(
   for (const variant of variants) {
     for (const { name: level } of runnable) {
       const artefact = openVariant(program, transform, variant.name, level);
-      const layer = (await artefact.transform(transform).load({ W, ...numbers, seed: 3 })) as Layer;
+      const layer = (await artefact.transform(transform).load({ ...given, ...numbers, seed: 3 })) as Layer;
       for (const seed of seeds) {
         randomizeParameters(layer, seed);
-        const wanted = expected.get(seed) ?? expectedOf(program, transform, layer, W);
+        const wanted = expected.get(seed) ?? expectedOf(program, transform, layer, given);
         expected.set(seed, wanted);
         expect(layer.plan()).toMatchObject([{ variant: variant.name, merged: variant.merged, level }]);
         checkLayer(layer, wanted);
