@@ -1,4 +1,7 @@
-/** Operators on matrices: shapes are joined, and both readings of the operands become both readings of the result. */
+/**
+ * Operators on matrices: shapes are joined, and both readings of the operands become both readings of the result.
+ * size: the operators share how shapes are joined and told.
+ */
 
 import type { Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
