@@ -8,8 +8,8 @@ import { sameDimension } from "../types/dimension.ts";
 import { addNumbers, divideNumbers, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
 import type { Term, TermKind } from "./algebra-node.ts";
 import { joinNeighbours, type RewriteRule, rule, type TermOf } from "./rewrite-rule.ts";
-import { isOrdering } from "./structure-transfer.ts";
 import { isTrainable } from "./structure.ts";
+import { isOrdering } from "./structure-transfer.ts";
 import { isThinProduct, joinThinProducts } from "./thin-products.ts";
 import { windowRules } from "./window-rules.ts";
 
