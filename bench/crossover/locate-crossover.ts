@@ -43,7 +43,7 @@ export interface Rung {
 
 /**
  * The batch at which the advantage changes sign, between the two rungs that disagree least with all others: a wrong sign
- * counts by its size. Null when one side is faster on every rung: `side` of the result of `rungs` tells which.
+ * counts by its size. Null when one side is faster on every rung.
  */
 export function measuredCrossover(rungs: readonly Rung[]): number | null {
   const cost = (cut: number): number =>

@@ -97,33 +97,57 @@ function pairsOf(
 /** Batches that show that two variants do not cross. */
 const everywhere = [1, 4, 16, 64, 256, 1024];
 
+/**
+ * Seconds of one merge: what a call of the merged variant takes longer after parameters changed than without, less what
+ * packing them takes, which a separate variant with the same operands tells.
+ */
+function timeMerge(merged: Loaded, separate: Loaded, size: number, rounds: number): number {
+  const x = probeValues(size);
+  const y = new Float32Array(size);
+  const call =
+    ({ layer }: Loaded) =>
+    () =>
+      void layer.forward(x, { y });
+  const anew = (loaded: Loaded) => () => {
+    loaded.layer.updated();
+    call(loaded)();
+  };
+  const contestants = [
+    { name: "merged anew", run: anew(merged) },
+    { name: "separate anew", run: anew(separate) },
+    { name: "merged", run: call(merged) },
+    { name: "separate", run: call(separate) },
+  ];
+  const [a = 0, b = 0, c = 0, d = 0] = timeInterleaved(contestants, rounds, sampleSeconds).map(
+    ({ samples }) => quartile(samples, 0.1),
+  );
+  return Math.max(0, a - c - (b - d));
+}
+
+/** @param merges seconds that each side adds to a call for merging. */
 function timeRung(
   [earlier, later]: readonly [Loaded, Loaded],
+  merges: readonly [number, number],
   size: number,
   batch: number,
   rounds: number,
 ): MeasuredRung {
   const x = probeValues(batch * size);
   const y = new Float32Array(batch * size);
-  // Where a merge is one of the two, each call follows a step of training: both pack what changed.
-  const anew = earlier.variant.merged || later.variant.merged;
   const contestants = [earlier, later].map(({ variant, layer }) => ({
     name: variant.name,
-    run: () => {
-      if (anew) layer.updated();
-      layer.forward(x, { y });
-    },
+    run: () => void layer.forward(x, { y }),
   }));
-  const [first, second] = timeInterleaved(contestants, rounds, sampleSeconds);
-  const ratios = (first?.samples ?? []).map(
-    (sample, round) => sample / (second?.samples[round] ?? Number.NaN),
+  const [first = [], second = []] = timeInterleaved(contestants, rounds, sampleSeconds).map(
+    ({ samples }, side) => samples.map((sample) => sample + (merges[side] ?? 0)),
   );
+  const ratios = first.map((sample, round) => sample / (second[round] ?? Number.NaN));
   return {
     batch,
     advantage: Math.log(median(ratios)),
-    undisturbed: Math.log(quartile(first?.samples ?? [], 0.1) / quartile(second?.samples ?? [], 0.1)),
-    earlierNanoseconds: 1e9 * median(first?.samples ?? []),
-    laterNanoseconds: 1e9 * median(second?.samples ?? []),
+    undisturbed: Math.log(quartile(first, 0.1) / quartile(second, 0.1)),
+    earlierNanoseconds: 1e9 * median(first),
+    laterNanoseconds: 1e9 * median(second),
     quartiles: [quartile(ratios, 0.25), quartile(ratios, 0.75)],
   };
 }
@@ -152,7 +176,13 @@ export async function measureCrossovers(
         predictCost(variant, symbols, batch, level);
     const predicted = predictedCrossover(price(earlier), price(later));
     const batches = predicted === null ? everywhere : ladderAround(Math.min(predicted, largestBatch));
-    const rungs = batches.map((batch) => timeRung([earlier, later], size, batch, rounds));
+    const source = found.plan.variants.find(({ merged, layout }) => !merged && layout === "lane-output");
+    const separate = source === undefined ? earlier : await load(options, transform, numbers, size, source);
+    const mergeOf = (side: Loaded): number =>
+      side.variant.merged ? timeMerge(side, separate, size, rounds) : 0;
+    const merges = [mergeOf(earlier), mergeOf(later)] as const;
+    const rungs = batches.map((batch) => timeRung([earlier, later], merges, size, batch, rounds));
+    if (separate !== earlier) separate.layer.dispose();
     results.push({
       size,
       earlier: pair[0].name,
