@@ -20,9 +20,9 @@ import { createGridEvaluator, valuesAt } from "./price-grid.ts";
 const usual = { size: 1024, batch: 128 } as const;
 
 /** Ways of dx, or of one side. */
-const budget: Budget = { most: 24, allows: () => true };
-/** Combinations of the ways of dx and of the sides that are tried one by one. */
-const mostCombined = 64;
+const budget: Budget = { most: 16, allows: () => true };
+/** Choices of ways for dx and for the sides that are drafted and priced; `search` of the plan says how many there are. */
+const mostTried = 48;
 
 /** Operands that a backward pass reads, each once. */
 export function backwardOperands({ steps }: Pick<BackwardPlan, "steps">): readonly string[] {
@@ -119,18 +119,25 @@ const waysOf = ({ dx, sides }: WaySpace, [first = 0, ...rest]: Choice): Backward
   return { dx: sum, sides: new Map(chosen) };
 };
 
-/** All choices when they are few; else, from the plainest on, the best way of one list after the other. */
+/** All choices when they are few; else, from the plainest on, the best way of one list after the other, up to a limit. */
 function cheapestChoice(sizes: readonly number[], priceOf: (choice: Choice) => number): Choice {
   const plainest: Choice = sizes.map(() => 0);
   const total = sizes.reduce((product, size) => product * size, 1);
-  const better = (best: Choice, other: Choice): Choice => (priceOf(other) < priceOf(best) ? other : best);
   const positions = (size: number): number[] => Array.from({ length: size }, (_, at) => at);
-  if (total <= mostCombined) return combinations(sizes.map(positions)).reduce(better, plainest);
-  return sizes.reduce<Choice>(
-    (best, size, list) =>
-      positions(size).reduce<Choice>((found, at) => better(found, best.with(list, at)), best),
-    plainest,
-  );
+  let best = { choice: plainest, price: priceOf(plainest) };
+  let tried = 1;
+  const offer = (choice: Choice): void => {
+    if (tried >= mostTried) return;
+    tried += 1;
+    const price = priceOf(choice);
+    if (price < best.price) best = { choice, price };
+  };
+  if (total <= mostTried) combinations(sizes.map(positions)).slice(1).forEach(offer);
+  else
+    sizes.forEach((size, list) => {
+      for (const at of positions(size).slice(1)) offer(best.choice.with(list, at));
+    });
+  return best.choice;
 }
 
 export function chooseBackward(

@@ -58,6 +58,7 @@ export function printBackward(plan: Plan, printOperand: (operand: Operand) => st
     ...operands
       .filter(({ name }) => isBackwardOnly(plan, name))
       .map((operand) => `  ${printOperand(operand)}`),
+    `    ${backward.search.priced} ways priced of ${backward.search.total}`,
     `    activations ${widths}`,
     ...backward.steps.map(
       (step) =>
