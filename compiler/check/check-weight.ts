@@ -1,5 +1,6 @@
 /** The weight of a transform: its one reading as mathematics, and what it leaves unread. */
 import { type MatrixSource, partsOfSource } from "../../runtime/contract/matrix-source.ts";
+import { symbolsOf } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import {
   frozenUnused,
@@ -143,7 +144,10 @@ export function warnOfUnused(
     const parts = isComputed ? { help: ["use it in `weight = …`, or remove it"] } : {};
     addProblem(draft.context, report(role === "frozen" ? frozenUnused : paramUnused, span, { name }, parts));
   }
-  for (const { name, span } of patterns) {
-    if (!read.has(name)) addProblem(draft.context, report(maskUnused, span, { name }));
+  // How many positions a pattern has may be all that is wanted of it.
+  const counted = new Set(tensors.flatMap(({ dimensions }) => dimensions.flatMap(symbolsOf)));
+  for (const { name, measured, span } of patterns) {
+    if (!read.has(name) && !counted.has(measured?.symbol ?? ""))
+      addProblem(draft.context, report(maskUnused, span, { name }));
   }
 }

@@ -276,6 +276,7 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
       "uniform",
       "group_indicator",
       "lstsq",
+      "normalized_spectrum",
       "fourier_cosine",
       "fourier_sine",
       "row_sum",

@@ -53,7 +53,8 @@ export type Recipe =
  *   `weighted_svd(weight, left, right, rank)`: of diag(left) weight diag(right), the diagonals taken out again;
  *   `quantized_split(weight, rank, bits, block, rounds)` and `weighted_quantized_split(weight, left, right, …)`: B and
  *   A of weight ≈ Q + B A with Q on a normal float grid.
- * Others: `lstsq(A, B)`: the X of least norm that makes ‖A X - B‖ least; `fourier_cosine(size)`,
+ * Others: `lstsq(A, B)`: the X of least norm that makes ‖A X - B‖ least;
+ *   `normalized_spectrum(weight)`: [1, min(rows, columns)], the singular values, the largest as 1, the smallest as 0; `fourier_cosine(size)`,
  *   `fourier_sine(size)`: cos and sin of 2 π j k / size.
  * Algebra on dense tensors: `add`, `subtract`, `multiply` (elementwise), `scale(factor, value)`,
  *   `matmul`, `transpose`. Two operands are `left` and `right` (of `multiply` the left may be a pattern), one is `value`.
@@ -99,6 +100,7 @@ export type IntrinsicName =
   | "quantized_split"
   | "weighted_quantized_split"
   | "lstsq"
+  | "normalized_spectrum"
   | "fourier_cosine"
   | "fourier_sine"
   | "monarch_projection"

@@ -1,5 +1,6 @@
 /** The intrinsics that take a matrix apart, one row each. None depends on what it is computed for. */
 import type { IntrinsicName } from "../contract/recipe.ts";
+import { singularValuesOf } from "../linalg/gram-svd.ts";
 import { leastSquares } from "../linalg/least-squares.ts";
 import { contextFactors } from "./context-factors.ts";
 import { fixed, type Intrinsic, matrixOf, ofTensor, tensorValue } from "./intrinsic.ts";
@@ -30,6 +31,14 @@ const splitOf = (call: Call, sides: SideWeights): Factors => {
 
 const sidesOf = ({ tensor }: Call) => ({ left: tensor("left").tensor, right: tensor("right").tensor });
 
+/** (s - least) / (largest - least), descending; where all are the same, each is as good as the largest. */
+function normalizedSpectrum(values: Float32Array, rows: number, columns: number): Float32Array {
+  const spectrum = singularValuesOf(Float64Array.from(values), rows, columns);
+  const [largest, least] = [spectrum[0] ?? 0, spectrum[spectrum.length - 1] ?? 0];
+  const range = largest - least;
+  return Float32Array.from(spectrum, (s) => (range === 0 ? 1 : (s - least) / range));
+}
+
 export const decompositions = {
   svd_factors: factors((call) => svdFactors(weightOf(call), call.number("rank"))),
   trailing_svd: factors((call) => svdFactors(weightOf(call), call.number("rank"), "smallest")),
@@ -45,6 +54,11 @@ export const decompositions = {
   }),
   quantized_split: factors((call) => splitOf(call, null)),
   weighted_quantized_split: factors((call) => splitOf(call, sidesOf(call))),
+  normalized_spectrum: fixed((call) => {
+    const { name, rows, columns, values } = weightOf(call);
+    requireFinite(name, values, columns);
+    return tensorValue([1, Math.min(rows, columns)], normalizedSpectrum(values, rows, columns));
+  }),
   lstsq: fixed(({ tensor }) => {
     const [a, b] = [matrixOf(tensor("A")), matrixOf(tensor("B"))];
     for (const { name, values, columns } of [a, b]) requireFinite(name, values, columns);

@@ -5,7 +5,17 @@ import type { DenseParameter, Layer, SparseParameter } from "../../runtime/index
 import { dequantizeMatrix, quantizeMatrix } from "../../runtime/tensor/quantized-matrix.ts";
 import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts";
 
-const files = ["pissa", "corda", "vera", "allora", "lq_lora", "qlora", "fourier_ft", "block_sparse"] as const;
+const files = [
+  "pissa",
+  "corda",
+  "vera",
+  "allora",
+  "lq_lora",
+  "qlora",
+  "fourier_ft",
+  "block_sparse",
+  "welore",
+] as const;
 const programs = new Map<string, BuiltProgram>();
 
 beforeAll(async () => {
@@ -105,6 +115,34 @@ describe("start at the rounded weight", () => {
         expect(Math.abs(code)).toBeLessThan(127.001);
       }
     }
+  });
+});
+
+describe("a rank from the spectrum", () => {
+  test("WeLore keeps the directions that are large beside the others, and refuses what would not get smaller", async () => {
+    // Left and right reflections of diag(12, 11, 4, 3.9, …): the gap after two values is the only large one.
+    const values = Array.from({ length: inputs }, (_, k) => (k < 2 ? 12 - k : 4 - 0.1 * k));
+    const direction = (seed: number, size: number): Float64Array => {
+      const v = Float64Array.from(testMatrix(seed, size));
+      const length = Math.sqrt(v.reduce((sum, value) => sum + value * value, 0));
+      return v.map((value) => value / length);
+    };
+    const [u, v] = [direction(1, out), direction(2, inputs)];
+    const reflected = (w: Float64Array, i: number, j: number): number =>
+      Number(i === j) - 2 * (w[i] ?? 0) * (w[j] ?? 0);
+    const data = Float32Array.from({ length: out * inputs }, (_, at) => {
+      const [row, column] = [Math.floor(at / inputs), at % inputs];
+      return values.reduce((sum, s, k) => sum + s * reflected(u, row, k) * reflected(v, column, k), 0);
+    });
+    const layer = await load("welore", "WeLore", { W: { data, shape: [out, inputs] }, tau: 0.5 });
+    expect(layer.trainable).toBe(2 * (out + inputs));
+    const rest = data.map((value, at) => value - (layer.merge().data[at] ?? 0));
+    const expected = Math.sqrt(values.slice(2).reduce((sum, s) => sum + s * s, 0));
+    const found = Math.sqrt(rest.reduce((sum, value) => sum + value * value, 0));
+    expect(Math.abs(found / expected - 1)).toBeLessThan(1e-4);
+    await expect(load("welore", "WeLore", { W: { data, shape: [out, inputs] }, tau: 0 })).rejects.toThrow(
+      "requires `k * (out + in) <= out * in`",
+    );
   });
 });
 
