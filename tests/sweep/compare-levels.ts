@@ -19,6 +19,7 @@ import {
 } from "../../runtime/formats/packed-operand.ts";
 import { readPanels } from "../../runtime/formats/panel16.ts";
 import { evaluateSource, type SourceLeaves } from "../../runtime/model/evaluate-source.ts";
+import { frozenMatrix } from "../../runtime/model/frozen-values.ts";
 import { parameterMatrix, tensorMatrix } from "../../runtime/model/parameter-values.ts";
 import { oracleGradients, weightGradient } from "../programs/gradient-oracle.ts";
 import { inputsFor, type LoadedCase, type SweepCase } from "./loaded-case.ts";
@@ -161,6 +162,8 @@ function leavesOf({ state }: LoadedCase): SourceLeaves {
     leaf(name, slice) {
       const parameter = state.parameters.get(name);
       if (parameter !== undefined) return parameterMatrix(parameter, slice);
+      const frozen = state.frozen.get(name);
+      if (frozen !== undefined) return frozenMatrix(frozen, slice);
       const tensor = state.tensors.get(name);
       if (tensor === undefined) throw new ReferenceError(`no tensor ${name}`);
       return tensorMatrix(tensor, slice);

@@ -13,6 +13,7 @@ import type {
 
 export type LeafKind =
   | "frozen"
+  | "computed"
   | "param"
   | "sparse"
   | "blockdiag"
@@ -24,7 +25,7 @@ export type LeafKind =
 const sameShape = (a: Shape, b: Shape): boolean =>
   sameDimension(a.rows, b.rows) && sameDimension(a.columns, b.columns);
 
-const bare = { stack: null, support: null, blocks: null } as const;
+const bare = { stack: null, support: null, blocks: null, formula: null } as const;
 
 function declare(draft: Draft, tensor: Omit<TensorDeclaration, "name">, prefix: string): TensorDeclaration {
   const made = { ...tensor, name: freshName(draft, prefix) };
@@ -160,6 +161,7 @@ export function tensorLeaf(draft: Draft, place: Place, kind?: LeafKind | Place):
     "blockdiag",
     "stacked",
     "indicator",
+    "computed",
     ...(place.loops.length > 0 ? (["stacked", "stacked"] as const) : []),
     ...(square ? (["diagonal", "diagonal"] as const) : []),
     // The size of an identity is one name or number wherever it stands.
@@ -171,6 +173,16 @@ export function tensorLeaf(draft: Draft, place: Place, kind?: LeafKind | Place):
       return leafOf(declare(draft, { role: "frozen", structure: "dense", rows, columns, ...bare }, "W"));
     case "param":
       return leafOf(declare(draft, { role: "param", structure: "dense", rows, columns, ...bare }, "A"));
+    case "computed": {
+      const formula = {
+        left: scoreTensor(draft, place),
+        right: random.chance(0.7) ? scoreTensor(draft, place) : null,
+        factor: random.pick([1, 2, -1]),
+      };
+      return leafOf(
+        declare(draft, { role: "computed", structure: "dense", rows, columns, ...bare, formula }, "F"),
+      );
+    }
     case "indicator":
       return { kind: "indicator", pattern: operandPattern(draft, place, true), rows, columns };
     case "identity":

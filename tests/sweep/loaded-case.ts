@@ -5,12 +5,20 @@
 import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { bindArguments } from "../../runtime/model/bind-arguments.ts";
+import { frozenTensor } from "../../runtime/model/frozen-values.ts";
 import type { LayerState } from "../../runtime/model/initial-state.ts";
 import type { DenseTensor } from "../../runtime/select/dense-tensor.ts";
 import { positionsOf } from "../../runtime/select/pattern.ts";
 import type { PatternDeclaration, Program, Sizes } from "./program.ts";
 import { patternsOf, tensorsOf } from "./program.ts";
-import { bitsNeeded, type Matrix, meaningOf, positionsKept, type Values } from "./program-oracle.ts";
+import {
+  bitsNeeded,
+  computedValues,
+  type Matrix,
+  meaningOf,
+  positionsKept,
+  type Values,
+} from "./program-oracle.ts";
 import { argumentNumbers, argumentTensors } from "./program-text.ts";
 import { createRandom, type Random } from "./random.ts";
 import { atLevel, LevelFault, type Road } from "./road.ts";
@@ -155,6 +163,15 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     ...[...given].map(([name, { values }]) => [name, values] as const),
     ...parameters,
   ]);
+  for (const { name, formula } of tensorsOf(program.weight)) {
+    if (formula === null) continue;
+    const expected = computedValues(formula, tensors);
+    const frozen = state.frozen.get(name);
+    const found = frozen === undefined ? undefined : frozenTensor(frozen).values;
+    if (found?.join() !== expected.join())
+      throw new LevelFault("load", `${name} is computed as ${found?.join()}, expected ${expected.join()}`);
+    tensors.set(name, expected);
+  }
   const written = new Map([
     ...tensors,
     ...tensorsOf(program.weight).flatMap((tensor) => {

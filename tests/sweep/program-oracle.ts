@@ -6,6 +6,7 @@ import { evaluateNumber, type NumberExpression } from "../../runtime/contract/nu
 import {
   childrenOf,
   type Expression,
+  type Formula,
   type PatternDeclaration,
   type Sizes,
   type TensorDeclaration,
@@ -93,6 +94,14 @@ function stored(tensor: TensorDeclaration, slice: number, values: Values): Matri
         (row, column) => data[slice * rows * columns + row * columns + column] ?? 0,
       );
   }
+}
+
+/** What a `frozen` statement computes from given tensors; exact, because these are small integers. */
+export function computedValues({ left, right, factor }: Formula, tensors: Values["tensors"]): Float32Array {
+  const [first, second] = [tensors.get(left.name) ?? [], right === null ? null : tensors.get(right.name)];
+  return Float32Array.from(first, (value, at) =>
+    second === null || second === undefined ? Math.abs(value) : value - factor * (second[at] ?? 0),
+  );
 }
 
 /** The dense matrix that `expression` stands for. */

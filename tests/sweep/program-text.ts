@@ -5,6 +5,7 @@ import {
   conditionsOf,
   divisibility,
   type Expression,
+  type Formula,
   type FunctionDeclaration,
   functionsOf,
   nodesOf,
@@ -186,6 +187,11 @@ function paramText(tensor: TensorDeclaration): string {
   }
 }
 
+const formulaText = ({ left, right, factor }: Formula): string =>
+  right === null
+    ? `abs(${left.name})`
+    : `${left.name} - ${factor < 0 ? `(${factor})` : factor} * ${right.name}`;
+
 const functionText = ({ name, formals, numbers, ...rest }: FunctionDeclaration): string => {
   const tensors = formals.map(
     (formal) => `${formal.name}: [${printNumber(formal.rows)}, ${printNumber(formal.columns)}]`,
@@ -218,7 +224,7 @@ function numbersRead(program: Program): Set<string> {
 
 /** The tensor arguments; one more for dimensions that no other binds. */
 export function argumentTensors(program: Program): TensorDeclaration[] {
-  const tensors = tensorsOf(program.weight).filter(({ role }) => role !== "param");
+  const tensors = tensorsOf(program.weight).filter(({ role }) => role === "frozen" || role === "source");
   const bound = new Set(
     tensors.flatMap(({ rows, columns, structure, stack }) => [
       ...[rows, ...(structure === "vector" ? [] : [columns]), ...(stack === null ? [] : [stack])].flatMap(
@@ -239,6 +245,7 @@ export function argumentTensors(program: Program): TensorDeclaration[] {
       stack: null,
       support: null,
       blocks: null,
+      formula: null,
     };
   });
   return [...tensors, ...binding];
@@ -294,6 +301,11 @@ export function programText(program: Program): string {
     ...tensorsOf(weight)
       .filter(({ role }) => role === "param")
       .map(paramText),
+    ...tensorsOf(weight).flatMap((tensor) =>
+      tensor.formula === null
+        ? []
+        : [`  frozen ${tensor.name}: ${shapeText(tensor)} = ${formulaText(tensor.formula)}`],
+    ),
     ...[...lets].map(([name, value]) => `  let ${name} = ${textOf(value)}`),
     `  weight = ${textOf(weight)}`,
   ];

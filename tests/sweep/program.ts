@@ -25,7 +25,8 @@ export interface NumberArgument {
 
 export interface TensorDeclaration extends Shape {
   readonly name: string;
-  readonly role: "frozen" | "source" | "param";
+  /** `computed`: of a `frozen` statement. */
+  readonly role: "frozen" | "source" | "param" | "computed";
   readonly structure: "dense" | "sparse" | "blockdiag" | "diag" | "vector";
   /** Matrices in a stacked tensor; null for a single one. */
   readonly stack: NumberExpression | null;
@@ -33,6 +34,15 @@ export interface TensorDeclaration extends Shape {
   readonly support: PatternDeclaration | null;
   /** Of a block-diagonal parameter. */
   readonly blocks: NumberExpression | null;
+  /** Of a computed one. */
+  readonly formula: Formula | null;
+}
+
+/** left - factor · right, by entries; |left| where there is no other. */
+export interface Formula {
+  readonly left: TensorDeclaration;
+  readonly right: TensorDeclaration | null;
+  readonly factor: number;
 }
 
 export type PatternShape =
@@ -245,6 +255,10 @@ export function tensorsOf(weight: Expression): TensorDeclaration[] {
     if ("parts" in selection) selection.parts.forEach(read);
   };
   const add = (tensor: TensorDeclaration): void => {
+    if (tensor.formula !== null) {
+      add(tensor.formula.left);
+      if (tensor.formula.right !== null) add(tensor.formula.right);
+    }
     found.add(tensor);
     if (tensor.support !== null) read(tensor.support);
   };

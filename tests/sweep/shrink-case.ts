@@ -40,6 +40,7 @@ function frozenLeaf({ rows, columns }: Shape): Expression {
     stack: null,
     support: null,
     blocks: null,
+    formula: null,
   };
   const made: Expression = { kind: "tensor", tensor, slice: null, rows, columns };
   leaves.set(key, made);

@@ -71,7 +71,9 @@ test("400 programs hold every construct", () => {
   expect(new Set(tensors.map(({ structure }) => structure))).toEqual(
     new Set(["dense", "sparse", "blockdiag", "diag", "vector"]),
   );
-  expect(new Set(tensors.map(({ role }) => role))).toEqual(new Set(["frozen", "source", "param"]));
+  expect(new Set(tensors.map(({ role }) => role))).toEqual(
+    new Set(["frozen", "source", "param", "computed"]),
+  );
   expect(tensors.some(({ stack }) => stack !== null)).toBe(true);
   const patterns = programs.flatMap(({ weight }) => patternsOf(weight));
   const shapes = patterns.map(({ shape }) => (shape.kind === "nm" ? `nm along ${shape.axis}` : shape.kind));
