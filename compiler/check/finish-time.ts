@@ -3,10 +3,11 @@ import { type NumberExpression, symbolsOf } from "../../runtime/contract/number-
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { clockNames, type RefreshManifest, type TimeManifest } from "../../runtime/contract/time.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
-import { scheduleReadOnce } from "../diagnostics/time-diagnostics.ts";
+import { patternLeftBehind, scheduleReadOnce } from "../diagnostics/time-diagnostics.ts";
 import { addProblem } from "./check-context.ts";
 import { scheduledIn } from "./check-time.ts";
 import type { CheckedPattern, CheckedTensor } from "./checked-module.ts";
+import { namesRead } from "./order-initial-values.ts";
 import type { TransformDraft } from "./transform-draft.ts";
 
 /** Null when nothing follows the clocks. */
@@ -40,6 +41,10 @@ export function warnOfReadOnce(
   tensors: readonly CheckedTensor[],
 ): void {
   const refreshed = new Set(draft.refreshes.map(({ pattern }) => pattern));
+  for (const { name, recipe, span } of patterns) {
+    const from = refreshed.has(name) ? undefined : namesRead(recipe).find((read) => refreshed.has(read));
+    if (from !== undefined) addProblem(draft.context, report(patternLeftBehind, span, { name, from }));
+  }
   const once = [...tensors, ...patterns.filter(({ name }) => !refreshed.has(name))];
   for (const { name, recipe, span } of once) {
     const schedule = (recipe === null ? [] : numbersIn(recipe))

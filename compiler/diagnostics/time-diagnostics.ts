@@ -85,3 +85,12 @@ export const clockUnread = defineDiagnostic<{ name: string }>({
   message: ({ name }) => `\`${name}\` reads no clock and never changes`,
   help: () => "write `let`, or read `step`, `epoch`, `tokens` or `progress`",
 });
+
+export const patternLeftBehind = defineDiagnostic<{ name: string; from: string }>({
+  code: "SPX5210",
+  name: "pattern-left-behind",
+  severity: "warning",
+  summary: "a pattern is made of one that is chosen again, and is not chosen again itself",
+  message: ({ name, from }) => `\`${name}\` is made of \`${from}\` at load and does not follow its refreshes`,
+  help: ({ name, from }) => `write \`refresh ${name} every …\` after that of \`${from}\``,
+});
