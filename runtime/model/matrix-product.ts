@@ -9,6 +9,7 @@ import {
   toSparse,
 } from "../formats/matrix-value.ts";
 import { addRow, buildSparse } from "./matrix-algebra.ts";
+import { multiplyDense } from "./multiply-dense.ts";
 
 /** The product of a chain, multiplied in the order that needs the fewest dense multiplications. */
 export function multiplyChain(factors: readonly MatrixValue[]): MatrixValue {
@@ -43,6 +44,7 @@ function cheapestSplit(sizes: readonly number[]): number {
 }
 
 function multiply(left: MatrixValue, right: MatrixValue): MatrixValue {
+  if (left.kind === "dense" && right.kind === "dense") return multiplyDense(left, right);
   if (left.kind === "diag") return scaleRows(left, right);
   if (right.kind === "diag") return scaleColumns(left, right);
   if (left.kind === "blockdiag" && right.kind === "blockdiag" && left.blocks === right.blocks) {
