@@ -27,18 +27,25 @@ export function buildAlgebra(
   transform: CheckedTransform,
   factory = createTermFactory(transform.tensors),
 ): AlgebraGraph {
-  const scope: Scope = {
-    factory,
-    tensors: new Map(transform.tensors.map((tensor) => [tensor.name, tensor])),
-    patterns: new Map(transform.patterns.map((pattern) => [pattern.name, pattern])),
-  };
   return {
     transform: transform.name,
-    root: buildTerm(transform.weight, scope),
+    root: buildPart(transform.weight, transform, factory),
     tensors: transform.tensors,
     patterns: transform.patterns,
   };
 }
+
+/** An expression over the tensors and patterns of a transform, as a term. @throws ReferenceError as `buildAlgebra`. */
+export const buildPart = (
+  part: WeightExpression,
+  { tensors, patterns }: Pick<CheckedTransform, "tensors" | "patterns">,
+  factory: TermFactory,
+): Term =>
+  buildTerm(part, {
+    factory,
+    tensors: new Map(tensors.map((tensor) => [tensor.name, tensor])),
+    patterns: new Map(patterns.map((pattern) => [pattern.name, pattern])),
+  });
 
 function named<T>(table: ReadonlyMap<string, T>, name: string): T {
   const found = table.get(name);

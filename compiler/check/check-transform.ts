@@ -15,6 +15,7 @@ import { checkExpression } from "./check-expression.ts";
 import { giveValue, initialise } from "./check-initial-values.ts";
 import { declareTensor, finishTensor, joinSupport, type TensorStatement } from "./check-params.ts";
 import { spreadShapes, startPattern } from "./check-patterns.ts";
+import { checkPins } from "./check-pins.ts";
 import { checkRefresh, finishRefreshes } from "./check-refresh.ts";
 import { declarePhase, declareSchedule, introduceClocks, readsClock } from "./check-time.ts";
 import { checkWeight, namesInWeight, warnOfUnused } from "./check-weight.ts";
@@ -82,6 +83,7 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   giveValues(draft);
   const weight = checkWeight(draft);
   for (const statement of statementsOf(draft, "refresh")) checkRefresh(draft, statement, weight);
+  const pins = checkPins(draft, statementsOf(draft, "pin"));
   const { patterns, tensors: written } = finish(draft);
   const tensors = weight === null ? written : withDerived(draft, weight, written, patterns);
   const refreshes = finishRefreshes(draft, patterns, tensors);
@@ -116,6 +118,7 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
     time: timeOf(draft, refreshes),
     order: ordered.order,
     weight,
+    ...(pins.length > 0 ? { pins } : {}),
   };
 }
 

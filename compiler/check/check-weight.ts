@@ -49,7 +49,8 @@ export function checkWeight(draft: TransformDraft): WeightExpression | null {
   return null;
 }
 
-function reportObstacle(draft: TransformDraft, obstacle: Obstacle): void {
+/** Why an expression cannot be part of a weight. */
+export function reportObstacle(draft: TransformDraft, obstacle: Obstacle): void {
   if (obstacle.reason === "broken") return;
   if (obstacle.reason === "operation") {
     addProblem(draft.context, report(notInWeight, obstacle.span, { operation: obstacle.text }));

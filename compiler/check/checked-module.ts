@@ -40,7 +40,23 @@ export interface CheckedTransform {
   /** Patterns and parameters in an order in which each can be computed at load. */
   readonly order: readonly string[];
   readonly weight: WeightExpression;
+  /** What the author demands of the plan, in order; absent without any. */
+  readonly pins?: readonly CheckedPin[];
 }
+
+/** A claim on the plan. */
+export type CheckedPin =
+  /** `merge`: formed as one matrix. `separate`: applied apart from the rest, and not formed. */
+  | { readonly claim: "merge" | "separate"; readonly subject: WeightExpression; readonly span: Span }
+  | {
+      readonly claim: "format";
+      readonly subject: WeightExpression;
+      readonly storage: "dense" | "entries" | "groups" | "blocks" | "vector";
+      /** The one layout that has the format; null when both have. */
+      readonly layout: "lane-output" | "lane-token" | null;
+      readonly span: Span;
+    }
+  | { readonly claim: "layout"; readonly layout: "lane-output" | "lane-token"; readonly span: Span };
 
 export type CheckedArgument =
   | {

@@ -12,12 +12,9 @@ interface Row {
   readonly holds: (node: StatementSyntax | ParameterSyntax) => boolean;
 }
 
-const isKind =
-  (kind: StatementSyntax["kind"]) =>
-  (node: StatementSyntax | ParameterSyntax): boolean =>
-    "kind" in node && node.kind === kind;
-
-const rows: readonly Row[] = [{ construct: "a `pin`", holds: isKind("pin") }];
+const rows: readonly Row[] = [
+  { construct: "a pinned `tile`", holds: (node) => "claim" in node && node.claim === "tile" },
+];
 
 export const notSupportedYet = (construct: string, span: Span): Diagnostic => ({
   code: "SPX6901",

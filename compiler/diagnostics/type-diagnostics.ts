@@ -133,3 +133,11 @@ export const constWithoutDefault = defineDiagnostic<{ name: string }>({
   message: ({ name }) => `the const argument \`${name}\` needs a default`,
   help: ({ name }) => `write \`= \` and a value; a rule may still choose another: \`use T(${name}: 2)\``,
 });
+
+export const pinValue = defineDiagnostic<{ claim: string }>({
+  code: "SPX3104",
+  name: "pin-value",
+  severity: "error",
+  summary: "a pin names a format or a layout that does not exist",
+  message: ({ claim }) => `no such ${claim} to pin`,
+});

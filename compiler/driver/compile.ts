@@ -14,6 +14,7 @@ import type { CompilerHost } from "../host/compiler-host.ts";
 import { verifyLoop } from "../loop/verify-loop.ts";
 import { choosePlan } from "../plan/choose-plan.ts";
 import type { VariantChoice } from "../plan/keep-variants.ts";
+import { resolvePins } from "../plan/resolve-pins.ts";
 import { verifyPlan } from "../plan/verify-plan.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import type { RateTable } from "../targets/rate-table.ts";
@@ -64,9 +65,12 @@ function planTransform(
   demand("normal algebra", verifyAlgebra(normal, "normal"));
   // Gradients on the normal form, so that backward is planned with forward and shares its operands.
   const gradients = clock.time("differentiate", () => deriveGradients(normal.root, factory));
+  // What the author demands of the plan, as terms of the normal form.
+  const pins = resolvePins(checked, normal, factory);
+  if (pins.diagnostics.length > 0) return { stages: null, diagnostics: pins.diagnostics };
   // How the weight is applied: formats, fusion, merging, per interval of the batch.
   const { plan, diagnostics } = clock.time("choose", () =>
-    choosePlan(normal, checked, gradients, variants, rates),
+    choosePlan(normal, checked, gradients, variants, rates, pins.claims),
   );
   if (plan === null) return { stages: null, diagnostics };
   demand("plan", verifyPlan(plan));

@@ -4,8 +4,8 @@
  */
 import type { Term } from "../algebra/algebra-node.ts";
 import { buildVariant } from "./build-variant.ts";
-import { type Budget, enumerateSum, isMergedWhole } from "./enumerate-sums.ts";
-import type { AppliedSum } from "./linear-factors.ts";
+import { enumerateSum, isMergedWhole } from "./enumerate-sums.ts";
+import type { AppliedSum, AppliedTerm } from "./linear-factors.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { Layout } from "./plan.ts";
 import type { VariantDraft } from "./variant-draft.ts";
@@ -18,6 +18,8 @@ const layouts: readonly Layout[] = ["lane-output", "lane-token"];
 export interface CandidateSet {
   /** The first is a separate, lane = output one. */
   readonly drafts: readonly VariantDraft[];
+  /** Names of those that the claims admit; all without claims. */
+  readonly admitted: ReadonlySet<string>;
   /** How many there are without the budget, both layouts. */
   readonly total: number;
   readonly notes: readonly string[];
@@ -25,12 +27,12 @@ export interface CandidateSet {
 
 /** What the author demands of every candidate; see pins.ts. */
 export interface CandidateClaims {
-  readonly allows: Budget["allows"];
+  readonly admits: (terms: readonly AppliedTerm[], layout: Layout) => boolean;
   /** Terms that the claims name. */
   readonly distinct: ReadonlySet<Term>;
 }
 
-export const noClaims: CandidateClaims = { allows: () => true, distinct: new Set() };
+export const noClaims: CandidateClaims = { admits: () => true, distinct: new Set() };
 
 /** Steps with operand names replaced by nothing but themselves: operands are shared, so equal names mean equal bytes. */
 const contentKey = (draft: VariantDraft): string =>
@@ -56,13 +58,14 @@ export function candidatePlans(
 ): CandidateSet {
   const { sums, total, unpartitioned } = enumerateSum(
     root,
-    { most: Math.ceil(most / layouts.length), allows: claims.allows },
+    { most: Math.ceil(most / layouts.length), allows: () => true },
     claims.distinct,
   );
   // What cannot be applied but as one matrix is packed like any other.
   const hasParts = sums.some((sum) => !isMergedWhole(root, sum));
   const found = new Map<string, VariantDraft>();
   const taken = new Map<string, number>();
+  const admitted = new Set<string>();
   let same = 0;
   for (const layout of layouts) {
     for (const sum of sums) {
@@ -72,7 +75,9 @@ export function candidatePlans(
       const name = count === 1 ? stem : `${stem}-${count}`;
       const draft = buildVariant(sum, { name, layout, merged }, operands, rules);
       const key = contentKey(draft);
-      if (found.has(key)) {
+      const before = found.get(key);
+      if (claims.admits(sum.terms, layout)) admitted.add((before ?? draft).name);
+      if (before !== undefined) {
         same += 1;
         continue;
       }
@@ -90,5 +95,5 @@ export function candidatePlans(
       ? ["the sum has too many terms to try every group of them: only all apart and all together were priced"]
       : []),
   ];
-  return { drafts: [...found.values()], total: all - same, notes };
+  return { drafts: [...found.values()], admitted, total: all - same, notes };
 }

@@ -8,6 +8,7 @@ import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import {
   evaluateNumber,
   type NumberExpression,
+  number,
   printNumber,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
@@ -20,7 +21,7 @@ import type { CheckedTensor, CheckedTransform } from "../check/checked-module.ts
 import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
 import { foldNumber } from "../types/fold-number.ts";
-import { candidatePlans } from "./candidate-plans.ts";
+import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
 import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
 import { derivedTensors } from "./derived-tensors.ts";
@@ -45,16 +46,35 @@ export interface PlanResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-/** Error SPX6001: the weight is zero. */
+/** Errors: SPX6001 the weight is zero, SPX6302 no way to apply it meets all pins. */
 export function choosePlan(
   graph: AlgebraGraph,
   transform: CheckedTransform,
   gradients: Gradients,
   choice: VariantChoice = "winning",
   rates: RateTable = defaultRates,
+  claims: CandidateClaims = noClaims,
 ): PlanResult {
   if (graph.root.kind === "zero") return { plan: null, diagnostics: [weightIsZero(transform)] };
-  return { plan: planOf(graph, transform, gradients, choice, rates), diagnostics: [] };
+  const plan = planOf(graph, transform, gradients, { choice, rates, claims });
+  return plan === null ? { plan, diagnostics: [pinsImpossible(transform)] } : { plan, diagnostics: [] };
+}
+
+function pinsImpossible(transform: CheckedTransform): Diagnostic {
+  const [first, ...rest] = transform.pins ?? [];
+  return {
+    code: "SPX6302",
+    severity: "error",
+    message: `no way to apply the weight of \`${transform.name}\` meets all its pins`,
+    primary: first === undefined ? null : { span: first.span, text: "pinned here" },
+    secondary: [
+      ...rest.map(({ span }) => ({ span, text: "and here" })),
+      { span: transform.weight.span, text: "the weight" },
+    ],
+    facts: {},
+    because: [],
+    help: [],
+  };
 }
 
 function weightIsZero(transform: CheckedTransform): Diagnostic {
@@ -72,24 +92,34 @@ function weightIsZero(transform: CheckedTransform): Diagnostic {
   };
 }
 
+interface PlanDemands {
+  readonly choice: VariantChoice;
+  readonly rates: RateTable;
+  readonly claims: CandidateClaims;
+}
+
 function planOf(
   graph: AlgebraGraph,
   transform: CheckedTransform,
   gradients: Gradients,
-  choice: VariantChoice,
-  rates: RateTable,
-): Plan {
+  { choice, rates, claims }: PlanDemands,
+): Plan | null {
   const machines = machinesOf(rates);
   const widest = widestMachine(rates);
   const moving = movingNames(transform);
   const operands = createOperandTable(moving);
-  const { drafts, total, notes } = candidatePlans(graph.root, operands, graph.rules ?? []);
+  const { drafts, admitted, total, notes } = candidatePlans(graph.root, operands, graph.rules ?? [], claims);
+  if (admitted.size === 0) return null;
   const reference = mergeSource(drafts, operands, transform, widest);
   const merge = planMerge(reference, operands);
   const merging = new Map(
     machines.map((machine) => [machine, mergeCost(merge, reference, operands, machine)]),
   );
-  const candidates = priceCandidates(drafts, operands, merging, transform);
+  const free = priceCandidates(drafts, operands, merging, transform);
+  const pinned = free.filter(({ variant }) => admitted.has(variant.name));
+  // The merge may go through a variant that the pins exclude: it gets kernels, at a price that keeps calls away.
+  const through = merge.method === "identity" && !admitted.has(merge.variant) ? merge.variant : null;
+  const candidates = [...pinned, ...free.filter(({ variant }) => variant.name === through).map(excluded)];
   const required = merge.method === "identity" ? [merge.variant] : [];
   const { kept, rejected } = keepFitting(candidates, required, choice, operands);
   const used = operandsOf(kept);
@@ -116,6 +146,7 @@ function planOf(
     rates: identityOf(rates),
     search: { priced: drafts.length, total, points: candidates[0]?.prices.length ?? 0, rejected },
     notes: [
+      ...pinNotes(free, pinned, transform),
       ...new Set([
         ...notes,
         ...notesOf(drafts, kept),
@@ -215,6 +246,38 @@ function priceCandidates(
       prices: Float64Array.from(prices.flatMap((values) => [...values])),
     };
   });
+}
+
+/** A price that no other candidate reaches. */
+const excludingNanoseconds = 1e15;
+
+function excluded({ variant, prices }: PricedCandidate): PricedCandidate {
+  const more = (cost: NumberExpression): NumberExpression => plus(cost, number(excludingNanoseconds));
+  const costs = Object.fromEntries(
+    Object.entries(variant.costs).map(([level, cost]) => [level, more(cost)]),
+  ) as LevelCosts;
+  return {
+    variant: { ...variant, cost: more(variant.cost), costs },
+    prices: prices.map((price) => price + excludingNanoseconds),
+  };
+}
+
+/** What the pins cost where they cost most, against the cheapest candidate without them. */
+function pinNotes(
+  free: readonly PricedCandidate[],
+  pinned: readonly PricedCandidate[],
+  transform: CheckedTransform,
+): readonly string[] {
+  const grid = gridOf(transform);
+  const least = (candidates: readonly PricedCandidate[], at: number): number =>
+    Math.min(...candidates.map(({ prices }) => prices[at] ?? Number.POSITIVE_INFINITY));
+  const points = free[0]?.prices.length ?? 0;
+  const losses = Array.from({ length: points }, (_, at) => least(pinned, at) / least(free, at));
+  const worst = Math.max(1, ...losses);
+  if (worst <= 1) return [];
+  const point = grid[losses.indexOf(worst) % grid.length];
+  const where = [...(point ?? [])].map(([name, value]) => `${name} = ${value}`).join(", ");
+  return [`the pins cost up to ${worst.toFixed(2)} times the free plan, most at ${where}`];
 }
 
 /** The variants that get kernels, among them one that no dimension is too wide for, if there is one. */

@@ -2,7 +2,7 @@
  * Every way to apply a sum: each set partition of its terms into groups, a group of several terms formed as one matrix,
  * a term alone in each of its ways. Terms that cost the same whatever their numbers are exchange places only once.
  */
-import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
 import { childrenOf, nonEmpty } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { isTrainable } from "../algebra/structure.ts";
@@ -67,8 +67,9 @@ function classesOf(terms: readonly Term[], distinct: ReadonlySet<Term>): readonl
   });
 }
 
-const appliedTerm = (term: Term, scale: NumberExpression | null, way: Way): AppliedTerm => ({
-  rows: term.rows,
+const appliedTerm = (covers: readonly Term[], scale: NumberExpression | null, way: Way): AppliedTerm => ({
+  rows: covers[0]?.rows ?? number(0),
+  covers,
   scale,
   factors: way.factors,
   parts: way.parts,
@@ -82,7 +83,7 @@ function groupWays(root: Term, group: readonly Term[]): readonly AppliedTerm[] {
   const whole = group.length === termsOf(root).length;
   const rule = piece.trainable ? (whole ? "merge-at-step" : "sum-at-step") : "frozen-sum-at-load";
   const trait = whole ? (piece.trainable ? "merged" : "dense") : "grouped";
-  return formedWays(piece, { rules: [rule], traits: [trait] }).map((way) => appliedTerm(root, null, way));
+  return formedWays(piece, { rules: [rule], traits: [trait] }).map((way) => appliedTerm(group, null, way));
 }
 
 /** The ways of a partition; lists of terms of one class run upwards only. */
@@ -144,7 +145,7 @@ export function enumerateSum(
     enumerateSum(term, nested, distinct).sums;
   const alone = terms.map((term) => {
     const { factor, operand } = splitScale(term);
-    return waysOfTerm(operand, inner).map((way) => appliedTerm(operand, factor, way));
+    return waysOfTerm(operand, inner).map((way) => appliedTerm([term], factor, way));
   });
   const classes = classesOf(terms, distinct);
   const groups = new Map<string, readonly AppliedTerm[]>();
@@ -182,7 +183,7 @@ export function enumerateTerm(term: Term, budget: Budget): readonly AppliedTerm[
   const { factor, operand } = splitScale(term);
   const inner = (sum: Extract<Term, { kind: "sum" }>): readonly AppliedSum[] =>
     enumerateSum(sum, budget).sums;
-  return waysOfTerm(operand, inner).map((way) => appliedTerm(operand, factor, way));
+  return waysOfTerm(operand, inner).map((way) => appliedTerm([term], factor, way));
 }
 
 const allowed = (

@@ -3,6 +3,7 @@
  * Steps apply the factors of a term; permutations are folded into the steps around them.
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import type { Term } from "../algebra/algebra-node.ts";
 import type { Range } from "./activation-parts.ts";
 import type { MatrixPiece } from "./matrix-operand.ts";
 import type { StridePermutation } from "./plan.ts";
@@ -46,6 +47,8 @@ export interface FormPart {
 /** One term of a sum, or several formed as one matrix. */
 export interface AppliedTerm {
   readonly rows: NumberExpression;
+  /** The terms of the sum that it stands for: one, or those of a group. */
+  readonly covers: readonly Term[];
   /** In front of the factors. */
   readonly scale: NumberExpression | null;
   /** In written order: the last acts first; none for the identity. */

@@ -1,0 +1,123 @@
+/**
+ * Pins as filters of candidates: each names terms of the normal form, found by structure, because equal terms are one
+ * object. Stands between normalising and choosing.
+ */
+import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import type { TermFactory } from "../algebra/algebra-graph.ts";
+import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
+import { buildPart } from "../algebra/build-algebra.ts";
+import { normaliseTerm } from "../algebra/normalise.ts";
+import { printTerm } from "../algebra/print-algebra.ts";
+import { sourceOf } from "../algebra/term-source.ts";
+import type { CheckedPin, CheckedTransform } from "../check/checked-module.ts";
+import type { CandidateClaims } from "./candidate-plans.ts";
+import { termsOf } from "./enumerate-sums.ts";
+import type { AppliedTerm, LinearFactor } from "./linear-factors.ts";
+import type { Layout } from "./plan.ts";
+import { splitScale } from "./scaled-factors.ts";
+
+export interface ResolvedPins {
+  readonly claims: CandidateClaims;
+  readonly diagnostics: readonly Diagnostic[];
+}
+
+type Admits = (terms: readonly AppliedTerm[], layout: Layout) => boolean;
+
+/** The terms of the weight that a pinned expression is, up to their scales; null when it is no sum of such terms. */
+function termsNamed(subject: Term, root: Term): readonly Term[] | null {
+  const parts = termsOf(root);
+  const found = termsOf(subject).map((wanted) => {
+    const { operand } = splitScale(wanted);
+    return parts.find((part) => splitScale(part).operand === operand);
+  });
+  return found.every((part) => part !== undefined) ? found : null;
+}
+
+const isWhole = (term: AppliedTerm, wanted: ReadonlySet<Term>): boolean =>
+  term.covers.length === wanted.size && term.covers.every((part) => wanted.has(part));
+
+/** One packed matrix that holds all of the term. */
+const isFormed = ({ factors }: AppliedTerm): boolean => factors.length === 1 && factors[0]?.kind !== "sum";
+
+function storageOf(factor: LinearFactor): string | null {
+  if (factor.kind === "matrix") return factor.storage;
+  return factor.kind === "diagonal" ? "vector" : factor.kind === "blocks" ? "blocks" : null;
+}
+
+/** Factors that hold a matrix, those of sums between other factors among them. */
+const matricesOf = (terms: readonly AppliedTerm[]): readonly LinearFactor[] =>
+  terms.flatMap(({ factors }) =>
+    factors.flatMap((factor) => (factor.kind === "sum" ? matricesOf(factor.sum.terms) : [factor])),
+  );
+
+function formatAdmits(subject: Term, pin: Extract<CheckedPin, { claim: "format" }>): Admits {
+  const source = JSON.stringify(sourceOf(splitScale(subject).operand));
+  const holds = (factor: LinearFactor): boolean =>
+    "piece" in factor && JSON.stringify(factor.piece.source) === source;
+  return (terms, layout) =>
+    (pin.layout === null || pin.layout === layout) &&
+    matricesOf(terms).some((factor) => holds(factor) && storageOf(factor) === pin.storage);
+}
+
+function admitsOf(
+  pin: Exclude<CheckedPin, { claim: "layout" | "format" }>,
+  named: ReadonlySet<Term>,
+): Admits {
+  if (pin.claim === "merge") return (terms) => terms.some((term) => isWhole(term, named) && isFormed(term));
+  return (terms) =>
+    terms.every(
+      ({ covers }) => covers.every((part) => named.has(part)) || !covers.some((part) => named.has(part)),
+    ) &&
+    // What is one product is separate only when it is not multiplied out either.
+    !(
+      named.size === 1 &&
+      terms.some((term) => isWhole(term, named) && term.parts.length === 1 && isProduct(named))
+    );
+}
+
+const isProduct = (named: ReadonlySet<Term>): boolean =>
+  [...named].some((term) => ["chain", "kron"].includes(splitScale(term).operand.kind));
+
+const notAPart = (transform: CheckedTransform, pin: CheckedPin, subject: Term, root: Term): Diagnostic => ({
+  code: "SPX6301",
+  severity: "error",
+  message: `\`${printTerm(subject)}\` is no sum of terms of the weight of \`${transform.name}\``,
+  primary: { span: pin.span, text: "pinned here" },
+  secondary: [{ span: transform.weight.span, text: "the weight" }],
+  facts: {},
+  because: [
+    `its terms are ${termsOf(root)
+      .map((term) => `\`${printTerm(term)}\``)
+      .join(", ")}`,
+  ],
+  help: [],
+});
+
+/** Errors: SPX6301 a pinned expression is no part of the weight. */
+export function resolvePins(
+  transform: CheckedTransform,
+  { root }: AlgebraGraph,
+  factory: TermFactory,
+): ResolvedPins {
+  const diagnostics: Diagnostic[] = [];
+  const distinct = new Set<Term>();
+  const admits = (transform.pins ?? []).flatMap((pin): Admits[] => {
+    if (pin.claim === "layout") return [(_, layout) => layout === pin.layout];
+    const subject = normaliseTerm(buildPart(pin.subject, transform, factory), factory).term;
+    if (pin.claim === "format") {
+      distinct.add(splitScale(subject).operand);
+      return [formatAdmits(subject, pin)];
+    }
+    const named = termsNamed(subject, root);
+    if (named === null) {
+      diagnostics.push(notAPart(transform, pin, subject, root));
+      return [];
+    }
+    for (const term of named) distinct.add(term);
+    return [admitsOf(pin, new Set(named))];
+  });
+  return {
+    diagnostics,
+    claims: { distinct, admits: (terms, layout) => admits.every((admit) => admit(terms, layout)) },
+  };
+}

@@ -1,0 +1,51 @@
+/** Pins hold the plan to their claims, or say why they cannot. */
+import { describe, expect, it } from "vitest";
+import { planFile } from "../../compiler/driver/compile.ts";
+
+const head = `transform T(W: frozen [out, in], r: int = 8) {
+  require r <= min(out, in)
+  param B: [out, r] = 0
+  param A: [r, in]  = 0.02
+  weight = W + 2 * (B @ A)
+`;
+
+function planned(...pins: readonly string[]) {
+  const text = `${head}${pins.map((pin) => `  pin ${pin}\n`).join("")}}\n`;
+  const host = {
+    readFile: () => text,
+    resolveRelative: () => "",
+    resolveStandard: () => "",
+    standardModules: () => [],
+  };
+  const { transforms, diagnostics } = planFile("pins.spx", host);
+  return { plan: transforms[0]?.plan, codes: diagnostics.map(({ code }) => code), diagnostics };
+}
+
+describe("pins", () => {
+  it("keep terms apart, or merge them", () => {
+    const forms = (...pins: readonly string[]) =>
+      new Set(planned(...pins).plan?.variants.map(({ form }) => form));
+    expect(forms("separate B @ A")).toEqual(new Set(["y = W x + (2 * B) (A x)"]));
+    expect(forms("merge W + B @ A")).toEqual(new Set(["y = (W + 2 * (B @ A)) x"]));
+    expect(forms("merge B @ A")).toEqual(new Set(["y = W x + (2 * (B @ A)) x"]));
+  });
+
+  it("hold the layout, and say what that costs", () => {
+    const { plan } = planned("layout = lane_token", "separate B @ A");
+    expect(plan?.variants.map(({ name }) => name)).toEqual(["separate/lane-token"]);
+    expect(plan?.notes.join()).toMatch(
+      /the pins cost up to \d+\.\d\d times the free plan, most at out = \d+/,
+    );
+    expect(planned().plan?.notes.join()).not.toContain("pins");
+  });
+
+  it("are refused where they speak of no part, or cannot be kept, with both places", () => {
+    const other = planned("merge A.T @ A");
+    expect(other.codes).toEqual(["SPX6301"]);
+    expect(other.diagnostics[0]?.secondary).toHaveLength(1);
+    expect(planned("format W = csr").codes).toEqual(["SPX6302"]);
+    expect(planned("merge B @ A", "separate B @ A").codes).toEqual(["SPX6302"]);
+    expect(planned("format W = cssr").codes).toEqual(["SPX3104"]);
+    expect(planned("format W = dense").codes).toEqual([]);
+  });
+});
