@@ -8,7 +8,6 @@ import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import {
   evaluateNumber,
   type NumberExpression,
-  number,
   printNumber,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
@@ -35,6 +34,7 @@ import { planMerge } from "./merge-plan.ts";
 import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
+import { excluded, pinNotes } from "./pinned-candidates.ts";
 import type { LevelCosts, MergePlan, Operand, Plan, Variant } from "./plan.ts";
 import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
 import { timeNotes } from "./time-notes.ts";
@@ -246,38 +246,6 @@ function priceCandidates(
       prices: Float64Array.from(prices.flatMap((values) => [...values])),
     };
   });
-}
-
-/** A price that no other candidate reaches. */
-const excludingNanoseconds = 1e15;
-
-function excluded({ variant, prices }: PricedCandidate): PricedCandidate {
-  const more = (cost: NumberExpression): NumberExpression => plus(cost, number(excludingNanoseconds));
-  const costs = Object.fromEntries(
-    Object.entries(variant.costs).map(([level, cost]) => [level, more(cost)]),
-  ) as LevelCosts;
-  return {
-    variant: { ...variant, cost: more(variant.cost), costs },
-    prices: prices.map((price) => price + excludingNanoseconds),
-  };
-}
-
-/** What the pins cost where they cost most, against the cheapest candidate without them. */
-function pinNotes(
-  free: readonly PricedCandidate[],
-  pinned: readonly PricedCandidate[],
-  transform: CheckedTransform,
-): readonly string[] {
-  const grid = gridOf(transform);
-  const least = (candidates: readonly PricedCandidate[], at: number): number =>
-    Math.min(...candidates.map(({ prices }) => prices[at] ?? Number.POSITIVE_INFINITY));
-  const points = free[0]?.prices.length ?? 0;
-  const losses = Array.from({ length: points }, (_, at) => least(pinned, at) / least(free, at));
-  const worst = Math.max(1, ...losses);
-  if (worst <= 1) return [];
-  const point = grid[losses.indexOf(worst) % grid.length];
-  const where = [...(point ?? [])].map(([name, value]) => `${name} = ${value}`).join(", ");
-  return [`the pins cost up to ${worst.toFixed(2)} times the free plan, most at ${where}`];
 }
 
 /** The variants that get kernels, among them one that no dimension is too wide for, if there is one. */
