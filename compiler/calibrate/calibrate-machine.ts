@@ -46,7 +46,7 @@ interface Built extends ProbePlace {
 async function buildProbes(folder: string): Promise<Built> {
   const entry = join(folder, "probes.spx");
   writeFileSync(entry, probeSource);
-  const options = { name: "probes", runtime: "spx/runtime", keepIr: false, variants: "all" } as const;
+  const options = { name: "probes", runtime: "spx/runtime", keepIr: false, variants: "covering" } as const;
   const { compilation, artefact } = await compileFile(entry, nodeHost(), options);
   if (artefact === null)
     throw new CalibrationFailure(renderDiagnostics(compilation.diagnostics, compilation.sources));
@@ -84,14 +84,16 @@ interface Journal {
   readonly times: Record<string, readonly ProbeTime[]>;
 }
 
-const journalIdentity = (): string =>
-  createHash("sha256")
-    .update(`${packageVersion()}\n${ratesVersion}\n${probeSource}`)
+function journalIdentity({ plans }: Built): string {
+  const variants = [...plans].map(([name, plan]) => [name, ...plan.variants.map((variant) => variant.name)]);
+  return createHash("sha256")
+    .update(JSON.stringify([packageVersion(), ratesVersion, probeSource, variants]))
     .digest("hex")
     .slice(0, 16);
+}
 
-function readJournal(path: string): Journal {
-  const fresh: Journal = { of: journalIdentity(), times: {} };
+function readJournal(path: string, built: Built): Journal {
+  const fresh: Journal = { of: journalIdentity(built), times: {} };
   if (!existsSync(path)) return fresh;
   try {
     const found = JSON.parse(readFileSync(path, "utf8")) as Journal;
@@ -216,12 +218,12 @@ export async function calibrateMachine(progress: (state: CalibrationProgress) =>
   const targets = x86Targets.filter(({ needs }) => needs.every((feature) => cpu.features.has(feature)));
   const tasks = tasksFor(targets, threads);
   const path = journalFile(cpu);
-  const journal = readJournal(path);
   const total = tasks.length + 2;
   const folder = mkdtempSync(join(tmpdir(), "spx-calibration-"));
   try {
     progress({ done: 0, total, what: "building the probes" });
     const built = await buildProbes(folder);
+    const journal = readJournal(path, built);
     for (const [index, task] of tasks.entries()) {
       const { target, probe } = task;
       progress({
