@@ -22,14 +22,19 @@ import { addGradient } from "./parameter-gradient.ts";
 import { type LayerParameter, parameterMatrix, storedCount } from "./parameter-values.ts";
 import { type FormulaScope, pullBack } from "./pull-back.ts";
 
-/**
- * Gradients that were handed out lie in native memory, where a later call can add to them, also one of another layer
- * that shares the parameter.
- */
-const handedOut = new WeakMap<
-  Float32Array,
-  { readonly block: MemoryBlock; readonly support: Pattern | null }
->();
+/** Where a gradient that was handed out lies, and of what it is one. */
+interface HandedOut {
+  readonly block: MemoryBlock;
+  readonly parameter: string;
+  readonly support: Pattern | null;
+  /** Stands for the layer that handed it out, whose memory it does not hold. */
+  readonly layer: symbol;
+  /** The values of the parameter at that time, which layers that share it have in common. */
+  readonly values: Float32Array | undefined;
+}
+
+/** Known to all layers, because a shared parameter gets gradients from several. */
+const handedOut = new WeakMap<Float32Array, HandedOut>();
 
 /** Gradients at other positions cannot be added up. */
 const sameSupport = (left: Pattern | null, right: Pattern | null): boolean =>
@@ -41,6 +46,7 @@ export function createBackward<P>(
   { out, inputs }: { readonly out: number; readonly inputs: number },
   calls: LayerCalls,
 ): Pick<Layer<P>, "backward" | "backwardAsync"> {
+  const layer = Symbol(transform.name);
   /** As they are now: the support of a parameter may be chosen again between two calls. */
   const targetsNow = (): ParameterTarget[] =>
     transform.parameters.flatMap(({ name }) => state.parameters.get(name)?.target ?? []);
@@ -57,11 +63,16 @@ export function createBackward<P>(
     return targets.map((target) => {
       const values = given[target.name]?.values;
       const known = values?.length === storedCount(target) ? handedOut.get(values) : undefined;
-      if (known === undefined || !sameSupport(known.support, target.support))
-        throw notHandedOut(transform.name, target.name);
+      if (known === undefined || !mayAdd(known, target)) throw notHandedOut(transform.name, target.name);
       return known.block;
     });
   };
+  const valuesOf = (parameter: string) => state.parameters.get(parameter)?.values;
+  /** To gradients of the same parameter at the same positions, of this layer or of one that shares the parameter. */
+  const mayAdd = (known: HandedOut, target: ParameterTarget): boolean =>
+    known.parameter === target.name &&
+    sameSupport(known.support, target.support) &&
+    (known.layer === layer || known.values === valuesOf(target.name));
   const intermediatesNow = () =>
     transform.plan.backward.intermediates.map((manifest) => ({
       formula: manifest.formula,
@@ -116,7 +127,8 @@ export function createBackward<P>(
   const finish = ({ buffers, targets, into, batch }: ReturnType<typeof start>): BackwardResult<P> => {
     const handOut = (block: MemoryBlock, target: ParameterTarget): DenseParameter | SparseParameter => {
       const values = new Float32Array(block.view, 0, storedCount(target));
-      handedOut.set(values, { block, support: target.support });
+      const { name: parameter, support } = target;
+      handedOut.set(values, { block, parameter, support, layer, values: valuesOf(parameter) });
       const positions = positionsFor(target);
       return positions === null
         ? { values, shape: target.stored }
@@ -165,9 +177,9 @@ const dxTensor = (block: MemoryBlock, batch: number, inputs: number): Tensor<"f3
   tensor("f32", [batch, inputs], new Float32Array(block.view, 0, batch * inputs));
 
 function notHandedOut(transform: string, parameter: string): SpxError {
-  return new SpxError("SPX8407", `\`into\` has no gradient of \`${parameter}\` that a layer handed out`, {
+  return new SpxError("SPX8407", `\`into\` has no gradient of \`${parameter}\` that this layer handed out`, {
     facts: { transform, parameter },
-    help: "give the `grads` of an earlier `backward`, with their own arrays; of a shared parameter those of any layer",
+    help: "give the `grads` of an earlier `backward`, with their own arrays; of a shared parameter those of any layer that shares it",
   });
 }
 

@@ -70,7 +70,7 @@ export interface ForwardOptions {
 export interface BackwardOptions<P> {
   /** False leaves dx out, and the work that only dx needs. */
   readonly dx?: boolean;
-  /** Gradients of an earlier call, which this call adds to instead of making new ones; of a shared parameter those of any layer. */
+  /** Gradients of an earlier call, which this call adds to instead of making new ones; of a shared parameter those of any layer that shares it. */
   readonly into?: P;
   readonly threads?: number;
 }

@@ -264,6 +264,10 @@ describe("shared tensors", () => {
     sum.A?.values.forEach((value, at) => {
       expect(value).toBeCloseTo((alone[0]?.[at] ?? 0) + (alone[1]?.[at] ?? 0), 5);
     });
+    const ofOther = (into: object) => () => other.backward(x, dy, { into: into as never });
+    expect(ofOther(gradient(one))).toThrow("`into` has no gradient of `B`");
+    const alike = get(layers, "scaled.0");
+    expect(ofOther({ ...gradient(other), A: gradient(alike).A })).toThrow("`into` has no gradient of `A`");
     const narrow = get(layers, "same.narrow");
     expect(() => narrow.backward(testMatrix(2, 3 * 8), dy, { into: { ...gradient(one) } as never })).toThrow(
       "`into` has no gradient of `A`",

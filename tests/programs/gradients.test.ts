@@ -7,10 +7,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import type { DenseParameter } from "../../runtime/index.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { checkBackward, loadCase } from "./backward-check.ts";
 import { type BuiltProgram, openChanged } from "./built-program.ts";
 import { buildStdlib, stdlibCases } from "./stdlib-cases.ts";
+
+type Gradients = Readonly<Record<"A" | "B", DenseParameter>>;
 
 let programs: ReadonlyMap<string, BuiltProgram> = new Map();
 const folder = mkdtempSync(join(tmpdir(), "spx-gradients-"));
@@ -48,6 +51,12 @@ test("gradients of another layer, or of another batch, are refused", async () =>
   const other = await loadCase(program, "LoRA", 17, 13, { r: 2 });
   const [x, dy] = [new Float32Array(26), new Float32Array(34)];
   const { grads } = other.layer.backward(x, dy);
+  const own = layer.backward(x, dy).grads as Gradients;
+  for (const into of [
+    { ...own, A: (grads as Gradients).A },
+    { ...own, A: structuredClone(own.A) },
+  ])
+    expect(() => layer.backward(x, dy, { into })).toThrow(/SPX8407.*no gradient of `A` that this layer/);
   expect(() => layer.backward(x, dy, { into: grads })).toThrow(/SPX8407.*no gradient of `B` that this layer/);
   expect(() => layer.backward(x, new Float32Array(17))).toThrow(
     /SPX8405.*`dy` of `LoRA` has 1 rows, `x` has 2/,
@@ -57,4 +66,15 @@ test("gradients of another layer, or of another batch, are refused", async () =>
   );
   layer.dispose();
   expect(() => layer.backward(x, dy)).toThrow(/SPX8306/);
+});
+
+test("a gradient of another parameter with as many values is refused", async () => {
+  const program = programs.get("lora");
+  if (program === undefined) throw new Error("no lora");
+  const { layer } = await loadCase(program, "LoRA", 13, 13, { r: 2 });
+  const [x, dy] = [new Float32Array(26), new Float32Array(26)];
+  const { A, B } = layer.backward(x, dy).grads as Gradients;
+  expect(() => layer.backward(x, dy, { into: { A: B, B: A } })).toThrow(/SPX8407.*no gradient of `[AB]`/);
+  expect(() => layer.backward(x, dy, { into: { A, B } })).not.toThrow();
+  layer.dispose();
 });
