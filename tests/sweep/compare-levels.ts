@@ -9,6 +9,7 @@ import { interpretBackward } from "../../compiler/plan/interpret-backward.ts";
 import { interpretMerge, interpretVariant } from "../../compiler/plan/interpret-plan.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import type { DerivedManifest } from "../../runtime/contract/manifest.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { unpackOperand } from "../../runtime/formats/pack-operand.ts";
 import {
@@ -18,31 +19,37 @@ import {
   type PackedOperand,
 } from "../../runtime/formats/packed-operand.ts";
 import { readPanels } from "../../runtime/formats/panel16.ts";
-import { evaluateSource, type SourceLeaves } from "../../runtime/model/evaluate-source.ts";
-import { frozenMatrix } from "../../runtime/model/frozen-values.ts";
-import { parameterMatrix, tensorMatrix } from "../../runtime/model/parameter-values.ts";
+import { evaluateSource } from "../../runtime/model/evaluate-source.ts";
+import { createLayerLeaves } from "../../runtime/model/formula-scope.ts";
 import { oracleGradients, weightGradient } from "../programs/gradient-oracle.ts";
-import { inputsFor, type LoadedCase, type SweepCase } from "./loaded-case.ts";
+import { inputsFor, type LoadedCase, largestInput, type SweepCase } from "./loaded-case.ts";
 import { applyMatrix } from "./program-oracle.ts";
 import { createRandom, type Random } from "./random.ts";
 import { atLevel, type Level, LevelFault, type Road } from "./road.ts";
 import { demandLawfulPlan, type Stages } from "./stages.ts";
 import { type Coverage, chooseVariants, markRun, structuresOf } from "./structure-coverage.ts";
 
-/** @throws LevelFault at the first entry that is not equal. */
+/** What may be between two ways to calculate in float64 and float32: shares of the parts that are rounded. */
+const [roundingOf64, roundingOf32] = [1e-13, 5e-7];
+export const within64 = ({ rounded }: LoadedCase, times = 1): number => rounded * times * roundingOf64;
+export const within32 = ({ rounded }: LoadedCase, times = 1): number => rounded * times * roundingOf32;
+
+/** @throws LevelFault at the first entry that is further than `within` from the expected one. */
 export function demandEqual(
   level: Level,
   what: string,
   found: ArrayLike<number>,
   expected: ArrayLike<number>,
+  within = 0,
 ): void {
   if (found.length !== expected.length)
     throw new LevelFault(level, `${what}: ${found.length} values, expected ${expected.length}`);
   for (let index = 0; index < expected.length; index++) {
-    if (found[index] !== expected[index])
+    const [one = Number.NaN, other = Number.NaN] = [found[index], expected[index]];
+    if (one !== other && !(Math.abs(one - other) <= within))
       throw new LevelFault(
         level,
-        `${what}: entry ${index} of ${expected.length} is ${found[index]}, expected ${expected[index]}`,
+        `${what}: entry ${index} of ${expected.length} is ${one}, expected ${other}${within === 0 ? "" : ` within ${within}`}`,
       );
   }
 }
@@ -80,14 +87,15 @@ export function compareLevels(
   if (choices.loopVariants > 0) compareLoops(one, plan, loaded, packed, road, choices);
 }
 
-function compareAlgebra({ built, normal }: Stages, { weight, compilerValues }: LoadedCase): void {
+function compareAlgebra({ built, normal }: Stages, loaded: LoadedCase): void {
+  const { weight, compilerValues } = loaded;
   for (const [level, graph] of [
     ["build", built],
     ["normalise", normal],
   ] as const) {
     const found = atLevel(level, () => densify(graph.root, compilerValues));
     demandEqual(level, "shape", [found.rows, found.columns], [weight.rows, weight.columns]);
-    demandEqual(level, "the weight", found.values, weight.values);
+    demandEqual(level, "the weight", found.values, weight.values, within64(loaded));
   }
 }
 
@@ -100,12 +108,13 @@ function comparePlan(one: SweepCase, { checked }: Stages, loaded: LoadedCase, pl
     const y = atLevel("plan", () =>
       interpretVariant(plan, variant, checked.tensors, compilerValues, Float64Array.from(x), batch),
     );
-    demandEqual("plan", `${variant.name}: ${variant.form}`, y, expected);
+    demandEqual("plan", `${variant.name}: ${variant.form}`, y, expected, within64(loaded, largestInput));
   }
   const merged: DenseMatrix = atLevel("merge plan", () =>
     interpretMerge(plan, checked.tensors, compilerValues),
   );
-  demandEqual("merge plan", `merge by ${plan.merge.method}`, merged.values, weight.values);
+  const merging = `merge by ${plan.merge.method}`;
+  demandEqual("merge plan", merging, merged.values, weight.values, within64(loaded));
 }
 
 /** dx and every gradient against the chain rule on the weight as written. */
@@ -117,10 +126,41 @@ function compareBackward(one: SweepCase, { checked, built }: Stages, loaded: Loa
   const dy = Float64Array.from(inputsFor(one.seed + 1, batch * weight.rows));
   const scope = { plan, tensors: checked.tensors, values };
   const found = atLevel("backward plan", () => interpretBackward(backward, scope, x, dy, batch));
-  demandEqual("backward plan", "dx", found.dx, applyDense(transposeMatrix(weight), dy));
-  const expected = oracleGradients(built.root, checked.tensors, values, weightGradient(x, dy, batch));
-  for (const [name, gradient] of expected)
-    demandEqual("backward plan", `gradient of ${name}`, found.gradients.get(name) ?? [], gradient);
+  const dx = applyDense(transposeMatrix(weight), dy);
+  demandEqual("backward plan", "dx", found.dx, dx, within64(loaded, largestInput));
+  const whole = weightGradient(x, dy, batch);
+  const expected = oracleGradients(built.root, checked.tensors, values, whole);
+  const within = within64(loaded, gradientRounding(batch));
+  for (const [name, gradient] of expected) {
+    const own = found.gradients.get(name) ?? [];
+    demandEqual("backward plan", `gradient of ${name}`, own, gradient, within);
+    if (loaded.rounded > 0) compareDerivative(one, loaded, name, own, whole);
+  }
+}
+
+/** How many times the rounding of a weight an entry of a gradient may have: products of `batch` inputs, several uses. */
+export const gradientRounding = (batch: number): number => 8 * batch * largestInput ** 2;
+
+/** A gradient along one random direction against the central difference of the loss, from the program's tree alone. */
+function compareDerivative(
+  one: SweepCase,
+  loaded: LoadedCase,
+  name: string,
+  gradient: ArrayLike<number>,
+  whole: DenseMatrix,
+): void {
+  const random = createRandom(one.seed ^ 0xd1ff);
+  const direction = Array.from(gradient, () => (random.chance(0.5) ? 1 : -1) * (1 + random.below(3)));
+  const step = 2 ** -14;
+  const loss = (by: number): number =>
+    loaded
+      .moved(name, direction, by)
+      .values.reduce((sum, value, at) => sum + value * (whole.values[at] ?? 0), 0);
+  const measured = (loss(step) - loss(-step)) / (2 * step);
+  const along = direction.reduce((sum, value, at) => sum + value * (gradient[at] ?? 0), 0);
+  const largest = whole.values.reduce((a, b) => Math.max(a, Math.abs(b)), 1);
+  const within = 1e-6 * loaded.rounded * largest * Math.max(4, Math.sqrt(direction.length));
+  demandEqual("backward plan", `derivative by ${name} along a direction`, [along], [measured], within);
 }
 
 const allocate = (bytes: number): MemoryBlock => ({
@@ -138,7 +178,7 @@ function packOperands(
 ): ReadonlyMap<string, PackedOperand> {
   const { state, compilerValues } = loaded;
   const { symbols } = state;
-  const leaves = leavesOf(loaded);
+  const leaves = createLayerLeaves(manifestsOf(plan), state);
   return new Map(
     plan.operands.map((operand) => {
       const { name, format, source } = operand;
@@ -146,35 +186,20 @@ function packOperands(
         road.packOperand(format, evaluateSource(source, leaves), symbols, allocate),
       );
       const found = atLevel("pack", () => unpackOperand(format, packed, symbols));
-      const expected = evaluateDense(source, checked.tensors, compilerValues);
+      const expected = evaluateDense(source, [...checked.tensors, ...plan.derived], compilerValues);
       const copies =
         format.name === "blockdiag16" && format.repeated ? evaluateNumber(format.blocks, symbols) : 1;
       const whole = blockDiagonal(Array.from({ length: copies }, () => expected));
-      demandEqual("pack", `${name} as ${format.name}`, found, whole.values);
+      demandEqual("pack", `${name} as ${format.name}`, found, whole.values, within32(loaded));
       return [name, packed];
     }),
   );
 }
 
-function leavesOf({ state }: LoadedCase): SourceLeaves {
-  return {
-    symbols: state.symbols,
-    leaf(name, slice) {
-      const parameter = state.parameters.get(name);
-      if (parameter !== undefined) return parameterMatrix(parameter, slice);
-      const frozen = state.frozen.get(name);
-      if (frozen !== undefined) return frozenMatrix(frozen, slice);
-      const tensor = state.tensors.get(name);
-      if (tensor === undefined) throw new ReferenceError(`no tensor ${name}`);
-      return tensorMatrix(tensor, slice);
-    },
-    pattern(name) {
-      const pattern = state.patterns.get(name);
-      if (pattern === undefined) throw new ReferenceError(`no pattern ${name}`);
-      return pattern;
-    },
-  };
-}
+const manifestsOf = ({ derived }: Plan): DerivedManifest[] =>
+  derived.flatMap(({ name, derivation }) =>
+    derivation === undefined ? [] : [{ name, formula: derivation.formula, stage: derivation.stage }],
+  );
 
 interface LoopCall {
   readonly kernel: LoweredKernel;
@@ -252,7 +277,8 @@ function compareLoops(
         const x = inputsFor(one.seed + batch, batch * weight.columns);
         const y = new Float32Array(batch * weight.rows).fill(Number.NaN);
         atLevel(level, () => interpretKernel({ kernel, x, y, batch, ...common }));
-        demandEqual(level, `${variant.name}, batch ${batch}`, y, applyMatrix(weight, x, batch));
+        const what = `${variant.name}, batch ${batch}`;
+        demandEqual(level, what, y, applyMatrix(weight, x, batch), within32(loaded, largestInput));
       }
     }
     if (plan.merge.method === "identity") continue;
@@ -261,7 +287,8 @@ function compareLoops(
     demandVerified(mergeLevel, kernel);
     const y = new Float32Array(Math.ceil(weight.rows / 16) * weight.columns * 16).fill(Number.NaN);
     atLevel(mergeLevel, () => interpretKernel({ kernel, x: new Float32Array(0), y, batch: 0, ...common }));
-    demandEqual(mergeLevel, "the merged weight", readPanels(y, weight.rows, weight.columns), weight.values);
+    const merged = readPanels(y, weight.rows, weight.columns);
+    demandEqual(mergeLevel, "the merged weight", merged, weight.values, within32(loaded));
     if (y.some((value) => Number.isNaN(value)))
       throw new LevelFault(mergeLevel, "padding rows are not written");
   }

@@ -16,6 +16,8 @@ export interface Draft {
   readonly tensors: TensorDeclaration[];
   readonly patterns: PatternDeclaration[];
   readonly lets: (Expression & { kind: "let" })[];
+  /** Whether functions may be written, whose values float32 rounds. */
+  readonly mayRound: boolean;
   /** Nodes that may still be made. */
   budget: number;
   names: number;

@@ -25,15 +25,19 @@ export type LeafKind =
 const sameShape = (a: Shape, b: Shape): boolean =>
   sameDimension(a.rows, b.rows) && sameDimension(a.columns, b.columns);
 
-const bare = { stack: null, support: null, blocks: null, formula: null } as const;
+export const bare = { stack: null, support: null, blocks: null, formula: null } as const;
 
-function declare(draft: Draft, tensor: Omit<TensorDeclaration, "name">, prefix: string): TensorDeclaration {
+export function declare(
+  draft: Draft,
+  tensor: Omit<TensorDeclaration, "name">,
+  prefix: string,
+): TensorDeclaration {
   const made = { ...tensor, name: freshName(draft, prefix) };
   draft.tensors.push(made);
   return made;
 }
 
-const leafOf = (tensor: TensorDeclaration, slice: number | string | null = null): Expression =>
+export const leafOf = (tensor: TensorDeclaration, slice: number | string | null = null): Expression =>
   tensor.structure === "vector"
     ? { kind: "diag", tensor, rows: tensor.rows, columns: tensor.columns }
     : { kind: "tensor", tensor, slice, rows: tensor.rows, columns: tensor.columns };

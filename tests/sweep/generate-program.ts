@@ -14,6 +14,7 @@ import {
   type Place,
   scaleFactor,
 } from "./draft.ts";
+import { derivedProduction } from "./generate-derived.ts";
 import { callProduction } from "./generate-functions.ts";
 import { maskProduction, plainLeaf, tensorLeaf } from "./generate-leaves.ts";
 import type { Expression, Program, Shape } from "./program.ts";
@@ -274,6 +275,10 @@ const call: Production = (draft, place) =>
 const mask: Production = (draft, place) =>
   maskProduction(draft, place, generateExpression(draft, deeper(place)));
 
+/** Float32 is exact without these: they are for the programs that may round. */
+const derived: Production = (draft, place) =>
+  draft.mayRound ? derivedProduction(draft, place, () => generateExpression(draft, deeper(place))) : null;
+
 /** How often each production is tried. */
 const productions: readonly (readonly [number, Production])[] = [
   [7, tensorLeaf],
@@ -291,6 +296,7 @@ const productions: readonly (readonly [number, Production])[] = [
   [2, loop],
   [2, named],
   [3, call],
+  [9, derived],
 ];
 const wheel = productions.flatMap(([weight, production]) => Array.from({ length: weight }, () => production));
 
@@ -334,6 +340,7 @@ export function generateProgram(seed: number, name: string): Program {
     tensors: [],
     patterns: [],
     lets: [],
+    mayRound: random.chance(0.4),
     budget: 8 + random.below(22),
     names: 0,
   };

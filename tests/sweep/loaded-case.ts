@@ -10,11 +10,12 @@ import type { LayerState } from "../../runtime/model/initial-state.ts";
 import type { DenseTensor } from "../../runtime/select/dense-tensor.ts";
 import { positionsOf } from "../../runtime/select/pattern.ts";
 import type { PatternDeclaration, Program, Sizes } from "./program.ts";
-import { patternsOf, tensorsOf } from "./program.ts";
+import { patternsOf, rounds, tensorsOf } from "./program.ts";
 import {
   bitsNeeded,
   computedValues,
   type Matrix,
+  magnitudeOf,
   meaningOf,
   positionsKept,
   type Values,
@@ -44,8 +45,14 @@ export interface LoadedCase {
   readonly weight: Matrix;
   /** Bits that the weight times one input may need. */
   readonly bits: number;
+  /** How large the parts are that the weight is rounded from; 0 where nothing is rounded. */
+  readonly rounded: number;
+  /** The weight with `by` times `direction` added to a parameter, as it is stored, for the derivative at the values. */
+  readonly moved: (name: string, direction: ArrayLike<number>, by: number) => Matrix;
 }
 
+/** How much larger than the entries of a weight what it is rounded from may be for a comparison to mean something. */
+const mostCancelled = 2000;
 export const largestInput = 3;
 /** Integers of float32 are exact up to 2 to this power. */
 export const exactBits = 24;
@@ -61,6 +68,13 @@ const densities = [
 ] as const;
 type Density = (typeof densities)[number];
 
+/** Multiples of 1/64 from 1/4 to 5/4, of either sign. */
+const fractions = (random: Random, count: number): Float32Array =>
+  Float32Array.from({ length: count }, () => ((16 + random.below(65)) / 64) * (random.chance(0.5) ? 1 : -1));
+
+const valuesFor = (random: Random, count: number, density: Density | null): Float32Array =>
+  density === null ? fractions(random, count) : integers(random, count, density);
+
 const integers = (random: Random, count: number, { largest, every }: Density): Float32Array =>
   Float32Array.from({ length: count }, () => {
     const value = 1 + random.below(largest);
@@ -72,7 +86,10 @@ export const inputsFor = (seed: number, count: number): Float32Array => {
   return Float32Array.from({ length: count }, () => random.below(2 * largestInput + 1) - largestInput);
 };
 
-function givenTensors({ program, sizes, seed }: SweepCase, density: Density): Map<string, DenseTensor> {
+function givenTensors(
+  { program, sizes, seed }: SweepCase,
+  density: Density | null,
+): Map<string, DenseTensor> {
   const random = createRandom(seed ^ 0x51ed);
   return new Map(
     argumentTensors(program).map((tensor) => {
@@ -84,7 +101,7 @@ function givenTensors({ program, sizes, seed }: SweepCase, density: Density): Ma
         tensor.name,
         {
           shape,
-          values: integers(
+          values: valuesFor(
             random,
             shape.reduce((a, b) => a * b, 1),
             density,
@@ -133,15 +150,15 @@ function positionsIn(program: Program, state: LayerState, values: Values): Map<P
 }
 
 /** A matrix that was written dense and is stored at the positions of a structural mask alone. */
-function spread(positions: Float64Array, stored: Float32Array, count: number): Float32Array {
-  const dense = new Float32Array(count);
+function spread(positions: Float64Array, stored: ArrayLike<number>, count: number): Float64Array {
+  const dense = new Float64Array(count);
   positions.forEach((position, index) => {
     dense[position] = stored[index] ?? 0;
   });
   return dense;
 }
 
-function load(one: SweepCase, { loading, checked }: Stages, road: Road, density: Density): LoadedCase {
+function load(one: SweepCase, { loading, checked }: Stages, road: Road, density: Density | null): LoadedCase {
   const { program, sizes, seed } = one;
   const given = givenTensors(one, density);
   const constants = new Set(Object.keys(checked.constants));
@@ -156,7 +173,7 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   const random = createRandom(seed ^ 0x7a11);
   const parameters = new Map<string, Float32Array>();
   for (const [name, { values }] of state.parameters) {
-    values.set(integers(random, values.length, density));
+    values.set(valuesFor(random, values.length, density));
     parameters.set(name, values.slice());
   }
   const tensors = new Map([
@@ -172,18 +189,15 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
       throw new LevelFault("load", `${name} is computed as ${found?.join()}, expected ${expected.join()}`);
     tensors.set(name, expected);
   }
-  const written = new Map([
-    ...tensors,
-    ...tensorsOf(program.weight).flatMap((tensor) => {
-      const target = state.parameters.get(tensor.name)?.target;
-      const narrowed = tensor.structure === "dense" ? (target?.support ?? null) : null;
-      const stored = parameters.get(tensor.name);
-      if (narrowed === null || stored === undefined) return [];
-      return [
-        [tensor.name, spread(positionsOf(narrowed), stored, narrowed.rows * narrowed.columns)] as const,
-      ];
-    }),
-  ]);
+  const asWritten = (name: string, stored: ArrayLike<number>): ArrayLike<number> => {
+    const tensor = tensorsOf(program.weight).find((one) => one.name === name);
+    const target = state.parameters.get(name)?.target;
+    const narrowed = tensor?.structure === "dense" ? (target?.support ?? null) : null;
+    return narrowed === null
+      ? stored
+      : spread(positionsOf(narrowed), stored, narrowed.rows * narrowed.columns);
+  };
+  const written = new Map([...tensors].map(([name, stored]) => [name, asWritten(name, stored)] as const));
   const first: Values = { sizes, tensors: written, positions: new Map() };
   const values: Values = { ...first, positions: positionsIn(program, state, first) };
   const compilerValues: WeightValues = {
@@ -213,7 +227,16 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     values,
     compilerValues,
     weight: meaningOf(program.weight, values),
-    bits: bitsNeeded(program.weight, values, largestInput),
+    bits: density === null ? Number.POSITIVE_INFINITY : bitsNeeded(program.weight, values, largestInput),
+    rounded: density === null ? magnitudeOf(program.weight, values) : 0,
+    moved: (name, direction, by) => {
+      const stored = Float64Array.from(
+        tensors.get(name) ?? [],
+        (value, at) => value + by * (direction[at] ?? 0),
+      );
+      const changed = new Map([...written, [name, asWritten(name, stored)] as const]);
+      return meaningOf(program.weight, { ...values, tensors: changed, unmoved: values });
+    },
   };
 }
 
@@ -230,6 +253,12 @@ function demandOneSupport({ tensors }: Stages["checked"], state: LayerState): vo
 
 /** @throws LevelFault at "load". */
 export function loadCase(one: SweepCase, stages: Stages, road: Road): LoadedCase {
+  if (rounds(one.program.weight)) {
+    const rounded = atLevel("load", () => load(one, stages, road, null));
+    const largest = rounded.weight.values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
+    if (rounded.rounded > mostCancelled * largest) throw new InexactCase("what is left is rounding");
+    return rounded;
+  }
   let loaded: LoadedCase | null = null;
   for (const density of densities) {
     loaded = atLevel("load", () => load(one, stages, road, density));

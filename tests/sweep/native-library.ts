@@ -19,7 +19,7 @@ import type { DenseParameter, Layer } from "../../runtime/model/layer.ts";
 import { artefactOver } from "../../runtime/model/open-artefact.ts";
 import { openLibrary, readString } from "../../runtime/native/foreign-library.ts";
 import { oracleGradients, weightGradient } from "../programs/gradient-oracle.ts";
-import { demandEqual, someOf } from "./compare-levels.ts";
+import { demandEqual, gradientRounding, someOf, within32 } from "./compare-levels.ts";
 import { exactBits, inputsFor, type LoadedCase, largestInput, type SweepCase } from "./loaded-case.ts";
 import { applyMatrix } from "./program-oracle.ts";
 import { createRandom } from "./random.ts";
@@ -129,8 +129,10 @@ function guardedForward(layer: Layer, x: Float32Array, batch: number, threads: n
 }
 
 /** Batches whose gradients are sums that float32 holds exactly. */
-const exactBackward = ({ batches }: SweepCase, { bits }: LoadedCase): number[] =>
-  batches.filter((batch) => batch > 0 && bits + Math.log2(largestInput * batch) <= exactBits);
+const exactBackward = ({ batches }: SweepCase, { bits, rounded }: LoadedCase): number[] =>
+  batches.filter(
+    (batch) => batch > 0 && (rounded > 0 || bits + Math.log2(largestInput * batch) <= exactBits),
+  );
 
 /** dx and every gradient, against the chain rule on the weight as written. */
 function compareGradients({ one, stages, loaded }: NativeCase, layer: Layer, level: string): number {
@@ -143,7 +145,8 @@ function compareGradients({ one, stages, loaded }: NativeCase, layer: Layer, lev
     const { dx, grads } = layer.backward(x, dy, { threads: 1 + (batch % 2) });
     const what = `on ${level}, batch ${batch}`;
     const turned = transposeMatrix(weight);
-    demandEqual("native backward", `dx ${what}`, dx.data, applyDense(turned, Float64Array.from(dy)));
+    const back = applyDense(turned, Float64Array.from(dy));
+    demandEqual("native backward", `dx ${what}`, dx.data, back, within32(loaded, largestInput));
     const expected = oracleGradients(
       stages.built.root,
       stages.checked.tensors,
@@ -151,8 +154,15 @@ function compareGradients({ one, stages, loaded }: NativeCase, layer: Layer, lev
       weightGradient(x, dy, batch),
     );
     const found = grads as Readonly<Record<string, DenseParameter>>;
+    const within = within32(loaded, gradientRounding(batch));
     for (const [name, gradient] of expected)
-      demandEqual("native backward", `gradient of ${name} ${what}`, found[name]?.values ?? [], gradient);
+      demandEqual(
+        "native backward",
+        `gradient of ${name} ${what}`,
+        found[name]?.values ?? [],
+        gradient,
+        within,
+      );
   }
   return batches.length;
 }
@@ -213,6 +223,7 @@ export async function runNatively(native: NativeCase, library: NativeLibrary): P
         `${variant.name} on ${device.level}, batch ${batch}`,
         y,
         applyMatrix(weight, x, batch),
+        within32(loaded, largestInput),
       );
     }
     demandEqual(
@@ -220,6 +231,7 @@ export async function runNatively(native: NativeCase, library: NativeLibrary): P
       `beside ${variant.name} on ${device.level}`,
       layer.merge().data,
       weight.values,
+      within32(loaded),
     );
     if (backward === 0) backward = compareGradients(native, layer, device.level);
     layer.dispose();

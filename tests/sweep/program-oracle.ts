@@ -7,6 +7,7 @@ import {
   childrenOf,
   type Expression,
   type Formula,
+  type MapName,
   type PatternDeclaration,
   type Sizes,
   type TensorDeclaration,
@@ -24,6 +25,8 @@ export interface Values {
   readonly tensors: ReadonlyMap<string, ArrayLike<number>>;
   /** Ascending row * columns + column of each pattern. */
   readonly positions: ReadonlyMap<PatternDeclaration, readonly number[]>;
+  /** Where the tensors are moved for a derivative: the values before, at which what passes no gradient stays. */
+  readonly unmoved?: Values;
 }
 
 type Loops = ReadonlyMap<string, number>;
@@ -104,6 +107,39 @@ export function computedValues({ left, right, factor }: Formula, tensors: Values
   );
 }
 
+const entryFunctions: Readonly<Record<Exclude<MapName, "softmax">, (value: number) => number>> = {
+  sigmoid: (value) => 1 / (1 + Math.exp(-value)),
+  tanh: (value) => 1 - 2 / (1 + Math.exp(2 * value)),
+  exp: Math.exp,
+  abs: Math.abs,
+  relu: (value) => Math.max(value, 0),
+};
+
+function mapped(name: MapName, of: Matrix): Matrix {
+  if (name !== "softmax") return { ...of, values: of.values.map(entryFunctions[name]) };
+  const largest = of.values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  const totals = new Float64Array(of.rows);
+  of.values.forEach((value, at) => {
+    const row = Math.floor(at / of.columns);
+    totals[row] = (totals[row] ?? 0) + Math.exp(value - largest);
+  });
+  return matrix(
+    of.rows,
+    of.columns,
+    (row, column) => Math.exp(entryAt(of, row, column) - largest) / (totals[row] ?? 1),
+  );
+}
+
+/** Euclidean norms of rows or columns. */
+function normsOf(of: Matrix, axis: "row" | "column"): Float64Array {
+  const squares = new Float64Array(axis === "row" ? of.rows : of.columns);
+  of.values.forEach((value, at) => {
+    const line = axis === "row" ? Math.floor(at / of.columns) : at % of.columns;
+    squares[line] = (squares[line] ?? 0) + value * value;
+  });
+  return squares.map(Math.sqrt);
+}
+
 /** The dense matrix that `expression` stands for. */
 export function meaningOf(expression: Expression, values: Values, loops: Loops = new Map()): Matrix {
   const meaning = (part: Expression): Matrix => meaningOf(part, values, loops);
@@ -150,10 +186,43 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
     case "mask": {
       const kept = new Set(values.positions.get(expression.pattern));
       const found = meaning(expression.operand);
+      if (expression.pattern.mode === "straight_through" && values.unmoved !== undefined) {
+        // The gradient passes as if there were no mask.
+        const before = meaningOf(expression.operand, values.unmoved, loops).values;
+        const passed = (value: number, at: number): number =>
+          value - (before[at] ?? 0) + (kept.has(at) ? (before[at] ?? 0) : 0);
+        return { ...found, values: found.values.map(passed) };
+      }
       return { ...found, values: found.values.map((value, at) => (kept.has(at) ? value : 0)) };
     }
     case "hadamard":
       return expression.factors.map(meaning).reduce((a, b) => join(a, b, (x, y) => x * y));
+    case "quotient":
+      return expression.factors.map(meaning).reduce((a, b) => join(a, b, (x, y) => x / y));
+    case "map":
+      return mapped(expression.function, meaning(expression.operand));
+    case "detach":
+      return meaningOf(expression.operand, values.unmoved ?? values, loops);
+    case "normed": {
+      const { axis, vector, isDetached, operand } = expression;
+      const found = meaning(operand);
+      const normed = isDetached ? meaningOf(operand, values.unmoved ?? values, loops) : found;
+      const norms = normsOf(normed, axis);
+      const scales = values.tensors.get(vector.name) ?? [];
+      return matrix(found.rows, found.columns, (row, column) => {
+        const line = axis === "row" ? row : column;
+        return ((scales[line] ?? 0) / (norms[line] ?? 0)) * entryAt(found, row, column);
+      });
+    }
+    case "entry": {
+      const { vector, index, isShare, operand } = expression;
+      const all = Array.from(values.tensors.get(vector.name) ?? []);
+      const at = typeof index === "string" ? (loops.get(index) ?? 0) : index;
+      const total = all.reduce((sum, value) => sum + Math.exp(value), 0);
+      const factor = isShare ? Math.exp(all[at] ?? 0) / total : (all[at] ?? 0);
+      const found = meaning(operand);
+      return { ...found, values: found.values.map((value) => factor * value) };
+    }
     case "kron":
       return expression.factors.map(meaning).reduce((a, b) =>
         matrix(a.rows * b.rows, a.columns * b.columns, (row, column) => {
@@ -250,6 +319,13 @@ function extentOf(expression: Expression, values: Values, loops: Loops): Extent 
   if (inner.length === 0) return { sum: largestSum(meaningOf(expression, values, loops)), fraction: 0 };
   if (["sum", "blockdiag", "rows", "columns"].includes(expression.kind))
     return combine(inner, (a, b) => a + b);
+  // Functions are Lipschitz with a constant of at most this on the operands that the generator gives them.
+  const steepest = { map: 4, quotient: 40, normed: 8, entry: 2 } as const;
+  if (expression.kind in steepest) {
+    const own = largestSum(meaningOf(expression, values, loops));
+    const { sum, fraction } = combine(inner, (a, b) => a * b);
+    return { sum: sum * steepest[expression.kind as keyof typeof steepest] + own, fraction };
+  }
   const extent = combine(inner, (a, b) => a * b);
   if (expression.kind !== "scale") return extent;
   const sizes = withLoops(values.sizes, loops);
@@ -269,6 +345,10 @@ export function bitsNeeded(weight: Expression, values: Values, largest: number):
   const { sum, fraction } = extentOf(weight, values, new Map());
   return Math.log2(sum * largest) + fraction;
 }
+
+/** How large the parts may be that the entries of the weight are rounded from. */
+export const magnitudeOf = (weight: Expression, values: Values): number =>
+  extentOf(weight, values, new Map()).sum;
 
 /** y [batch, rows] = x [batch, columns] times the transposed weight. */
 export function applyMatrix(weight: Matrix, x: ArrayLike<number>, batch: number): Float64Array {

@@ -26,6 +26,9 @@ function levelOf(expression: Expression): number {
     case "hadamard":
     case "mask":
     case "scale":
+    case "quotient":
+    case "normed":
+    case "entry":
       return productLevel;
     case "negative":
       return negativeLevel;
@@ -82,6 +85,27 @@ export function textOf(expression: Expression): string {
       return `${expression.pattern.name} .* ${tight(expression.operand, productLevel)}`;
     case "hadamard":
       return expression.factors.map((factor) => tight(factor, productLevel)).join(" .* ");
+    case "quotient":
+      return expression.factors.map((factor) => tight(factor, productLevel)).join(" ./ ");
+    case "map":
+      return `${expression.function}(${textOf(expression.operand)})`;
+    case "detach":
+      return `detach(${textOf(expression.operand)})`;
+    case "normed": {
+      const { axis, vector, isDetached, operand } = expression;
+      const norm = `${axis}_norm(${textOf(operand)})`;
+      const scales = `diag(${vector.name} ./ ${isDetached ? `detach(${norm})` : norm})`;
+      const whole = tight(operand, productLevel);
+      return axis === "row" ? `${scales} @ ${whole}` : `${whole} @ ${scales}`;
+    }
+    case "entry": {
+      const { vector, index, isShare, operand } = expression;
+      const from = isShare ? `softmax(${vector.name})` : vector.name;
+      // `P(b)` has no size of its own, so that a trained number cannot scale it alone.
+      const isBare = operand.kind === "product" && operand.factors[0]?.kind !== "permutation";
+      const text = isBare ? textOf(operand) : tight(operand, productLevel);
+      return `${from}[${index}] * ${text}`;
+    }
     case "kron":
       return `kron(${list(expression.factors)})`;
     case "blockdiag":
@@ -257,7 +281,8 @@ export function argumentNumbers(program: Program): Program["numbers"] {
   return program.numbers.filter(({ name }) => read.has(name));
 }
 
-/** What programs import. */
+/** What programs import, by file. */
+const functionNames: ReadonlySet<string> = new Set([...["sigmoid", "tanh", "relu", "softmax", "detach"]]);
 const selectionNames: ReadonlySet<string> = new Set([
   "magnitude",
   "random_support",
@@ -309,11 +334,13 @@ export function programText(program: Program): string {
     ...[...lets].map(([name, value]) => `  let ${name} = ${textOf(value)}`),
     `  weight = ${textOf(weight)}`,
   ];
-  const selections = [...new Set(`${lines.join("\n")}`.match(/\b\w+(?=\()/g))].filter((name) =>
-    selectionNames.has(name),
-  );
-  const imports =
-    selections.length === 0 ? "" : `import { ${selections.sort().join(", ")} } from "std/select"\n\n`;
+  const called = [...new Set(lines.join("\n").match(/\b\w+(?=\()/g))].sort();
+  const importOf = (names: ReadonlySet<string>, file: string): string => {
+    const read = called.filter((name) => names.has(name));
+    return read.length === 0 ? "" : `import { ${read.join(", ")} } from "${file}"\n`;
+  };
+  const imported = importOf(functionNames, "std/functions") + importOf(selectionNames, "std/select");
+  const imports = imported === "" ? "" : `${imported}\n`;
   return `${imports}${functionsOf(weight).map(functionText).join("")}transform ${program.name}(${[...tensors, ...numbers].join(", ")}) {
 ${lines.join("\n")}
 }

@@ -103,6 +103,8 @@ export interface FunctionDeclaration {
   readonly body: (operands: readonly Expression[], numbers: readonly NumberExpression[]) => Expression;
 }
 
+export type MapName = "sigmoid" | "tanh" | "exp" | "abs" | "relu" | "softmax";
+
 export type Expression = Shape &
   (
     | {
@@ -132,6 +134,28 @@ export type Expression = Shape &
     | { readonly kind: "indicator"; readonly pattern: PatternDeclaration }
     /** `diag(d)` of a vector. */
     | { readonly kind: "diag"; readonly tensor: TensorDeclaration }
+    /** A function of entries, or along each row. */
+    | { readonly kind: "map"; readonly function: MapName; readonly operand: Expression }
+    /** The operand, through which no gradient flows. */
+    | { readonly kind: "detach"; readonly operand: Expression }
+    /** Entry by entry. */
+    | { readonly kind: "quotient"; readonly factors: readonly Expression[] }
+    /** `diag(m ./ row_norm(V)) @ V`, or by columns; `isDetached`: the norm is a constant of the gradient. */
+    | {
+        readonly kind: "normed";
+        readonly axis: "row" | "column";
+        readonly vector: TensorDeclaration;
+        readonly isDetached: boolean;
+        readonly operand: Expression;
+      }
+    /** `v[i] * operand`, of a vector or of its softmax. */
+    | {
+        readonly kind: "entry";
+        readonly vector: TensorDeclaration;
+        readonly index: number | string;
+        readonly isShare: boolean;
+        readonly operand: Expression;
+      }
     /** `bare`: written without its size. */
     | { readonly kind: "identity"; readonly bare: boolean }
     | { readonly kind: "permutation"; readonly stride: NumberExpression }
@@ -176,6 +200,7 @@ export const childrenOf = (expression: Expression): readonly Expression[] => {
     case "product":
     case "hadamard":
     case "kron":
+    case "quotient":
       return expression.factors;
     case "blockdiag":
       return expression.blocks;
@@ -186,6 +211,10 @@ export const childrenOf = (expression: Expression): readonly Expression[] => {
     case "negative":
     case "transpose":
     case "mask":
+    case "map":
+    case "detach":
+    case "normed":
+    case "entry":
       return [expression.operand];
     case "loop":
       return [expression.body];
@@ -207,6 +236,7 @@ export function withChildren(expression: Expression, children: readonly Expressi
     case "product":
     case "hadamard":
     case "kron":
+    case "quotient":
       return { ...expression, factors: children };
     case "blockdiag":
       return { ...expression, blocks: children };
@@ -217,6 +247,10 @@ export function withChildren(expression: Expression, children: readonly Expressi
     case "negative":
     case "transpose":
     case "mask":
+    case "map":
+    case "detach":
+    case "normed":
+    case "entry":
       return { ...expression, operand: first };
     case "loop":
       return { ...expression, body: first };
@@ -234,6 +268,12 @@ export function* nodesOf(expression: Expression): Generator<Expression> {
   yield expression;
   for (const child of childrenOf(expression)) yield* nodesOf(child);
 }
+
+/** Whether float32 rounds what the weight computes, whatever the data are. */
+export const rounds = (weight: Expression): boolean =>
+  [...nodesOf(weight)].some(
+    ({ kind }) => kind === "map" || kind === "quotient" || kind === "normed" || kind === "entry",
+  );
 
 /** The functions that are called, by bodies of functions as well. */
 export function functionsOf(expression: Expression): FunctionDeclaration[] {
@@ -264,6 +304,7 @@ export function tensorsOf(weight: Expression): TensorDeclaration[] {
   };
   for (const node of nodesOf(weight)) {
     if (node.kind === "tensor" || node.kind === "diag") add(node.tensor);
+    if (node.kind === "normed" || node.kind === "entry") add(node.vector);
     if (node.kind === "mask" || node.kind === "indicator") read(node.pattern);
   }
   return [...found];

@@ -65,6 +65,11 @@ test("400 programs hold every construct", () => {
     "loop",
     "let",
     "call",
+    "map",
+    "quotient",
+    "detach",
+    "normed",
+    "entry",
   ];
   expect([...kinds].sort()).toEqual([...all].sort());
   const tensors = programs.flatMap(({ weight }) => tensorsOf(weight));
