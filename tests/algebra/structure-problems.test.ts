@@ -48,6 +48,23 @@ describe("a mask and what it lies over", () => {
   });
 });
 
+describe("a decomposition", () => {
+  const split = (rank: number): string => `import { truncated_svd } from "std/lowrank"
+
+transform T(U: [out, 4], V: [4, in]) {
+  require out > 8 and in > 8
+  param B: [out, ${rank}]
+  param A: [${rank}, in]
+  init B, A = truncated_svd(U @ V, ${rank})
+  weight = B @ A
+}
+`;
+  it("may ask for the rank that its matrix can have, and for no more", () => {
+    expect(problemsIn(split(4)).found).toEqual([]);
+    expect(problemsIn(split(5)).found.map(({ code }) => code)).toEqual(["SPX6104"]);
+  });
+});
+
 describe("an N:M mask", () => {
   const masked = (operand: string): string => `import { magnitude } from "std/select"
 
