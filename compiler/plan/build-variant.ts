@@ -100,13 +100,15 @@ interface ScaledStages {
 }
 
 /** Candidates share their terms; a term under no outer scale has the same stages in all of them. */
-const knownStages = new WeakMap<AppliedTerm, ScaledStages>();
+const knownStages = new WeakMap<OperandTable, Map<AppliedTerm, ScaledStages>>();
 
 function scaledStages(draft: Draft, term: AppliedTerm, outerScale: NumberExpression | null): ScaledStages {
   for (const rule of term.rules) draft.rules.add(rule);
   if (outerScale !== null) return freshStages(term, outerScale);
-  const stages = knownStages.get(term) ?? freshStages(term, null);
-  knownStages.set(term, stages);
+  const known = knownStages.get(draft.operands) ?? new Map<AppliedTerm, ScaledStages>();
+  knownStages.set(draft.operands, known);
+  const stages = known.get(term) ?? freshStages(term, null);
+  known.set(term, stages);
   return stages;
 }
 

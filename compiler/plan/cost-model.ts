@@ -102,8 +102,21 @@ function termCost(
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
   variant.activations.find(({ name }) => name === activation)?.width ?? number(0);
 
-/** Prices of steps by operand table and rates: candidates share their steps, and equal objects are evaluated once. */
-const knownSteps = new WeakMap<OperandLookup, WeakMap<LevelRates, Map<string, NumberExpression>>>();
+/** What is known of the steps that read one operand table: candidates share their steps, and each is priced on every level. */
+interface KnownSteps {
+  /** What the price of a step depends on but for the machine. */
+  readonly keys: Map<Step, string>;
+  /** Equal objects are evaluated once. */
+  readonly prices: WeakMap<LevelRates, Map<string, NumberExpression>>;
+}
+
+const knownSteps = new WeakMap<OperandLookup, KnownSteps>();
+
+function keyOf(step: Step, variant: PricedVariant): string {
+  const what = step.terms.map(({ atom, operand }) => `${atom} ${operand}`).join(" + ");
+  const width = printNumber(widthOf(variant, step.output));
+  return `${what} ${variant.layout} ${width} ${step.outputPermutation !== null} ${step.accumulate}`;
+}
 
 function stepCost(
   step: Step,
@@ -111,13 +124,13 @@ function stepCost(
   operands: OperandLookup,
   machine: PricedMachine,
 ): NumberExpression {
-  const tables = knownSteps.get(operands) ?? new WeakMap<LevelRates, Map<string, NumberExpression>>();
-  knownSteps.set(operands, tables);
-  const known = tables.get(machine.rates) ?? new Map<string, NumberExpression>();
-  tables.set(machine.rates, known);
-  const what = step.terms.map(({ atom, operand }) => `${atom} ${operand}`).join(" + ");
-  const how = `${step.outputPermutation !== null} ${step.accumulate} ${machine.threads} ${machine.target.name}`;
-  const key = `${what} ${variant.layout} ${printNumber(widthOf(variant, step.output))} ${how}`;
+  const { keys, prices } = knownSteps.get(operands) ?? { keys: new Map(), prices: new WeakMap() };
+  knownSteps.set(operands, { keys, prices });
+  const known = prices.get(machine.rates) ?? new Map<string, NumberExpression>();
+  prices.set(machine.rates, known);
+  const what = keys.get(step) ?? keyOf(step, variant);
+  keys.set(step, what);
+  const key = `${what} ${machine.threads} ${machine.target.name}`;
   const price = known.get(key) ?? freshStepCost(step, variant, operands, machine);
   known.set(key, price);
   return price;

@@ -58,7 +58,7 @@ export function createOperandTable(moving: ReadonlySet<string> = new Set()): Ope
     return name;
   };
   // Candidates share most of their pieces, so that the object answers before the content has to be written out.
-  const byPiece = new WeakMap<MatrixPiece, Map<string, Operand>>();
+  const byPiece = new Map<MatrixPiece, Map<string, Operand>>();
   const ofContent = (
     piece: MatrixPiece,
     format: OperandFormat,

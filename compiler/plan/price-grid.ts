@@ -6,6 +6,7 @@ import {
   applyOperator,
   evaluateNumber,
   type NumberExpression,
+  type NumberOperator,
   type SymbolValues,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
@@ -63,11 +64,11 @@ export function gridOf(transform: CheckedTransform): readonly GridPoint[] {
     (argument) => argument.kind === "number" && argument.type === "ratio",
   );
   const tried = hasRatio ? [null, ...ratios] : [null];
-  return sizes.flatMap((size) =>
-    tried.flatMap((ratio) => {
-      const values = valuesAt(transform, size, ratio, symbols);
-      return batches.map((batch) => new Map(values).set("batch", batch));
-    }),
+  const given = sizes.flatMap((size) => tried.map((ratio) => valuesAt(transform, size, ratio, symbols)));
+  // A weight of fixed dimensions is the same at all sizes.
+  const different = new Map(given.map((values) => [JSON.stringify([...values]), values]));
+  return [...different.values()].flatMap((values) =>
+    batches.map((batch) => new Map(values).set("batch", batch)),
   );
 }
 
@@ -77,40 +78,68 @@ export interface GridEvaluator {
   valuesOf(expression: NumberExpression): Float64Array;
 }
 
-export function createGridEvaluator(points: readonly GridPoint[]): GridEvaluator {
-  const known = new WeakMap<NumberExpression, Float64Array>();
-  const computed = (expression: NumberExpression): Float64Array => {
-    if (expression.kind === "number") return new Float64Array(points.length).fill(expression.value);
-    if (expression.kind === "symbol")
-      return Float64Array.from(points, (point) => evaluateNumber(expression, point));
-    const operands = expression.operands.map(valuesOf);
-    const { operator } = expression;
-    if (operator === "+" || operator === "*") return reduced(operands, operator === "+");
-    return Float64Array.from(points, (_, at) =>
-      applyOperator(
-        operator,
-        operands.map((values) => values[at] ?? Number.NaN),
-      ),
-    );
-  };
-  const valuesOf = (expression: NumberExpression): Float64Array => {
-    const before = known.get(expression);
-    if (before !== undefined) return before;
-    const values = computed(expression);
-    known.set(expression, values);
-    return values;
-  };
-  return { points, valuesOf };
+/** One number for all points, or one for each: most of a price is the same everywhere. */
+type Column = number | readonly number[];
+
+const at = (column: Column, point: number): number =>
+  typeof column === "number" ? column : (column[point] ?? Number.NaN);
+
+/** Binary operators that prices are made of, without a list of operands for every point. */
+const pairs: Readonly<Partial<Record<NumberOperator, (a: number, b: number) => number>>> = {
+  "+": (a, b) => a + b,
+  "*": (a, b) => a * b,
+  "/": (a, b) => a / b,
+  min: (a, b) => Math.min(a, b),
+  max: (a, b) => Math.max(a, b),
+  ">": (a, b) => Number(a > b),
+};
+
+/** Operators that fold from the left. */
+const folding: ReadonlySet<NumberOperator> = new Set(["+", "*", "min", "max"]);
+
+function paired(of: (a: number, b: number) => number, a: Column, b: Column, count: number): Column {
+  if (typeof a === "number" && typeof b === "number") return of(a, b);
+  const result: number[] = [];
+  for (let point = 0; point < count; point++) result.push(of(at(a, point), at(b, point)));
+  return result;
 }
 
-/** Sums and products are most of a price. */
-function reduced([first, ...rest]: readonly Float64Array[], isSum: boolean): Float64Array {
-  const result = Float64Array.from(first ?? []);
-  for (const values of rest) {
-    for (let at = 0; at < result.length; at++) {
-      const [before, next] = [result[at] ?? Number.NaN, values[at] ?? Number.NaN];
-      result[at] = isSum ? before + next : before * next;
-    }
+function applied(operator: NumberOperator, operands: readonly Column[], count: number): Column {
+  const pair = pairs[operator];
+  const [first, second, ...rest] = operands;
+  if (pair !== undefined && first !== undefined && second !== undefined) {
+    const both = paired(pair, first, second, count);
+    if (rest.length === 0) return both;
+    if (folding.has(operator)) return rest.reduce((before, next) => paired(pair, before, next, count), both);
   }
-  return result;
+  const pointwise = (point: number): number =>
+    applyOperator(
+      operator,
+      operands.map((operand) => at(operand, point)),
+    );
+  if (operands.every((operand) => typeof operand === "number")) return pointwise(0);
+  return Array.from({ length: count }, (_, point) => pointwise(point));
+}
+
+export function createGridEvaluator(points: readonly GridPoint[]): GridEvaluator {
+  const known = new Map<NumberExpression, Column>();
+  const symbols = new Map<string, Column>();
+  const columnOf = (expression: NumberExpression): Column => {
+    if (expression.kind === "number") return expression.value;
+    if (expression.kind === "symbol") {
+      const column = symbols.get(expression.name) ?? points.map((point) => evaluateNumber(expression, point));
+      symbols.set(expression.name, column);
+      return column;
+    }
+    const before = known.get(expression);
+    if (before !== undefined) return before;
+    const column = applied(expression.operator, expression.operands.map(columnOf), points.length);
+    known.set(expression, column);
+    return column;
+  };
+  const valuesOf = (expression: NumberExpression): Float64Array => {
+    const column = columnOf(expression);
+    return Float64Array.from(points, (_, point) => at(column, point));
+  };
+  return { points, valuesOf };
 }

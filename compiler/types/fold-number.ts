@@ -42,11 +42,13 @@ export function foldNumber(expression: NumberExpression): NumberExpression {
 
 /** As `foldNumber(apply(operator, ...operands))` for operands that are folded already: building up stays linear. */
 export function applyFolded(operator: NumberOperator, ...operands: NumberExpression[]): NumberExpression {
-  const plain = apply(operator, ...operands);
-  if (operands.every((operand) => operand.kind === "number")) return number(evaluateNumber(plain, new Map()));
+  if (operands.every(({ kind }) => kind === "number"))
+    return number(evaluateNumber(apply(operator, ...operands), noSymbols));
   const neutral = operator === "*" ? 1 : operator === "+" ? 0 : null;
-  if (neutral === null) return plain;
+  if (neutral === null) return apply(operator, ...operands);
   const kept = operands.filter((operand) => operand.kind !== "number" || operand.value !== neutral);
   const [only] = kept;
   return kept.length === 1 && only !== undefined ? only : apply(operator, ...kept);
 }
+
+const noSymbols: ReadonlyMap<string, number> = new Map();

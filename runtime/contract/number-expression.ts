@@ -111,10 +111,21 @@ export function evaluateNumber(expression: NumberExpression, values: SymbolLooku
       if (value === undefined) throw new RangeError(`\`${expression.name}\` has no value`);
       return value;
     }
-    case "apply":
-      return operations[expression.operator](
-        ...expression.operands.map((operand) => evaluateNumber(operand, values)),
-      );
+    case "apply": {
+      const { operator, operands } = expression;
+      // Sums and products are most of a price, and prices are evaluated by the thousand.
+      if (operator === "+") {
+        let sum = 0;
+        for (const operand of operands) sum += evaluateNumber(operand, values);
+        return sum;
+      }
+      if (operator === "*") {
+        let product = 1;
+        for (const operand of operands) product *= evaluateNumber(operand, values);
+        return product;
+      }
+      return operations[operator](...operands.map((operand) => evaluateNumber(operand, values)));
+    }
   }
 }
 
