@@ -1,6 +1,7 @@
 /** Pins hold the plan to their claims, or say why they cannot. */
 import { describe, expect, it } from "vitest";
 import { planFile } from "../../compiler/driver/compile.ts";
+import { textHost } from "../check/text-host.ts";
 
 const head = `transform T(W: frozen [out, in], r: int = 8) {
   require r <= min(out, in)
@@ -11,13 +12,7 @@ const head = `transform T(W: frozen [out, in], r: int = 8) {
 
 function planned(...pins: readonly string[]) {
   const text = `${head}${pins.map((pin) => `  pin ${pin}\n`).join("")}}\n`;
-  const host = {
-    readFile: () => text,
-    resolveRelative: () => "",
-    resolveStandard: () => "",
-    standardModules: () => [],
-  };
-  const { transforms, diagnostics } = planFile("pins.spx", host);
+  const { transforms, diagnostics } = planFile("pins.spx", textHost({ "pins.spx": text }));
   return { plan: transforms[0]?.plan, codes: diagnostics.map(({ code }) => code), diagnostics };
 }
 
