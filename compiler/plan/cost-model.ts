@@ -15,6 +15,7 @@ import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
 import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded, substitute } from "../types/fold-number.ts";
+import { knownPrice } from "./known-prices.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { ceilOver, over, plus, times, windowSlots } from "./packed-size.ts";
 import type { MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";
@@ -102,39 +103,25 @@ function termCost(
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
   variant.activations.find(({ name }) => name === activation)?.width ?? number(0);
 
-/** What is known of the steps that read one operand table: candidates share their steps, and each is priced on every level. */
-interface KnownSteps {
-  /** What the price of a step depends on but for the machine. */
-  readonly keys: Map<Step, string>;
-  /** Equal objects are evaluated once. */
-  readonly prices: WeakMap<LevelRates, Map<string, NumberExpression>>;
-}
-
-const knownSteps = new WeakMap<OperandLookup, KnownSteps>();
-
+/** What the price of a step depends on but for the machine. */
 function keyOf(step: Step, variant: PricedVariant): string {
   const what = step.terms.map(({ atom, operand }) => `${atom} ${operand}`).join(" + ");
   const width = printNumber(widthOf(variant, step.output));
   return `${what} ${variant.layout} ${width} ${step.outputPermutation !== null} ${step.accumulate}`;
 }
 
-function stepCost(
+const stepCost = (
   step: Step,
   variant: PricedVariant,
   operands: OperandLookup,
   machine: PricedMachine,
-): NumberExpression {
-  const { keys, prices } = knownSteps.get(operands) ?? { keys: new Map(), prices: new WeakMap() };
-  knownSteps.set(operands, { keys, prices });
-  const known = prices.get(machine.rates) ?? new Map<string, NumberExpression>();
-  prices.set(machine.rates, known);
-  const what = keys.get(step) ?? keyOf(step, variant);
-  keys.set(step, what);
-  const key = `${what} ${machine.threads} ${machine.target.name}`;
-  const price = known.get(key) ?? freshStepCost(step, variant, operands, machine);
-  known.set(key, price);
-  return price;
-}
+): NumberExpression =>
+  knownPrice(
+    operands,
+    step,
+    { rates: machine.rates, level: `${machine.threads} ${machine.target.name}` },
+    { key: () => keyOf(step, variant), price: () => freshStepCost(step, variant, operands, machine) },
+  );
 
 function freshStepCost(
   step: Step,
