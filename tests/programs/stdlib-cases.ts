@@ -148,7 +148,24 @@ export const stdlibCases: readonly StdlibCase[] = [
   { file: "soups", transform: "LearnedSoup", sizes: anySizes },
   { file: "soups", transform: "WiSE", sizes: anySizes, numbers: { mix: 0.3 } },
   { file: "grafting", transform: "SkillGrafting", sizes: anySizes, numbers: { count: 1, bias: 0.5 } },
-  { file: "pat", transform: "PAT", sizes: anySizes, numbers: { r: 1, temperature: 3, bias: 0.1 } },
+  {
+    file: "qst",
+    transform: "QSTMix",
+    sizes: [
+      [1, 2],
+      [17, 34],
+    ],
+  },
+  {
+    file: "qst",
+    transform: "QSTHead",
+    sizes: [
+      [1, 1],
+      [17, 13],
+      [15, 33],
+    ],
+    numbers: { w: 5 },
+  },
 ];
 
 /** Transforms whose value is computed from W at load, and those that only give it another form. */
@@ -177,6 +194,7 @@ export const computedCases: readonly StdlibCase[] = [
   { file: "qst", transform: "QSTTrunk", sizes: even, numbers: { b: 4 } },
   { file: "qst", transform: "QSTSide", sizes: anySizes },
   { file: "qst", transform: "QSTUp", sizes: anySizes },
+  { file: "qst", transform: "QSTDown", sizes: anySizes },
   { file: "allora", transform: "ALLoRA", sizes: anySizes, numbers: { r: 1 } },
   {
     file: "fourier_ft",
