@@ -75,7 +75,7 @@ export function createPackedOperands(
 }
 
 /** The quantized tensor that a source is, or a multiple of which it is. @throws SpxError SPX8102 for any other. */
-function codesOf(
+export function codesOf(
   operand: string,
   source: MatrixSource,
   state: LayerState,

@@ -19,8 +19,10 @@ import {
   type PackedOperand,
 } from "../../runtime/formats/packed-operand.ts";
 import { readPanels } from "../../runtime/formats/panel16.ts";
+import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
 import { evaluateSource } from "../../runtime/model/evaluate-source.ts";
 import { createLayerLeaves } from "../../runtime/model/formula-scope.ts";
+import { codesOf } from "../../runtime/model/packed-operands.ts";
 import { oracleGradients, weightGradient } from "../programs/gradient-oracle.ts";
 import { inputsFor, type LoadedCase, largestInput, type SweepCase } from "./loaded-case.ts";
 import { applyMatrix } from "./program-oracle.ts";
@@ -182,9 +184,12 @@ function packOperands(
   return new Map(
     plan.operands.map((operand) => {
       const { name, format, source } = operand;
-      const packed = atLevel("pack", () =>
-        road.packOperand(format, evaluateSource(source, leaves), symbols, allocate),
-      );
+      const packed = atLevel("pack", () => {
+        if (format.name !== "table4-panel16" && format.name !== "int8-panel16")
+          return road.packOperand(format, evaluateSource(source, leaves), symbols, allocate);
+        const { matrix, factor } = codesOf(name, source, state);
+        return packQuantizedPanels(format.name, matrix, factor, allocate);
+      });
       const found = atLevel("pack", () => unpackOperand(format, packed, symbols));
       const expected = evaluateDense(source, [...checked.tensors, ...plan.derived], compilerValues);
       const copies =

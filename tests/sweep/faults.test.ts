@@ -247,6 +247,20 @@ const faults: readonly Fault[] = [
     },
     changes: { programs: 8, nativeEvery: 1, shrinkTries: 6 },
   },
+  {
+    name: "a back end that leaves out a tile of every gradient",
+    level: "native backward",
+    fault: {
+      compileLibrary: (programs, given) =>
+        road.compileLibrary(
+          programs.map((program) =>
+            program.name.includes("_backward") ? withoutLastTile(program) : program,
+          ),
+          given,
+        ),
+    },
+    changes: { programs: 8, nativeEvery: 1, shrinkTries: 4 },
+  },
 ];
 
 describe("a fault is caught at its level:", () => {

@@ -4,7 +4,7 @@
  */
 import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { type Draft, freshName, type Place } from "./draft.ts";
-import { bare, declare, leafOf } from "./generate-leaves.ts";
+import { bare, declare, leafOf, quantizedLeaf } from "./generate-leaves.ts";
 import type { Expression, MapName, Shape, TensorDeclaration } from "./program.ts";
 
 /** A dense tensor of the weight: no entry of it is zero. */
@@ -70,7 +70,7 @@ function trainedNumber(draft: Draft, place: Place, operand: Expression): Express
 export function derivedProduction(draft: Draft, place: Place, generate: () => Expression): Expression {
   const { random } = draft;
   const { rows, columns } = place;
-  switch (random.below(7)) {
+  switch (random.below(8)) {
     case 0:
       return mapOf(random.pick(["sigmoid", "tanh", "softmax"] as const), generate());
     case 1:
@@ -93,6 +93,8 @@ export function derivedProduction(draft: Draft, place: Place, generate: () => Ex
         columns,
       };
     }
+    case 5:
+      return quantizedLeaf(draft, place);
     default:
       return trainedNumber(draft, place, generate());
   }

@@ -32,7 +32,8 @@ export function declare(
   tensor: Omit<TensorDeclaration, "name">,
   prefix: string,
 ): TensorDeclaration {
-  const made = { ...tensor, name: freshName(draft, prefix) };
+  const isShared = tensor.role === "param" && tensor.support === null && draft.random.chance(0.1);
+  const made = { ...tensor, name: freshName(draft, prefix), isShared };
   draft.tensors.push(made);
   return made;
 }
@@ -148,6 +149,28 @@ function freeSelection(draft: Draft, shape: Shape, mayCombine = true): Selection
   if (random.chance(0.4)) return { kind: "not", parts: [operandPattern(draft, shape)] };
   const parts = [operandPattern(draft, shape), operandPattern(draft, shape)] as const;
   return { kind: random.pick(["and", "or"] as const), parts };
+}
+
+/** A matrix rounded to a grid, of one scale a row or a block. */
+export function quantizedLeaf(draft: Draft, place: Place): Expression {
+  const { random } = draft;
+  const { rows, columns } = place;
+  const blocks = [1, 2, 4, 8, 32].filter((by) => mayDivide(columns, by));
+  const grid = {
+    kind: random.pick(["int8", "int4"] as const),
+    block: random.chance(0.4) ? null : random.pick(blocks),
+  };
+  const left = declare(draft, { role: "source", structure: "dense", rows, columns, ...bare }, "X");
+  const formula = { left, right: null, factor: 1 };
+  return leafOf(
+    declare(draft, { role: "computed", structure: "dense", rows, columns, ...bare, formula, grid }, "Q"),
+  );
+}
+
+/** The permutation of a matrix's rows by their norm. */
+export function sortedLeaf(draft: Draft, size: NumberExpression): Expression {
+  const by = scoreTensor(draft, { rows: size, columns: number(draft.random.pick([1, 3, 8])) });
+  return { kind: "sorted", by, rows: size, columns: size };
 }
 
 /** A leaf of one kind, or of any. */

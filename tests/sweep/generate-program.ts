@@ -16,7 +16,7 @@ import {
 } from "./draft.ts";
 import { derivedProduction } from "./generate-derived.ts";
 import { callProduction } from "./generate-functions.ts";
-import { maskProduction, plainLeaf, tensorLeaf } from "./generate-leaves.ts";
+import { maskProduction, plainLeaf, sortedLeaf, tensorLeaf } from "./generate-leaves.ts";
 import type { Expression, Program, Shape } from "./program.ts";
 import { createRandom, type Random } from "./random.ts";
 
@@ -107,6 +107,10 @@ function sandwich(draft: Draft, place: Place): Expression {
   const { random } = draft;
   const structured = (size: NumberExpression): Expression => {
     const shape = { rows: size, columns: size };
+    if (random.chance(0.15)) {
+      const sorted = sortedLeaf(draft, size);
+      return random.chance(0.5) ? { kind: "transpose", operand: sorted, ...shape } : sorted;
+    }
     if (random.chance(0.35)) {
       const fixed = [1, 2, 3, 4, 5].filter((by) => mayDivide(size, by));
       const stride =

@@ -68,9 +68,12 @@ const densities = [
 ] as const;
 type Density = (typeof densities)[number];
 
-/** Multiples of 1/64 from 1/4 to 5/4, of either sign. */
+/** Odd multiples of 1/64 from 1/4 to 5/4, of either sign: none lies between two levels of a grid. */
 const fractions = (random: Random, count: number): Float32Array =>
-  Float32Array.from({ length: count }, () => ((16 + random.below(65)) / 64) * (random.chance(0.5) ? 1 : -1));
+  Float32Array.from(
+    { length: count },
+    () => ((17 + 2 * random.below(32)) / 64) * (random.chance(0.5) ? 1 : -1),
+  );
 
 const valuesFor = (random: Random, count: number, density: Density | null): Float32Array =>
   density === null ? fractions(random, count) : integers(random, count, density);
@@ -180,12 +183,16 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     ...[...given].map(([name, { values }]) => [name, values] as const),
     ...parameters,
   ]);
-  for (const { name, formula } of tensorsOf(program.weight)) {
+  for (const { name, formula, grid, columns } of tensorsOf(program.weight)) {
     if (formula === null) continue;
-    const expected = computedValues(formula, tensors);
+    const expected = computedValues(formula, grid, tensors, evaluateNumber(columns, sizes));
     const frozen = state.frozen.get(name);
     const found = frozen === undefined ? undefined : frozenTensor(frozen).values;
-    if (found?.join() !== expected.join())
+    const within = grid === undefined ? 0 : 2 ** -20;
+    if (
+      found?.length !== expected.length ||
+      !expected.every((value, at) => Math.abs(value - (found[at] ?? Number.NaN)) <= within)
+    )
       throw new LevelFault("load", `${name} is computed as ${found?.join()}, expected ${expected.join()}`);
     tensors.set(name, expected);
   }

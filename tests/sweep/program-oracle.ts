@@ -7,6 +7,7 @@ import {
   childrenOf,
   type Expression,
   type Formula,
+  type Grid,
   type MapName,
   type PatternDeclaration,
   type Sizes,
@@ -99,12 +100,34 @@ function stored(tensor: TensorDeclaration, slice: number, values: Values): Matri
   }
 }
 
-/** What a `frozen` statement computes from given tensors; exact, because these are small integers. */
-export function computedValues({ left, right, factor }: Formula, tensors: Values["tensors"]): Float32Array {
+/**
+ * What a `frozen` statement computes from given tensors; exact, because these are small integers, unless it rounds to
+ * a grid. `width`: entries of a row.
+ */
+export function computedValues(
+  { left, right, factor }: Formula,
+  grid: Grid | undefined,
+  tensors: Values["tensors"],
+  width: number,
+): Float32Array {
   const [first, second] = [tensors.get(left.name) ?? [], right === null ? null : tensors.get(right.name)];
+  if (grid !== undefined) return onGrid(grid, first, width);
   return Float32Array.from(first, (value, at) =>
     second === null || second === undefined ? Math.abs(value) : value - factor * (second[at] ?? 0),
   );
+}
+
+/** The entry of largest magnitude of each run becomes the last level, the others the level next to them. */
+function onGrid({ kind, block }: Grid, values: ArrayLike<number>, width: number): Float32Array {
+  const [run, last] = [block ?? width, kind === "int8" ? 127 : 7];
+  const rounded = new Float32Array(values.length);
+  for (let start = 0; start < values.length; start += run) {
+    let largest = 0;
+    for (let at = start; at < start + run; at++) largest = Math.max(largest, Math.abs(values[at] ?? 0));
+    for (let at = start; at < start + run; at++)
+      rounded[at] = largest === 0 ? 0 : (Math.round(((values[at] ?? 0) * last) / largest) * largest) / last;
+  }
+  return rounded;
 }
 
 const entryFunctions: Readonly<Record<Exclude<MapName, "softmax">, (value: number) => number>> = {
@@ -258,6 +281,10 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
       const [rows, columns] = [size(expression.rows), size(expression.columns)];
       return matrix(rows, columns, (row, column) => Number(kept.has(row * columns + column)));
     }
+    case "sorted": {
+      const order = linesBySize(stored(expression.by, 0, values), true);
+      return matrix(order.length, order.length, (row, column) => Number(order[row] === column));
+    }
     case "zeros":
       return matrix(size(expression.rows), size(expression.columns), () => 0);
     case "identity":
@@ -375,15 +402,14 @@ const positionsWhere = (
   );
 };
 
-/** The indices of the `count` largest sums of squares of whole rows or columns. Ties go to the lowest. */
-function largestLines(of: Matrix, isRow: boolean, count: number): Set<number> {
+/** The indices of whole rows or columns by their sums of squares, the largest first. Ties go to the lowest. */
+function linesBySize(of: Matrix, isRow: boolean): number[] {
   const lengths = new Float64Array(isRow ? of.rows : of.columns);
   of.values.forEach((value, at) => {
     const line = isRow ? Math.floor(at / of.columns) : at % of.columns;
     lengths[line] = (lengths[line] ?? 0) + value * value;
   });
-  const order = [...lengths.keys()].sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0) || a - b);
-  return new Set(order.slice(0, count));
+  return [...lengths.keys()].sort((a, b) => (lengths[b] ?? 0) - (lengths[a] ?? 0) || a - b);
 }
 
 /**
@@ -432,7 +458,8 @@ export function positionsKept(pattern: PatternDeclaration, values: Values): numb
     case "top_rows":
     case "top_columns": {
       const isRow = selection.kind === "top_rows";
-      const lines = largestLines(stored(selection.of, 0, values), isRow, number(selection.count));
+      const order = linesBySize(stored(selection.of, 0, values), isRow);
+      const lines = new Set(order.slice(0, number(selection.count)));
       return positionsWhere(pattern, values, (row, column) => lines.has(isRow ? row : column));
     }
     case "magnitude":

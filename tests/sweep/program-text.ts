@@ -8,6 +8,7 @@ import {
   type Formula,
   type FunctionDeclaration,
   functionsOf,
+  type Grid,
   nodesOf,
   type PatternDeclaration,
   type Program,
@@ -89,6 +90,8 @@ export function textOf(expression: Expression): string {
       return expression.factors.map((factor) => tight(factor, productLevel)).join(" ./ ");
     case "map":
       return `${expression.function}(${textOf(expression.operand)})`;
+    case "sorted":
+      return `permutation(row_norm(${expression.by.name}))`;
     case "detach":
       return `detach(${textOf(expression.operand)})`;
     case "normed": {
@@ -194,6 +197,7 @@ function patternShapeText({ shape }: PatternDeclaration): string {
 
 function paramText(tensor: TensorDeclaration): string {
   const shape = shapeText(tensor);
+  const word = tensor.isShared === true ? "shared param" : "param";
   switch (tensor.structure) {
     case "sparse": {
       const { support } = tensor;
@@ -203,18 +207,26 @@ function paramText(tensor: TensorDeclaration): string {
       return `  param ${tensor.name}: sparse ${shape} on ${on} = 0`;
     }
     case "blockdiag":
-      return `  param ${tensor.name}: blockdiag ${shape} blocks ${tensor.blocks === null ? "" : printNumber(tensor.blocks)} = 0`;
+      return `  ${word} ${tensor.name}: blockdiag ${shape} blocks ${tensor.blocks === null ? "" : printNumber(tensor.blocks)} = 0`;
     case "diag":
-      return `  param ${tensor.name}: diag ${shape} = 1`;
+      return `  ${word} ${tensor.name}: diag ${shape} = 1`;
     default:
-      return `  param ${tensor.name}: ${shape} = 0`;
+      return `  ${word} ${tensor.name}: ${shape} = 0`;
   }
 }
 
-const formulaText = ({ left, right, factor }: Formula): string =>
-  right === null
-    ? `abs(${left.name})`
-    : `${left.name} - ${factor < 0 ? `(${factor})` : factor} * ${right.name}`;
+function computedType(tensor: TensorDeclaration): string {
+  const { grid } = tensor;
+  if (grid === undefined) return shapeText(tensor);
+  return `${grid.kind} ${shapeText(tensor)}${grid.block === null ? "" : ` block ${grid.block}`}`;
+}
+
+const formulaText = ({ left, right, factor }: Formula, grid: Grid | undefined): string =>
+  grid !== undefined
+    ? left.name
+    : right === null
+      ? `abs(${left.name})`
+      : `${left.name} - ${factor < 0 ? `(${factor})` : factor} * ${right.name}`;
 
 const functionText = ({ name, formals, numbers, ...rest }: FunctionDeclaration): string => {
   const tensors = formals.map(
@@ -329,7 +341,7 @@ export function programText(program: Program): string {
     ...tensorsOf(weight).flatMap((tensor) =>
       tensor.formula === null
         ? []
-        : [`  frozen ${tensor.name}: ${shapeText(tensor)} = ${formulaText(tensor.formula)}`],
+        : [`  frozen ${tensor.name}: ${computedType(tensor)} = ${formulaText(tensor.formula, tensor.grid)}`],
     ),
     ...[...lets].map(([name, value]) => `  let ${name} = ${textOf(value)}`),
     `  weight = ${textOf(weight)}`,

@@ -36,6 +36,16 @@ export interface TensorDeclaration extends Shape {
   readonly blocks: NumberExpression | null;
   /** Of a computed one. */
   readonly formula: Formula | null;
+  /** Of a computed one whose `left` is rounded to levels. */
+  readonly grid?: Grid;
+  /** `shared param`, which for a single layer means nothing more. */
+  readonly isShared?: boolean;
+}
+
+/** Whole numbers up to 127 or 7 times a scale, of which a row has one, or every `block` entries of it. */
+export interface Grid {
+  readonly kind: "int8" | "int4";
+  readonly block: number | null;
 }
 
 /** left - factor · right, by entries; |left| where there is no other. */
@@ -156,6 +166,8 @@ export type Expression = Shape &
         readonly isShare: boolean;
         readonly operand: Expression;
       }
+    /** Brings the rows of a matrix into the order of their norms, the largest first. */
+    | { readonly kind: "sorted"; readonly by: TensorDeclaration }
     /** `bare`: written without its size. */
     | { readonly kind: "identity"; readonly bare: boolean }
     | { readonly kind: "permutation"; readonly stride: NumberExpression }
@@ -271,9 +283,10 @@ export function* nodesOf(expression: Expression): Generator<Expression> {
 
 /** Whether float32 rounds what the weight computes, whatever the data are. */
 export const rounds = (weight: Expression): boolean =>
-  [...nodesOf(weight)].some(
-    ({ kind }) => kind === "map" || kind === "quotient" || kind === "normed" || kind === "entry",
-  );
+  [...nodesOf(weight)].some(({ kind }) => roundingKinds.has(kind)) ||
+  tensorsOf(weight).some(({ grid }) => grid !== undefined);
+
+const roundingKinds: ReadonlySet<Expression["kind"]> = new Set(["map", "quotient", "normed", "entry"]);
 
 /** The functions that are called, by bodies of functions as well. */
 export function functionsOf(expression: Expression): FunctionDeclaration[] {
@@ -304,6 +317,7 @@ export function tensorsOf(weight: Expression): TensorDeclaration[] {
   };
   for (const node of nodesOf(weight)) {
     if (node.kind === "tensor" || node.kind === "diag") add(node.tensor);
+    if (node.kind === "sorted") add(node.by);
     if (node.kind === "normed" || node.kind === "entry") add(node.vector);
     if (node.kind === "mask" || node.kind === "indicator") read(node.pattern);
   }
@@ -334,8 +348,10 @@ const quotients = (expression: NumberExpression): Condition[] => {
 export function conditionsOf(weight: Expression): Condition[] {
   const dimensions = new Set<NumberExpression>();
   const conditions: Condition[] = [];
-  for (const { rows, columns, stack, blocks } of tensorsOf(weight)) {
+  for (const { rows, columns, stack, blocks, grid } of tensorsOf(weight)) {
     for (const dimension of [rows, columns, stack, blocks]) if (dimension !== null) dimensions.add(dimension);
+    if (grid !== undefined && grid.block !== null)
+      conditions.push({ dividend: columns, divisor: number(grid.block) });
     if (blocks !== null)
       conditions.push({ dividend: rows, divisor: blocks }, { dividend: columns, divisor: blocks });
   }

@@ -32,17 +32,17 @@ test("60 programs of seed 4 agree on every level, 20 of them down to machine cod
   expect(report.kernels).toBeGreaterThan(30);
 }, 300_000);
 
-const programs = Array.from({ length: 400 }, (_, seed) => generateProgram(seed, `P${seed}`));
+const programs = Array.from({ length: 600 }, (_, seed) => generateProgram(seed, `P${seed}`));
 
 test("equal seeds give equal programs, different ones different programs", () => {
   programs.slice(0, 20).forEach((program, seed) => {
     expect(programText(generateProgram(seed, `P${seed}`))).toBe(programText(program));
   });
   const bodies = programs.map((program) => programText({ ...program, name: "P" }));
-  expect(new Set(bodies).size).toBeGreaterThan(350);
+  expect(new Set(bodies).size).toBeGreaterThan(525);
 });
 
-test("400 programs hold every construct", () => {
+test("600 programs hold every construct", () => {
   const kinds = new Set(programs.flatMap(({ weight }) => [...nodesOf(weight)].map(({ kind }) => kind)));
   const all: readonly Expression["kind"][] = [
     "tensor",
@@ -70,6 +70,7 @@ test("400 programs hold every construct", () => {
     "detach",
     "normed",
     "entry",
+    "sorted",
   ];
   expect([...kinds].sort()).toEqual([...all].sort());
   const tensors = programs.flatMap(({ weight }) => tensorsOf(weight));
@@ -80,6 +81,8 @@ test("400 programs hold every construct", () => {
     new Set(["frozen", "source", "param", "computed"]),
   );
   expect(tensors.some(({ stack }) => stack !== null)).toBe(true);
+  expect(tensors.some(({ isShared }) => isShared)).toBe(true);
+  expect(new Set(tensors.map(({ grid }) => grid?.kind))).toEqual(new Set([undefined, "int8", "int4"]));
   const patterns = programs.flatMap(({ weight }) => patternsOf(weight));
   const shapes = patterns.map(({ shape }) => (shape.kind === "nm" ? `nm along ${shape.axis}` : shape.kind));
   expect(new Set(shapes)).toEqual(new Set(["unstructured", "nm along input", "nm along output", "block"]));
