@@ -23,7 +23,6 @@ import type { CheckedPattern, CheckedTensor, CheckedTransform, WeightExpression 
 import { finishDerived, nameDerived } from "./derived-tensors.ts";
 import { timeOf, warnOfReadOnce } from "./finish-time.ts";
 import { namesInExpression } from "./names-in-expression.ts";
-import { findUnsupported } from "./not-supported-yet.ts";
 import { kindOfCondition, settleObligations } from "./obligations.ts";
 import { orderInitialValues } from "./order-initial-values.ts";
 import { storeStructurally } from "./structural-storage.ts";
@@ -60,8 +59,6 @@ export function checkTransform(
 ): TransformResult {
   const context = newContext();
   const { syntax, module } = declaration;
-  context.diagnostics.push(...findUnsupported(syntax));
-  if (context.diagnostics.length > 0) return { transform: null, diagnostics: context.diagnostics };
   const nowhere = { module, lookup: () => null, names: () => [] };
   const constants = constantsOf(context, nowhere, syntax.parameters, given);
   if (constants === null) return { transform: null, diagnostics: context.diagnostics };

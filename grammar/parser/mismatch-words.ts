@@ -34,7 +34,7 @@ const frozenForm = "frozen R: [out, in] = W - B @ A";
 export const scheduleForm = "schedule keep: ratio = cubic(from: 1, to: 0.1)";
 const phaseForm = "phase warm = progress < 0.1";
 const refreshForm = "refresh M every 10 while progress < 0.75";
-const pinForm = "pin merge B @ A`, `pin format S = csr` or `pin tile = 4";
+const pinForm = "pin merge B @ A`, `pin format S = csr` or `pin layout = lane_token";
 const initForm = "init L, R = monarch_projection(W)";
 const useForm = 'for "names" use Transform(arguments)';
 const sumForm = "sum(i < n, term)";

@@ -141,10 +141,7 @@ export class StatementRules extends TypeRules {
       },
       {
         ALT: () => {
-          this.OR3([
-            { ALT: () => this.CONSUME(wordToken("layout"), { LABEL: "claim" }) },
-            { ALT: () => this.CONSUME(wordToken("tile"), { LABEL: "claim" }) },
-          ]);
+          this.CONSUME(wordToken("layout"), { LABEL: "claim" });
           this.CONSUME2(DefinitionSign);
           this.SUBRULE2(this.pinnedValue);
         },

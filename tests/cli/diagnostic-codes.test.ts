@@ -15,7 +15,6 @@ const textOf = (path: string): string => readFileSync(join(repositoryRoot, path)
 
 /** Codes that no test can raise from outside, and why. */
 const outOfReach: Readonly<Record<string, string>> = {
-  SPX6901: "a construct without a meaning yet: rows come and go with the constructs",
   SPX7005: "a module that LLVM verifies and cannot compile would be a fault of the compiler",
   SPX8309: "kernels cannot fail by themselves; the code is for what a future device reports",
   SPX9001: "a plan that a verifier refuses would be a fault of the compiler",
