@@ -14,7 +14,7 @@ import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import { leaf, pattern, tensor, transformOf } from "../algebra/sample-transforms.ts";
 import { createRandom, type Random } from "../sweep/random.ts";
-import { bruteForce, columnsOf, type Formula, isTrained, rowsOf } from "./brute-force.ts";
+import { bruteForce, columnsOf, type Formula, isTrained, kept, rowsOf } from "./brute-force.ts";
 
 const machine = widestMachine(defaultRates);
 const batches = [1, 4, 16, 256, 4096];
@@ -22,7 +22,15 @@ const batches = [1, 4, 16, 256, 4096];
 const sides = [8, 16, 61, 512, 2048];
 
 /** How many weights; `SPX_BRUTE_FORCE=20000` asks for a longer run with the same beginning. */
-const wanted = Number(process.env.SPX_BRUTE_FORCE ?? 1200);
+const wanted = Number(process.env.SPX_BRUTE_FORCE ?? 1000);
+
+const blockSize = kept.height * kept.width;
+/** Kinds of masks → what they keep. */
+const shapes: Readonly<Record<string, CheckedPattern["shape"]>> = {
+  masked: { kind: "unstructured" },
+  nm: { kind: "nm", n: kept.n, m: kept.m, axis: "input" },
+  block: { kind: "block", height: kept.height, width: kept.width },
+};
 
 type Draw = { readonly random: Random; count: number };
 
@@ -34,6 +42,8 @@ function drawLeaf(draw: Draw, rows: number, columns: number): Formula {
     "masked",
     "sparse",
     ...(rows === columns ? (["diagonal"] as const) : []),
+    ...(columns % kept.m === 0 ? (["nm"] as const) : []),
+    ...(rows % kept.height === 0 && columns % kept.width === 0 ? (["block"] as const) : []),
   ] as const;
   const zeros = random.pick(kinds);
   const density = random.pick([0.01, 0.1, 0.5, 0.9]);
@@ -42,8 +52,12 @@ function drawLeaf(draw: Draw, rows: number, columns: number): Formula {
       ? rows * columns
       : zeros === "diagonal"
         ? rows
-        : Math.max(1, Math.round(density * rows * columns));
-  const trained = zeros === "sparse" || (zeros !== "masked" && random.below(2) === 0);
+        : zeros === "nm"
+          ? (rows * columns * kept.n) / kept.m
+          : zeros === "block"
+            ? Math.max(1, Math.round((density * rows * columns) / blockSize)) * blockSize
+            : Math.max(1, Math.round(density * rows * columns));
+  const trained = zeros === "sparse" || (!(zeros in shapes) && random.below(2) === 0);
   return { kind: "leaf", name: `T${draw.count++}`, rows, columns, trained, zeros, count };
 }
 
@@ -81,8 +95,10 @@ function declarations(formula: Formula) {
     const role = trained ? "param" : "frozen";
     if (zeros === "diagonal") return tensor(name, role, [rows], { structure: "diag" });
     if (zeros === "dense") return tensor(name, role, [rows, columns]);
-    patterns.push(pattern(`${name}_at`, { kind: "unstructured" }, rows, columns, number(count)));
-    return zeros === "masked"
+    patterns.push(
+      pattern(`${name}_at`, shapes[zeros] ?? { kind: "unstructured" }, rows, columns, number(count)),
+    );
+    return zeros in shapes
       ? tensor(name, role, [rows, columns])
       : tensor(name, role, [rows, columns], {
           structure: "sparse",
@@ -102,7 +118,7 @@ function termOf(formula: Formula, factory: TermFactory, given: ReturnType<typeof
   const mask = given.patterns.find(({ name }) => name === `${formula.name}_at`);
   if (declared === undefined) throw new ReferenceError(formula.name);
   const term = factory.leaf(declared, null);
-  return formula.zeros === "masked" && mask !== undefined ? factory.mask(mask, term) : term;
+  return formula.zeros in shapes && mask !== undefined ? factory.mask(mask, term) : term;
 }
 
 function planOf(formula: Formula): Plan {
@@ -143,12 +159,14 @@ it("finds what brute force finds for weights of up to five parts", {
   timeout: 600_000 + 100 * wanted,
 }, () => {
   const random = createRandom(5);
-  const counts = { formulas: 0, ways: 0, several: 0 };
+  const counts = { formulas: 0, ways: 0, several: 0, cut: 0 };
   while (counts.formulas < wanted) {
     const draw: Draw = { random, count: 0 };
     const formula = drawFormula(draw, random.pick(sides), random.pick(sides), 1 + random.below(5), "leaf");
     const plan = planOf(formula);
-    expect(plan.search.priced, "nothing was cut off").toBe(plan.search.total);
+    // Five terms with three ways each are more than the budget; then nothing cheaper than the cheapest may be found.
+    const isWhole = plan.search.priced === plan.search.total;
+    counts.cut += isWhole ? 0 : 1;
     const size = { rows: rowsOf(formula), columns: columnsOf(formula), batches };
     const { ways, least } = bruteForce(formula, size, machine);
     const merged = isTrained(formula) ? mergedPrices(plan) : batches.map(() => Number.POSITIVE_INFINITY);
@@ -157,12 +175,15 @@ it("finds what brute force finds for weights of up to five parts", {
     for (const [index, batch] of batches.entries()) {
       const found = Math.min(...prices.map((price) => price[index] ?? Number.NaN));
       const expected = Math.min(least[index] ?? Number.NaN, merged[index] ?? Number.NaN);
-      expect(found / expected, JSON.stringify({ formula, batch })).toBeCloseTo(1, 9);
+      const about = JSON.stringify({ formula, batch });
+      if (isWhole) expect(found / expected, about).toBeCloseTo(1, 9);
+      else expect(found / expected, about).toBeGreaterThan(1 - 1e-9);
     }
     counts.formulas += 1;
     counts.ways += ways;
     if (plan.search.priced > 4) counts.several += 1;
   }
+  expect(counts.cut).toBeLessThan(wanted / 50);
   expect(counts.several).toBeGreaterThan(wanted / 4);
   expect(counts.ways).toBeGreaterThan(10 * wanted);
 });

@@ -9,6 +9,11 @@ import type { Activation, Layout, Operand, Step, StepTerm } from "../../compiler
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 
+/** Two of every four inputs of a row, and blocks of this size, are what is kept of a matrix in groups. */
+export const kept = { n: 2, m: 4, height: 4, width: 8 } as const;
+
+type Zeros = "dense" | "masked" | "sparse" | "diagonal" | "nm" | "block";
+
 /** A matrix with numbers for sizes. */
 export type Formula =
   | {
@@ -17,7 +22,7 @@ export type Formula =
       readonly rows: number;
       readonly columns: number;
       readonly trained: boolean;
-      readonly zeros: "dense" | "masked" | "sparse" | "diagonal";
+      readonly zeros: Zeros;
       /** Entries that may be nonzero. */
       readonly count: number;
     }
@@ -27,7 +32,7 @@ export type Formula =
 interface Formed {
   readonly rows: number;
   readonly columns: number;
-  readonly zeros: "dense" | "masked" | "sparse" | "diagonal";
+  readonly zeros: Zeros;
   readonly count: number;
   readonly trained: boolean;
   /** Operations that give it. */
@@ -35,7 +40,7 @@ interface Formed {
   readonly name: string;
 }
 
-type Stored = Formed & { readonly storage: "dense" | "entries" | "vector" };
+type Stored = Formed & { readonly storage: "dense" | "entries" | "vector" | "groups" };
 /** Factors of a term, the last acting first; a sum inside a chain is a list of terms. */
 type Factor = Stored | { readonly inner: readonly (readonly Factor[])[]; readonly rows: number };
 type Way = readonly Factor[];
@@ -113,6 +118,8 @@ function storedWays(formed: Formed): readonly Stored[] {
     masked: ["dense", "entries"],
     sparse: ["entries", "dense"],
     diagonal: ["vector", "entries"],
+    nm: ["groups", "entries", "dense"],
+    block: ["groups", "entries", "dense"],
   } as const;
   return storages[formed.zeros].map((storage) => ({ ...formed, storage }));
 }
@@ -179,19 +186,20 @@ interface Assembly {
   readonly steps: Step[];
 }
 
-const atoms = { dense: "dense", entries: "sparse", vector: "diag" } as const;
+/** Kernels with a lane an output read blocks entry by entry. */
+function storedAs(stored: Stored, layout: Layout): readonly [StepTerm["atom"], OperandFormat] {
+  const { n, m, height, width } = kept;
+  const isOutput = layout === "lane-output";
+  if (stored.storage === "dense") return ["dense", { name: "panel16" }];
+  if (stored.storage === "vector") return ["diag", { name: "vector" }];
+  if (stored.storage === "groups" && stored.zeros === "nm")
+    return ["nm", { name: isOutput ? "nm-lanes" : "nm-rows", n, m }];
+  if (stored.storage === "groups" && !isOutput) return ["block", { name: "block-strips", height, width }];
+  return ["sparse", { name: isOutput ? "window-ell" : "csr" }];
+}
 
 function operandOf({ operands, layout }: Assembly, stored: Stored): Operand {
-  const format: OperandFormat = {
-    name:
-      stored.storage === "dense"
-        ? "panel16"
-        : stored.storage === "vector"
-          ? "vector"
-          : layout === "lane-output"
-            ? "window-ell"
-            : "csr",
-  };
+  const [, format] = storedAs(stored, layout);
   const [rows, columns] = [number(stored.rows), number(stored.columns)];
   const structure =
     stored.zeros === "dense" || stored.zeros === "diagonal"
@@ -218,7 +226,8 @@ function operandOf({ operands, layout }: Assembly, stored: Stored): Operand {
 function factorTerms(assembly: Assembly, factor: Factor, input: string): readonly StepTerm[] {
   if ("inner" in factor) return factor.inner.flatMap((way) => lastTerms(assembly, way, input));
   const operand = operandOf(assembly, factor);
-  return [{ atom: atoms[factor.storage], operand: operand.name, input, inputPermutation: null }];
+  const [atom] = storedAs(factor, assembly.layout);
+  return [{ atom, operand: operand.name, input, inputPermutation: null }];
 }
 
 /** Steps for all factors of a term but the last to act; gives the terms of that one. */
