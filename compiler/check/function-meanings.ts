@@ -177,7 +177,14 @@ function onesValue(context: CheckContext, dimensions: readonly NumberExpression[
     span,
     hint: "ones",
     formula: () => ({ kind: "ones", rows, columns }),
-    recipe: () => ({ kind: "number", value: number(1) }),
+    recipe: () => {
+      const height: Recipe = { kind: "number", value: rows };
+      const width: Recipe = { kind: "number", value: columns };
+      return callRecipe(
+        "ones",
+        dimensions.length === 2 ? { rows: height, columns: width } : { rows: height },
+      );
+    },
   });
 }
 

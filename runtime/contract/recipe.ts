@@ -44,7 +44,8 @@ export type Recipe =
  *   W ≈ L + S with rank(L) <= rank and exactly `count` nonzeros in S.
  * - `group_indicator()`: 1 at (i, j) where j lies in the i-th of as many equal groups of columns as there are rows.
  * Functions of tensors: `sigmoid`, `tanh`, `exp`, `log`, `sqrt`, `relu` of each entry,
- *   `softmax` of a vector or of each row, `inverse`, `detach` (the value itself), `quotient(left, right)` by entries.
+ *   `softmax` of a vector or of each row, `inverse`, `detach` (the value itself), `quotient(left, right)` by entries;
+ *   `ones(rows, columns?)`: a matrix, or a vector.
  * Distributions: `normal(mean, std)`, `uniform(low, high)`.
  * Factorizations with several outputs: `svd_factors(weight, rank)`: B = U sqrt(Σ), A = sqrt(Σ) Vᵀ truncated;
  *   `monarch_projection(weight, blocks)`: the two block-diagonal factors (L, R) nearest to `weight`;
@@ -119,4 +120,5 @@ export type IntrinsicName =
   | "softmax"
   | "inverse"
   | "detach"
-  | "quotient";
+  | "quotient"
+  | "ones";

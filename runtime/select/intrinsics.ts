@@ -108,6 +108,11 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
   }),
   detach: fixed(({ tensors }) => ofTensor(required(tensors()[0], "detach"))),
   quotient: entrywise("quotient", (a, b) => a / b),
+  ones: fixed(({ number, optionalNumber }) => {
+    const columns = optionalNumber("columns");
+    const shape = columns === null ? [number("rows")] : [number("rows"), columns];
+    return tensorValue(shape, zerosOf(shape).fill(1));
+  }),
 };
 
 const zerosOf = (shape: readonly number[]): Float32Array =>

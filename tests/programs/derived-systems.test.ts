@@ -525,3 +525,22 @@ describe("QST", () => {
     layer.dispose();
   });
 });
+
+test("ones are a matrix also in what is computed at load", async () => {
+  const program = await buildProgram({
+    text: `import { ones } from "std/functions"
+transform Sums(W: [out, in]) {
+  param T: [out, in] = W @ ones(in, in)
+  param s: [1, in]   = ones(1, out) @ W
+  weight = T + ones(out, 1) @ s
+}`,
+  });
+  const [out, inputs] = [5, 7];
+  const W = whole(1, out, inputs);
+  const layer = (await program.artefact.transform("Sums").load({ W })) as Layer;
+  const sums = rowsOf(W.data, inputs).map((row) => row.reduce((sum, value) => sum + value, 0));
+  expect([...values(layer, "T")]).toEqual(sums.flatMap((sum) => new Array(inputs).fill(sum)));
+  const columns = product(new Array(out).fill(1), W.data, out);
+  expect([...values(layer, "s")]).toEqual([...columns]);
+  layer.dispose();
+});
