@@ -4,7 +4,7 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import { densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { DenseParameter, Layer } from "../../runtime/index.ts";
-import { checkBackward } from "./backward-check.ts";
+import { checkBackward, loadCase } from "./backward-check.ts";
 import {
   type BuiltProgram,
   buildProgram,
@@ -499,6 +499,13 @@ describe("QST", () => {
       expect(Float64Array.from(merged(layer))).toEqual(lines(left, right));
     }
     layer.dispose();
+  });
+
+  test("the gradients of its head are those of the formula", async () => {
+    const program = programs.get("qst") ?? expect.fail("no QST");
+    const loaded = await loadCase(program, "QSTHead", 17, 13, { w: 5 });
+    await checkBackward(loaded);
+    loaded.layer.dispose();
   });
 
   test("its head is that of the trunk for z = ∞, and that of the side network for z = -∞", async () => {

@@ -156,16 +156,6 @@ export const stdlibCases: readonly StdlibCase[] = [
       [17, 34],
     ],
   },
-  {
-    file: "qst",
-    transform: "QSTHead",
-    sizes: [
-      [1, 1],
-      [17, 13],
-      [15, 33],
-    ],
-    numbers: { w: 5 },
-  },
 ];
 
 /** Transforms whose value is computed from W at load, and those that only give it another form. */
