@@ -12,6 +12,7 @@ import type { CheckedPattern, CheckedTensor } from "../check/checked-module.ts";
 import { addNumbers, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
 import { copiesOf, expandKrons } from "./expand-kron.ts";
+import { forwardTerm } from "./forward-value.ts";
 import { intermediateTensor } from "./intermediate-tensor.ts";
 import { normaliseTerm } from "./normalise.ts";
 import { isDifferentiable, zeroStructure } from "./structure.ts";
@@ -289,7 +290,7 @@ function createDerivation(
 /** @param factory the one that made `root`, which is in normal form. */
 export function deriveGradients(root: Term, factory: TermFactory): Gradients {
   const { term: expanded } = normaliseTerm(expandKrons(root, factory), factory);
-  const transposed = normaliseTerm(factory.transpose(expanded), factory).term;
+  const transposed = forwardTerm(factory.transpose(expanded), factory);
   const leaves: LeafGradient[] = [];
   const intermediates = new Map<CheckedTensor, Term>();
   const whole = { term: null, permutation: null, offset: number(0), stride: number(0) };

@@ -5,6 +5,7 @@
 import { createTermFactory } from "../algebra/algebra-graph.ts";
 import { buildAlgebra } from "../algebra/build-algebra.ts";
 import { deriveGradients } from "../algebra/derive-gradient.ts";
+import { forwardValue } from "../algebra/forward-value.ts";
 import { normalise } from "../algebra/normalise.ts";
 import { structureProblems } from "../algebra/structure-problems.ts";
 import { verifyAlgebra } from "../algebra/verify-algebra.ts";
@@ -65,12 +66,14 @@ function planTransform(
   demand("normal algebra", verifyAlgebra(normal, "normal"));
   // Gradients on the normal form, so that backward is planned with forward and shares its operands.
   const gradients = clock.time("differentiate", () => deriveGradients(normal.root, factory));
+  // From here on only what the weight is worth: terms that are there for their gradients have had their use.
+  const forward = clock.time("normalise", () => forwardValue(normal, factory));
   // What the author demands of the plan, as terms of the normal form.
-  const pins = resolvePins(checked, normal, factory);
+  const pins = resolvePins(checked, forward, factory);
   if (pins.diagnostics.length > 0) return { stages: null, diagnostics: pins.diagnostics };
   // How the weight is applied: formats, fusion, merging, per interval of the batch.
   const { plan, diagnostics } = clock.time("choose", () =>
-    choosePlan(normal, checked, gradients, variants, rates, pins.claims),
+    choosePlan(forward, checked, gradients, variants, rates, pins.claims),
   );
   if (plan === null) return { stages: null, diagnostics };
   demand("plan", verifyPlan(plan));

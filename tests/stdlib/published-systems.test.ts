@@ -60,6 +60,13 @@ describe("trained values", () => {
     ["trained N:M: out in n / m", "nm", "TrainedNM", { out: 64, in: 32 }, 64 * 16],
     ["SFT: k", "sft", "SFT", { out: 64, in: 32, k: 79 }, 79],
     ["N:M with decay: out in", "nm_decay", "NMDecay", { out: 64, in: 32 }, 64 * 32],
+    [
+      "PST: (r1 + r2 + 1) (out + in), 17 a row and column with the published ranks",
+      "pst",
+      "PST",
+      { out: 768, in: 3072, r1: 8, r2: 8 },
+      17 * (768 + 3072),
+    ],
     ["AST: out in + out in / k", "ast", "AST", { out: 64, in: 128, k: 16 }, 64 * 128 + (64 * 128) / 16],
     [
       "AST, the tail trained: an eighth more for a square of k = 16",
