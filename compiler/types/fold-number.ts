@@ -27,18 +27,10 @@ export function substitute(
 }
 
 /** Folds what holds only numbers and drops neutral elements; for scales and counts, which may be real. */
-export function foldNumber(expression: NumberExpression): NumberExpression {
-  if (expression.kind !== "apply") return expression;
-  const operands = expression.operands.map(foldNumber);
-  const folded = apply(expression.operator, ...operands);
-  if (operands.every((operand) => operand.kind === "number"))
-    return number(evaluateNumber(folded, new Map()));
-  const neutral = expression.operator === "*" ? 1 : expression.operator === "+" ? 0 : null;
-  if (neutral === null) return folded;
-  const kept = operands.filter((operand) => operand.kind !== "number" || operand.value !== neutral);
-  const [only] = kept;
-  return kept.length === 1 && only !== undefined ? only : apply(expression.operator, ...kept);
-}
+export const foldNumber = (expression: NumberExpression): NumberExpression =>
+  expression.kind === "apply"
+    ? applyFolded(expression.operator, ...expression.operands.map(foldNumber))
+    : expression;
 
 /** As `foldNumber(apply(operator, ...operands))` for operands that are folded already: building up stays linear. */
 export function applyFolded(operator: NumberOperator, ...operands: NumberExpression[]): NumberExpression {

@@ -20,6 +20,29 @@ export type Recipe =
   /** One of several results of a call, as in `init L, R = monarch_projection(W)`. */
   | { readonly kind: "output"; readonly index: number; readonly of: Recipe };
 
+/** Those that choose positions. */
+export type SelectionName =
+  | "magnitude"
+  | "topk"
+  | "random_support"
+  | "random"
+  | "above"
+  | "below"
+  | "nonzero"
+  | "all"
+  | "diagonal"
+  | "top_rows"
+  | "top_columns"
+  | "random_rows"
+  | "random_columns"
+  | "regrow"
+  | "complement"
+  | "intersection"
+  | "union"
+  | "permutation"
+  | "row_selector"
+  | "column_selector";
+
 /**
  * What the runtime can compute. Operand names are those of the `intrinsic` declarations in stdlib/std.
  *
@@ -61,26 +84,7 @@ export type Recipe =
  *   `matmul`, `transpose`. Two operands are `left` and `right` (of `multiply` the left may be a pattern), one is `value`.
  */
 export type IntrinsicName =
-  | "magnitude"
-  | "topk"
-  | "random_support"
-  | "random"
-  | "above"
-  | "below"
-  | "nonzero"
-  | "all"
-  | "diagonal"
-  | "top_rows"
-  | "top_columns"
-  | "random_rows"
-  | "random_columns"
-  | "regrow"
-  | "complement"
-  | "intersection"
-  | "union"
-  | "permutation"
-  | "row_selector"
-  | "column_selector"
+  | SelectionName
   | "row_sum"
   | "column_sum"
   | "row_norm"

@@ -1,6 +1,6 @@
 /** The intrinsics of recipes, one row each: how it is computed, and whether its target decides the result. */
 import type { ElementFunction } from "../contract/matrix-source.ts";
-import type { IntrinsicName } from "../contract/recipe.ts";
+import type { IntrinsicName, SelectionName } from "../contract/recipe.ts";
 import { SpxError } from "../errors.ts";
 import { elementFunctions } from "../linalg/element-functions.ts";
 import { inverseSquare } from "../linalg/inverse.ts";
@@ -14,7 +14,7 @@ import { diagonalMatrix, type Line, lineNorms, lineSums, scaleLines } from "./li
 import { projectMonarch } from "./monarch-projection.ts";
 import { type PatternTarget, shapeOfTarget } from "./recipe-target.ts";
 import type { Call, RecipeValue } from "./recipe-value.ts";
-import { type SelectionName, selections } from "./selections.ts";
+import { selections } from "./selections.ts";
 import { sparsePart } from "./sparse-part.ts";
 import { vectorOf } from "./vector-operand.ts";
 

@@ -2,6 +2,7 @@
  * The intrinsics that choose positions, one row each. A selection may stand inside another, so that it brings its own
  * count; the target gives shape, granularity and, where nothing else does, the count.
  */
+import type { SelectionName } from "../contract/recipe.ts";
 import { SpxError } from "../errors.ts";
 import { matrixOf } from "./intrinsic.ts";
 import {
@@ -43,28 +44,6 @@ import { vectorOf } from "./vector-operand.ts";
 type Place = PatternTarget;
 
 type Selection = (call: Call, place: Place) => Pattern;
-
-export type SelectionName =
-  | "magnitude"
-  | "topk"
-  | "random_support"
-  | "random"
-  | "above"
-  | "below"
-  | "nonzero"
-  | "all"
-  | "diagonal"
-  | "top_rows"
-  | "top_columns"
-  | "random_rows"
-  | "random_columns"
-  | "regrow"
-  | "complement"
-  | "intersection"
-  | "union"
-  | "permutation"
-  | "row_selector"
-  | "column_selector";
 
 /** The count that the call states, or else that of the target. */
 function countOf({ optionalNumber }: Call, { name, count }: Place): number {
