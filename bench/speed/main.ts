@@ -4,9 +4,9 @@
  * compiled, opened, loaded.
  */
 import { writeFileSync } from "node:fs";
+import { cacheSizes } from "../../compiler/calibrate/cache-sizes.ts";
 import { x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
-import { cacheSizes } from "./cache-sizes.ts";
 import { cellsOf, nameOfCell, type SuiteName } from "./cells.ts";
 import { type Bench, type CellResult, measureCell } from "./measure-cell.ts";
 import { findBlas } from "./peers/blas.ts";

@@ -176,7 +176,7 @@ async function loadProblem(bench: Bench, cell: Cell) {
   const first = await loadLayer(bench.built, operation, given, threads);
   const weight = first.merge().data;
   const x = randomMatrix(batch * inputs, 2);
-  const cold = coldShare * bench.probes.caches.L3;
+  const cold = coldShare * bench.probes.caches.thirdLevel;
   const copies = cell.regime === "hot" ? 1 : Math.max(1, Math.ceil(cold / first.bytes(batch)));
   const layers = [first];
   while (layers.length < copies) layers.push(await loadLayer(bench.built, operation, given, threads));

@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compileLibrary } from "../../compiler/backend/llvm/compile-library.ts";
+import type { CacheSizes } from "../../compiler/calibrate/cache-sizes.ts";
 import type { X86Target } from "../../compiler/targets/x86-targets.ts";
 import { addressOf, type Kernel, openLibrary, readString } from "../../runtime/native/foreign-library.ts";
 import { allocate } from "../../runtime/native/native-memory.ts";
@@ -23,12 +24,6 @@ export interface MachineRates {
   readonly multiplies: number;
   /** Permutes of 16 lanes a second. */
   readonly permutes: number;
-}
-
-/** Bytes of a cache that one core, or all of them, can keep. */
-export interface CacheSizes {
-  readonly L2: number;
-  readonly L3: number;
 }
 
 export interface Probes {
@@ -54,7 +49,7 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
   const kernel = (name: string): Kernel => library.declareKernel(`probe_${name}_${target.suffix}`);
   const [reader, multiplier, permuter] = [kernel("read"), kernel("multiply"), kernel("permute")];
   // Several times the last level, so that nothing of it is left from one turn to the next.
-  const data = allocate(Math.max(256 << 20, 4 * caches.L3));
+  const data = allocate(Math.max(256 << 20, 4 * caches.thirdLevel));
   const order = Int32Array.from({ length: 16 }, (_, lane) => (lane + 5) % 16);
   const y = new Float32Array(16 * 4096);
   const run = (
@@ -89,8 +84,8 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
     measure: (threads) => ({
       read: {
         // One tile a thread: each reads its own half again and again.
-        L2: readRate(0.5 * caches.L2 * threads, threads, threads),
-        L3: readRate(Math.max(4 * caches.L2, 0.4 * caches.L3), 64, threads),
+        L2: readRate(0.5 * caches.secondLevel * threads, threads, threads),
+        L3: readRate(Math.max(4 * caches.secondLevel, 0.4 * caches.thirdLevel), 64, threads),
         memory: readRate(data.bytes, 512, threads),
       },
       multiplies: 16 * rate(multiplier, null, threads),

@@ -2,9 +2,10 @@
  * The least time that the machine needs for what the chosen plan has to do: bytes of the packed operands and
  * activations, multiply-adds, permutes that decode positions, each against the rate that a probe of the same run gave.
  */
+import type { CacheSizes } from "../../compiler/calibrate/cache-sizes.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
-import type { CacheSizes, MachineRates, MemoryLevel } from "./probes.ts";
+import type { MachineRates, MemoryLevel } from "./probes.ts";
 
 export interface Work {
   readonly bytes: number;
@@ -50,8 +51,8 @@ export function workOf(
 /** Where so many bytes stay between two calls. */
 export function levelOf(bytes: number, caches: CacheSizes, threads: number, isCold: boolean): MemoryLevel {
   if (isCold) return "memory";
-  if (bytes <= 0.75 * caches.L2 * threads) return "L2";
-  return bytes <= 0.75 * caches.L3 ? "L3" : "memory";
+  if (bytes <= 0.75 * caches.secondLevel * threads) return "L2";
+  return bytes <= 0.75 * caches.thirdLevel ? "L3" : "memory";
 }
 
 export function rooflineOf(work: Work, rates: MachineRates, level: MemoryLevel): Roofline {

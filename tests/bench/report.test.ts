@@ -104,7 +104,7 @@ describe("the roofline", () => {
   });
 
   it("takes the level that holds the bytes", () => {
-    const caches = { L2: 1 << 20, L3: 32 << 20 };
+    const caches = { secondLevel: 1 << 20, thirdLevel: 32 << 20 };
     expect(levelOf(1 << 19, caches, 1, false)).toBe("L2");
     expect(levelOf(1 << 20, caches, 2, false)).toBe("L2");
     expect(levelOf(1 << 20, caches, 1, false)).toBe("L3");
