@@ -20,7 +20,6 @@ const options = /** @type {const} */ ({
   threads: { type: "string", default: "1,2" },
   rounds: { type: "string", default: "15" },
   json: { type: "string" },
-  html: { type: "string" },
   output: { type: "string" },
 });
 
@@ -41,6 +40,9 @@ async function main() {
 async function run() {
   const { values } = parseArgs({ options });
   const { bench } = await import("../dist/bench/speed/main.js");
+  const { suiteNames } = await import("../dist/bench/speed/cells.js");
+  const suite = suiteNames.find((/** @type {string} */ name) => name === values.suite);
+  if (suite === undefined) throw new Error(`no suite ${values.suite}: there are ${suiteNames.join(" and ")}`);
   const missing = join(benchFolder(), "missing.json");
   const python = existsSync(benchPython())
     ? {
@@ -49,13 +51,12 @@ async function run() {
       }
     : null;
   const good = await bench({
-    suite: values.suite === "full" ? "full" : "smoke",
+    suite,
     only: values.only ?? null,
     threads: values.threads.split(",").map(Number),
     rounds: Number(values.rounds),
     sampleSeconds: 0.004,
     json: values.json ?? null,
-    html: values.html ?? null,
     markdown:
       values.output ?? (values.only === undefined ? join(repositoryRoot, "bench", "RESULTS.md") : null),
     python,
