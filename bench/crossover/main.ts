@@ -8,28 +8,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ratesNamed } from "../../compiler/calibrate/rate-cache.ts";
-import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
-import { compileFile } from "../../compiler/driver/compile.ts";
-import { nodeHost } from "../../compiler/driver/node-host.ts";
-import { writeArtefact } from "../../compiler/emit/artefact-writer.ts";
-import { identityOf, type RateTable } from "../../compiler/targets/rate-table.ts";
-import type { Manifest } from "../../runtime/contract/manifest.ts";
+import { buildText } from "../../compiler/driver/build-folder.ts";
+import { identityOf } from "../../compiler/targets/rate-table.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { crossoverCases, crossoverSource } from "./crossover-programs.ts";
 import { agrees, type CrossoverRow, printCrossovers, ratioOf } from "./crossover-table.ts";
 import { measureCrossovers } from "./measure-crossover.ts";
-
-async function build(folder: string, rates: RateTable): Promise<Manifest> {
-  const entry = join(folder, "crossover.spx");
-  writeFileSync(entry, crossoverSource);
-  const options = { name: "crossover", runtime: "spx/runtime", keepIr: false, rates } as const;
-  const { compilation, artefact } = await compileFile(entry, nodeHost(), options);
-  if (artefact === null) throw new Error(renderDiagnostics(compilation.diagnostics, compilation.sources));
-  if (artefact.kind === "problem")
-    throw new Error(artefact.problems.map(({ message }) => message).join("\n"));
-  writeArtefact(folder, artefact.files, artefact.replaces);
-  return artefact.manifest;
-}
 
 async function crossover(): Promise<number> {
   const { values, positionals } = parseArgs({
@@ -51,7 +35,7 @@ async function crossover(): Promise<number> {
   const rates = { ...named, threads };
   const folder = mkdtempSync(join(tmpdir(), "spx-crossover-"));
   try {
-    const manifest = await build(folder, rates);
+    const { manifest } = await buildText(folder, "crossover", crossoverSource, { rates });
     const level = manifest.kernels.levels.find(({ suffix }) => suffix === values.level)?.name;
     if (level === undefined) throw new Error(`no level ${values.level}`);
     const options = { folder, manifest, threads, rounds: Number(values.rounds), level };

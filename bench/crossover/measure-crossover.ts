@@ -1,7 +1,8 @@
 /** Two variants of one layer over a ladder of batches, interleaved, with the spread of their paired ratios. */
 import { openForced } from "../../compiler/calibrate/forced-variant.ts";
-import { median, timeInterleaved } from "../../compiler/calibrate/interleaved-timing.ts";
+import { repeatedly, timeInTurn } from "../../compiler/calibrate/interleaved-timing.ts";
 import { probeValues } from "../../compiler/calibrate/run-probes.ts";
+import { median, pairedRatios, quantile, undisturbed } from "../../compiler/calibrate/sample-statistics.ts";
 import type { Manifest, VariantManifest } from "../../runtime/contract/manifest.ts";
 import type { Layer } from "../../runtime/index.ts";
 import { chooseVariants, predictCost } from "../../runtime/model/choose-variant.ts";
@@ -46,11 +47,6 @@ export interface MeasuredCrossover {
 
 /** Short, so that most samples pass between two interruptions. */
 const sampleSeconds = 0.4e-3;
-
-function quartile(values: readonly number[], share: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.round(share * (sorted.length - 1))] ?? Number.NaN;
-}
 
 interface Loaded {
   readonly variant: VariantManifest;
@@ -101,7 +97,7 @@ const everywhere = [1, 4, 16, 64, 256, 1024];
  * Seconds of one merge: what a call of the merged variant takes longer after parameters changed than without, less what
  * packing them takes, which a separate variant with the same operands tells.
  */
-function timeMerge(merged: Loaded, separate: Loaded, size: number, rounds: number): number {
+async function timeMerge(merged: Loaded, separate: Loaded, size: number, rounds: number): Promise<number> {
   const x = probeValues(size);
   const y = new Float32Array(size);
   const call =
@@ -113,42 +109,41 @@ function timeMerge(merged: Loaded, separate: Loaded, size: number, rounds: numbe
     call(loaded)();
   };
   const contestants = [
-    { name: "merged anew", run: anew(merged) },
-    { name: "separate anew", run: anew(separate) },
-    { name: "merged", run: call(merged) },
-    { name: "separate", run: call(separate) },
+    repeatedly("merged anew", anew(merged)),
+    repeatedly("separate anew", anew(separate)),
+    repeatedly("merged", call(merged)),
+    repeatedly("separate", call(separate)),
   ];
-  const [a = 0, b = 0, c = 0, d = 0] = timeInterleaved(contestants, rounds, sampleSeconds).map(
-    ({ samples }) => quartile(samples, 0.1),
-  );
+  const timings = await timeInTurn(contestants, { rounds, sampleSeconds });
+  const [a = 0, b = 0, c = 0, d = 0] = timings.map(({ samples }) => undisturbed(samples));
   return Math.max(0, a - c - (b - d));
 }
 
 /** @param merges seconds that each side adds to a call for merging. */
-function timeRung(
+async function timeRung(
   [earlier, later]: readonly [Loaded, Loaded],
   merges: readonly [number, number],
   size: number,
   batch: number,
   rounds: number,
-): MeasuredRung {
+): Promise<MeasuredRung> {
   const x = probeValues(batch * size);
   const y = new Float32Array(batch * size);
-  const contestants = [earlier, later].map(({ variant, layer }) => ({
-    name: variant.name,
-    run: () => void layer.forward(x, { y }),
-  }));
-  const [first = [], second = []] = timeInterleaved(contestants, rounds, sampleSeconds).map(
-    ({ samples }, side) => samples.map((sample) => sample + (merges[side] ?? 0)),
+  const contestants = [earlier, later].map(({ variant, layer }) =>
+    repeatedly(variant.name, () => void layer.forward(x, { y })),
   );
-  const ratios = first.map((sample, round) => sample / (second[round] ?? Number.NaN));
+  const timings = await timeInTurn(contestants, { rounds, sampleSeconds });
+  const [first = [], second = []] = timings.map(({ samples }, side) =>
+    samples.map((sample) => sample + (merges[side] ?? 0)),
+  );
+  const ratios = pairedRatios(first, second);
   return {
     batch,
     advantage: Math.log(median(ratios)),
-    undisturbed: Math.log(quartile(first, 0.1) / quartile(second, 0.1)),
+    undisturbed: Math.log(undisturbed(first) / undisturbed(second)),
     earlierNanoseconds: 1e9 * median(first),
     laterNanoseconds: 1e9 * median(second),
-    quartiles: [quartile(ratios, 0.25), quartile(ratios, 0.75)],
+    quartiles: [quantile(ratios, 0.25), quantile(ratios, 0.75)],
   };
 }
 
@@ -178,10 +173,11 @@ export async function measureCrossovers(
     const batches = predicted === null ? everywhere : ladderAround(Math.min(predicted, largestBatch));
     const source = found.plan.variants.find(({ merged, layout }) => !merged && layout === "lane-output");
     const separate = source === undefined ? earlier : await load(options, transform, numbers, size, source);
-    const mergeOf = (side: Loaded): number =>
-      side.variant.merged ? timeMerge(side, separate, size, rounds) : 0;
-    const merges = [mergeOf(earlier), mergeOf(later)] as const;
-    const rungs = batches.map((batch) => timeRung([earlier, later], merges, size, batch, rounds));
+    const mergeOf = async (side: Loaded): Promise<number> =>
+      side.variant.merged ? await timeMerge(side, separate, size, rounds) : 0;
+    const merges = [await mergeOf(earlier), await mergeOf(later)] as const;
+    const rungs: MeasuredRung[] = [];
+    for (const batch of batches) rungs.push(await timeRung([earlier, later], merges, size, batch, rounds));
     if (separate !== earlier) separate.layer.dispose();
     results.push({
       size,

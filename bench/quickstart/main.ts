@@ -4,11 +4,8 @@
  */
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
-import { compileFile } from "../../compiler/driver/compile.ts";
-import { nodeHost } from "../../compiler/driver/node-host.ts";
+import { buildInto } from "../../compiler/driver/build-folder.ts";
 import { packageFolder } from "../../compiler/driver/package-version.ts";
-import { writeArtefact } from "../../compiler/emit/artefact-writer.ts";
 import type { FloatMatrix, LoadOptions, Model, Transform } from "../../runtime/index.ts";
 import { openCheckpoint, toFloat32 } from "../../runtime/index.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
@@ -59,7 +56,7 @@ export async function quickstart({
       const dense = await module.Dense.load({ W: weight, threads });
       const transform = stages.get(layer.transform);
       if (transform === undefined) throw new Error(`no algebra for ${layer.transform}`);
-      const measured = measureLayer({
+      const measured = await measureLayer({
         tensor,
         layer,
         stages: transform,
@@ -90,17 +87,9 @@ async function buildEncoder(say: (line: string) => void) {
   const source = join(root, "examples", "encoder.spx");
   const output = join(root, "build", "quickstart");
   say("compiling examples/encoder.spx, as `npx spxc build examples/encoder.spx -o build/quickstart` does");
-  const options = { name: "encoder", runtime: "spx/runtime", keepIr: false };
-  const { compilation, artefact } = await compileFile(source, nodeHost(), options);
-  if (artefact === null) throw new Error(renderDiagnostics(compilation.diagnostics, compilation.sources));
-  if (artefact.kind === "problem") {
-    throw new Error(
-      artefact.problems.map(({ code, message, help }) => `${code}: ${message}\n  ${help}`).join("\n"),
-    );
-  }
-  writeArtefact(output, artefact.files, artefact.replaces);
-  const module = (await import(pathToFileURL(join(output, "encoder.js")).href)) as EncoderModule;
-  return { module, stages: new Map(compilation.transforms.map((stages) => [stages.checked.name, stages])) };
+  const { moduleFile, stages } = await buildInto(output, source);
+  const module = (await import(pathToFileURL(moduleFile).href)) as EncoderModule;
+  return { module, stages };
 }
 
 function conclude(rows: readonly LayerRow[], say: (line: string) => void): boolean {

@@ -9,7 +9,7 @@ import { x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { cellsOf, nameOfCell, type SuiteName } from "./cells.ts";
 import { type Bench, type CellResult, measureCell } from "./measure-cell.ts";
-import { findBlas } from "./peers/blas.ts";
+import { findBlas } from "./peers/blas-libraries.ts";
 import { openPythonPeers, type PythonPeers } from "./peers/python-peers.ts";
 import { openProbes } from "./probes.ts";
 import { cellLine, type RunFacts, resultsMarkdown } from "./report.ts";
@@ -78,7 +78,7 @@ export async function bench(options: BenchOptions): Promise<boolean> {
         ...Object.entries(python?.versions ?? {}).map(([name, version]) => `${name} ${version}`),
       ],
       missing: [...options.missing, ...missing, ...failed],
-      build: { seconds: built.seconds, bytes: built.bytes, transforms: built.stages.size },
+      build: { seconds: built.seconds, bytes: built.kernelBytes, transforms: built.stages.size },
     };
     if (options.json !== null) writeFileSync(options.json, JSON.stringify({ facts, results }, null, 1));
     const text = resultsMarkdown(results, facts);

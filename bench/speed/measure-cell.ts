@@ -1,14 +1,18 @@
 /** One cell: everybody loads the same weight, runs in turn between two probes, and is compared with float64. */
+import { timeInTurn } from "../../compiler/calibrate/interleaved-timing.ts";
+import { pairedRatio, quantile } from "../../compiler/calibrate/sample-statistics.ts";
 import type { Layer } from "../../runtime/index.ts";
+import { randomMatrix } from "../random-numbers.ts";
 import type { Cell } from "./cells.ts";
 import { nameOfCell } from "./cells.ts";
-import { type Contestant, pairedRatio, quantile, timeInTurn } from "./contestant.ts";
-import { type Blas, packedProduct, plainProduct } from "./peers/blas.ts";
+import type { Contestant } from "./contestant.ts";
+import { packedProduct, plainProduct } from "./peers/blas.ts";
+import type { Blas } from "./peers/blas-libraries.ts";
 import { sparseProduct } from "./peers/mkl-sparse.ts";
 import { type NativeProduct, nativeContestant } from "./peers/native-contestant.ts";
 import type { PythonPeers } from "./peers/python-peers.ts";
 import { driftOf, type Probes } from "./probes.ts";
-import { compressRows, errorOf, type Problem, randomMatrix } from "./problem.ts";
+import { compressRows, errorOf, type Problem } from "./problem.ts";
 import { levelOf, type Roofline, rooflineOf, workOf } from "./roofline.ts";
 import {
   type BuiltOperations,
@@ -104,13 +108,14 @@ async function runUntilSteady(
   if (layer === undefined) throw new Error("no layer");
   for (let runs = 1; ; runs += 1) {
     const before = bench.probes.measure(cell.threads);
-    const timed = await timeInTurn(contestants, bench.rounds, bench.sampleSeconds);
+    const timed = await timeInTurn(contestants, bench);
     const after = bench.probes.measure(cell.threads);
     const drift = driftOf(before, after);
     if (drift > tolerableDrift && runs < mostRuns) continue;
     const own = timed[0]?.samples ?? [];
     const rows: Timed[] = [];
-    for (const { contestant, samples } of timed) {
+    for (const [index, contestant] of contestants.entries()) {
+      const samples = timed[index]?.samples ?? [];
       const y = await contestant.output();
       rows.push({
         name: contestant.name,

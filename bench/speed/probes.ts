@@ -8,10 +8,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { compileLibrary } from "../../compiler/backend/llvm/compile-library.ts";
 import type { CacheSizes } from "../../compiler/calibrate/cache-sizes.ts";
+import { timeCalls } from "../../compiler/calibrate/interleaved-timing.ts";
+import { quantile } from "../../compiler/calibrate/sample-statistics.ts";
 import type { X86Target } from "../../compiler/targets/x86-targets.ts";
 import { addressOf, type Kernel, openLibrary, readString } from "../../runtime/native/foreign-library.ts";
 import { allocate } from "../../runtime/native/native-memory.ts";
-import { quantile, timeCalls } from "./contestant.ts";
 import { probeLines, probePrograms } from "./probe-kernels.ts";
 
 /** Where the bytes lie that a probe reads. */

@@ -22,20 +22,6 @@ export interface Problem {
   readonly x: Float32Array;
 }
 
-/** A small generator, so that every run sees the same data. Uniform in [-1, 1). */
-export function randomNumbers(seed: number): () => number {
-  let state = (seed * 2654435761 + 12345) >>> 0;
-  return () => {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    return state / 2 ** 31 - 1;
-  };
-}
-
-export function randomMatrix(length: number, seed: number, size = 1): Float32Array {
-  const next = randomNumbers(seed);
-  return Float32Array.from({ length }, () => size * next());
-}
-
 /** What is not zero of a dense matrix. */
 export function compressRows(weight: Float32Array, rows: number, columns: number): SparseEntries {
   const starts = new Int32Array(rows + 1);

@@ -1,11 +1,8 @@
 /** The cell itself: the transform of `operations.spx`, compiled, opened and loaded as a user would. */
 import { join } from "node:path";
-import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
-import type { TransformStages } from "../../compiler/driver/compilation.ts";
-import { compileFile } from "../../compiler/driver/compile.ts";
-import { nodeHost } from "../../compiler/driver/node-host.ts";
+import { timeCalls } from "../../compiler/calibrate/interleaved-timing.ts";
+import { type BuiltFolder, buildInto } from "../../compiler/driver/build-folder.ts";
 import { packageFolder } from "../../compiler/driver/package-version.ts";
-import { writeArtefact } from "../../compiler/emit/artefact-writer.ts";
 import {
   type Artefact,
   type DenseParameter,
@@ -13,44 +10,21 @@ import {
   openArtefact,
   type SparseParameter,
 } from "../../runtime/index.ts";
+import { randomMatrix } from "../random-numbers.ts";
 import type { Cell } from "./cells.ts";
-import { type Contestant, timeCalls } from "./contestant.ts";
-import { randomMatrix } from "./problem.ts";
+import type { Contestant } from "./contestant.ts";
 
 export type Parameters = Readonly<Record<string, DenseParameter | SparseParameter>>;
 
-export interface BuiltOperations {
+export interface BuiltOperations extends BuiltFolder {
   readonly artefact: Artefact;
-  readonly stages: ReadonlyMap<string, TransformStages>;
-  readonly seconds: number;
-  /** Of the kernels, all operations together. */
-  readonly bytes: number;
 }
 
-/** @throws Error with the rendered diagnostics when the file does not compile. */
+/** @throws BuildFailure when the file does not compile. */
 export async function buildOperations(): Promise<BuiltOperations> {
   const root = packageFolder();
-  const start = performance.now();
-  const { compilation, artefact } = await compileFile(join(root, "bench/speed/operations.spx"), nodeHost(), {
-    name: "operations",
-    runtime: "spx/runtime",
-    keepIr: false,
-  });
-  if (artefact === null) throw new Error(renderDiagnostics(compilation.diagnostics, compilation.sources));
-  if (artefact.kind === "problem")
-    throw new Error(artefact.problems.map(({ message }) => message).join("\n"));
-  const folder = join(root, "build", "bench");
-  writeArtefact(folder, artefact.files, artefact.replaces);
-  const seconds = (performance.now() - start) / 1e3;
-  const manifest = artefact.files.find(({ name }) => name.endsWith(".manifest.json"));
-  const kernels = artefact.files.find(({ name }) => name.endsWith(".so"));
-  if (manifest === undefined || kernels === undefined) throw new Error("the artefact is not complete");
-  return {
-    artefact: openArtefact(join(folder, manifest.name)),
-    stages: new Map(compilation.transforms.map((stages) => [stages.checked.name, stages])),
-    seconds,
-    bytes: kernels.bytes.length,
-  };
+  const built = await buildInto(join(root, "build", "bench"), join(root, "bench/speed/operations.spx"));
+  return { ...built, artefact: openArtefact(built.manifestFile) };
 }
 
 /** One layer of an operation on `weight`; `copy` tells the copies apart, which hold the same values. */
@@ -88,7 +62,7 @@ export function spxContestant(
   return {
     name,
     kind,
-    sample: async (calls) => timeCalls(calls, call),
+    sample: (calls) => timeCalls(calls, call),
     output: async () => (pass === "backward" ? null : y),
     close: async () => {
       for (const layer of layers) layer.dispose();

@@ -2,6 +2,7 @@
  * Rates from times: non-negative least squares on relative errors, drawn weakly towards known rates in proportion, and
  * with rows that a busy machine made slow counting less. Pure.
  */
+import { median } from "./sample-statistics.ts";
 
 /** One measured time as a combination of rates. */
 export interface FitRow {
@@ -27,13 +28,6 @@ const sweeps = 400;
 
 const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
-
-export function medianOf(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
-}
 
 /** x >= 0 that minimises |A x - 1|² with weights plus drawing |x - 1|²: one coordinate at a time, which converges. */
 function solve(rows: readonly (readonly number[])[], weights: readonly number[], count: number): number[] {
@@ -70,7 +64,7 @@ function solve(rows: readonly (readonly number[])[], weights: readonly number[],
  */
 export function fitRates(rows: readonly FitRow[], known: readonly number[]): FittedRates {
   if (rows.length === 0) throw new RangeError("nothing was measured");
-  const speed = medianOf(rows.map(({ features, measured }) => measured / dot(features, known)));
+  const speed = median(rows.map(({ features, measured }) => measured / dot(features, known)));
   const scaled = rows.map(({ features, measured }) =>
     features.map((feature, j) => (feature * (known[j] ?? 0) * speed) / measured),
   );
@@ -87,6 +81,6 @@ export function fitRates(rows: readonly FitRow[], known: readonly number[]): Fit
   return {
     rates: known.map((rate, j) => rate * speed * (factors[j] ?? 1)),
     told: known.map((_, j) => scaled.reduce((sum, row) => sum + (row[j] ?? 0) ** 2, 0) > drawing),
-    medianFactor: Math.exp(medianOf(errors)),
+    medianFactor: Math.exp(median(errors)),
   };
 }

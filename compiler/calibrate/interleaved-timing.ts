@@ -1,60 +1,76 @@
-/** Times several functions in one interleaved run, so that drift of the machine hits all of them alike. */
+/**
+ * Times several ways of doing the same in one interleaved run, so that drift of the machine hits all of them alike.
+ * Calibration and every benchmark take their times here.
+ */
 
 export interface Contestant {
   readonly name: string;
-  readonly run: () => void;
+  /** Seconds that `calls` calls in a row take. */
+  sample(calls: number): number | Promise<number>;
 }
 
-/** Median seconds a call, by name, and every round's sample for paired ratios. */
 export interface Timing {
   readonly name: string;
+  /** Seconds a call, one for each round. */
   readonly samples: readonly number[];
 }
 
-const seconds = (): number => performance.now() / 1e3;
-
-/** Calls a sample so that one sample lasts about `target` seconds. */
-function repetitions(run: () => void, target: number): number {
-  run();
-  const start = seconds();
-  run();
-  const once = Math.max(seconds() - start, 1e-7);
-  return Math.max(1, Math.min(2000, Math.ceil(target / once)));
+export interface TimingOptions {
+  readonly rounds: number;
+  /** What one sample lasts, about: calls are repeated until they do. */
+  readonly sampleSeconds: number;
+  /** What all rounds may last together; rounds are left out, down to `fewestRounds`, where calls are long. */
+  readonly budgetSeconds?: number;
 }
 
-/**
- * `rounds` samples of each contestant, taken in turn. The order turns every round, so that nobody always
- * runs behind the same neighbour's cache contents.
- */
-export function timeInterleaved(
+const fewestRounds = 3;
+const mostCalls = 20_000;
+
+/** Runs `call` with 0, 1, … in turn; gives the seconds of `calls` of them. */
+export function timeCalls(calls: number, call: (index: number) => void): number {
+  const start = performance.now();
+  for (let index = 0; index < calls; index += 1) call(index);
+  return (performance.now() - start) / 1e3;
+}
+
+/** A function of this process as a contestant. */
+export const repeatedly = (name: string, run: () => void): Contestant => ({
+  name,
+  sample: (calls) => timeCalls(calls, run),
+});
+
+/** Seconds of one call, the first one left out. */
+async function onceOf(contestant: Contestant): Promise<number> {
+  await contestant.sample(1);
+  return Math.max(await contestant.sample(1), 1e-7);
+}
+
+/** Who is sampled after whom: the order turns every round, so that nobody always runs behind the same neighbour. */
+export const turnsOf = (contestants: number, rounds: number): readonly number[] =>
+  Array.from({ length: contestants * rounds }, (_, place) => {
+    const round = Math.floor(place / contestants);
+    return (place + round) % contestants;
+  });
+
+export async function timeInTurn(
   contestants: readonly Contestant[],
-  rounds: number,
-  sampleSeconds: number,
-): Timing[] {
-  const counts = contestants.map((contestant) => repetitions(contestant.run, sampleSeconds));
-  const samples = contestants.map((): number[] => []);
-  for (let round = 0; round < rounds; round += 1) {
-    for (let turn = 0; turn < contestants.length; turn += 1) {
-      const index = (turn + round) % contestants.length;
-      const contestant = contestants[index];
-      const count = counts[index] ?? 1;
-      if (contestant === undefined) continue;
-      const start = seconds();
-      for (let call = 0; call < count; call += 1) contestant.run();
-      samples[index]?.push((seconds() - start) / count);
-    }
+  { rounds, sampleSeconds, budgetSeconds = Number.POSITIVE_INFINITY }: TimingOptions,
+): Promise<Timing[]> {
+  const plans: { readonly contestant: Contestant; readonly calls: number; readonly samples: number[] }[] = [];
+  let roundSeconds = 0;
+  for (const contestant of contestants) {
+    const once = await onceOf(contestant);
+    const calls = Math.max(1, Math.min(mostCalls, Math.ceil(sampleSeconds / once)));
+    roundSeconds += calls * once;
+    plans.push({ contestant, calls, samples: [] });
   }
-  return contestants.map((contestant, index) => ({ name: contestant.name, samples: samples[index] ?? [] }));
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : (upper + (sorted[middle - 1] ?? Number.NaN)) / 2;
-}
-
-/** Median over rounds of `first` / `second`, each pair taken in the same round. */
-export function pairedRatio(first: Timing, second: Timing): number {
-  return median(first.samples.map((sample, round) => sample / (second.samples[round] ?? Number.NaN)));
+  const affordable = Math.max(fewestRounds, Math.floor(budgetSeconds / roundSeconds));
+  for (const turn of turnsOf(plans.length, Math.min(rounds, affordable))) {
+    const plan = plans[turn];
+    if (plan === undefined) continue;
+    const sample = plan.contestant.sample(plan.calls);
+    // Nobody of this process is made to wait for the event loop.
+    plan.samples.push((typeof sample === "number" ? sample : await sample) / plan.calls);
+  }
+  return plans.map(({ contestant: { name }, samples }) => ({ name, samples }));
 }

@@ -2,9 +2,10 @@
 import type { Manifest } from "../../runtime/contract/manifest.ts";
 import type { Layer } from "../../runtime/index.ts";
 import { openForced } from "./forced-variant.ts";
-import { type Contestant, timeInterleaved } from "./interleaved-timing.ts";
+import { type Contestant, repeatedly, timeInTurn } from "./interleaved-timing.ts";
 import type { ProbeCase } from "./probe-programs.ts";
 
+/** A built file: its artefact's folder and manifest. */
 export interface ProbePlace {
   readonly folder: string;
   readonly manifest: Manifest;
@@ -22,8 +23,8 @@ export interface ProbeTime {
 const rounds = 11;
 const sampleSeconds = 0.25e-3;
 
-/** The fastest sample: what other programs on the machine take away is no property of a kernel. */
-const undisturbed = (samples: readonly number[]): number => 1e9 * Math.min(...samples);
+/** The fastest sample in nanoseconds: what other programs on the machine take away is no property of a kernel. */
+const fastest = (samples: readonly number[]): number => 1e9 * Math.min(...samples);
 
 /** Values that are neither zeros nor tiny. */
 export const probeValues = (count: number): Float32Array =>
@@ -58,27 +59,33 @@ async function load(
   };
 }
 
-const times = (contestants: readonly Contestant[]): readonly number[] =>
-  timeInterleaved(contestants, rounds, sampleSeconds).map(({ samples }) => undisturbed(samples));
+async function times(contestants: readonly Contestant[]): Promise<readonly number[]> {
+  const timings = await timeInTurn(contestants, { rounds, sampleSeconds });
+  return timings.map(({ samples }) => fastest(samples));
+}
 
-function timeCalls(loaded: readonly LoadedProbe[], { size, batches }: ProbeCase): ProbeTime[] {
-  return batches.flatMap((batch) => {
+async function timeForward(
+  loaded: readonly LoadedProbe[],
+  { size, batches }: ProbeCase,
+): Promise<ProbeTime[]> {
+  const found: ProbeTime[] = [];
+  for (const batch of batches) {
     const x = probeValues(batch * size[1]);
     const y = new Float32Array(batch * size[0]);
-    const measured = times(
-      loaded.map(({ variant, layer }) => ({ name: variant, run: () => void layer.forward(x, { y }) })),
+    const measured = await times(
+      loaded.map(({ variant, layer }) => repeatedly(variant, () => void layer.forward(x, { y }))),
     );
-    return loaded.map(({ variant, symbols }, index) => ({
-      variant,
-      batch,
-      symbols,
-      nanoseconds: measured[index] ?? Number.NaN,
-    }));
-  });
+    for (const [index, { variant, symbols }] of loaded.entries())
+      found.push({ variant, batch, symbols, nanoseconds: measured[index] ?? Number.NaN });
+  }
+  return found;
 }
 
 /** What a call of the merged variant takes with its merge: both sides pack the parameters anew, which cancels. */
-function timeMerge([merged, separate]: readonly LoadedProbe[], { size }: ProbeCase): ProbeTime[] {
+async function timeMerge(
+  [merged, separate]: readonly LoadedProbe[],
+  { size }: ProbeCase,
+): Promise<ProbeTime[]> {
   // A plan that never merges has nothing to tell: the rate stays in proportion to the known one.
   if (merged === undefined || separate === undefined) return [];
   const x = probeValues(size[1]);
@@ -90,23 +97,28 @@ function timeMerge([merged, separate]: readonly LoadedProbe[], { size }: ProbeCa
       layer.forward(x, { y });
     };
   const contestants = [
-    { name: "merged anew", run: after(merged) },
-    { name: "separate anew", run: after(separate) },
-    { name: "separate", run: () => void separate.layer.forward(x, { y }) },
+    repeatedly("merged anew", after(merged)),
+    repeatedly("separate anew", after(separate)),
+    repeatedly("separate", () => void separate.layer.forward(x, { y })),
   ];
-  const [anew = 0, packed = 0, call = 0] = times(contestants);
+  const [anew = 0, packed = 0, call = 0] = await times(contestants);
   const nanoseconds = Math.max(anew - packed + call, 1);
   return [{ variant: merged.variant, batch: 1, symbols: merged.symbols, nanoseconds }];
 }
 
-function timeGradients([probe]: readonly LoadedProbe[], { size, batches }: ProbeCase): ProbeTime[] {
+async function timeGradients(
+  [probe]: readonly LoadedProbe[],
+  { size, batches }: ProbeCase,
+): Promise<ProbeTime[]> {
   if (probe === undefined) return [];
-  return batches.map((batch) => {
+  const found: ProbeTime[] = [];
+  for (const batch of batches) {
     const x = probeValues(batch * size[1]);
     const dy = probeValues(batch * size[0]);
-    const [nanoseconds = 0] = times([{ name: "backward", run: () => void probe.layer.backward(x, dy) }]);
-    return { variant: "backward", batch, symbols: probe.symbols, nanoseconds };
-  });
+    const [nanoseconds = 0] = await times([repeatedly("backward", () => void probe.layer.backward(x, dy))]);
+    found.push({ variant: "backward", batch, symbols: probe.symbols, nanoseconds });
+  }
+  return found;
 }
 
 /** @throws SpxError when the level does not run here. */
@@ -129,8 +141,8 @@ export async function runProbe(
   const loaded: LoadedProbe[] = [];
   try {
     for (const { name } of wanted) loaded.push(await load(place, probe, name, level, threads));
-    if (probe.kind === "calls") return timeCalls(loaded, probe);
-    return probe.kind === "merge" ? timeMerge(loaded, probe) : timeGradients(loaded, probe);
+    if (probe.kind === "calls") return await timeForward(loaded, probe);
+    return await (probe.kind === "merge" ? timeMerge(loaded, probe) : timeGradients(loaded, probe));
   } finally {
     for (const { layer } of loaded) layer.dispose();
   }

@@ -1,7 +1,6 @@
 // What the benchmark computes from its samples: ratios, errors, rooflines, which target a cell misses.
 import { describe, expect, it } from "vitest";
 import { cellsOf, nameOfCell } from "../../bench/speed/cells.ts";
-import { type Contestant, pairedRatio, quantile, timeInTurn } from "../../bench/speed/contestant.ts";
 import type { CellResult, Timed } from "../../bench/speed/measure-cell.ts";
 import { driftOf, type MachineRates } from "../../bench/speed/probes.ts";
 import { compressRows, errorOf } from "../../bench/speed/problem.ts";
@@ -38,34 +37,6 @@ function result(only: string, peers: readonly Timed[], seconds: number): CellRes
     runs: 1,
   };
 }
-
-describe("samples", () => {
-  it("give quantiles between the neighbours", () => {
-    expect(quantile([4, 1, 3, 2], 0.5)).toBe(2.5);
-    expect(quantile([5], 0.25)).toBe(5);
-  });
-
-  it("are compared round by round: a slow round of both changes nothing", () => {
-    expect(pairedRatio([2, 20, 2], [1, 10, 1])).toBe(2);
-  });
-
-  it("are taken in turn, the order turning with the rounds", async () => {
-    const order: string[] = [];
-    const contestant = (name: string): Contestant => ({
-      name,
-      kind: "dense",
-      sample: async (calls) => {
-        order.push(name);
-        return calls * 1e-3;
-      },
-      output: async () => null,
-      close: async () => undefined,
-    });
-    const times = await timeInTurn([contestant("a"), contestant("b")], 2, 1e-3);
-    expect(order.slice(4)).toEqual(["a", "b", "b", "a"]);
-    expect(times[0]?.samples).toEqual([1e-3, 1e-3]);
-  });
-});
 
 describe("a problem", () => {
   const problem = {

@@ -1,7 +1,7 @@
 /** MKL's inspector-executor sparse products: compressed rows and blocks, analysed once before they are timed. */
 import type { ForeignType } from "../../../runtime/native/foreign-library.ts";
 import type { Problem, SparseEntries } from "../problem.ts";
-import type { Blas } from "./blas.ts";
+import type { Blas } from "./blas-libraries.ts";
 import type { NativeProduct } from "./native-contestant.ts";
 
 const int: ForeignType = "int32";

@@ -1,5 +1,7 @@
 /** A function of a C library as a contestant: called in this process, like spx's kernels. */
-import { type Contestant, timeCalls } from "../contestant.ts";
+import { timeCalls } from "../../../compiler/calibrate/interleaved-timing.ts";
+import { allocate } from "../../../runtime/native/native-memory.ts";
+import type { Contestant } from "../contestant.ts";
 import type { Problem } from "../problem.ts";
 
 /** What a library needs to run one problem; `call` uses one of the copies of the weights. */
@@ -17,12 +19,24 @@ export function nativeContestant({ batch, out }: Problem, product: NativeProduct
   return {
     name: product.name,
     kind: product.kind,
-    sample: async (calls) =>
+    sample: (calls) =>
       timeCalls(calls, () => {
         product.call(next, y);
         next = (next + 1) % product.copies;
       }),
     output: async () => y,
     close: async () => product.free(),
+  };
+}
+
+/** Copies of the weight in memory of their own. */
+export function copiesOf(weight: Float32Array, copies: number) {
+  const blocks = Array.from({ length: copies }, () => allocate(weight.byteLength));
+  for (const block of blocks) block.float32().set(weight);
+  return {
+    addresses: blocks.map(({ address }) => address),
+    free: () => {
+      for (const block of blocks) block.free();
+    },
   };
 }

@@ -1,11 +1,9 @@
 /** `spxc calibrate`: measures this machine and keeps its rates for `--rates machine`. */
 import cliProgress from "cli-progress";
-import {
-  CalibrationFailure,
-  type CalibrationProgress,
-  calibrateMachine,
-} from "../../calibrate/calibrate-machine.ts";
+import { calibrateMachine } from "../../calibrate/calibrate-machine.ts";
+import type { CalibrationProgress } from "../../calibrate/measure-probes.ts";
 import { type Calibration, calibrationFile, writeWhole } from "../../calibrate/rate-cache.ts";
+import { BuildFailure } from "../../driver/build-folder.ts";
 import { identityOf, type LevelRates } from "../../targets/rate-table.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
 
@@ -20,7 +18,7 @@ export async function calibrate(options: CalibrateOptions): Promise<number> {
   try {
     calibration = await calibrateMachine(shown.update);
   } catch (problem) {
-    if (!(problem instanceof CalibrationFailure)) throw problem;
+    if (!(problem instanceof BuildFailure)) throw problem;
     complain(problem.message);
     return exitCodes.problems;
   } finally {
