@@ -51,6 +51,8 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
   const [reader, multiplier, permuter] = [kernel("read"), kernel("multiply"), kernel("permute")];
   // Several times the last level, so that nothing of it is left from one turn to the next.
   const data = allocate(Math.max(256 << 20, 4 * caches.thirdLevel));
+  // Memory that was never written is one page of zeros mapped again and again: reading it would never leave the caches.
+  data.float32().fill(1);
   const order = Int32Array.from({ length: 16 }, (_, lane) => (lane + 5) % 16);
   const y = new Float32Array(16 * 4096);
   const run = (
