@@ -36,6 +36,7 @@ export async function emitArtefact(
     module,
     transforms,
     kernels,
+    cuda: null,
     compiler: packageVersion(),
     hashes: new Map(module.sources.map((source) => [source.file, sha256(source.text)])),
   });

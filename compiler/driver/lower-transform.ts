@@ -63,7 +63,16 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
     lowerBackward(plan, backward, target, { name, constants }),
   );
   const backwardSteps = backward.steps.map((step) => printBackwardStep(step, plan.operands));
-  return { checked, plan, variantKernels, mergeKernels, backwardKernels, backwardSteps, programs };
+  return {
+    checked,
+    plan,
+    variantKernels,
+    mergeKernels,
+    backwardKernels,
+    backwardSteps,
+    cuda: null,
+    programs,
+  };
 }
 
 function specializations({ plan }: TransformStages): Constants[] {

@@ -3,6 +3,7 @@
  * lowering because kernels bring their own frames, and before writing because the module names its hash.
  */
 import { positionAt, type Span } from "../../grammar/text/source-text.ts";
+import type { CudaLibrary, CudaPlan } from "../../runtime/contract/cuda.ts";
 import type {
   ArgumentManifest,
   BackwardManifest,
@@ -36,12 +37,15 @@ export interface PlannedTransform {
   readonly backwardKernels: readonly KernelManifest[];
   /** One line for each step of the backward pass. */
   readonly backwardSteps: readonly string[];
+  /** Null when no device was asked for. */
+  readonly cuda: CudaPlan | null;
 }
 
 export interface ManifestInput {
   readonly module: CheckedModule;
   readonly transforms: readonly PlannedTransform[];
   readonly kernels: KernelLibrary;
+  readonly cuda: CudaLibrary | null;
   /** `spx` version. */
   readonly compiler: string;
   /** Source file → sha256 of its text. */
@@ -59,6 +63,7 @@ export function buildManifest(input: ManifestInput): Manifest {
       sha256: input.hashes.get(source.file) ?? "",
     })),
     kernels: input.kernels,
+    cuda: input.cuda,
     transforms: input.transforms.map((transform) => transformManifest(transform, locate)),
     models: input.module.models.map((model) => modelManifest(model, locate)),
   };
@@ -166,6 +171,7 @@ function planManifest(transform: PlannedTransform, plan: Plan): PlanManifest {
     rates: plan.rates,
     merge: mergeManifest(transform),
     backward: backwardManifest(transform),
+    cuda: transform.cuda,
   };
 }
 

@@ -2,6 +2,7 @@
  * The manifest of an artefact: everything the runtime needs to load, run, merge and save its transforms.
  * Written by the compiler, checked by the runtime; JSON.
  */
+import type { CudaLibrary, CudaPlan } from "./cuda.ts";
 import type { MatrixSource } from "./matrix-source.ts";
 import type { NumberExpression } from "./number-expression.ts";
 import type { OperandFormat } from "./operand-format.ts";
@@ -10,7 +11,7 @@ import type { Recipe } from "./recipe.ts";
 import type { TimeManifest } from "./time.ts";
 
 /** Raised whenever the manifest, the frame or a format changes incompatibly; kernels export it as well. */
-export const abiVersion = 3;
+export const abiVersion = 4;
 
 export interface Manifest {
   readonly kind: "spx-manifest";
@@ -20,6 +21,8 @@ export interface Manifest {
   /** Source files with the sha256 of their text, the entry first. */
   readonly sources: readonly { readonly file: string; readonly sha256: string }[];
   readonly kernels: KernelLibrary;
+  /** Kernels for NVIDIA devices; null when the build was not asked for them. */
+  readonly cuda: CudaLibrary | null;
   readonly transforms: readonly TransformManifest[];
   readonly models: readonly ModelManifest[];
 }
@@ -168,6 +171,8 @@ export interface PlanManifest {
   readonly rates: { readonly name: string; readonly id: string; readonly threads: number };
   readonly merge: MergeManifest;
   readonly backward: BackwardManifest;
+  /** Null exactly when the manifest's `cuda` is. */
+  readonly cuda: CudaPlan | null;
 }
 
 export interface OperandManifest {

@@ -4,7 +4,8 @@
  */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { abiVersion, type Manifest } from "../contract/manifest.ts";
+import { cudaPlanProblems } from "../contract/check-cuda.ts";
+import { abiVersion, type Manifest, type TransformManifest } from "../contract/manifest.ts";
 import { isOperator } from "../contract/number-expression.ts";
 import { isClock } from "../contract/time.ts";
 import { isConditionCode, SpxError } from "../errors.ts";
@@ -75,17 +76,51 @@ const kernel = hasFields({
   workspace: isRecord,
 });
 
-const plan = hasFields({
-  operands: isList(
+const operands = isList(
+  hasFields({
+    name: isText,
+    format: isRecord,
+    source: isRecord,
+    stage: isText,
+    production: isText,
+    bytes: isRecord,
+  }),
+);
+
+const cudaCall = {
+  elements: isText,
+  sequences: isList(
     hasFields({
-      name: isText,
-      format: isRecord,
-      source: isRecord,
-      stage: isText,
-      production: isText,
-      bytes: isRecord,
+      architecture: isText,
+      guard: isNullOr(isRecord),
+      workspace: isRecord,
+      steps: isList(hasFields({ kind: isText, condition: isNullOr(isRecord) })),
     }),
   ),
+  cost: isRecord,
+  lines: isList(isText),
+};
+
+const cudaPlan = hasFields({
+  operands,
+  variants: isList(hasFields({ name: isText, form: isText, ...cudaCall })),
+  backward: isList(hasFields(cudaCall)),
+  notes: isList(isText),
+  rates: hasFields({ name: isText, id: isText }),
+});
+
+const cudaFile = { file: isText, sha256: isText, bytes: isNumber };
+
+const cudaLibrary = hasFields({
+  source: hasFields(cudaFile),
+  images: isList(hasFields({ kind: isText, architecture: isText, ...cudaFile })),
+  compiler: isNullOr(isText),
+  options: isList(isText),
+  elements: isList(isText),
+});
+
+const plan = hasFields({
+  operands,
   variants: isList(hasFields({ name: isText, form: isText, kernels: isList(kernel), costs: isRecord })),
   rates: hasFields({ name: isText, id: isText, threads: isNumber }),
   merge: isRecord,
@@ -94,6 +129,7 @@ const plan = hasFields({
     kernels: isList(kernel),
     intermediates: isList(hasFields({ name: isText, structure: isText, count: isRecord, formula: isRecord })),
   }),
+  cuda: isNullOr(cudaPlan),
 });
 
 const isClockName: Check = (value) => typeof value === "string" && isClock(value);
@@ -137,6 +173,7 @@ const outline: Readonly<Record<string, Check>> = {
     bytes: isNumber,
     levels: isList(hasFields({ name: isText, suffix: isText, needs: isList(isText) })),
   }),
+  cuda: isNullOr(cudaLibrary),
   transforms: isList(
     hasFieldsAnd(timeOf, {
       name: isText,
@@ -184,7 +221,21 @@ export function checkManifest(value: unknown, path: string): Manifest {
     if (!check(value[field])) throw malformed(path, `\`${field}\` is missing or not what it should be`);
   }
   // The outline has been checked; the rest is the compiler's, which shares this type.
-  return value as unknown as Manifest;
+  const manifest = value as unknown as Manifest;
+  const [problem] = manifest.transforms.flatMap(launchProblems);
+  if (problem !== undefined) throw malformed(path, problem);
+  return manifest;
+}
+
+/** What is launched is checked beyond its outline: a wrong launch writes where it must not. */
+function launchProblems({
+  name,
+  plan: { cuda, backward },
+  parameters,
+}: TransformManifest): readonly string[] {
+  if (cuda === null) return [];
+  const gradients = new Set([...parameters, ...backward.intermediates].map((tensor) => tensor.name));
+  return cudaPlanProblems(cuda, { gradients }).map((text) => `\`${name}\` on CUDA: ${text}`);
 }
 
 function malformed(path: string, reason: string, cause?: unknown): SpxError {

@@ -80,6 +80,7 @@ function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
     merge,
     backward,
     rates,
+    cuda: null,
   };
 }
 

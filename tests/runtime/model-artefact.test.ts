@@ -274,6 +274,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
             rates: { name: "none", id: "00000000", threads: 1 },
             merge: { method: "identity", variant: "dense" },
             backward: { kernels: [], intermediates: [], cost: number(0), steps: [] },
+            cuda: null,
           },
         },
       ],

@@ -232,6 +232,7 @@ export const sampleTransform: TransformManifest = {
     rates: { name: "none", id: "00000000", threads: 1 },
     merge: { method: "kernel", kernels: kernelsOf("sample_merge", split) },
     backward: { kernels: [], intermediates: [], cost: number(0), steps: [] },
+    cuda: null,
   },
 };
 
@@ -254,6 +255,7 @@ export function sampleManifest(
         { name: "x86-64-v3", suffix: "", needs: ["avx2", "fma"] },
       ],
     },
+    cuda: null,
     transforms,
     models: [{ name: "Encoder", documentation: "", rules }],
   };

@@ -103,6 +103,7 @@ export async function compileCases(
       bytes: library.bytes.byteLength,
       levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
     },
+    cuda: null,
     compiler: "sweep",
     hashes: new Map(),
   });

@@ -88,9 +88,11 @@ function loadingManifest(module: CheckedModule, checked: CheckedTransform): Tran
         mergeKernels: [],
         backwardKernels: [],
         backwardSteps: [],
+        cuda: null,
       },
     ],
     kernels: { file: "", sha256: "", bytes: 0, levels: [] },
+    cuda: null,
     compiler: "sweep",
     hashes: new Map(),
   });
