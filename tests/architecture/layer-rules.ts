@@ -102,9 +102,32 @@ export const layers: readonly Layer[] = [
     mayTypes: ["compiler/plan/", "compiler/algebra/"],
   },
   {
+    prefix: "compiler/device/",
+    may: ["compiler/types/", "compiler/targets/", "compiler/loop/", "runtime/contract/"],
+    mayTypes: ["compiler/plan/"],
+  },
+  {
     prefix: "compiler/backend/",
-    may: ["compiler/loop/", "compiler/types/", "compiler/targets/", "compiler/host/", "runtime/contract/"],
+    may: [
+      "compiler/loop/",
+      "compiler/device/",
+      "compiler/types/",
+      "compiler/targets/",
+      "compiler/host/",
+      "runtime/contract/",
+    ],
     node: true,
+  },
+  {
+    // Interpreters run numbers of 16 bits as the runtime reads and writes them.
+    prefix: "compiler/backend/reference/",
+    may: [
+      "compiler/backend/",
+      "compiler/loop/",
+      "compiler/device/",
+      "runtime/contract/",
+      "runtime/tensor/half-precision.ts",
+    ],
   },
   {
     prefix: "compiler/emit/",

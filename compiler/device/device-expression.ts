@@ -1,0 +1,151 @@
+/** Construction of device expressions: types are derived and arithmetic on known numbers is folded away. */
+import type {
+  DeviceComparison,
+  DeviceExpression,
+  DeviceOperator,
+  DeviceScalar,
+  HalfElement,
+} from "./device-node.ts";
+
+export type Value = DeviceExpression;
+
+/** The type of `expression`. */
+export function scalarOf(expression: Value): DeviceScalar {
+  switch (expression.kind) {
+    case "constant":
+    case "parameter":
+    case "read":
+    case "load":
+      return expression.type;
+    case "position":
+    case "popcount":
+      return "i32";
+    case "binary":
+      return scalarOf(expression.left);
+    case "compare":
+      return "bool";
+    case "select":
+      return scalarOf(expression.whenTrue);
+    case "fma":
+    case "unpack":
+      return "f32";
+    case "convert":
+      return expression.to;
+    case "pack":
+    case "round-tf32":
+      return "u32";
+  }
+}
+
+export const constant = (type: DeviceScalar, value: number): Value => ({ kind: "constant", type, value });
+export const int = (value: number): Value => constant("i32", value);
+export const bits = (value: number): Value => constant("u32", value);
+export const zero: Value = constant("f32", 0);
+export const thread: Value = { kind: "position", of: "thread" };
+export const blockNumber: Value = { kind: "position", of: "block" };
+
+const integers: Readonly<Record<DeviceOperator, (a: number, b: number) => number>> = {
+  add: (a, b) => a + b,
+  sub: (a, b) => a - b,
+  mul: (a, b) => a * b,
+  div: (a, b) => Math.floor(a / b),
+  rem: (a, b) => a % b,
+  min: Math.min,
+  max: Math.max,
+  and: (a, b) => a & b,
+  or: (a, b) => a | b,
+  xor: (a, b) => a ^ b,
+  shl: (a, b) => a << b,
+  shr: (a, b) => a >>> b,
+};
+
+/** Identities of index arithmetic: `operator` with `value` on the right leaves the left side, or gives a number. */
+const identities: readonly { operator: DeviceOperator; value: number; gives: "left" | number }[] = [
+  { operator: "add", value: 0, gives: "left" },
+  { operator: "sub", value: 0, gives: "left" },
+  { operator: "mul", value: 1, gives: "left" },
+  { operator: "mul", value: 0, gives: 0 },
+  { operator: "div", value: 1, gives: "left" },
+  { operator: "rem", value: 1, gives: 0 },
+  { operator: "shl", value: 0, gives: "left" },
+  { operator: "shr", value: 0, gives: "left" },
+  { operator: "xor", value: 0, gives: "left" },
+];
+
+/** The value of an integer that is known, or null. */
+export const known = (value: Value): number | null =>
+  value.kind === "constant" && (value.type === "i32" || value.type === "i64") ? value.value : null;
+
+/** Both sides of one type: an i32 is widened where the other side is i64. */
+function balanced(left: Value, right: Value): readonly [Value, Value] {
+  const [a, b] = [scalarOf(left), scalarOf(right)];
+  if (a === "i64" && b === "i32") return [left, convert(right, "i64")];
+  if (a === "i32" && b === "i64") return [convert(left, "i64"), right];
+  return [left, right];
+}
+
+export function binary(operator: DeviceOperator, first: Value, second: Value): Value {
+  const [left, right] = balanced(first, second);
+  const plain: Value = { kind: "binary", operator, left, right };
+  const type = scalarOf(left);
+  if (type !== "i32" && type !== "i64") return plain;
+  const [a, b] = [known(left), known(right)];
+  if (a !== null && b !== null)
+    return b === 0 && (operator === "div" || operator === "rem")
+      ? plain
+      : constant(type, integers[operator](a, b));
+  if (a !== null && (operator === "add" || operator === "mul")) return binary(operator, right, left);
+  const identity = identities.find((row) => row.operator === operator && row.value === b);
+  if (identity === undefined) return plain;
+  return identity.gives === "left" ? left : constant(type, identity.gives);
+}
+
+export const add = (...terms: Value[]): Value => terms.reduce((a, b) => binary("add", a, b));
+export const sub = (a: Value, b: Value): Value => binary("sub", a, b);
+export const mul = (...factors: Value[]): Value => factors.reduce((a, b) => binary("mul", a, b));
+export const div = (a: Value, b: Value): Value => binary("div", a, b);
+export const rem = (a: Value, b: Value): Value => binary("rem", a, b);
+export const min = (a: Value, b: Value): Value => binary("min", a, b);
+export const max = (a: Value, b: Value): Value => binary("max", a, b);
+/** a / b rounded up. */
+export const ceilDiv = (a: Value, b: number): Value => div(add(a, int(b - 1)), int(b));
+
+export function compare(operator: DeviceComparison, first: Value, second: Value): Value {
+  const [left, right] = balanced(first, second);
+  return { kind: "compare", operator, left, right };
+}
+
+export const both = (left: Value, right: Value): Value => ({ kind: "binary", operator: "and", left, right });
+
+export const select = (condition: Value, whenTrue: Value, whenFalse: Value): Value => ({
+  kind: "select",
+  condition,
+  whenTrue,
+  whenFalse,
+});
+
+export const fma = (a: Value, b: Value, c: Value): Value => ({ kind: "fma", a, b, c });
+
+export function convert(value: Value, to: DeviceScalar): Value {
+  if (scalarOf(value) === to) return value;
+  return value.kind === "constant" ? constant(to, value.value) : { kind: "convert", value, to };
+}
+
+export const load = (memory: string, index: Value, type: DeviceScalar): Value => ({
+  kind: "load",
+  memory,
+  index,
+  type,
+});
+export const unpack = (element: HalfElement, half: "low" | "high", value: Value): Value => ({
+  kind: "unpack",
+  element,
+  half,
+  value,
+});
+export const pack = (element: HalfElement, low: Value, high: Value): Value => ({
+  kind: "pack",
+  element,
+  low,
+  high,
+});

@@ -1,0 +1,122 @@
+/** A step of a plan with its operands and activations resolved to memories of one kernel. */
+
+import type { CudaPointer } from "../../runtime/contract/cuda.ts";
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { apply, number } from "../../runtime/contract/number-expression.ts";
+import { formatBuffers, type OperandFormat } from "../../runtime/contract/operand-format.ts";
+import type { Operand, Step, StridePermutation } from "../plan/plan.ts";
+import { add, convert, div, mul, rem, type Value } from "./device-expression.ts";
+import type { DeviceElement } from "./device-node.ts";
+import type { KernelParts } from "./kernel-parts.ts";
+
+/** Where an activation lies: row-major, `stride` elements from one token to the next. */
+export interface ActivationPlace {
+  readonly pointer: CudaPointer;
+  readonly element: DeviceElement;
+  readonly width: NumberExpression;
+  readonly stride: NumberExpression;
+  readonly offset: NumberExpression;
+}
+
+export interface DeviceActivation {
+  readonly memory: string;
+  readonly element: DeviceElement;
+  readonly width: Value;
+  readonly stride: Value;
+  readonly offset: Value;
+}
+
+export function activationIn(
+  parts: KernelParts,
+  place: ActivationPlace,
+  hint: string,
+  access: "read" | "write" | "update",
+): DeviceActivation {
+  return {
+    memory: parts.buffer(place.pointer, hint, place.element, access),
+    element: place.element,
+    width: parts.dimension(place.width),
+    stride: parts.dimension(place.stride),
+    offset: parts.dimension(place.offset),
+  };
+}
+
+/** Index of the first feature of a token. */
+export const rowOf = ({ stride, offset }: DeviceActivation, token: Value): Value =>
+  add(mul(convert(token, "i64"), stride), offset);
+
+/** Index i of a permuted vector sits at (i % period) * jump + i / period. */
+export interface StridedPlaces {
+  readonly period: Value;
+  readonly jump: Value;
+}
+
+export function stridedPlaces(
+  parts: KernelParts,
+  permutation: StridePermutation | null,
+  side: "input" | "output",
+): StridedPlaces | null {
+  if (permutation === null) return null;
+  const stride = parts.dimension(permutation.stride);
+  const quotient = parts.dimension(apply("/", permutation.size, permutation.stride));
+  return side === "input" ? { period: stride, jump: quotient } : { period: quotient, jump: stride };
+}
+
+export const placeOf = (places: StridedPlaces | null, index: Value): Value =>
+  places === null ? index : add(mul(rem(index, places.period), places.jump), div(index, places.period));
+
+/** A packed operand with the activation that it is applied to. */
+export interface DeviceTerm {
+  readonly format: OperandFormat;
+  readonly rows: Value;
+  readonly columns: Value;
+  /** Number of blocks of a block-diagonal operand, else 1. */
+  readonly blocks: Value;
+  /** Inputs with one scale of a quantized operand, else 1. */
+  readonly run: Value;
+  /** The memory of a buffer of the format. */
+  readonly buffer: (name: string) => string;
+  readonly input: DeviceActivation;
+  readonly inputPlaces: StridedPlaces | null;
+}
+
+export interface DeviceStep {
+  readonly output: DeviceActivation;
+  readonly outputPlaces: StridedPlaces | null;
+  readonly accumulate: boolean;
+  readonly terms: readonly DeviceTerm[];
+}
+
+/** What a step needs to know of its surroundings. */
+export interface StepScene {
+  readonly operand: (name: string) => Operand;
+  readonly place: (activation: string) => ActivationPlace;
+}
+
+export function resolveDeviceStep(parts: KernelParts, step: Step, scene: StepScene): DeviceStep {
+  const output = activationIn(parts, scene.place(step.output), "y", step.accumulate ? "update" : "write");
+  const terms = step.terms.map((term): DeviceTerm => {
+    const { name, format, rows, columns } = scene.operand(term.operand);
+    return {
+      format,
+      rows: parts.dimension(rows),
+      columns: parts.dimension(columns),
+      blocks: parts.dimension(format.name === "blockdiag16" ? format.blocks : number(1)),
+      run: parts.dimension("block" in format ? format.block : number(1)),
+      buffer(wanted) {
+        const found = formatBuffers[format.name].find((buffer) => buffer.name === wanted);
+        if (found === undefined) throw new TypeError(`a ${format.name} has no buffer ${wanted}`);
+        const pointer = { kind: "operand", operand: name, buffer: wanted } as const;
+        return parts.buffer(pointer, `${name}_${wanted}`, found.element, "read");
+      },
+      input: activationIn(parts, scene.place(term.input), "x", "read"),
+      inputPlaces: stridedPlaces(parts, term.inputPermutation, "input"),
+    };
+  });
+  return {
+    output,
+    outputPlaces: stridedPlaces(parts, step.outputPermutation, "output"),
+    accumulate: step.accumulate,
+    terms,
+  };
+}
