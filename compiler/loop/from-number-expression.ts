@@ -29,7 +29,8 @@ const operatorWords: readonly (readonly [string, string])[] = [
   [" % ", "_mod_"],
 ];
 
-function symbolName(text: string): string {
+/** A name for a number, made of what it is computed from. */
+export function symbolName(text: string): string {
   const words = operatorWords.reduce((result, [sign, word]) => result.replaceAll(sign, word), text);
   const identifier = words.replaceAll(/[^A-Za-z0-9_]+/g, "_").replaceAll(/^_+|_+$/g, "");
   if (identifier.length > 40) return "size";

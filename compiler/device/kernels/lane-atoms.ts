@@ -1,0 +1,235 @@
+/**
+ * The terms of a lane kernel, one function for each packed format. Weights are read once for all tokens of the tile, in
+ * whole lines: two panels of 16 outputs side by side fill a warp. What several lanes read of x comes through on-chip
+ * memory where a format walks over consecutive inputs, and through the first-level cache where it picks.
+ */
+import {
+  type Code,
+  comment,
+  loop,
+  name,
+  put,
+  registers,
+  set,
+  store,
+  unrolled,
+  when,
+} from "../device-builder.ts";
+import {
+  add,
+  binary,
+  bits,
+  ceilDiv,
+  compare,
+  convert,
+  div,
+  fma,
+  int,
+  load,
+  min,
+  mul,
+  rem,
+  select,
+  sub,
+  type Value,
+  zero,
+} from "../device-expression.ts";
+import { type DeviceTerm, placeOf } from "../device-step.ts";
+import { featureOf, type LaneTile } from "./lane-sums.ts";
+
+/** Inputs that a warp stages at a time: one for each lane. */
+const chunk = 32;
+/** Inputs between reads of x: a vector of four. */
+const quad = 4;
+
+const toI64 = (value: Value): Value => convert(value, "i64");
+
+/** Adds weight * x[input] for every token of the tile. */
+function addProducts(code: Code, tile: LaneTile, term: DeviceTerm, weight: Value, input: Value): void {
+  unrolled(code, "t", tile.tokens, (inner, t) => {
+    const x = featureOf(term.input, tile.token(t), input);
+    set(inner, tile.sums, fma(weight, x, tile.sums.read(t)), t);
+  });
+}
+
+/**
+ * Walks over `lines` consecutive inputs of x in chunks dealt out to the warps; `weightAt` gives the weight of an input.
+ * `staged` is on-chip memory [warps][tokens][32].
+ */
+function sweepStaged(
+  code: Code,
+  tile: LaneTile,
+  term: DeviceTerm,
+  staged: string,
+  weightAt: (inner: Code, input: Value) => Value,
+): void {
+  const { lane, warp, warps, tokens } = tile;
+  const lines = term.columns;
+  const chunks = name(code, "chunks", ceilDiv(lines, chunk));
+  const home = name(code, "home", mul(warp, int(tokens * chunk)));
+  loop(code, "c", { from: warp, to: chunks, step: int(warps) }, (body, c) => {
+    const first = name(body, "first", mul(c, int(chunk)));
+    const mine = name(body, "mine", add(first, lane));
+    unrolled(body, "t", tokens, (inner, t) => {
+      const x = featureOf(term.input, tile.token(t), mine);
+      const place = add(home, mul(t, int(chunk)), lane);
+      store(inner, staged, place, select(compare("lt", mine, lines), x, zero));
+    });
+    put(body, { kind: "warp-barrier" });
+    when(
+      body,
+      compare("le", add(first, int(chunk)), lines),
+      (full) => {
+        const weights = registers(full, "w", zero, chunk);
+        unrolled(full, "k", chunk, (inner, k) => set(inner, weights, weightAt(inner, add(first, k)), k));
+        unrolled(full, "t", tokens, (inner, t) => {
+          const xs = registers(inner, "xs", zero, quad);
+          unrolled(inner, "q", chunk / quad, (deep, q) => {
+            const index = add(home, mul(t, int(chunk)), mul(q, int(quad)));
+            put(deep, {
+              kind: "load-vector",
+              target: xs.span(int(0)),
+              registers: quad,
+              memory: staged,
+              index,
+              streamed: false,
+            });
+            unrolled(deep, "j", quad, (deepest, j) => {
+              const weight = weights.read(add(mul(q, int(quad)), j));
+              set(deepest, tile.sums, fma(weight, xs.read(j), tile.sums.read(t)), t);
+            });
+          });
+        });
+      },
+      (part) => {
+        loop(part, "k", { to: sub(lines, first) }, (inner, k) => {
+          const weight = name(inner, "weight", weightAt(inner, add(first, k)));
+          unrolled(inner, "t", tokens, (deep, t) => {
+            const x = load(staged, add(home, mul(t, int(chunk)), k), "f32");
+            set(deep, tile.sums, fma(weight, x, tile.sums.read(t)), t);
+          });
+        });
+      },
+    );
+    put(body, { kind: "warp-barrier" });
+  });
+}
+
+/** `panel16`: a line of 16 weights for each input. */
+export function addDense(code: Code, tile: LaneTile, term: DeviceTerm, staged: string): void {
+  const values = term.buffer("values");
+  const start = name(
+    code,
+    "panel_start",
+    add(mul(mul(toI64(tile.panel), term.columns), int(16)), tile.column),
+  );
+  sweepStaged(code, tile, term, staged, (_, input) => load(values, add(start, mul(input, int(16))), "f32"));
+}
+
+/** `table4-panel16`: 8 codes of 4 bits in a word; `levels` is the table in on-chip memory. */
+export function addTable4(
+  code: Code,
+  tile: LaneTile,
+  term: DeviceTerm,
+  staged: string,
+  levels: string,
+): void {
+  const [codes, scales] = [term.buffer("codes"), term.buffer("scales")];
+  const words = name(code, "words", ceilDiv(term.columns, 8));
+  const runs = name(code, "runs", div(term.columns, term.run));
+  const codeStart = name(code, "code_start", add(mul(mul(toI64(tile.panel), words), int(16)), tile.column));
+  const scaleStart = name(code, "scale_start", add(mul(mul(toI64(tile.panel), runs), int(16)), tile.column));
+  sweepStaged(code, tile, term, staged, (inner, input) => {
+    const word = load(codes, add(codeStart, mul(div(input, int(8)), int(16))), "u32");
+    const shift = convert(mul(rem(input, int(8)), int(4)), "u32");
+    const which = convert(binary("and", binary("shr", word, shift), bits(15)), "i32");
+    const level = name(inner, "level", load(levels, which, "f32"));
+    return binary("mul", level, load(scales, add(scaleStart, mul(div(input, term.run), int(16))), "f32"));
+  });
+}
+
+/** `int8-panel16`: a byte each, the number plus 127. */
+export function addInt8(code: Code, tile: LaneTile, term: DeviceTerm, staged: string): void {
+  const [codes, scales] = [term.buffer("codes"), term.buffer("scales")];
+  const runs = name(code, "runs", div(term.columns, term.run));
+  const codeStart = name(
+    code,
+    "code_start",
+    add(mul(mul(toI64(tile.panel), term.columns), int(16)), tile.column),
+  );
+  const scaleStart = name(code, "scale_start", add(mul(mul(toI64(tile.panel), runs), int(16)), tile.column));
+  sweepStaged(code, tile, term, staged, (_, input) => {
+    const stored = load(codes, add(codeStart, mul(input, int(16))), "i32");
+    const level = convert(sub(stored, int(127)), "f32");
+    return binary("mul", level, load(scales, add(scaleStart, mul(div(input, term.run), int(16))), "f32"));
+  });
+}
+
+/** `nm-lanes`: lines of kept weights with the place of each in its window. */
+export function addNmLanes(code: Code, tile: LaneTile, term: DeviceTerm): void {
+  if (term.format.name !== "nm-lanes") throw new TypeError(`${term.format.name} is no nm-lanes`);
+  const { n, m } = term.format;
+  const groups = Math.floor(16 / m);
+  const [values, indices] = [term.buffer("values"), term.buffer("indices")];
+  const perWindow = n * groups;
+  const windows = name(code, "windows", ceilDiv(term.columns, groups * m));
+  const lines = name(code, "lines", mul(windows, int(perWindow)));
+  const start = name(code, "line_start", add(mul(mul(toI64(tile.panel), lines), int(16)), tile.column));
+  const words = mul(mul(toI64(tile.panel), ceilDiv(lines, 8)), int(16));
+  const wordStart = name(code, "word_start", add(words, tile.column));
+  loop(code, "window", { from: tile.warp, to: windows, step: int(tile.warps) }, (body, window) => {
+    const first = name(body, "first_line", mul(window, int(perWindow)));
+    unrolled(body, "l", perWindow, (inner, l) => {
+      const line = name(inner, "line", add(first, l));
+      const word = load(indices, add(wordStart, mul(div(line, int(8)), int(16))), "u32");
+      const shift = convert(mul(rem(line, int(8)), int(4)), "u32");
+      const place = convert(binary("and", binary("shr", word, shift), bits(15)), "i32");
+      const input = name(inner, "input", add(mul(window, int(groups * m)), place));
+      const weight = name(inner, "weight", load(values, add(start, mul(line, int(16))), "f32"));
+      addProducts(inner, tile, term, weight, input);
+    });
+  });
+}
+
+/** `window-ell`: lines of a panel with the window of each; padding is a zero at the window's first input. */
+export function addWindowEll(code: Code, tile: LaneTile, term: DeviceTerm): void {
+  const [starts, windows] = [term.buffer("panelLines"), term.buffer("windows")];
+  const [values, indices] = [term.buffer("values"), term.buffer("indices")];
+  const from = name(code, "first_line", add(load(starts, tile.panel, "i32"), tile.warp));
+  const to = name(code, "end_line", load(starts, add(tile.panel, int(1)), "i32"));
+  loop(code, "line", { from, to, step: int(tile.warps) }, (body, line) => {
+    const at = name(body, "at", add(mul(toI64(line), int(16)), tile.column));
+    const window = load(windows, line, "i32");
+    const input = name(body, "input", add(mul(window, int(16)), load(indices, at, "i32")));
+    const weight = name(body, "weight", load(values, at, "f32"));
+    addProducts(body, tile, term, weight, input);
+  });
+}
+
+/** `blockdiag16`: the panel of a block reads the inputs of that block alone. */
+export function addBlockdiag(code: Code, tile: LaneTile, term: DeviceTerm): void {
+  const values = term.buffer("values");
+  const lines = name(code, "block_columns", div(term.columns, term.blocks));
+  const start = name(
+    code,
+    "panel_start",
+    add(mul(mul(toI64(tile.storedPanel), lines), int(16)), tile.column),
+  );
+  loop(code, "k", { from: tile.warp, to: lines, step: int(tile.warps) }, (body, k) => {
+    const weight = name(body, "weight", load(values, add(start, mul(k, int(16))), "f32"));
+    const input = name(body, "input", placeOf(term.inputPlaces, add(tile.firstInput, k)));
+    addProducts(body, tile, term, weight, input);
+  });
+}
+
+/** `vector`: a diagonal; the first warp alone has something to add. */
+export function addDiagonal(code: Code, tile: LaneTile, term: DeviceTerm): void {
+  const values = term.buffer("values");
+  when(code, compare("eq", tile.warp, int(0)), (body) => {
+    comment(body, "lanes beyond the last output repeat it and are not stored");
+    const row = name(body, "row", min(add(tile.firstRow, tile.column), sub(term.rows, int(1))));
+    const weight = name(body, "weight", load(values, row, "f32"));
+    const input = name(body, "input", placeOf(term.inputPlaces, row));
+    addProducts(body, tile, term, weight, input);
+  });
+}
