@@ -82,6 +82,24 @@ export const runtimeErrorCodes = {
     "a number, the seed or the name is given and differs from that of the saved parameters",
   ],
   SPX8603: ["saved-parameters-malformed", "the metadata of saved parameters are not what a layer writes"],
+  SPX8701: ["cuda-driver-missing", "no NVIDIA driver (libcuda) was found, or it cannot be loaded"],
+  SPX8702: ["cuda-device-missing", "there is no CUDA device, or none with the number asked for"],
+  SPX8703: ["cuda-device-unsupported", "no kernel of an artefact runs on a CUDA device of this capability"],
+  SPX8704: ["cuda-driver-too-old", "the NVIDIA driver is older than what a call or a kernel needs"],
+  SPX8705: ["cuda-out-of-memory", "a CUDA device, or the host memory that it can reach, has no room left"],
+  SPX8706: ["cuda-call-failed", "the NVIDIA driver refused a call"],
+  SPX8707: [
+    "cuda-device-lost",
+    "a kernel or the hardware failed, and the device cannot be used by this process again",
+  ],
+  SPX8708: ["device-tensor-misused", "a device tensor, stream or graph was used after it was given back"],
+  SPX8709: [
+    "cuda-compiler-missing",
+    "kernels are there as source only, and no NVRTC was found to compile them",
+  ],
+  SPX8710: ["cuda-compilation-failed", "the kernels of an artefact could not be compiled for a device"],
+  SPX8711: ["cuda-kernels-missing", "an artefact was built without CUDA kernels, or without those asked for"],
+  SPX8712: ["device-unknown", "a layer was asked for a device that does not exist"],
 } as const satisfies Record<string, readonly [name: string, summary: string]>;
 
 export type RuntimeErrorCode = keyof typeof runtimeErrorCodes;

@@ -11,7 +11,7 @@ import { packageVersion } from "../driver/package-version.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { type ProbeCase, probeCases, probeSource, threadedCases } from "./probe-programs.ts";
-import { ratesVersion, writeWhole } from "./rate-cache.ts";
+import { ratesVersion, writeJson } from "./rate-cache.ts";
 import { type ProbeTime, runProbe } from "./run-probes.ts";
 
 export interface CalibrationProgress {
@@ -103,7 +103,7 @@ export async function measureProbes(
       if (times === undefined) {
         times = await runProbe(built, probe, target.name, threads);
         kept.times[key] = times;
-        if (journal !== null) writeWhole(journal, kept);
+        if (journal !== null) writeJson(journal, kept);
       }
       measured.push({ ...task, plan, times });
     }

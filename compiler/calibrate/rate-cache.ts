@@ -2,11 +2,11 @@
  * Calibrations of processors among the user's caches: one file for each model of processor, its features and its
  * threads, written beside its place and renamed into it; and tables of rates in files of the user's own.
  */
-import { createHash, randomBytes } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { createHash } from "node:crypto";
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { type CpuDescription, detectCpu } from "../../runtime/native/cpu-features.ts";
+import { cacheFolder, writeWhole } from "../../runtime/native/user-cache.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import type { LevelName, RateTable } from "../targets/rate-table.ts";
 import { ratesOf } from "./rate-vector.ts";
@@ -30,12 +30,6 @@ export interface RatesProblem {
   readonly help: string;
 }
 
-/** `SPX_CACHE`, or spx's folder among the user's caches. */
-export function cacheFolder(environment: NodeJS.ProcessEnv = process.env): string {
-  if (environment.SPX_CACHE) return environment.SPX_CACHE;
-  return join(environment.XDG_CACHE_HOME || join(environment.HOME || homedir(), ".cache"), "spx");
-}
-
 const keyOf = ({ model, features, cores }: CpuDescription): string =>
   createHash("sha256")
     .update(JSON.stringify([model, [...features].sort(), cores]))
@@ -50,17 +44,9 @@ export function calibrationFile(cpu: CpuDescription = detectCpu()): string {
 export const journalFile = (cpu: CpuDescription = detectCpu()): string =>
   calibrationFile(cpu).replace(/\.json$/, ".times.json");
 
-/** Writes beside the place and renames. @throws NodeJS.ErrnoException when that is not allowed. */
-export function writeWhole(path: string, value: unknown): void {
-  mkdirSync(dirname(path), { recursive: true });
-  const beside = `${path}.${process.pid}-${randomBytes(4).toString("hex")}.part`;
-  try {
-    writeFileSync(beside, `${JSON.stringify(value, null, 1)}\n`);
-    renameSync(beside, path);
-  } finally {
-    rmSync(beside, { force: true });
-  }
-}
+/** Writes `value` whole or not at all. @throws NodeJS.ErrnoException when that is not allowed. */
+export const writeJson = (path: string, value: unknown): void =>
+  writeWhole(path, `${JSON.stringify(value, null, 1)}\n`);
 
 /** What is not a table of rates, or null: every rate of every level has to be there and be a number from 0 on. */
 function fault(value: unknown): string | null {

@@ -7,7 +7,7 @@ import {
   type Calibration,
   ratesNamed,
   ratesVersion,
-  writeWhole,
+  writeJson,
 } from "../../compiler/calibrate/rate-cache.ts";
 import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
 import { identityOf } from "../../compiler/targets/rate-table.ts";
@@ -46,7 +46,7 @@ describe("--rates", () => {
 
   it("FILE is read back as it was written, and named by explain and its JSON", async () => {
     const file = join(folder, "mine.json");
-    writeWhole(file, calibration);
+    writeJson(file, calibration);
     expect(ratesNamed(file)).toEqual(calibration.table);
     const { stdout } = await runSpxc(["explain", "stdlib/lora.spx", "--rates", file, "--json"]);
     expect(JSON.parse(stdout).transforms[0].rates).toEqual(identityOf(calibration.table));

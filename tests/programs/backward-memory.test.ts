@@ -2,7 +2,7 @@
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { openCpuDevice } from "../../runtime/device/cpu/cpu-device.ts";
-import { createWorkspacePool } from "../../runtime/device/cpu/workspace-pool.ts";
+import { createWorkspacePool } from "../../runtime/device/workspace-pool.ts";
 import type { Allocate } from "../../runtime/formats/packed-operand.ts";
 import { bindArguments } from "../../runtime/model/bind-arguments.ts";
 import { initialState } from "../../runtime/model/initial-state.ts";

@@ -9,7 +9,7 @@ import { batchIntervals, tolerance } from "../../runtime/contract/batch-interval
 import { abiVersion, type Manifest, type VariantManifest } from "../../runtime/contract/manifest.ts";
 import { apply, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { chooseLevel } from "../../runtime/device/cpu/choose-level.ts";
-import { createWorkspacePool } from "../../runtime/device/cpu/workspace-pool.ts";
+import { createWorkspacePool } from "../../runtime/device/workspace-pool.ts";
 import { chooseVariants, intervalAt, predictCost } from "../../runtime/model/choose-variant.ts";
 import { openArtefact } from "../../runtime/model/open-artefact.ts";
 import { checkManifest } from "../../runtime/model/read-manifest.ts";

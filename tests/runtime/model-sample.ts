@@ -12,7 +12,7 @@ import {
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { CpuDevice } from "../../runtime/device/cpu/cpu-device.ts";
-import { createWorkspacePool } from "../../runtime/device/cpu/workspace-pool.ts";
+import { createWorkspacePool } from "../../runtime/device/workspace-pool.ts";
 import type { Kernel } from "../../runtime/native/foreign-library.ts";
 import { createTestMemory, type TestMemory } from "./formats-memory.ts";
 

@@ -2,7 +2,7 @@
 import cliProgress from "cli-progress";
 import { calibrateMachine } from "../../calibrate/calibrate-machine.ts";
 import type { CalibrationProgress } from "../../calibrate/measure-probes.ts";
-import { type Calibration, calibrationFile, writeWhole } from "../../calibrate/rate-cache.ts";
+import { type Calibration, calibrationFile, writeJson } from "../../calibrate/rate-cache.ts";
 import { BuildFailure } from "../../driver/build-folder.ts";
 import { identityOf, type LevelRates } from "../../targets/rate-table.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
@@ -25,7 +25,7 @@ export async function calibrate(options: CalibrateOptions): Promise<number> {
     shown.stop();
   }
   const file = options.output ?? calibrationFile();
-  writeWhole(file, calibration);
+  writeJson(file, calibration);
   const { id } = identityOf(calibration.table);
   if (options.json === true) say(JSON.stringify({ ok: true, file, id, ...calibration }, null, 2));
   else say(summary(calibration, file, id));

@@ -3,9 +3,9 @@ import { type KernelManifest, wantsDx } from "../../contract/manifest.ts";
 import type { SymbolValues } from "../../contract/number-expression.ts";
 import type { MemoryBlock, PackedOperand } from "../../formats/packed-operand.ts";
 import type { Pointer } from "../../native/foreign-library.ts";
+import type { WorkspacePool } from "../workspace-pool.ts";
 import { checkStatus, frameWords, workspaceSize } from "./kernel-call.ts";
 import type { KernelSource } from "./kernel-source.ts";
-import type { WorkspacePool } from "./workspace-pool.ts";
 
 /** What one call reads and writes. */
 export interface BackwardBuffers {
@@ -27,7 +27,7 @@ export function prepareBackward(
   source: KernelSource,
   operands: ReadonlyMap<string, PackedOperand>,
   symbols: SymbolValues,
-  workspaces: WorkspacePool,
+  workspaces: WorkspacePool<MemoryBlock>,
 ): BackwardCall {
   const kernel = source.kernel(manifest.symbol);
   const wordsFor = (wanted: boolean): BigInt64Array =>

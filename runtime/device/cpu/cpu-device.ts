@@ -2,19 +2,19 @@
 import { dirname, join } from "node:path";
 import type { Manifest } from "../../contract/manifest.ts";
 import { SpxError } from "../../errors.ts";
-import type { Allocate } from "../../formats/packed-operand.ts";
+import type { Allocate, MemoryBlock } from "../../formats/packed-operand.ts";
 import { detectCpu } from "../../native/cpu-features.ts";
 import { allocate } from "../../native/native-memory.ts";
+import { createWorkspacePool, type WorkspacePool } from "../workspace-pool.ts";
 import { chooseLevel } from "./choose-level.ts";
 import { type KernelSource, openKernels } from "./kernel-source.ts";
-import { createWorkspacePool, type WorkspacePool } from "./workspace-pool.ts";
 
 export interface CpuDevice {
   /** Name of the level in use. */
   readonly level: string;
   readonly kernels: KernelSource;
   readonly allocate: Allocate;
-  readonly workspaces: WorkspacePool;
+  readonly workspaces: WorkspacePool<MemoryBlock>;
   /** Threads of a call unless the caller says otherwise. */
   readonly threads: number;
 }

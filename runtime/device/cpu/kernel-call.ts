@@ -9,8 +9,8 @@ import {
   type PackedOperand,
 } from "../../formats/packed-operand.ts";
 import type { Kernel, Pointer } from "../../native/foreign-library.ts";
+import type { WorkspacePool } from "../workspace-pool.ts";
 import type { KernelSource } from "./kernel-source.ts";
-import type { WorkspacePool } from "./workspace-pool.ts";
 
 export interface KernelCall {
   run(x: Pointer, y: Pointer, batch: number, threads: number): void;
@@ -37,7 +37,7 @@ export function prepareKernel(
   operands: ReadonlyMap<string, PackedOperand>,
   symbols: SymbolValues,
   allocate: Allocate,
-  workspaces: WorkspacePool,
+  workspaces: WorkspacePool<MemoryBlock>,
 ): KernelCall {
   const kernel = source.kernel(manifest.symbol);
   const frame = buildFrame(manifest, operands, symbols, allocate);

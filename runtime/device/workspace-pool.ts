@@ -1,24 +1,30 @@
 /**
- * Workspaces of running calls. A block goes back when its call has ended, so calls in flight never meet in one,
- * and repeated calls allocate nothing. A few blocks are kept; larger needs replace smaller blocks.
+ * Workspaces of running calls, on any device. A block goes back when its call has ended, so calls in flight never meet
+ * in one, and repeated calls allocate nothing. A few blocks are kept; larger needs replace smaller blocks.
  */
-import type { Allocate, MemoryBlock } from "../../formats/packed-operand.ts";
 
-export interface WorkspacePool {
+export interface WorkspacePool<B> {
   /** A block of at least `bytes` bytes; its contents are whatever the last call left. */
-  take(bytes: number): Workspace;
-  give(workspace: Workspace): void;
+  take(bytes: number): Workspace<B>;
+  give(workspace: Workspace<B>): void;
+  /** Gives the blocks back that no call uses. */
+  trim(): void;
 }
 
-export interface Workspace {
-  readonly block: MemoryBlock;
+export interface Workspace<B> {
+  readonly block: B;
   readonly bytes: number;
+}
+
+/** What a pool needs of a block. */
+interface Freeable {
+  free(): void;
 }
 
 const kept = 4;
 
-export function createWorkspacePool(allocate: Allocate): WorkspacePool {
-  const free: Workspace[] = [];
+export function createWorkspacePool<B extends Freeable>(allocate: (bytes: number) => B): WorkspacePool<B> {
+  const free: Workspace<B>[] = [];
   return {
     take(bytes) {
       const fitting = free.findIndex((workspace) => workspace.bytes >= bytes);
@@ -35,6 +41,9 @@ export function createWorkspacePool(allocate: Allocate): WorkspacePool {
       free.sort((a, b) => a.bytes - b.bytes);
       // Nothing runs in a block of this list, so the smallest can be given back at once.
       if (free.length > kept) free.shift()?.block.free();
+    },
+    trim() {
+      for (const { block } of free.splice(0)) block.free();
     },
   };
 }
