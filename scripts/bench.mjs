@@ -14,12 +14,29 @@ const inside = "SPX_BENCH_INSIDE";
 /** Idle threads of these libraries go on spinning for milliseconds unless told otherwise. */
 const quietThreads = { OPENBLAS_THREAD_TIMEOUT: "16", KMP_BLOCKTIME: "0", MKL_DYNAMIC: "FALSE" };
 
+/**
+ * Environments that hold peers to the instructions of a level. OpenBLAS, BLIS, MKL, oneDNN and torch listen; those that do
+ * not are left out of such a run.
+ */
+const heldDown = {
+  v3: {
+    MKL_ENABLE_INSTRUCTIONS: "AVX2",
+    OPENBLAS_CORETYPE: "Haswell",
+    BLIS_ARCH_TYPE: "haswell",
+    ONEDNN_MAX_CPU_ISA: "AVX2",
+    ATEN_CPU_CAPABILITY: "avx2",
+  },
+};
+
 const options = /** @type {const} */ ({
   suite: { type: "string", default: "smoke" },
-  only: { type: "string" },
+  only: { type: "string", multiple: true, default: [] },
   threads: { type: "string", default: "1,2" },
-  rounds: { type: "string", default: "15" },
+  rounds: { type: "string" },
+  level: { type: "string" },
+  resume: { type: "boolean", default: false },
   json: { type: "string" },
+  html: { type: "string" },
   output: { type: "string" },
 });
 
@@ -27,8 +44,16 @@ const options = /** @type {const} */ ({
 async function main() {
   if (process.env[inside] !== undefined) return await run();
   await ensureSetup();
+  const { values } = parseArgs({ options });
+  const held = values.level === undefined ? {} : (heldDown[/** @type {"v3"} */ (values.level)] ?? {});
   const folders = [...peerLibraryFolders(), process.env.LD_LIBRARY_PATH ?? ""].filter((name) => name !== "");
-  const env = { ...quietThreads, ...process.env, [inside]: "1", LD_LIBRARY_PATH: folders.join(delimiter) };
+  const env = {
+    ...quietThreads,
+    ...held,
+    ...process.env,
+    [inside]: "1",
+    LD_LIBRARY_PATH: folders.join(delimiter),
+  };
   const script = join(repositoryRoot, "scripts", "bench.mjs");
   const { status } = spawnSync(process.execPath, [script, ...process.argv.slice(2)], {
     env,
@@ -47,18 +72,21 @@ async function run() {
   const python = existsSync(benchPython())
     ? {
         interpreter: benchPython(),
-        script: join(repositoryRoot, "bench", "speed", "peers", "peer-process.py"),
+        script: join(repositoryRoot, "bench", "speed", "peers", "python", "process.py"),
       }
     : null;
+  const whole = values.only.length === 0 && values.level === undefined && suite !== "smoke";
   const good = await bench({
     suite,
-    only: values.only ?? null,
+    only: values.only,
     threads: values.threads.split(",").map(Number),
-    rounds: Number(values.rounds),
-    sampleSeconds: 0.004,
+    rounds: values.rounds === undefined ? null : Number(values.rounds),
+    level: values.level ?? null,
+    resume: values.resume,
     json: values.json ?? null,
-    markdown:
-      values.output ?? (values.only === undefined ? join(repositoryRoot, "bench", "RESULTS.md") : null),
+    html: values.html ?? null,
+    // What is checked in is a whole suite.
+    markdown: values.output ?? (whole ? join(repositoryRoot, "bench", "RESULTS.md") : null),
     python,
     missing: existsSync(missing)
       ? JSON.parse(readFileSync(missing, "utf8"))

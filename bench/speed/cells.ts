@@ -1,26 +1,8 @@
-/**
- * What is timed: operations x shapes x batches x threads, as a table. A cell names the transform of `operations.spx` (or
- * the instance of it that the compiler made for other constants) and the numbers it is loaded with.
- */
+/** Which operations are timed at which shapes, batches and threads: one table for each suite. */
+import { type Operation, operations } from "./operations.ts";
 
-export type Pass = "forward" | "backward" | "forward and backward";
 /** `hot`: one copy of the weights, as warm as its size allows. `cold`: copies in turn, more than the caches hold. */
 export type Regime = "hot" | "cold";
-
-export interface Operation {
-  /** As shown in reports and matched by `--only`. */
-  readonly name: string;
-  readonly transform: string;
-  readonly numbers: Readonly<Record<string, number>>;
-  readonly pass: Pass;
-  /** What is done beside the dense product of the same function. */
-  readonly peers: PeerGroup;
-  /** Only these shapes, e.g. square ones; all when absent. */
-  readonly fits?: (out: number, inputs: number) => boolean;
-}
-
-/** Which ways of others to do the same: a dense product is always among them. */
-export type PeerGroup = "dense" | "sparse" | "blocks" | "low-rank" | "monarch" | "sampled" | "sltrain";
 
 export interface Cell {
   readonly operation: Operation;
@@ -31,137 +13,129 @@ export interface Cell {
   readonly regime: Regime;
 }
 
-const forward = { pass: "forward" } as const;
-const divisible = (by: number) => (out: number, inputs: number) => out % by === 0 && inputs % by === 0;
-
-export const operations: readonly Operation[] = [
-  { name: "dense", transform: "Dense", numbers: {}, peers: "dense", ...forward },
-  ...[0.5, 0.3, 0.2, 0.1, 0.05].map(
-    (keep): Operation => ({
-      name: `unstructured ${Math.round(100 * (1 - keep))} %`,
-      transform: "Unstructured",
-      numbers: { keep },
-      peers: "sparse",
-      ...forward,
-    }),
-  ),
-  ...(
-    [
-      ["2:4", "Grouped"],
-      ["1:4", "Grouped_n1"],
-      ["4:8", "Grouped_n4_m8"],
-      ["2:16", "Grouped_m16"],
-      ["4:16", "Grouped_n4_m16"],
-    ] as const
-  ).map(([name, transform]): Operation => ({ name, transform, numbers: {}, peers: "sparse", ...forward })),
-  ...(
-    [
-      ["4x1", "Blocks", 4],
-      ["8x1", "Blocks_height8", 8],
-      ["16x1", "Blocks_height16", 16],
-      ["16x16", "Blocks_height16_width16", 16],
-    ] as const
-  ).flatMap(([tile, transform, side]) =>
-    [0.3, 0.1].map(
-      (keep): Operation => ({
-        name: `blocks ${tile} ${Math.round(100 * (1 - keep))} %`,
-        transform,
-        numbers: { keep },
-        peers: "blocks",
-        fits: divisible(side),
-        ...forward,
-      }),
-    ),
-  ),
-  ...[4, 16, 64, 128].map(
-    (r): Operation => ({
-      name: `low-rank ${r}`,
-      transform: "LowRank",
-      numbers: { r },
-      peers: "low-rank",
-      ...forward,
-    }),
-  ),
-  { name: "W + S + UV", transform: "SparseLowRank", numbers: {}, peers: "low-rank", ...forward },
-  // The divisor of n nearest to its root among the powers of two.
-  ...[32, 64].map(
-    (b): Operation => ({
-      name: "monarch",
-      transform: "Monarch",
-      numbers: { b },
-      peers: "monarch",
-      fits: (out, inputs) => out === inputs && (out >= 4096 ? 64 : 32) === b,
-      ...forward,
-    }),
-  ),
-  { name: "kronecker 4", transform: "Kronecker", numbers: {}, peers: "dense", ...forward },
-  { name: "hypercomplex 4", transform: "Hypercomplex", numbers: {}, peers: "dense", ...forward },
-  { name: "sampled gradient 3 %", transform: "Sampled", numbers: {}, peers: "sampled", pass: "backward" },
-  {
-    name: "SLTrain layer",
-    transform: "SLTrain",
-    numbers: {},
-    peers: "sltrain",
-    pass: "forward and backward",
-    fits: (out, inputs) => Math.min(out, inputs) >= 128,
-  },
-];
+/** `smoke`: minutes. `targets`: half an hour, the cells that targets speak of. `full`: hours, everything. */
+export type SuiteName = "smoke" | "targets" | "full";
+export const suiteNames: readonly SuiteName[] = ["smoke", "targets", "full"];
 
 type Shape = readonly [out: number, inputs: number];
 
-const shapes: Readonly<Record<SuiteName, readonly Shape[]>> = {
-  smoke: [
-    [768, 768],
-    [2048, 2048],
-  ],
-  full: [
-    [768, 768],
-    [3072, 768],
-    [768, 3072],
-    [4096, 1024],
-    [2048, 2048],
-    [8192, 2048],
-    [4096, 4096],
-    [14336, 4096],
-  ],
+interface Suite {
+  readonly shapes: readonly Shape[];
+  readonly batches: readonly number[];
+  /** For the dense product alone, at `denseShapes`: sizes that no register tile divides, and large ones. */
+  readonly denseBatches: readonly number[];
+  readonly denseShapes: readonly Shape[];
+  /** Batch of the passes that go backward. */
+  readonly trainingBatch: number;
+  readonly trainingShapes: readonly Shape[];
+  /** Weights of at least so many entries are also timed cold at batch 1; smaller ones need too many copies. */
+  readonly coldFrom: number;
+  /** Whether batch 1 is timed hot as well where it is timed cold. */
+  readonly bothRegimes: boolean;
+  /** Whether one thread runs every cell, or those of `scaled` alone where more threads run too. */
+  readonly everyThread: boolean;
+}
+
+const oddBatches = [3, 5, 7, 11, 19, 31];
+const middle: Shape = [2048, 2048];
+const large: Shape = [4096, 4096];
+
+const suites: Readonly<Record<SuiteName, Suite>> = {
+  smoke: {
+    shapes: [middle],
+    batches: [1, 64],
+    denseBatches: [7],
+    denseShapes: [middle],
+    trainingBatch: 256,
+    trainingShapes: [middle],
+    coldFrom: 2048 * 2048,
+    bothRegimes: false,
+    everyThread: false,
+  },
+  targets: {
+    shapes: [[768, 768], middle, large],
+    batches: [1, 16, 64],
+    denseBatches: [...oddBatches, 256, 2048],
+    denseShapes: [middle],
+    trainingBatch: 2048,
+    trainingShapes: [middle],
+    coldFrom: 2048 * 2048,
+    bothRegimes: false,
+    everyThread: false,
+  },
+  full: {
+    shapes: [[768, 768], [3072, 768], [768, 3072], [4096, 1024], middle, [8192, 2048], large, [14336, 4096]],
+    batches: [1, 2, 4, 8, 16, 64, 256, 2048],
+    denseBatches: oddBatches,
+    denseShapes: [[768, 768], [4096, 1024], middle, large],
+    trainingBatch: 2048,
+    trainingShapes: [[768, 768], [4096, 1024], middle, large],
+    coldFrom: 4096 * 1024,
+    bothRegimes: true,
+    everyThread: true,
+  },
 };
 
-const batches: Readonly<Record<SuiteName, readonly number[]>> = {
-  smoke: [1, 7, 64],
-  full: [1, 2, 4, 8, 16, 64, 256, 2048],
-};
+/** Operations that also run on one thread where the suite leaves the others out: what more threads bring is told by them. */
+const scaled: ReadonlySet<string> = new Set(["dense", "unstructured 90 %", "2:4", "int4 weights"]);
 
-/** Sizes that no register tile divides, for the dense product alone. */
-const oddBatches: readonly number[] = [3, 5, 11, 19, 31];
+const isSame = (a: Shape, b: Shape): boolean => a[0] === b[0] && a[1] === b[1];
 
-export type SuiteName = "smoke" | "full";
-export const suiteNames: readonly SuiteName[] = ["smoke", "full"];
+function batchesAt(operation: Operation, shape: Shape, suite: Suite): readonly number[] {
+  const { name, pass, quantized } = operation;
+  const has = (shapes: readonly Shape[]): boolean => shapes.some((found) => isSame(found, shape));
+  if (pass === "job") return [1];
+  if (pass !== "forward") return has(suite.trainingShapes) ? [suite.trainingBatch] : [];
+  // Fewer bits are for calls that wait for memory.
+  if (quantized !== null) return suite.batches.filter((batch) => batch <= 16);
+  if (name !== "dense" || !has(suite.denseShapes)) return suite.batches;
+  return [...suite.batches, ...suite.denseBatches].sort((a, b) => a - b);
+}
 
-/** Reads whose weights stay in a cache tell little about one that streams them: the first batch is timed both ways. */
-const regimesOf = (batch: number): readonly Regime[] => (batch === 1 ? ["hot", "cold"] : ["hot"]);
+function regimesOf(cell: Omit<Cell, "regime">, { coldFrom, bothRegimes }: Suite): readonly Regime[] {
+  const { operation, out, inputs, batch } = cell;
+  if (operation.pass !== "forward" || batch > 1 || out * inputs < coldFrom) return ["hot"];
+  return bothRegimes ? ["hot", "cold"] : ["cold"];
+}
 
-/** @param only keeps cells whose name contains it. */
-export function cellsOf(suite: SuiteName, threads: readonly number[], only: string | null): Cell[] {
+/** @param only keeps cells whose name contains one of these; all when empty. */
+export function cellsOf(name: SuiteName, threads: readonly number[], only: readonly string[]): Cell[] {
+  const suite = suites[name];
+  const most = Math.max(...threads);
   const cells = threads.flatMap((count) =>
-    operations.flatMap((operation) =>
-      shapes[suite].flatMap(([out, inputs]) => {
-        if (operation.fits !== undefined && !operation.fits(out, inputs)) return [];
-        const trained = operation.pass !== "forward";
-        const ladder = trained
-          ? batches[suite].slice(-1)
-          : operation.name === "dense" && suite === "full"
-            ? [...batches.full, ...oddBatches].sort((a, b) => a - b)
-            : batches[suite];
-        return ladder.flatMap((batch) =>
-          (trained ? (["hot"] as const) : regimesOf(batch)).map(
-            (regime): Cell => ({ operation, out, inputs, batch, threads: count, regime }),
-          ),
-        );
+    operations
+      .filter((operation) => suite.everyThread || count === most || scaled.has(operation.name))
+      .flatMap((operation) => {
+        const shapes = operation.pass === "job" ? [large] : suite.shapes;
+        return shapes
+          .filter(([out, inputs]) => operation.fits(out, inputs))
+          .flatMap((shape) =>
+            batchesAt(operation, shape, suite).flatMap((batch) => {
+              const cell = { operation, out: shape[0], inputs: shape[1], batch, threads: count };
+              return regimesOf(cell, suite).map((regime): Cell => ({ ...cell, regime }));
+            }),
+          );
       }),
-    ),
   );
-  return only === null ? cells : cells.filter((cell) => nameOfCell(cell).includes(only));
+  const wanted = (cell: Cell): boolean =>
+    only.length === 0 || only.some((text) => nameOfCell(cell).includes(text));
+  return cells.filter(wanted);
 }
 
 export const nameOfCell = ({ operation, out, inputs, batch, threads, regime }: Cell): string =>
-  `${operation.name} ${out}x${inputs} batch ${batch} ${regime} ${threads}T`;
+  operation.pass === "job"
+    ? `${operation.name} ${out}x${inputs} ${threads}T`
+    : `${operation.name} ${out}x${inputs} batch ${batch} ${regime} ${threads}T`;
+
+/** Cells that load the same weights, in the order in which they stand. */
+export function groupCells(cells: readonly Cell[]): readonly (readonly Cell[])[] {
+  const groups = new Map<string, Cell[]>();
+  for (const cell of cells) {
+    const { operation, out, inputs, threads } = cell;
+    const key = [operation.name, out, inputs, threads].join(" ");
+    const found = groups.get(key);
+    if (found === undefined) groups.set(key, [cell]);
+    else found.push(cell);
+  }
+  return [...groups.values()];
+}

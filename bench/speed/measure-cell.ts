@@ -1,26 +1,17 @@
-/** One cell: everybody loads the same weight, runs in turn between two probes, and is compared with float64. */
+/** One cell: everybody has the same weight, runs in turn between two probes, and is compared with float64. */
 import { timeInTurn } from "../../compiler/calibrate/interleaved-timing.ts";
 import { pairedRatio, quantile } from "../../compiler/calibrate/sample-statistics.ts";
 import type { Layer } from "../../runtime/index.ts";
 import { randomMatrix } from "../random-numbers.ts";
-import type { Cell } from "./cells.ts";
-import { nameOfCell } from "./cells.ts";
+import { type Cell, nameOfCell } from "./cells.ts";
 import type { Contestant } from "./contestant.ts";
-import { packedProduct, plainProduct } from "./peers/blas.ts";
-import type { Blas } from "./peers/blas-libraries.ts";
-import { sparseProduct } from "./peers/mkl-sparse.ts";
-import { type NativeProduct, nativeContestant } from "./peers/native-contestant.ts";
+import type { LoadedOperation } from "./load-operation.ts";
+import { type NativePeers, nativeContestants } from "./native-peers.ts";
 import type { PythonPeers } from "./peers/python-peers.ts";
-import { driftOf, type Probes } from "./probes.ts";
-import { compressRows, errorOf, type Problem } from "./problem.ts";
+import { driftOf, fastestOf, type MachineRates, type Probes } from "./probes.ts";
+import { errorOf, type Problem } from "./problem.ts";
 import { levelOf, type Roofline, rooflineOf, workOf } from "./roofline.ts";
-import {
-  type BuiltOperations,
-  gradientInput,
-  loadLayer,
-  type Parameters,
-  spxContestant,
-} from "./spx-contestant.ts";
+import { type BuiltOperations, type Parameters, spxContestant } from "./spx-contestant.ts";
 
 export interface Timed {
   readonly name: string;
@@ -28,8 +19,8 @@ export interface Timed {
   /** Seconds a call: median and quartiles over the rounds. */
   readonly median: number;
   readonly quartiles: readonly [number, number];
-  /** Its time over spx's, the median of pairs of one round: above 1, spx is faster. */
-  readonly ratio: number;
+  /** Its time over spx's, the median of pairs of one round: above 1, spx is faster; null where spx takes no part. */
+  readonly ratio: number | null;
   /** Against float64; null where results are not compared. */
   readonly error: number | null;
 }
@@ -37,11 +28,14 @@ export interface Timed {
 export interface CellResult {
   readonly cell: Cell;
   readonly name: string;
-  readonly own: Timed;
+  /** Null where spx does not offer the operation. */
+  readonly own: Timed | null;
   readonly peers: readonly Timed[];
-  readonly plan: { readonly variant: string; readonly form: string; readonly predicted: number };
+  /** What forward runs; `predicted` in seconds. Null for other passes. */
+  readonly plan: { readonly variant: string; readonly form: string; readonly predicted: number } | null;
   /** Null for passes that go backward: the plan does not say their bytes. */
   readonly roofline: Roofline | null;
+  /** Who could not take part, and why. */
   readonly refused: readonly string[];
   /** Largest relative change of a probe from before to after, and how often the cell was run for it. */
   readonly drift: number;
@@ -51,115 +45,151 @@ export interface CellResult {
 export interface Bench {
   readonly built: BuiltOperations;
   readonly probes: Probes;
-  readonly blas: readonly Blas[];
+  readonly native: NativePeers;
   readonly python: PythonPeers | null;
   readonly rounds: number;
   /** Seconds that a sample lasts. */
   readonly sampleSeconds: number;
+  /** Seconds that all samples of a cell last; see `timeInTurn`. */
+  readonly budgetSeconds: number;
+  /** Also what torch compiles: seconds for every cell. */
   readonly compiled: boolean;
+  /** Whether peers are held to fewer instructions than the machine has. */
+  readonly heldDown: boolean;
 }
 
 const tolerableDrift = 0.1;
-const mostRuns = 3;
+const mostRuns = 2;
 /** Bytes of copies that no cache of this machine holds: three times the last level. */
 const coldShare = 3;
+/** More copies than these cost minutes to load. */
+const mostCopies = 64;
 
 /** @throws Error when spx itself cannot run the cell; a peer that cannot is listed. */
-export async function measureCell(bench: Bench, cell: Cell): Promise<CellResult> {
-  const { problem, parts, layers, dense } = await loadProblem(bench, cell);
+export async function measureCell(bench: Bench, cell: Cell, loaded: LoadedOperation): Promise<CellResult> {
   const refused: string[] = [];
-  const contestants = [
-    spxContestant("spx", "spx", layers, cell, problem.x, parts.dy.values),
-    ...(cell.operation.pass === "forward" && cell.operation.name !== "dense"
-      ? [spxContestant("spx dense", "dense", dense, cell, problem.x, parts.dy.values)]
-      : []),
-    ...nativeContestants(bench, cell, problem, refused),
-  ];
-  if (bench.python !== null) {
-    const { operation, threads } = cell;
-    const cores = Array.from({ length: threads }, (_, core) => core);
-    const { dy, ...weights } = parts;
-    const given = operation.pass === "forward" ? weights : { ...weights, dy };
-    const offered = await bench.python.prepare({
-      problem,
-      group: operation.peers,
-      compiled: bench.compiled,
-      parts: given,
-      cores,
-    });
-    contestants.push(...offered.contestants);
-    refused.push(...offered.refused);
-  }
+  const { contestants, problem, layer } = await gather(bench, cell, loaded, refused);
   try {
-    return await runUntilSteady(bench, cell, problem, layers[0], contestants, refused);
+    const timed = await timeUntilSteady(bench, cell, contestants);
+    return await resultOf(bench, cell, { ...timed, contestants, problem, layer, refused });
   } finally {
     for (const contestant of contestants) await contestant.close();
   }
 }
 
-async function runUntilSteady(
-  bench: Bench,
-  cell: Cell,
-  problem: Problem,
-  layer: Layer<Parameters> | undefined,
-  contestants: readonly Contestant[],
-  refused: readonly string[],
-): Promise<CellResult> {
-  if (layer === undefined) throw new Error("no layer");
+async function gather(bench: Bench, cell: Cell, loaded: LoadedOperation, refused: string[]) {
+  const { out, inputs, batch, threads, operation, regime } = cell;
+  const cold = coldShare * bench.probes.caches.thirdLevel;
+  const countFor = (bytes: number): number =>
+    regime === "hot" ? 1 : Math.min(mostCopies, Math.max(1, Math.ceil(cold / bytes)));
+  const { weight, quantized, parts } = loaded;
+  const copies = countFor(weight.byteLength);
+  const x = randomMatrix(batch * inputs, 2);
+  const dy = operation.pass === "forward" ? new Float32Array(0) : randomMatrix(batch * out, 3);
+  const problem: Problem = {
+    out,
+    inputs,
+    batch,
+    threads,
+    copies,
+    compactCopies: countFor(loaded.compactBytes),
+    weight,
+    quantized,
+    x,
+  };
+  const contestants: Contestant[] = [];
+  const offer = (name: string, kind: Contestant["kind"], layers: readonly Layer<Parameters>[]): void => {
+    // Packing happens at the first call of a batch: it belongs to loading, not to the calls that are timed.
+    for (const layer of layers) layer.prepare(batch);
+    if (layers.length > 0)
+      contestants.push(spxContestant({ name, kind }, layers, operation.pass, { x, dy, batch }));
+  };
+  const { layer } = loaded;
+  if (layer !== null) offer("spx", "spx", await loaded.copies("own", countFor(layer.bytes(batch))));
+  if (layer !== null && operation.pass === "forward" && operation.name !== "dense")
+    offer("spx dense", "dense", await loaded.copies("dense", copies));
+  const [base] = await loaded.copies("base", operation.base === null ? 0 : 1);
+  if (base !== undefined) offer("spx base", "base", await loaded.copies("base", countFor(base.bytes(batch))));
+  contestants.push(...nativeContestants(bench.native, cell, problem, loaded, refused));
+  if (bench.python !== null) {
+    const offered = await bench.python.prepare({
+      problem,
+      group: operation.peers,
+      numbers: operation.numbers,
+      compiled: bench.compiled,
+      parts,
+      dy: operation.pass === "forward" ? null : { values: dy, shape: [batch, out] },
+      cores: Array.from({ length: threads }, (_, core) => core),
+      heldDown: bench.heldDown,
+      compared: operation.pass === "forward" || operation.pass === "forward and backward",
+    });
+    contestants.push(...offered.contestants);
+    refused.push(...offered.refused);
+  }
+  return { contestants, problem, layer };
+}
+
+async function timeUntilSteady(bench: Bench, { threads }: Cell, contestants: readonly Contestant[]) {
   for (let runs = 1; ; runs += 1) {
-    const before = bench.probes.measure(cell.threads);
-    const timed = await timeInTurn(contestants, bench);
-    const after = bench.probes.measure(cell.threads);
+    const before = bench.probes.measure(threads);
+    const timings = await timeInTurn(contestants, bench);
+    const after = bench.probes.measure(threads);
     const drift = driftOf(before, after);
-    if (drift > tolerableDrift && runs < mostRuns) continue;
-    const own = timed[0]?.samples ?? [];
-    const rows: Timed[] = [];
-    for (const [index, contestant] of contestants.entries()) {
-      const samples = timed[index]?.samples ?? [];
-      const y = await contestant.output();
-      rows.push({
-        name: contestant.name,
-        kind: contestant.kind,
-        median: quantile(samples, 0.5),
-        quartiles: [quantile(samples, 0.25), quantile(samples, 0.75)],
-        ratio: pairedRatio(samples, own),
-        error: y === null ? null : errorOf(problem, y),
-      });
-    }
-    const [first, ...peers] = rows;
-    const [interval] = layer.plan(cell.batch);
-    if (first === undefined || interval === undefined) throw new Error("nothing was timed");
-    return {
-      cell,
-      name: nameOfCell(cell),
-      own: first,
-      peers,
-      plan: { variant: interval.variant, form: interval.form, predicted: interval.nanoseconds / 1e9 },
-      roofline: roofline(bench, cell, layer, interval.variant, {
-        read: {
-          L2: Math.max(before.read.L2, after.read.L2),
-          L3: Math.max(before.read.L3, after.read.L3),
-          memory: Math.max(before.read.memory, after.read.memory),
-        },
-        multiplies: Math.max(before.multiplies, after.multiplies),
-        permutes: Math.max(before.permutes, after.permutes),
-      }),
-      refused,
-      drift,
-      runs,
-    };
+    if (drift <= tolerableDrift || runs === mostRuns)
+      return { timings, rates: fastestOf(before, after), drift, runs };
   }
 }
 
-function roofline(
+interface Measured extends Awaited<ReturnType<typeof timeUntilSteady>> {
+  readonly contestants: readonly Contestant[];
+  readonly problem: Problem;
+  readonly layer: Layer<Parameters> | null;
+  readonly refused: readonly string[];
+}
+
+async function resultOf(bench: Bench, cell: Cell, measured: Measured): Promise<CellResult> {
+  const { contestants, timings, problem, layer, refused, drift, runs, rates } = measured;
+  const ownSamples = layer === null ? null : (timings[0]?.samples ?? []);
+  const rows: Timed[] = [];
+  for (const [index, { name, kind, output }] of contestants.entries()) {
+    const samples = timings[index]?.samples ?? [];
+    const y = kind === "base" ? null : await output();
+    rows.push({
+      name,
+      kind,
+      median: quantile(samples, 0.5),
+      quartiles: [quantile(samples, 0.25), quantile(samples, 0.75)],
+      ratio: ownSamples === null ? null : pairedRatio(samples, ownSamples),
+      error: y === null ? null : errorOf(problem, y),
+    });
+  }
+  const isForward = cell.operation.pass === "forward";
+  const [interval] = isForward && layer !== null ? layer.plan(cell.batch) : [];
+  return {
+    cell,
+    name: nameOfCell(cell),
+    own: layer === null ? null : (rows[0] ?? null),
+    peers: layer === null ? rows : rows.slice(1),
+    plan:
+      interval === undefined
+        ? null
+        : { variant: interval.variant, form: interval.form, predicted: interval.nanoseconds / 1e9 },
+    roofline:
+      interval === undefined || layer === null ? null : boundOf(bench, cell, layer, interval.variant, rates),
+    refused,
+    drift,
+    runs,
+  };
+}
+
+function boundOf(
   bench: Bench,
   cell: Cell,
   layer: Layer<Parameters>,
   variant: string,
-  rates: ReturnType<Probes["measure"]>,
+  rates: MachineRates,
 ): Roofline | null {
-  if (cell.operation.pass !== "forward") return null;
-  const stages = bench.built.stages.get(cell.operation.transform);
+  const stages = bench.built.stages.get(layer.transform);
   if (stages === undefined) return null;
   const symbols = new Map(Object.entries(layer.arguments));
   for (const [dimension, size] of [
@@ -168,84 +198,6 @@ function roofline(
   ] as const)
     if (dimension.kind === "symbol") symbols.set(dimension.name, size);
   const work = workOf(stages.plan, variant, symbols, cell.batch);
-  return rooflineOf(
-    work,
-    rates,
-    levelOf(work.bytes, bench.probes.caches, cell.threads, cell.regime === "cold"),
-  );
-}
-
-async function loadProblem(bench: Bench, cell: Cell) {
-  const { out, inputs, batch, threads, operation } = cell;
-  const given = { data: randomMatrix(out * inputs, 1, 1 / Math.sqrt(inputs)), shape: [out, inputs] };
-  const first = await loadLayer(bench.built, operation, given, threads);
-  const weight = first.merge().data;
-  const x = randomMatrix(batch * inputs, 2);
-  const cold = coldShare * bench.probes.caches.thirdLevel;
-  const copies = cell.regime === "hot" ? 1 : Math.max(1, Math.ceil(cold / first.bytes(batch)));
-  const layers = [first];
-  while (layers.length < copies) layers.push(await loadLayer(bench.built, operation, given, threads));
-  const merged = { data: weight, shape: [out, inputs] };
-  const denseCopies = cell.regime === "hot" ? 1 : Math.max(1, Math.ceil(cold / weight.byteLength));
-  const dense: Layer<Parameters>[] = [];
-  if (operation.pass === "forward" && operation.name !== "dense")
-    while (dense.length < denseCopies)
-      dense.push(await loadLayer(bench.built, { transform: "Dense", numbers: {} }, merged, threads));
-  // Packing happens at the first call of a batch: it belongs to loading, not to the calls that are timed.
-  for (const layer of [...layers, ...dense]) layer.prepare(batch);
-  const stored = weight.reduce((count, value) => count + Number(value !== 0), 0);
-  // Compressed rows take a value and a column for each.
-  const sparseCopies = cell.regime === "hot" ? 1 : Math.max(1, Math.ceil(cold / (8 * Math.max(1, stored))));
-  const problem: Problem = { out, inputs, batch, threads, copies: denseCopies, sparseCopies, weight, x };
-  return { problem, layers, dense, parts: partsOf(first, given, batch, cell) };
-}
-
-type Part = { readonly values: Float32Array; readonly shape: readonly number[] };
-
-function partsOf(
-  layer: Layer<Parameters>,
-  given: { readonly data: Float32Array; readonly shape: readonly number[] },
-  batch: number,
-  { operation, out }: Cell,
-): { readonly dy: Part } & Record<string, Part> {
-  const parts: Record<string, Part> = { W: { values: given.data, shape: given.shape } };
-  for (const [name, parameter] of Object.entries(layer.parameters())) {
-    parts[name] = { values: parameter.values, shape: parameter.shape };
-    if (!("positions" in parameter)) continue;
-    parts[name] = { values: parameter.values, shape: [parameter.values.length] };
-    const places = parameter.positions;
-    const column = (place: number): number => place % layer.in;
-    parts.rows = {
-      values: Float32Array.from(places, (place) => Math.floor(Number(place) / layer.in)),
-      shape: [places.length],
-    };
-    parts.columns = {
-      values: Float32Array.from(places, (place) => column(Number(place))),
-      shape: [places.length],
-    };
-  }
-  const dy = operation.pass === "forward" ? new Float32Array(0) : gradientInput(batch, out);
-  return { ...parts, dy: { values: dy, shape: [batch, out] } };
-}
-
-function nativeContestants(bench: Bench, cell: Cell, problem: Problem, refused: string[]): Contestant[] {
-  if (cell.operation.pass !== "forward") return [];
-  const found: Contestant[] = [];
-  const attempt = (make: () => NativeProduct): void => {
-    try {
-      found.push(nativeContestant(problem, make()));
-    } catch (failure) {
-      refused.push(failure instanceof Error ? failure.message : String(failure));
-    }
-  };
-  for (const blas of bench.blas) {
-    attempt(() => plainProduct(blas, problem));
-    if (blas.name !== "MKL") continue;
-    if (cell.batch > 1) attempt(() => packedProduct(blas, problem));
-    const { peers } = cell.operation;
-    if (peers !== "sparse" && peers !== "blocks") continue;
-    const entries = compressRows(problem.weight, cell.out, cell.inputs);
-    attempt(() => sparseProduct(blas, problem, entries));
-  }
-  return found;
+  const level = levelOf(work.bytes, bench.probes.caches, cell.threads, cell.regime === "cold");
+  return rooflineOf(work, rates, level);
 }

@@ -34,13 +34,10 @@ function program(
   level: string,
   body: readonly LoopStatement[],
   buffers: LoopProgram["buffers"],
+  /** A line for each tile, unless the probe writes more. */
+  length = mul(symbol("tiles"), int(16)),
 ): LoopProgram {
-  const y = {
-    name: "y",
-    element: "f32",
-    space: "output",
-    length: mul(symbol("tiles"), int(16)),
-  } as const;
+  const y = { name: "y", element: "f32", space: "output", length } as const;
   return {
     name,
     level,
@@ -64,6 +61,30 @@ const loop = (body: readonly LoopStatement[], unroll = 1): LoopStatement => ({
 const lineAt = (index: number): LoopExpression =>
   mul(add(add(mul(symbol("tile"), symbol("lines")), symbol("line")), int(index)), int(16));
 
+const allLines = mul(mul(symbol("tiles"), symbol("lines")), int(16));
+const data = { name: "data", element: "f32", space: "constant", length: allLines } as const;
+const lineOfData = (index: number): LoopExpression => ({
+  kind: "load",
+  buffer: "data",
+  index: lineAt(index),
+  type: vector,
+  count: null,
+});
+
+/** A tile writes `lines` lines of `data` to the same place of y. */
+function copyProgram(level: string, suffix: string): LoopProgram {
+  const body = names("line").map(
+    (_, index): LoopStatement => ({
+      kind: "store",
+      buffer: "y",
+      index: lineAt(index),
+      value: lineOfData(index),
+      count: null,
+    }),
+  );
+  return program(`probe_copy_${suffix}`, level, [loop(body)], [data], allLines);
+}
+
 /** A tile sums `lines` lines of `data`; `lines` is a multiple of `probeLines`. */
 function readProgram(level: string, suffix: string): LoopProgram {
   const sums = names("sum");
@@ -75,16 +96,10 @@ function readProgram(level: string, suffix: string): LoopProgram {
         kind: "binary",
         operator: "add",
         left: read(name),
-        right: { kind: "load", buffer: "data", index: lineAt(index), type: vector, count: null },
+        right: lineOfData(index),
       },
     }),
   );
-  const data = {
-    name: "data",
-    element: "f32",
-    space: "constant",
-    length: mul(mul(symbol("tiles"), symbol("lines")), int(16)),
-  } as const;
   return program(
     `probe_read_${suffix}`,
     level,
@@ -139,6 +154,7 @@ export const probeLines = chains;
 
 export const probePrograms = (level: string, suffix: string): readonly LoopProgram[] => [
   readProgram(level, suffix),
+  copyProgram(level, suffix),
   multiplyProgram(level, suffix),
   permuteProgram(level, suffix),
 ];

@@ -21,6 +21,8 @@ export type MemoryLevel = "L2" | "L3" | "memory";
 export interface MachineRates {
   /** Bytes a second, all threads together. */
   readonly read: Readonly<Record<MemoryLevel, number>>;
+  /** Bytes a second read and written, from memory to memory, both counted. */
+  readonly copy: number;
   /** fp32 multiply-adds a second (two operations each). */
   readonly multiplies: number;
   /** Permutes of 16 lanes a second. */
@@ -34,7 +36,7 @@ export interface Probes {
 }
 
 const lineBytes = 64;
-const repeats = 7;
+const repeats = 5;
 
 /** @throws Error when the probes do not compile, which every other kernel would not either. */
 export async function openProbes(target: X86Target, caches: CacheSizes): Promise<Probes> {
@@ -48,11 +50,14 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
   writeFileSync(file, compiled.bytes);
   const library = openLibrary(file);
   const kernel = (name: string): Kernel => library.declareKernel(`probe_${name}_${target.suffix}`);
-  const [reader, multiplier, permuter] = [kernel("read"), kernel("multiply"), kernel("permute")];
+  const [reader, copier] = [kernel("read"), kernel("copy")];
+  const [multiplier, permuter] = [kernel("multiply"), kernel("permute")];
   // Several times the last level, so that nothing of it is left from one turn to the next.
-  const data = allocate(Math.max(256 << 20, 4 * caches.thirdLevel));
+  const data = allocate(Math.max(128 << 20, 4 * caches.thirdLevel));
   // Memory that was never written is one page of zeros mapped again and again: reading it would never leave the caches.
   data.float32().fill(1);
+  const copied = allocate(data.bytes / 2);
+  copied.float32().fill(1);
   const order = Int32Array.from({ length: 16 }, (_, lane) => (lane + 5) % 16);
   const y = new Float32Array(16 * 4096);
   const run = (
@@ -61,9 +66,10 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
     tiles: number,
     lines: number,
     threads: number,
+    result: Float32Array | bigint = y,
   ): void => {
     const frame = BigInt64Array.from([...(address === null ? [] : [address]), BigInt(tiles), BigInt(lines)]);
-    probe.run(frame, null, null, y, 1, threads);
+    probe.run(frame, null, null, result, 1, threads);
   };
   const fastest = (calls: number, call: () => void): number => {
     call();
@@ -78,6 +84,11 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
     const calls = Math.max(1, Math.floor((64 << 20) / total));
     return total / fastest(calls, () => run(reader, data.address, tiles, lines, threads));
   };
+  const copyRate = (tiles: number, threads: number): number => {
+    const lines = probeLines * Math.floor(copied.bytes / lineBytes / tiles / probeLines);
+    const call = (): void => run(copier, data.address, tiles, lines, threads, copied.address);
+    return (2 * tiles * lines * lineBytes) / fastest(1, call);
+  };
   const rate = (probe: Kernel, address: bigint | null, threads: number): number => {
     const lines = probeLines * 8192;
     return (threads * lines) / fastest(1, () => run(probe, address, threads, lines, threads));
@@ -91,19 +102,34 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
         L3: readRate(Math.max(4 * caches.secondLevel, 0.4 * caches.thirdLevel), 64, threads),
         memory: readRate(data.bytes, 512, threads),
       },
+      copy: copyRate(512, threads),
       multiplies: 16 * rate(multiplier, null, threads),
       permutes: rate(permuter, addressOf(order), threads),
     }),
     dispose: () => {
       data.free();
+      copied.free();
       rmSync(folder, { recursive: true, force: true });
     },
   };
 }
 
+/** Of two probes, the better of each rate: what the machine can do is not what it did while something else ran. */
+export const fastestOf = (before: MachineRates, after: MachineRates): MachineRates => ({
+  read: {
+    L2: Math.max(before.read.L2, after.read.L2),
+    L3: Math.max(before.read.L3, after.read.L3),
+    memory: Math.max(before.read.memory, after.read.memory),
+  },
+  copy: Math.max(before.copy, after.copy),
+  multiplies: Math.max(before.multiplies, after.multiplies),
+  permutes: Math.max(before.permutes, after.permutes),
+});
+
 /** The largest relative difference of two probes. */
 export function driftOf(before: MachineRates, after: MachineRates): number {
   const pairs: readonly (readonly [number, number])[] = [
+    [before.copy, after.copy],
     [before.multiplies, after.multiplies],
     [before.permutes, after.permutes],
     ...(["L2", "L3", "memory"] as const).map((level) => [before.read[level], after.read[level]] as const),

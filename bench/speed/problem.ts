@@ -1,4 +1,5 @@
 /** The data of one cell, as every contestant gets it. */
+import type { QuantizedWeight } from "./quantized-weight.ts";
 
 export interface SparseEntries {
   /** Compressed rows of the weight [out, in]: starts i32 [out + 1], columns i32 ascending in a row, values f32. */
@@ -14,10 +15,12 @@ export interface Problem {
   readonly threads: number;
   /** Copies of the dense weights that are used in turn: 1, or as many as no cache holds. */
   readonly copies: number;
-  /** The same for those who store only what is not zero. */
-  readonly sparseCopies: number;
+  /** The same for those who store only what is not zero, or fewer bits of it. */
+  readonly compactCopies: number;
   /** The whole weight as a dense matrix [out, in]: what the structured one equals. */
   readonly weight: Float32Array;
+  /** Codes and scales of a quantized weight; null for others. */
+  readonly quantized: QuantizedWeight | null;
   /** x [batch, in]. */
   readonly x: Float32Array;
 }
@@ -48,7 +51,10 @@ const sampledOutputs = 96;
  * Largest difference from the float64 product over `sampledOutputs` outputs spread over y [batch, out], relative to the
  * size of what is summed.
  */
-export function errorOf(problem: Problem, y: Float32Array): number {
+export function errorOf(
+  problem: Pick<Problem, "out" | "inputs" | "batch" | "weight" | "x">,
+  y: Float32Array,
+): number {
   const { out, inputs, batch, weight, x } = problem;
   const total = batch * out;
   const step = Math.max(1, Math.floor(total / sampledOutputs));

@@ -20,8 +20,8 @@ export interface Roofline {
   readonly level: MemoryLevel;
 }
 
-/** Formats whose lines are decoded by one permute each, for every token that reads them. */
-const permuted: ReadonlySet<string> = new Set(["nm-lanes", "window-ell"]);
+/** Formats whose lines of 16 are decoded by one permute each, and how many tokens share one. */
+const permuted: Readonly<Record<string, number>> = { "nm-lanes": 1, "window-ell": 1, "table4-panel16": 4 };
 
 /** What a call of the variant does at these sizes. @throws ReferenceError for a variant that the plan does not hold. */
 export function workOf(
@@ -43,7 +43,8 @@ export function workOf(
     const stored = evaluateNumber(operand.multiplies, symbols);
     bytes += evaluateNumber(operand.bytes, symbols);
     multiplies += stored * batch;
-    if (permuted.has(operand.format.name)) permutes += (stored / 16) * batch;
+    const together = permuted[operand.format.name];
+    if (together !== undefined) permutes += (stored / 16) * Math.ceil(batch / together);
   }
   return { bytes, multiplies, permutes };
 }

@@ -10,9 +10,8 @@ import {
   openArtefact,
   type SparseParameter,
 } from "../../runtime/index.ts";
-import { randomMatrix } from "../random-numbers.ts";
-import type { Cell } from "./cells.ts";
 import type { Contestant } from "./contestant.ts";
+import type { Loaded, Pass } from "./operations.ts";
 
 export type Parameters = Readonly<Record<string, DenseParameter | SparseParameter>>;
 
@@ -20,38 +19,34 @@ export interface BuiltOperations extends BuiltFolder {
   readonly artefact: Artefact;
 }
 
-/** @throws BuildFailure when the file does not compile. */
-export async function buildOperations(): Promise<BuiltOperations> {
+/** @param level instruction-set level of all kernels; null for the widest that runs. @throws BuildFailure */
+export async function buildOperations(level: string | null): Promise<BuiltOperations> {
   const root = packageFolder();
   const built = await buildInto(join(root, "build", "bench"), join(root, "bench/speed/operations.spx"));
-  return { ...built, artefact: openArtefact(built.manifestFile) };
+  return { ...built, artefact: openArtefact(built.manifestFile, null, level === null ? {} : { level }) };
 }
 
-/** One layer of an operation on `weight`; `copy` tells the copies apart, which hold the same values. */
 export async function loadLayer(
-  built: BuiltOperations,
-  { transform, numbers }: Pick<Cell["operation"], "transform" | "numbers">,
+  { artefact }: BuiltOperations,
+  { transform, numbers }: Loaded,
   weight: { readonly data: Float32Array; readonly shape: readonly number[] },
   threads: number,
 ): Promise<Layer<Parameters>> {
-  const loadable = built.artefact.transform<object, Parameters>(transform);
+  const loadable = artefact.transform<object, Parameters>(transform);
   return loadable.load({ W: weight, ...numbers, seed: 1, threads });
 }
 
-/** @param dy [batch, out], for the passes that go backward. */
+/** @param dy [batch, out], for the passes that go backward; their gradients go where those of the first call went. */
 export function spxContestant(
-  name: string,
-  kind: Contestant["kind"],
+  { name, kind }: Pick<Contestant, "name" | "kind">,
   layers: readonly Layer<Parameters>[],
-  { operation, batch }: Cell,
-  x: Float32Array,
-  dy: Float32Array,
+  pass: Pass,
+  { x, dy, batch }: { readonly x: Float32Array; readonly dy: Float32Array; readonly batch: number },
 ): Contestant {
   const [first] = layers;
   if (first === undefined) throw new Error("no layer");
   const y = new Float32Array(batch * first.out).fill(Number.NaN);
   let next = 0;
-  const pass = kind === "spx" ? operation.pass : "forward";
   const call = (): void => {
     const layer = layers[next] ?? first;
     next = (next + 1) % layers.length;
@@ -64,10 +59,6 @@ export function spxContestant(
     kind,
     sample: (calls) => timeCalls(calls, call),
     output: async () => (pass === "backward" ? null : y),
-    close: async () => {
-      for (const layer of layers) layer.dispose();
-    },
+    close: async () => undefined,
   };
 }
-
-export const gradientInput = (batch: number, out: number): Float32Array => randomMatrix(batch * out, 3);

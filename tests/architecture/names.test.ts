@@ -32,7 +32,7 @@ const sources = readSources();
 describe("names", () => {
   it("of files and folders are kebab-case", () => {
     const kebab =
-      /^(?:README\.md|[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:ts|json|md|spx|py)|\.tmLanguage\.json)?|SPX\d{4}\.md)$/;
+      /^(?:(?:README|RESULTS)\.md|[a-z0-9]+(?:-[a-z0-9]+)*(?:\.(?:ts|json|md|spx|py)|\.tmLanguage\.json)?|SPX\d{4}\.md)$/;
     const wrong = tree.filter((path) => !kebab.test(path.replace(/\/$/, "").split("/").at(-1) ?? ""));
     expect(wrong).toEqual([]);
   });

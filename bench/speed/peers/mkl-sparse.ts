@@ -22,7 +22,7 @@ function checked(what: string, status: unknown): void {
 
 /** y = x Wᵀ as W Xᵀ, whose column-major operands are x and y as they lie. */
 export function sparseProduct(mkl: Blas, problem: Problem, entries: SparseEntries): NativeProduct {
-  const { out, inputs, batch, x, threads, sparseCopies } = problem;
+  const { out, inputs, batch, x, threads, compactCopies } = problem;
   const { library } = mkl;
   mkl.setThreads(threads);
   const create = library.declare({
@@ -54,7 +54,7 @@ export function sparseProduct(mkl: Blas, problem: Problem, entries: SparseEntrie
   });
   // Kept here: MKL reads the arrays as long as the handle lives.
   const kept: SparseEntries[] = [];
-  const handles = Array.from({ length: sparseCopies }, () => {
+  const handles = Array.from({ length: compactCopies }, () => {
     const own = {
       starts: entries.starts.slice(),
       columns: entries.columns.slice(),
@@ -73,7 +73,7 @@ export function sparseProduct(mkl: Blas, problem: Problem, entries: SparseEntrie
   return {
     name: "MKL sparse rows",
     kind: "structured",
-    copies: sparseCopies,
+    copies: compactCopies,
     call: (copy, y) => {
       const handle = handles[copy] ?? 0n;
       if (batch === 1) vector(noTranspose, 1, handle, ...description, x, 0, y);

@@ -9,22 +9,36 @@ export interface NativeProduct {
   readonly name: string;
   readonly kind: Contestant["kind"];
   readonly copies: number;
+  /** Where results go, when the library has its own place for them. */
+  readonly y?: Float32Array;
   readonly call: (copy: number, y: Float32Array) => void;
+  /** Around a sample, outside its time: wakes the library's threads and sends them to sleep. */
+  readonly begin?: () => void;
+  readonly end?: () => void;
+  /** Copies the result of copy 0 to y, for a library that keeps it to itself. */
+  readonly finish?: (y: Float32Array) => void;
   readonly free: () => void;
 }
 
 export function nativeContestant({ batch, out }: Problem, product: NativeProduct): Contestant {
-  const y = new Float32Array(batch * out).fill(Number.NaN);
+  const y = (product.y ?? new Float32Array(batch * out)).fill(Number.NaN);
   let next = 0;
   return {
     name: product.name,
     kind: product.kind,
-    sample: (calls) =>
-      timeCalls(calls, () => {
+    sample: (calls) => {
+      product.begin?.();
+      const seconds = timeCalls(calls, () => {
         product.call(next, y);
         next = (next + 1) % product.copies;
-      }),
-    output: async () => y,
+      });
+      product.end?.();
+      return seconds;
+    },
+    output: async () => {
+      product.finish?.(y);
+      return y;
+    },
     close: async () => product.free(),
   };
 }
