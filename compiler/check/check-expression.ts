@@ -1,6 +1,7 @@
 /** Gives every expression its meaning: a number, a tensor, a pattern, a selection or initial values. */
 import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import { apply, number, printNumber } from "../../runtime/contract/number-expression.ts";
+import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { isClock } from "../../runtime/contract/time.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownName } from "../diagnostics/name-diagnostics.ts";
@@ -17,11 +18,11 @@ import { addProblem, addProblemOnce, type CheckContext, type Environment, extend
 import { asWholeConstant, combineNumbers, literalValue, numberValue } from "./check-numbers.ts";
 import { isTensor, refuse, tensorOperators } from "./check-operators.ts";
 import { memberName } from "./check-patterns.ts";
-import { combineEntrywise, scaleTensor, transposeTensor } from "./check-tensors.ts";
+import { combineEntrywise, multiplyMatrices, scaleTensor, transposeTensor } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
 import { complementSelection, isPositions } from "./combine-patterns.ts";
 import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
-import { joinReadings, matrix, obstacle } from "./readings.ts";
+import { callRecipe, joinReadings, matrix } from "./readings.ts";
 import { entryOfVector } from "./trained-numbers.ts";
 import { type FamilyValue, isCondition, poison, type TensorValue, type Value } from "./value.ts";
 
@@ -53,7 +54,8 @@ function meaningOf(context: CheckContext, environment: Environment, syntax: Expr
     case "index":
       return checkIndex(context, environment, syntax);
     case "sum":
-      return checkSum(context, environment, syntax);
+    case "product":
+      return checkSeries(context, environment, syntax);
     case "binary":
       return checkBinary(context, environment, syntax);
     case "unary":
@@ -160,7 +162,13 @@ function checkIndex(context: CheckContext, environment: Environment, syntax: Syn
     columns,
     span: syntax.span,
   }));
-  return matrix(rows, columns, syntax.span, weight, obstacle("one matrix of a stack", syntax.span));
+  const recipe = joinReadings<Recipe, Recipe>([target.recipe], ([of]) =>
+    callRecipe("slice", {
+      ...(of === undefined ? {} : { of }),
+      index: { kind: "number", value: number(index) },
+    }),
+  );
+  return matrix(rows, columns, syntax.span, weight, recipe);
 }
 
 /** `M[i]` of a family of patterns. */
@@ -191,7 +199,9 @@ function checkEntry(
   return poison;
 }
 
-function checkSum(context: CheckContext, environment: Environment, syntax: Syntax<"sum">): Value {
+type Series = Syntax<"sum" | "product">;
+
+function checkSeries(context: CheckContext, environment: Environment, syntax: Series): Value {
   const count = asWholeConstant(
     context,
     context.check(environment, syntax.count),
@@ -203,19 +213,39 @@ function checkSum(context: CheckContext, environment: Environment, syntax: Synta
     addProblem(context, report(sumTooLong, syntax.count.span, { found: count, limit: longestSum }));
     return poison;
   }
-  let sum: Value | null = null;
+  let whole: Value | null = null;
+  const join = syntax.kind === "sum" ? add : multiply;
   for (let index = 0; index < count; index += 1) {
     const term = context.check(extend(environment, syntax.variable.name, literalValue(index)), syntax.term);
     if (term.kind === "poison") return poison;
-    sum = sum === null ? term : add(context, sum, term, syntax);
+    whole = whole === null ? term : join(context, whole, term, syntax);
   }
-  return sum ?? poison;
+  return whole ?? poison;
 }
 
-function add(context: CheckContext, left: Value, right: Value, syntax: Syntax<"sum">): Value {
-  if (isTensor(left) && isTensor(right)) return combineEntrywise(context, "+", left, right, syntax.span);
+type Join = (context: CheckContext, left: Value, right: Value, syntax: Series) => Value;
+
+const add: Join = (context, left, right, syntax) =>
+  isTensor(left) && isTensor(right)
+    ? combineEntrywise(context, "+", left, right, syntax.span)
+    : joinNumbers("+", context, left, right, syntax);
+
+/** The factors stand from left to right. */
+const multiply: Join = (context, left, right, syntax) =>
+  isTensor(left) && isTensor(right)
+    ? multiplyMatrices(context, left, right, syntax.span)
+    : joinNumbers("*", context, left, right, syntax);
+
+function joinNumbers(
+  operator: "+" | "*",
+  context: CheckContext,
+  left: Value,
+  right: Value,
+  syntax: Series,
+): Value {
+  if (left.kind === "poison" || right.kind === "poison") return poison;
   if (left.kind === "number" && right.kind === "number") {
-    return combineNumbers(context, "+", left, right, {
+    return combineNumbers(context, operator, left, right, {
       left: syntax.term.span,
       right: syntax.term.span,
       whole: syntax.span,

@@ -81,10 +81,8 @@ const sumOperator =
   };
 
 const scaleOperator: TensorOperator = (context, left, right, syntax) => {
-  if (isTrainedNumber(left) && right.kind === "tensor")
-    return scaleByTrained(context, left, right, syntax.span);
-  if (left.kind === "tensor" && isTrainedNumber(right))
-    return scaleByTrained(context, right, left, syntax.span);
+  if (isTrainedNumber(left) && isTensor(right)) return scaleByTrained(context, left, right, syntax.span);
+  if (isTensor(left) && isTrainedNumber(right)) return scaleByTrained(context, right, left, syntax.span);
   if (isTensor(left) && isTensor(right)) {
     addProblem(
       context,

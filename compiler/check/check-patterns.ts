@@ -6,9 +6,9 @@ import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownSize } from "../diagnostics/shape-diagnostics.ts";
 import { notInInitialValue } from "../diagnostics/training-diagnostics.ts";
 import { outOfRange, wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { addProblem, addProblemOnce, type CheckContext } from "./check-context.ts";
+import { addProblem, addProblemOnce, type CheckContext, type Environment, extend } from "./check-context.ts";
 import { fitPattern, joinShapes } from "./check-masks.ts";
-import { asWholeConstant } from "./check-numbers.ts";
+import { asWholeConstant, literalValue } from "./check-numbers.ts";
 import { countMoves, stateCount } from "./check-refresh.ts";
 import type { CheckedPattern, PatternShape } from "./checked-module.ts";
 import { asSelection, isPositions } from "./combine-patterns.ts";
@@ -20,10 +20,13 @@ import { describeValue, isObstacle, type Lines, type OpenShape, poison, type Val
 /** As many patterns as a sum has terms. */
 const largestFamily = 256;
 
-/** The value of `mask M[n]: … = E`: n patterns, each with random streams of its own; of `mask M: … = E`: one. */
+/**
+ * The value of `mask M[i < n]: … = E`: n patterns, each with random streams of its own, i being the index of each in E;
+ * of `mask M: … = E`: one.
+ */
 export function startPattern(draft: TransformDraft, statement: Statement<"mask">): Value {
   const { name } = statement.name;
-  if (statement.count === null) return startMember(draft, statement, name);
+  if (statement.count === null) return startMember(draft, statement, name, draft.environment);
   const { context, environment } = draft;
   const found = context.check(environment, statement.count);
   const count = asWholeConstant(context, found, statement.count.span, "the number of patterns");
@@ -34,7 +37,7 @@ export function startPattern(draft: TransformDraft, statement: Statement<"mask">
     return poison;
   }
   const members = Array.from({ length: count }, (_, index) =>
-    startMember(draft, statement, memberName(name, index)),
+    startMember(draft, statement, memberName(name, index), memberScope(draft, statement, index)),
   );
   return members.some(({ kind }) => kind === "poison") ? poison : { kind: "family", name, count };
 }
@@ -42,8 +45,19 @@ export function startPattern(draft: TransformDraft, statement: Statement<"mask">
 /** `M[2]` */
 export const memberName = (family: string, index: number): string => `${family}[${index}]`;
 
-function startMember(draft: TransformDraft, statement: Statement<"mask">, name: string): Value {
-  const value = draft.context.check(draft.environment, statement.value);
+const memberScope = (
+  { environment }: TransformDraft,
+  { index }: Statement<"mask">,
+  at: number,
+): Environment => (index === null ? environment : extend(environment, index.name, literalValue(at)));
+
+function startMember(
+  draft: TransformDraft,
+  statement: Statement<"mask">,
+  name: string,
+  environment: Environment,
+): Value {
+  const value = draft.context.check(environment, statement.value);
   return recordPattern(
     draft,
     {

@@ -92,7 +92,8 @@ export function asTensor(
   return null;
 }
 
-const mapFlexible = (
+/** A matrix of any size, changed as soon as its size is known. */
+export const mapFlexible = (
   value: FlexibleValue,
   span: Span,
   change: (fixed: TensorValue) => TensorValue,

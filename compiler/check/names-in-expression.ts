@@ -13,6 +13,7 @@ export function namesInExpression(syntax: ExpressionSyntax): string[] {
     case "index":
       return [...namesInExpression(syntax.target), ...namesInExpression(syntax.index)];
     case "sum":
+    case "product":
       return [...namesInExpression(syntax.count), ...namesInExpression(syntax.term)];
     case "binary":
       return [...namesInExpression(syntax.left), ...namesInExpression(syntax.right)];

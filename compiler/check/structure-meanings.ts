@@ -37,7 +37,11 @@ export const kronMeaning: Meaning = (context, _syntax, call, span) => {
       span,
     }),
   );
-  return matrix(rows, columns, span, weight, obstacle("`kron`", span));
+  const recipe = joinReadings<Recipe, Recipe>(
+    factors.map((factor) => factor.recipe),
+    (parts) => parts.reduceRight((right, left) => callRecipe("kron", { left, right })),
+  );
+  return matrix(rows, columns, span, weight, recipe);
 };
 
 export const blockdiagMeaning: Meaning = (context, _syntax, call, span) => {
@@ -122,7 +126,9 @@ export const identityMeaning: Meaning = (_context, _syntax, call, span) => {
       size,
       span,
       { kind: "identity", rows: size, columns: size, span },
-      obstacle("`identity`", span),
+      callRecipe("diagonal_matrix", {
+        entries: callRecipe("ones", { rows: { kind: "number", value: size } }),
+      }),
     );
   const size = numberOf(call, "size");
   return size === null ? { kind: "flexible", text: "identity", at, span } : at(size);

@@ -4,11 +4,12 @@ import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import { sameDimension } from "../types/dimension.ts";
 import type { CheckContext } from "./check-context.ts";
+import { mapFlexible } from "./check-tensors.ts";
 import type { WeightExpression } from "./checked-module.ts";
 import { derive, formulaOf } from "./derived-tensors.ts";
 import { derivedValue } from "./function-meanings.ts";
 import { joinReadings, obstacle } from "./readings.ts";
-import type { TensorValue, Value } from "./value.ts";
+import type { FlexibleValue, TensorValue, Value } from "./value.ts";
 
 export const isTrainedNumber = (value: Value): value is TensorValue =>
   value.kind === "tensor" &&
@@ -30,13 +31,19 @@ export const entryOfVector = (
     recipe: obstacle("an entry of a vector", span),
   });
 
-/** scale[0] · value. A matrix is multiplied by the diagonal matrix of the number. */
-export function scaleByTrained(
+/** scale[0] · value; of a value that fits any size, as soon as it has one. */
+export const scaleByTrained = (
   context: CheckContext,
   scale: TensorValue,
-  value: TensorValue,
+  value: TensorValue | FlexibleValue,
   span: Span,
-): TensorValue {
+): TensorValue | FlexibleValue =>
+  value.kind === "flexible"
+    ? mapFlexible(value, span, (fixed) => scaleFixed(context, scale, fixed, span))
+    : scaleFixed(context, scale, value, span);
+
+/** A matrix is multiplied by the diagonal matrix of the number. */
+function scaleFixed(context: CheckContext, scale: TensorValue, value: TensorValue, span: Span): TensorValue {
   const weight = joinReadings<WeightExpression, WeightExpression>(
     [scale.weight, value.weight],
     ([factor, operand]) => {

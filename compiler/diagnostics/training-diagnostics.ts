@@ -93,12 +93,12 @@ export const sumTooLong = defineDiagnostic<{ found: number; limit: number }>({
   code: "SPX5011",
   name: "sum-too-long",
   severity: "error",
-  summary: "a sum has no term, or more than the compiler writes out",
-  message: ({ found, limit }) => `a sum has 1 to ${limit} terms, and this one has ${found}`,
+  summary: "a sum or product has no term, or more than the compiler writes out",
+  message: ({ found, limit }) => `a sum or product has 1 to ${limit} terms, and this one has ${found}`,
   help: ({ found }) =>
     found < 1
-      ? "leave the sum out, or give it a term"
-      : "write it as a product: `B @ A` is a sum over its rank",
+      ? "leave it out, or give it a term"
+      : "write a sum as a product of matrices: `B @ A` is a sum over its rank",
 });
 
 export const outputCount = defineDiagnostic<{ expected: number; found: number }>({

@@ -66,6 +66,7 @@ const expressionKinds: ReadonlySet<string> = new Set([
   "call",
   "index",
   "sum",
+  "product",
   "binary",
   "unary",
   "transpose",

@@ -127,6 +127,9 @@ export const buildExpression: Build = (building, node) => level(buildConjunction
 /** An expression without comparison at its top: `n / b` in `blocks n / b = 0`. */
 export const buildSummation: Build = (building, node) => buildSum(building, node);
 
+/** Connectives over such expressions: `E or F` in `on E or F = 0`. */
+export const buildPositions: Build = level(level(prefix("not", buildSum)));
+
 /** A number; `broken` when it is none, or too large for 64 bits. */
 export function buildNumber(building: Building, token: IToken): ExpressionSyntax {
   const span = tokenSpan(building, token);
@@ -144,12 +147,14 @@ export function buildNumber(building: Building, token: IToken): ExpressionSyntax
   return { kind: "broken", span };
 }
 
-function buildIndexedSum(building: Building, node: CstNode): ExpressionSyntax {
-  tokenSpan(building, childToken(node, "Word_sum"));
+function buildSeries(building: Building, node: CstNode): ExpressionSyntax {
+  const operator = childToken(node, "operator");
+  tokenSpan(building, operator);
   const variable = identifierOf(building, childToken(node, "Identifier"));
   const count = buildSummation(building, childNode(node, "summation"));
   const term = buildExpression(building, childNode(node, "expression"));
-  return { kind: "sum", variable, count, term, span: nodeSpan(building, node) };
+  const kind = operator?.tokenType.name === "Word_product" ? "product" : "sum";
+  return { kind, variable, count, term, span: nodeSpan(building, node) };
 }
 
 function buildNameOrCall(building: Building, node: CstNode): ExpressionSyntax {
@@ -162,8 +167,8 @@ function buildNameOrCall(building: Building, node: CstNode): ExpressionSyntax {
 const buildPrimary: Build = (building, node) => {
   const number = node && childToken(node, "NumberLiteral");
   if (number !== undefined) return buildNumber(building, number);
-  const sum = node && childNode(node, "indexedSum");
-  if (sum !== undefined) return buildIndexedSum(building, sum);
+  const series = node && childNode(node, "series");
+  if (series !== undefined) return buildSeries(building, series);
   const name = node && childNode(node, "nameOrCall");
   if (name !== undefined) return buildNameOrCall(building, name);
   const inner = node && childNode(node, "parenthesized");

@@ -1,5 +1,10 @@
 /** Concrete statement nodes → statements; the parts that all nodes of a block have stand first. */
-import { type ExpressionSyntax, pinKinds, type StatementSyntax } from "../syntax/syntax-tree.ts";
+import {
+  type ExpressionSyntax,
+  type Identifier,
+  pinKinds,
+  type StatementSyntax,
+} from "../syntax/syntax-tree.ts";
 import { buildExpression, buildNumber, buildSummation } from "./build-expression.ts";
 import {
   buildNumberType,
@@ -42,10 +47,18 @@ export function valueIn(building: Building, node: CstNode): ExpressionSyntax {
   return expressionIn(building, node);
 }
 
-/** `[n]` after the name of a family of patterns. */
-function familyCount(building: Building, node: CstNode): ExpressionSyntax | null {
-  const count = childNode(node, "slice");
-  return count === undefined ? null : expressionIn(building, count);
+/** `[n]` or `[i < n]` after the name of a family of patterns. */
+function familyIn(
+  building: Building,
+  node: CstNode,
+): { readonly count: ExpressionSyntax | null; readonly index: Identifier | null } {
+  const family = childNode(node, "family");
+  if (family === undefined) return { count: null, index: null };
+  const index = childToken(family, "Identifier");
+  return {
+    index: index === undefined ? null : identifierOf(building, index),
+    count: buildSummation(building, childNode(family, "summation")),
+  };
 }
 
 /** A name or a number. */
@@ -71,7 +84,7 @@ const statementBuilders: Record<string, (building: Building, node: CstNode) => S
     kind: "mask",
     ...frame(building, node),
     name: nameIn(building, node),
-    count: familyCount(building, node),
+    ...familyIn(building, node),
     mode: maskModeOf(childToken(node, "mode")?.image),
     pattern: buildPatternType(building, childNode(node, "patternType")),
     value: valueIn(building, node),
@@ -89,7 +102,7 @@ const statementBuilders: Record<string, (building: Building, node: CstNode) => S
     return {
       kind: "mask",
       name: nameIn(building, node),
-      count: familyCount(building, node),
+      ...familyIn(building, node),
       mode: null,
       pattern,
       value: valueIn(building, node),

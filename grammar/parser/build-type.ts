@@ -6,7 +6,7 @@ import {
   quantizedFormats,
   type TypeSyntax,
 } from "../syntax/syntax-tree.ts";
-import { buildExpression, buildSummation } from "./build-expression.ts";
+import { buildExpression, buildPositions, buildSummation } from "./build-expression.ts";
 import type { CstNode } from "./chevrotain-library.ts";
 import { type Building, childNode, childNodes, childToken, identifierOf, nodeSpan } from "./syntax-nodes.ts";
 import { advise, syntaxError } from "./syntax-problems.ts";
@@ -54,9 +54,9 @@ export const maskModeOf = (word: string | undefined): MaskMode | null =>
 export function buildTensorType(building: Building, node: CstNode | undefined): TensorType {
   const word = node && childToken(node, "structure")?.image;
   const dimensions = node && childNode(node, "dimensions");
-  const part = (label: string) => {
-    const summation = node && childNode(node, label);
-    return summation === undefined ? null : buildSummation(building, summation);
+  const part = (label: string, build = buildSummation) => {
+    const found = node && childNode(node, label);
+    return found === undefined ? null : build(building, found);
   };
   return {
     kind: "tensor-type",
@@ -65,7 +65,7 @@ export function buildTensorType(building: Building, node: CstNode | undefined): 
     dimensions: dimensions
       ? childNodes(dimensions, "expression").map((size) => buildExpression(building, size))
       : [],
-    support: part("support"),
+    support: part("support", buildPositions),
     blocks: part("blocks"),
     quantized: node === undefined ? null : buildQuantization(building, node),
     span: nodeSpan(building, node),

@@ -96,7 +96,7 @@ export class ExpressionRules extends CstParser {
   readonly primary: Rule = this.RULE("primary", () => {
     this.OR([
       { ALT: () => this.CONSUME(NumberLiteral) },
-      { ALT: () => this.SUBRULE(this.indexedSum) },
+      { ALT: () => this.SUBRULE(this.series) },
       { ALT: () => this.SUBRULE(this.nameOrCall) },
       { ALT: () => this.SUBRULE(this.parenthesized) },
     ]);
@@ -113,9 +113,34 @@ export class ExpressionRules extends CstParser {
     this.CONSUME(RightParenthesis);
   });
 
-  /** `sum(i < n, term)` */
-  readonly indexedSum: Rule = this.RULE("indexedSum", () => {
-    this.CONSUME(wordToken("sum"));
+  /** `M`, `E or F`, `not E and F`: connectives without comparisons, so that an `=` behind is never read as one. */
+  readonly positions: Rule = this.RULE("positions", () => {
+    this.SUBRULE(this.intersection, { LABEL: "operand" });
+    this.MANY(() => {
+      this.CONSUME(wordToken("or"), { LABEL: "operator" });
+      this.SUBRULE2(this.intersection, { LABEL: "operand" });
+    });
+  });
+
+  readonly intersection: Rule = this.RULE("intersection", () => {
+    this.SUBRULE(this.complement, { LABEL: "operand" });
+    this.MANY(() => {
+      this.CONSUME(wordToken("and"), { LABEL: "operator" });
+      this.SUBRULE2(this.complement, { LABEL: "operand" });
+    });
+  });
+
+  readonly complement: Rule = this.RULE("complement", () => {
+    this.MANY(() => this.CONSUME(wordToken("not"), { LABEL: "operator" }));
+    this.SUBRULE(this.summation, { LABEL: "operand" });
+  });
+
+  /** `sum(i < n, term)`, `product(i < n, factor)` */
+  readonly series: Rule = this.RULE("series", () => {
+    this.OR([
+      { ALT: () => this.CONSUME(wordToken("sum"), { LABEL: "operator" }) },
+      { ALT: () => this.CONSUME(wordToken("product"), { LABEL: "operator" }) },
+    ]);
     this.CONSUME(LeftParenthesis);
     this.CONSUME(Identifier);
     this.CONSUME(Less);

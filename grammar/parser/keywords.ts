@@ -122,6 +122,7 @@ export const keywords: readonly Keyword[] = [
   contextual("from", "module", "names the file of an import"),
 
   reserved("sum", "expression", "adds a term for every index"),
+  reserved("product", "expression", "multiplies a factor for every index"),
   reserved("and", "expression", "both conditions hold"),
   reserved("or", "expression", "one of the conditions holds"),
   reserved("not", "expression", "the condition does not hold"),

@@ -149,7 +149,8 @@ function isPercentage(reading: Reading, index: number): boolean {
   if (number === undefined || token === undefined) return false;
   if (!is(number, t.NumberLiteral) || !is(token, t.Percent)) return false;
   const startsValue =
-    is(next, t.Identifier, t.NumberLiteral, t.LeftParenthesis, t.Minus) || next?.image === "sum";
+    is(next, t.Identifier, t.NumberLiteral, t.LeftParenthesis, t.Minus) ||
+    ["sum", "product"].includes(next?.image ?? "");
   if (startsValue) return false;
   const ratio = String(Number((Number(number.image) / 100).toPrecision(12)));
   const span = { ...spanOf(reading, number), end: token.startOffset + 1 };

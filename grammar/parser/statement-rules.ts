@@ -4,7 +4,17 @@
  */
 import { maskModes } from "../syntax/syntax-tree.ts";
 import type { Rule } from "./expression-rules.ts";
-import { Colon, Comma, DefinitionSign, Identifier, NumberLiteral, wordToken } from "./tokens.ts";
+import {
+  Colon,
+  Comma,
+  DefinitionSign,
+  Identifier,
+  LeftBracket,
+  Less,
+  NumberLiteral,
+  RightBracket,
+  wordToken,
+} from "./tokens.ts";
 import { TypeRules } from "./type-rules.ts";
 
 export class StatementRules extends TypeRules {
@@ -41,7 +51,7 @@ export class StatementRules extends TypeRules {
   readonly maskStatement: Rule = this.RULE("maskStatement", () => {
     this.CONSUME(wordToken("mask"));
     this.CONSUME(Identifier);
-    this.OPTION(() => this.SUBRULE(this.slice));
+    this.OPTION(() => this.SUBRULE(this.family));
     this.CONSUME(Colon);
     this.OPTION2(() =>
       this.OR(maskModes.map((mode) => ({ ALT: () => this.CONSUME(wordToken(mode), { LABEL: "mode" }) }))),
@@ -54,9 +64,20 @@ export class StatementRules extends TypeRules {
   readonly supportStatement: Rule = this.RULE("supportStatement", () => {
     this.CONSUME(wordToken("support"));
     this.CONSUME(Identifier);
-    this.OPTION(() => this.SUBRULE(this.slice));
+    this.OPTION(() => this.SUBRULE(this.family));
     this.CONSUME(DefinitionSign);
     this.SUBRULE(this.expression);
+  });
+
+  /** `[n]`, `[i < n]` */
+  readonly family: Rule = this.RULE("family", () => {
+    this.CONSUME(LeftBracket);
+    this.OPTION(() => {
+      this.CONSUME(Identifier);
+      this.CONSUME(Less);
+    });
+    this.SUBRULE(this.summation);
+    this.CONSUME(RightBracket);
   });
 
   readonly paramStatement: Rule = this.RULE("paramStatement", () => {

@@ -48,15 +48,15 @@ export class TypeRules extends ExpressionRules {
     // The values stop before a comparison, so that the `=` of an initial value is never read as one.
     this.OPTION3(() => {
       this.CONSUME(wordToken("on"));
-      this.SUBRULE(this.summation, { LABEL: "support" });
+      this.SUBRULE(this.positions, { LABEL: "support" });
     });
     this.OPTION4(() => {
       this.CONSUME(wordToken("blocks"));
-      this.SUBRULE2(this.summation, { LABEL: "blocks" });
+      this.SUBRULE(this.summation, { LABEL: "blocks" });
     });
     this.OPTION5(() => {
       this.CONSUME(wordToken("block"));
-      this.SUBRULE3(this.summation, { LABEL: "block" });
+      this.SUBRULE2(this.summation, { LABEL: "block" });
     });
   });
 

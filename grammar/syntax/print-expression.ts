@@ -62,9 +62,10 @@ export function expressionLayout(expression: ExpressionSyntax): Layout {
       return [expression.callee.name, argumentsLayout(expression.arguments)];
     case "index":
       return [atLevel(expression.target, postfixLevel), group("[", expressionLayout(expression.index), "]")];
-    case "sum": {
+    case "sum":
+    case "product": {
       const range: Layout = [`${expression.variable.name} < `, atLevel(expression.count, sumLevel)];
-      return ["sum", listLayout("(", [range, expressionLayout(expression.term)], ")")];
+      return [expression.kind, listLayout("(", [range, expressionLayout(expression.term)], ")")];
     }
     case "binary":
       return chainLayout(expression);
@@ -77,6 +78,25 @@ export function expressionLayout(expression: ExpressionSyntax): Layout {
     case "broken":
       return "<broken>";
   }
+}
+
+/** An expression where the grammar reads connectives but no comparison. */
+const positionsLayout = (expression: ExpressionSyntax): Layout =>
+  readsAsPositions(expression) ? expressionLayout(expression) : inParentheses(expression);
+
+/** True unless a comparison stands in it outside parentheses. */
+function readsAsPositions(expression: ExpressionSyntax): boolean {
+  if (expression.kind === "unary" && expression.operator === "not")
+    return levelOf(expression.operand) < 3 || readsAsPositions(expression.operand);
+  if (expression.kind !== "binary" || levelOf(expression) >= sumLevel) return levelOf(expression) >= sumLevel;
+  const { left, right } = expression;
+  const isPlain = (side: ExpressionSyntax, hasParentheses: boolean) =>
+    hasParentheses || readsAsPositions(side);
+  return (
+    binaryLevels[expression.operator] < 3 &&
+    isPlain(left, needsParenthesesLeft(expression, left)) &&
+    isPlain(right, needsParenthesesRight(expression, right))
+  );
 }
 
 /** An expression where the grammar reads no comparison. */
@@ -100,7 +120,7 @@ export function typeLayout(type: TypeSyntax): Layout {
         type.structure === "dense" ? "" : `${type.structure} `,
         type.quantized === null ? "" : `${type.quantized.format} `,
         sizesLayout("[", type.dimensions, "]"),
-        ...(type.support === null ? [] : [" on ", summationLayout(type.support)]),
+        ...(type.support === null ? [] : [" on ", positionsLayout(type.support)]),
         ...(type.blocks === null ? [] : [" blocks ", summationLayout(type.blocks)]),
         ...blockLayout(type.quantized?.block ?? null),
       ];

@@ -84,8 +84,9 @@ function keywordOf(statement: Aligned): string {
 /** What stands between the name and `=`. */
 function typeOf(statement: Aligned): Layout {
   if (statement.kind !== "mask") return [": ", typeLayout(statement.type)];
-  const { count, mode, pattern } = statement satisfies Pattern;
-  const family: Layout = count === null ? "" : ["[", expressionLayout(count), "]"];
+  const { count, index, mode, pattern } = statement satisfies Pattern;
+  const range: Layout = index === null ? "" : `${index.name} < `;
+  const family: Layout = count === null ? "" : ["[", range, summationLayout(count), "]"];
   if (pattern.name === "support") return family;
   return [family, ": ", mode === null ? "" : `${mode} `, typeLayout(pattern)];
 }

@@ -186,7 +186,7 @@ export type StatementSyntax =
       readonly span: Span;
     }
   /**
-   * `mask M: nm(2, 4) along in = magnitude(W)`, `mask M[n]: multiplicative unstructured = …`; `support` statements
+   * `mask M: nm(2, 4) along in = magnitude(W)`, `mask M[i < n]: multiplicative unstructured = …`; `support` statements
    * have pattern `support` and no mode.
    */
   | {
@@ -194,6 +194,8 @@ export type StatementSyntax =
       readonly name: Identifier;
       /** The number of masks of a family, each named `M[i]`; null for a single one. */
       readonly count: ExpressionSyntax | null;
+      /** `i` of `M[i < n]`: the index of the member that is chosen. */
+      readonly index: Identifier | null;
       /** Null when none is written. */
       readonly mode: MaskMode | null;
       readonly pattern: TypeSyntax & { readonly kind: "pattern-type" };
@@ -323,9 +325,9 @@ export type ExpressionSyntax =
       readonly index: ExpressionSyntax;
       readonly span: Span;
     }
-  /** `sum(i < n, term)`: the term for i = 0 … n-1, n fixed at build time. */
+  /** `sum(i < n, term)`, `product(i < n, term)`: of the terms for i = 0 … n-1, n fixed at build time. */
   | {
-      readonly kind: "sum";
+      readonly kind: "sum" | "product";
       readonly variable: Identifier;
       readonly count: ExpressionSyntax;
       readonly term: ExpressionSyntax;

@@ -65,6 +65,7 @@ export type SelectionName =
  * Tensors: `row_sum(of)`, `column_sum(of)`, `row_norm(of)`, `column_norm(of)`: a vector, one number for each row or
  *   column; `scale_rows(value, by)`, `scale_columns(value, by)`: diag(by) value and value diag(by); `diagonal_matrix(entries)`; `abs`, `sparse_part(weight, rank, count, rounds)`: S of the alternating low-rank + sparse split
  *   W ≈ L + S with rank(L) <= rank and exactly `count` nonzeros in S.
+ * - `slice(of, index)`: one matrix of a stack [count, rows, columns].
  * - `group_indicator()`: 1 at (i, j) where j lies in the i-th of as many equal groups of columns as there are rows.
  * Functions of tensors: `sigmoid`, `tanh`, `exp`, `log`, `sqrt`, `relu` of each entry,
  *   `softmax` of a vector or of each row, `inverse`, `detach` (the value itself), `quotient(left, right)` by entries;
@@ -81,7 +82,7 @@ export type SelectionName =
  *   `normalized_spectrum(weight)`: [1, min(rows, columns)], the singular values, the largest as 1, the smallest as 0; `fourier_cosine(size)`,
  *   `fourier_sine(size)`: cos and sin of 2 π j k / size.
  * Algebra on dense tensors: `add`, `subtract`, `multiply` (elementwise), `scale(factor, value)`,
- *   `matmul`, `transpose`. Two operands are `left` and `right` (of `multiply` the left may be a pattern), one is `value`.
+ *   `matmul`, `kron`, `transpose`. Two operands are `left` and `right` (of `multiply` the left may be a pattern), one is `value`.
  */
 export type IntrinsicName =
   | SelectionName
@@ -93,6 +94,7 @@ export type IntrinsicName =
   | "scale_columns"
   | "diagonal_matrix"
   | "abs"
+  | "slice"
   | "sparse_part"
   | "group_indicator"
   | "normal"
@@ -114,6 +116,7 @@ export type IntrinsicName =
   | "multiply"
   | "scale"
   | "matmul"
+  | "kron"
   | "transpose"
   | "sigmoid"
   | "tanh"

@@ -61,6 +61,21 @@ export function multiplyMatrices(left: DenseTensor, right: DenseTensor): DenseTe
   return { shape: [rows, columns], values };
 }
 
+/** left ⊗ right: entry (i p + k, j q + l) is left[i, j] right[k, l] for right [p, q]. @throws SpxError SPX8405. */
+export function kronTensors(left: DenseTensor, right: DenseTensor): DenseTensor {
+  const [rows = 0, columns = 0] = left.shape;
+  const [p = 0, q = 0] = right.shape;
+  if (left.shape.length !== 2 || right.shape.length !== 2) throw shapeMismatch("kron", left, right);
+  const width = columns * q;
+  const values = new Float32Array(rows * p * width);
+  for (let row = 0, at = 0; row < rows * p; row++)
+    for (let column = 0; column < width; column++, at++) {
+      const outer = left.values[Math.floor(row / p) * columns + Math.floor(column / q)] ?? 0;
+      values[at] = outer * (right.values[(row % p) * q + (column % q)] ?? 0);
+    }
+  return { shape: [rows * p, width], values };
+}
+
 /** The transpose of a matrix. @throws SpxError SPX8405 when the tensor is no matrix. */
 export function transposeMatrix(matrix: DenseTensor): DenseTensor {
   if (matrix.shape.length !== 2) throw shapeMismatch("transpose", matrix, matrix);

@@ -6,7 +6,14 @@ import { elementFunctions } from "../linalg/element-functions.ts";
 import { inverseSquare } from "../linalg/inverse.ts";
 import { fillNormal, fillUniform } from "../random/distributions.ts";
 import { decompositions } from "./decompositions.ts";
-import { combine, type DenseTensor, multiplyMatrices, softmaxOf, transposeMatrix } from "./dense-tensor.ts";
+import {
+  combine,
+  type DenseTensor,
+  kronTensors,
+  multiplyMatrices,
+  softmaxOf,
+  transposeMatrix,
+} from "./dense-tensor.ts";
 import { fourierBasis } from "./fourier-basis.ts";
 import { groupIndicator } from "./group-indicator.ts";
 import { fixed, forTarget, type Intrinsic, matrixOf, ofTensor, tensorValue } from "./intrinsic.ts";
@@ -60,6 +67,11 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
     const split = { rank: number("rank"), count: number("count"), rounds: number("rounds") };
     return tensorValue([weight.rows, weight.columns], sparsePart(weight, split));
   }),
+  slice: fixed(({ tensor, number }) => {
+    const [, rows = 0, columns = 0] = tensor("of").tensor.shape;
+    const first = number("index") * rows * columns;
+    return tensorValue([rows, columns], tensor("of").tensor.values.slice(first, first + rows * columns));
+  }),
   group_indicator: forTarget(({ target }) => {
     const shape = shapeOfTarget(target);
     return tensorValue(shape, groupIndicator(target.name, shape));
@@ -93,6 +105,10 @@ export const intrinsics: Readonly<Record<IntrinsicName, Intrinsic>> = {
   matmul: fixed(({ tensors }) => {
     const [left, right] = tensors();
     return ofTensor(multiplyMatrices(required(left, "matmul"), required(right, "matmul")));
+  }),
+  kron: fixed(({ tensors }) => {
+    const [left, right] = tensors();
+    return ofTensor(kronTensors(required(left, "kron"), required(right, "kron")));
   }),
   transpose: fixed(({ tensors }) => ofTensor(transposeMatrix(required(tensors()[0], "transpose")))),
   sigmoid: elementwise("sigmoid"),

@@ -102,7 +102,7 @@ const expressions = fc.letrec<{ expression: ExpressionSyntax }>((tie) => {
       fc.record({ kind: fc.constant("transpose" as const), operand: inner, span: at }),
       fc.record({ kind: fc.constant("index" as const), target: inner, index: inner, span: at }),
       fc.record({
-        kind: fc.constant("sum" as const),
+        kind: fc.constantFrom("sum" as const, "product" as const),
         variable: identifier,
         count: inner,
         term: inner,
@@ -201,7 +201,30 @@ const parameters = fc.array(parameter, { maxLength: 5 });
 
 const statementTrivia = trivia(fc.boolean());
 const at = fc.constant(span);
-const familyCount = fc.option(expression, { freq: 3 });
+const family = fc.oneof(
+  fc.constant({ count: null, index: null }),
+  fc.record({ count: expression, index: fc.option(identifier) }),
+);
+const patternStatement: fc.Arbitrary<StatementSyntax> = fc
+  .record({
+    name: identifier,
+    family,
+    kind: fc.oneof(
+      fc.record({ mode: fc.option(fc.constantFrom(...maskModes)), pattern: maskPattern }),
+      fc.constant({ mode: null, pattern: supportPattern }),
+    ),
+    value: expression,
+    trivia: statementTrivia,
+  })
+  .map(({ name, family, kind, value, trivia }) => ({
+    kind: "mask",
+    name,
+    ...family,
+    ...kind,
+    value,
+    trivia,
+    span,
+  }));
 const pinnedValue = fc.oneof(
   word.map((name): ExpressionSyntax => ({ kind: "name", name, span })),
   numberText.map((text): ExpressionSyntax => ({ kind: "number", value: Number(text), text, span })),
@@ -235,26 +258,7 @@ const statement: fc.Arbitrary<StatementSyntax> = fc.oneof(
     trivia: statementTrivia,
     span: at,
   }),
-  fc.record({
-    kind: fc.constant("mask" as const),
-    name: identifier,
-    count: familyCount,
-    mode: fc.option(fc.constantFrom(...maskModes)),
-    pattern: maskPattern,
-    value: expression,
-    trivia: statementTrivia,
-    span: at,
-  }),
-  fc.record({
-    kind: fc.constant("mask" as const),
-    name: identifier,
-    count: familyCount,
-    mode: fc.constant(null),
-    pattern: fc.constant(supportPattern),
-    value: expression,
-    trivia: statementTrivia,
-    span: at,
-  }),
+  patternStatement,
   fc.record({
     kind: fc.constant("frozen" as const),
     shared: fc.boolean(),
