@@ -270,6 +270,41 @@ describe("orthogonal updates", () => {
     }
   });
 
+  test("BOFT of four factors of two mixes one binary digit after the other", async () => {
+    const [inputs, m] = [32, 4];
+    const many = await buildProgram({
+      text: 'import { BOFT } from "boft"\nmodel Deep { for "**" use BOFT(size: 2, m: 4) }',
+    });
+    const layer = (await many.artefact.transform("BOFT_m4").load({ W: identity(inputs), size: 2 })) as Layer;
+    randomizeParameters(layer, 3);
+    const q = values(layer, "q");
+    let expected = Float64Array.from(identity(inputs).data);
+    for (let digit = m - 1; digit >= 0; digit--) {
+      const stride = 2 ** digit;
+      const factor = new Float64Array(inputs * inputs);
+      // Pairs that differ in the digit, in the order of the other digits, the higher ones of `digit` varying fastest.
+      let block = 0;
+      for (let low = 0; low < stride; low++)
+        for (let high = 0; high < inputs / (2 * stride); high++, block++) {
+          const [a, b] = [low + 2 * stride * high, low + 2 * stride * high + stride];
+          const t = q[digit * (inputs / 2) + block] ?? 0;
+          const [cos, sin] = [(1 - t * t) / (1 + t * t), (2 * t) / (1 + t * t)];
+          factor[a * inputs + a] = cos;
+          factor[b * inputs + b] = cos;
+          factor[a * inputs + b] = -sin;
+          factor[b * inputs + a] = sin;
+        }
+      expected = Float64Array.from(product(expected, factor, inputs));
+    }
+    expect(relativeError(merged(layer), expected)).toBeLessThan(1e-5);
+    const reached = rowsOf(merged(layer), inputs).map((row) => row.filter((value) => value !== 0).length);
+    expect(reached).toEqual(new Array(inputs).fill(16));
+    expect(
+      relativeError(Float32Array.from(gram(merged(layer), inputs)), Float64Array.from(identity(inputs).data)),
+    ).toBeLessThan(1e-5);
+    layer.dispose();
+  });
+
   test("HRA is its reflections one after the other", async () => {
     const [inputs, r] = [11, 3];
     const layer = await load("hra", "HRA", { W: identity(inputs), r });

@@ -126,8 +126,8 @@ export const stdlibCases: readonly StdlibCase[] = [
     file: "boft",
     transform: "BOFT",
     sizes: [
-      [5, 4],
-      [33, 16],
+      [5, 16],
+      [33, 48],
       [20, 64],
     ],
     numbers: { size: 4 },

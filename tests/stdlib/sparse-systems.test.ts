@@ -63,6 +63,10 @@ describe("trained values", () => {
       14,
     ],
     ["essential sparsity, 2:4", "essential_sparsity", "SemiStructuredSparsity", { out: 6, in: 8 }, 24],
+    ["a sparse probe trains nothing by gradients", "sparse_mezo", "SparseMeZO", { out: 6, in: 8 }, 0],
+    ["sparse then prune: out in", "sparse_then_prune", "SparseThenPrune", { out: 6, in: 8 }, 48],
+    ["MaskSparsity: out in + out", "mask_sparsity", "MaskSparsity", { out: 6, in: 8 }, 54],
+    ["both stages of SaRA, stored dense", "sara", "ProgressiveSaRA", { out: 6, in: 8 }, 48],
     ["a soup trains nothing", "sparse_soups", "SparseSoup", { out: 6, in: 8 }, 0],
     ["Wanda trains nothing", "wanda", "Wanda", { out: 6, in: 8 }, 0],
   ] as const)("%s", (_title, file, name, given, expected) => {
@@ -96,6 +100,14 @@ describe("trained values", () => {
       expect(trained(transform, { out, in: inputs }), `${out} x ${inputs}`).toBe(
         Math.trunc(out * inputs * (1 - 0.99)),
       );
+  });
+
+  test("CFSP leaves 11 520 of 14 336 channels at four fifths, whole tiles of 128", () => {
+    const { weight } = transformOf("cfsp", "CFSPUp");
+    const symbols = (keep: number) => new Map(Object.entries({ f: 14336, in: 4096, tile: 128, keep }));
+    expect(evaluateNumber(weight.rows, symbols(0.8))).toBe(11520);
+    for (const keep of [0.1, 0.337, 0.5, 0.999, 1])
+      expect(evaluateNumber(weight.rows, symbols(keep)) / 128).toBe(Math.floor((14336 * keep + 64) / 128));
   });
 
   test("the factors of Sparse-IFT multiply as much as the dense layer, up to one feature", () => {
