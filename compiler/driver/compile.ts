@@ -23,6 +23,7 @@ import { x86Targets } from "../targets/x86-targets.ts";
 import type { Compilation, CompileOptions, TransformStages } from "./compilation.ts";
 import { emitArtefact } from "./emit-artefact.ts";
 import { lowerTransform } from "./lower-transform.ts";
+import { productPrograms } from "./product-programs.ts";
 import { StageClock } from "./stage-clock.ts";
 import { uniqueKernels } from "./unique-kernels.ts";
 
@@ -93,13 +94,15 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
   );
   // Equal kernels once, because machine code is what a build waits for.
   const { transforms, programs } = clock.time("unite", () => uniqueKernels(lowered));
-  for (const program of programs)
+  // Beside the plans: products of matrices that nobody packs.
+  const shared = productPrograms(compilation.transforms, x86Targets);
+  for (const program of [...programs, ...shared.programs])
     demand(
       program.name,
       verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`),
     );
   // LLVM text to one shared object, then the manifest that names its hash, then the module that names the manifest's.
-  return { compilation, artefact: await emitArtefact(module, transforms, programs, clock, options) };
+  return { compilation, artefact: await emitArtefact(module, transforms, programs, shared, clock, options) };
 }
 
 /** A verifier's finding is a fault of the compiler, never of the user. */

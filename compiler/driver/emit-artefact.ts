@@ -11,18 +11,23 @@ import { artefactNames, isHashedName, kernelsName, manifestName } from "./artefa
 import type { Artefact, BuildProblem, CompileOptions } from "./compilation.ts";
 import type { LoweredTransform } from "./lower-transform.ts";
 import { packageVersion } from "./package-version.ts";
+import type { ProductPrograms } from "./product-programs.ts";
 import type { StageClock } from "./stage-clock.ts";
 
 export async function emitArtefact(
   module: CheckedModule,
   transforms: readonly LoweredTransform[],
   programs: readonly LoopProgram[],
+  shared: ProductPrograms,
   clock: StageClock,
   options: CompileOptions,
 ): Promise<Artefact | BuildProblem> {
   const names = artefactNames(options.name);
   const foreign = { openLibrary, readString };
-  const library = await compileLibrary(programs, { foreign, keepIr: options.keepIr });
+  const library = await compileLibrary([...programs, ...shared.programs], {
+    foreign,
+    keepIr: options.keepIr,
+  });
   if (library.kind === "failure") return { kind: "problem", problems: library.problems };
   for (const [stage, milliseconds] of Object.entries(library.timings)) clock.add(stage, milliseconds);
   const hash = sha256(library.bytes);
@@ -31,6 +36,7 @@ export async function emitArtefact(
     sha256: hash,
     bytes: library.bytes.byteLength,
     levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
+    products: shared.products,
   };
   const manifest = buildManifest({
     module,

@@ -7,6 +7,7 @@ import type { BinaryOperator, CompareOperator, LoopExpression, Scalar, ValueType
 export const i64: ValueType = { scalar: "i64", lanes: 1 };
 export const f32: ValueType = { scalar: "f32", lanes: 1 };
 export const i32: ValueType = { scalar: "i32", lanes: 1 };
+export const f64: ValueType = { scalar: "f64", lanes: 1 };
 export const f32x16: ValueType = { scalar: "f32", lanes: 16 };
 export const i32x16: ValueType = { scalar: "i32", lanes: 16 };
 
@@ -45,6 +46,8 @@ export const constant = (type: ValueType, value: number): LoopExpression => ({
   type,
   value,
 });
+/** True for the scalars that are no integers and no truths. */
+export const isFloat = (scalar: Scalar): scalar is "f32" | "f64" => scalar === "f32" || scalar === "f64";
 /** An index or a count known at compile time. */
 export const int = (value: number): LoopExpression => constant(i64, value);
 export const symbol = (name: string): LoopExpression => ({ kind: "symbol", name });

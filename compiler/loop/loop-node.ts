@@ -5,11 +5,11 @@
  * disjoint elements, phases are separated by barriers.
  */
 
-/** Scalars a register can hold. Floats are IEEE binary32; `i64` is for indices; integers are never negative. */
-export type Scalar = "f32" | "i32" | "i64" | "bool";
+/** Scalars a register can hold. Floats are IEEE binary32 and binary64; `i64` is for indices; integers are never negative. */
+export type Scalar = "f32" | "f64" | "i32" | "i64" | "bool";
 
 /** Elements a buffer can hold. Unsigned integers are zero-extended to `i32` by a load. */
-export type BufferElement = "f32" | "i32" | "u32" | "u16" | "u8";
+export type BufferElement = "f32" | "f64" | "i32" | "u32" | "u16" | "u8";
 
 /** A register type: `lanes` copies of a scalar; `lanes` is 1 for plain scalars, 16 for vectors, 2, 4 or 8 for parts of them. */
 export interface ValueType {

@@ -1,10 +1,12 @@
 /** Checks that a loop program keeps the rules of the level; run after lowering in tests and before code generation. */
-import { typeOf } from "./loop-expression.ts";
+import { isFloat, typeOf } from "./loop-expression.ts";
 import type {
   BufferDeclaration,
+  BufferElement,
   LoopExpression,
   LoopProgram,
   LoopStatement,
+  Scalar,
   ValueType,
 } from "./loop-node.ts";
 import { printExpression } from "./print-loop.ts";
@@ -21,6 +23,9 @@ const isInteger = ({ scalar }: ValueType): boolean => scalar === "i32" || scalar
 const lengthOperators = new Set(["add", "sub", "mul", "div", "rem", "min", "max"]);
 const laneCounts = new Set([1, 2, 4, 8, 16]);
 const levels = new Set(["x86-64-v3", "x86-64-v4"]);
+
+const loadedAs = (element: BufferElement): Scalar =>
+  element === "f32" || element === "f64" ? element : "i32";
 
 /** An expression of literals, frame symbols and `batch` alone. */
 const isLength = (node: LoopExpression, symbols: ReadonlySet<string>): boolean =>
@@ -50,7 +55,7 @@ const expressionRules: { readonly [Kind in LoopExpression["kind"]]: ExpressionRu
     ["both sides have one type", (node) => sameType(typeOf(node.left), typeOf(node.right))],
     [
       "bits are combined in integers or truths",
-      (node) => !["and", "or"].includes(node.operator) || typeOf(node.left).scalar !== "f32",
+      (node) => !["and", "or"].includes(node.operator) || !isFloat(typeOf(node.left).scalar),
     ],
     [
       "integers are shifted",
@@ -70,7 +75,7 @@ const expressionRules: { readonly [Kind in LoopExpression["kind"]]: ExpressionRu
     [
       "the operands are floats of one type",
       (node) =>
-        typeOf(node.a).scalar === "f32" &&
+        isFloat(typeOf(node.a).scalar) &&
         sameType(typeOf(node.a), typeOf(node.b)) &&
         sameType(typeOf(node.a), typeOf(node.c)),
     ],
@@ -157,8 +162,7 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
     }
     if (node.kind === "load") {
       const buffer = buffers.get(node.buffer);
-      const expected = buffer?.element === "f32" ? "f32" : "i32";
-      if (buffer === undefined || node.type.scalar !== expected)
+      if (buffer === undefined || node.type.scalar !== loadedAs(buffer.element))
         violations.push({ rule: "a load has the type of its buffer", where: text() });
     }
   }
@@ -201,9 +205,9 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
             checkExpression(part, scope);
           const space = buffers.get(node.buffer)?.space;
           check(
-            "stores go to f32 outputs, results and workspaces",
+            "floats are stored to outputs, results and workspaces of their type",
             (space === "output" || space === "result" || space === "workspace") &&
-              typeOf(node.value).scalar === "f32",
+              typeOf(node.value).scalar === buffers.get(node.buffer)?.element,
             node.buffer,
           );
           check(
@@ -231,7 +235,7 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
   check("a buffer is declared once", buffers.size === program.buffers.length, program.name);
   for (const { name, space, element, length } of program.buffers) {
     check("lengths are made of symbols", isLength(length, symbols), name);
-    check("only constants hold integers", space === "constant" || element === "f32", name);
+    check("only constants hold integers", space === "constant" || isFloat(loadedAs(element)), name);
   }
   for (const phase of program.phases) {
     check(

@@ -38,6 +38,21 @@ export interface KernelLibrary {
     readonly suffix: string;
     readonly needs: readonly string[];
   }[];
+  /** Products of matrices that are not packed; none where no transform needs them. */
+  readonly products: readonly ProductKernel[];
+}
+
+export type ProductElement = "f32" | "f64";
+
+/**
+ * y += x R of row-major matrices with the usual signature: `x` is [batch, inner], R [inner, columns], `y` [batch, columns];
+ * the frame holds the address of R, then `inner` and `columns`.
+ */
+export interface ProductKernel {
+  readonly element: ProductElement;
+  /** One of `levels`. */
+  readonly level: string;
+  readonly symbol: string;
 }
 
 export interface TransformManifest {

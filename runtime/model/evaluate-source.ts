@@ -7,9 +7,11 @@ import { evaluateNumber, type SymbolValues } from "../contract/number-expression
 import { columnsOf, type MatrixValue, rowsOf, type SparseMatrix } from "../formats/matrix-value.ts";
 import { type Pattern, rowsOfPattern } from "../select/pattern.ts";
 import { evaluateFunction } from "./evaluate-function.ts";
+import { formProduct } from "./form-product.ts";
 import { hadamardMatrices, maskMatrix, scaleMatrix, sumMatrices, transposeValue } from "./matrix-algebra.ts";
 import { chainOf, settle } from "./matrix-chains.ts";
 import { blockDiagonalOf, kronMatrices, multiplyChain } from "./matrix-product.ts";
+import { each, type FormProduct, perform, type Work } from "./product-work.ts";
 import { conforming, misfit, sameShape } from "./source-shapes.ts";
 
 export interface SourceLeaves {
@@ -17,34 +19,39 @@ export interface SourceLeaves {
   /** An argument tensor, a parameter or a derived tensor as it is now; a vector as one column. */
   leaf(name: string, slice: number | null): MatrixValue;
   pattern(name: string): Pattern;
+  /** Forms the products of dense factors; loops of this process where nothing else is given. */
+  readonly form?: FormProduct;
 }
 
 /** @throws SpxError SPX8405 when shapes do not fit, which no compiled source does. */
-export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): MatrixValue {
-  const evaluate = (node: MatrixSource): MatrixValue => evaluateSource(node, leaves);
+export const evaluateSource = (source: MatrixSource, leaves: SourceLeaves): MatrixValue =>
+  perform(sourceWork(source, leaves), leaves.form ?? formProduct);
+
+function* sourceWork(source: MatrixSource, leaves: SourceLeaves): Work<MatrixValue> {
+  const evaluate = (node: MatrixSource): Work<MatrixValue> => sourceWork(node, leaves);
   switch (source.kind) {
     case "leaf":
       return leaves.leaf(source.name, source.slice);
     case "sum":
-      return sumMatrices(sameShape("sum", source.terms.map(evaluate)));
+      return sumMatrices(sameShape("sum", yield* each(source.terms, evaluate)));
     case "product":
-      return multiplyChain(conforming(source.factors.map(evaluate)));
+      return yield* multiplyChain(conforming(yield* each(source.factors, evaluate)));
     case "scale":
-      return scaleMatrix(evaluate(source.of), evaluateNumber(source.factor, leaves.symbols));
+      return scaleMatrix(yield* evaluate(source.of), evaluateNumber(source.factor, leaves.symbols));
     case "transpose":
-      return transposeValue(evaluate(source.of));
+      return transposeValue(yield* evaluate(source.of));
     case "mask":
-      return maskedValue(source, evaluate, leaves.pattern(source.pattern));
+      return yield* maskedValue(source, evaluate, leaves.pattern(source.pattern));
     case "pattern":
       return onesOf(leaves.pattern(source.name));
     case "hadamard":
-      return sameShape("elementwise product", source.factors.map(evaluate)).reduce(hadamardMatrices);
+      return sameShape("elementwise product", yield* each(source.factors, evaluate)).reduce(hadamardMatrices);
     case "kron":
-      return source.factors.map(evaluate).reduce(kronMatrices);
+      return (yield* each(source.factors, evaluate)).reduce(kronMatrices);
     case "blockdiag":
-      return blockDiagonalOf(source.blocks.map(evaluate));
+      return blockDiagonalOf(yield* each(source.blocks, evaluate));
     case "diag":
-      return diagonalOf(evaluate(source.of));
+      return diagonalOf(yield* evaluate(source.of));
     case "identity": {
       const size = evaluateNumber(source.size, leaves.symbols);
       return { kind: "diag", values: new Float32Array(size).fill(1) };
@@ -61,26 +68,26 @@ export function evaluateSource(source: MatrixSource, leaves: SourceLeaves): Matr
         evaluateNumber(source.stride, leaves.symbols),
       );
     default:
-      return evaluateFunction(source, evaluate, leaves.symbols);
+      return yield* evaluateFunction(source, evaluate, leaves.symbols);
   }
 }
 
 /** Of a masked product only the entries that stay are computed. */
-function maskedValue(
+function* maskedValue(
   { of }: Extract<MatrixSource, { kind: "mask" }>,
-  evaluate: (node: MatrixSource) => MatrixValue,
+  evaluate: (node: MatrixSource) => Work<MatrixValue>,
   pattern: Pattern,
-): MatrixValue {
+): Work<MatrixValue> {
   if (of.kind === "product") {
-    const factors = conforming(of.factors.map(evaluate));
+    const factors = conforming(yield* each(of.factors, evaluate));
     if (factors.every(({ kind }) => kind === "dense" || kind === "diag")) {
       const [first, last] = [factors[0] as MatrixValue, factors.at(-1) as MatrixValue];
       if (rowsOf(first) !== pattern.rows || columnsOf(last) !== pattern.columns)
         throw misfit("mask", [first, last]);
-      return settle([chainOf(...factors)], onesOf(pattern));
+      return yield* settle([chainOf(...factors)], onesOf(pattern));
     }
   }
-  const matrix = evaluate(of);
+  const matrix = yield* evaluate(of);
   if (rowsOf(matrix) !== pattern.rows || columnsOf(matrix) !== pattern.columns)
     throw misfit("mask", [matrix]);
   return maskMatrix(matrix, pattern);

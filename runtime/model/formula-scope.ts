@@ -6,22 +6,30 @@ import type { DerivedManifest } from "../contract/manifest.ts";
 import { SpxError } from "../errors.ts";
 import type { MatrixValue } from "../formats/matrix-value.ts";
 import { evaluateSource } from "./evaluate-source.ts";
+import { formProduct } from "./form-product.ts";
 import { frozenMatrix } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
 import { parameterMatrix, tensorMatrix } from "./parameter-values.ts";
+import type { FormProduct } from "./product-work.ts";
 import type { FormulaScope } from "./pull-back.ts";
 
 export interface LayerLeaves extends Omit<FormulaScope, "give"> {
+  readonly form: FormProduct;
   /** Forgets what follows from parameters. */
   dropSteps(): void;
 }
 
 /** @param derived in an order in which each can be computed. */
-export function createLayerLeaves(derived: readonly DerivedManifest[], state: LayerState): LayerLeaves {
+export function createLayerLeaves(
+  derived: readonly DerivedManifest[],
+  state: LayerState,
+  form: FormProduct = formProduct,
+): LayerLeaves {
   const manifests = new Map(derived.map((manifest) => [manifest.name, manifest]));
   const computed = new Map<string, MatrixValue>();
   const leaves: LayerLeaves = {
     symbols: state.symbols,
+    form,
     leaf(name, slice) {
       const parameter = state.parameters.get(name);
       if (parameter !== undefined) return parameterMatrix(parameter, slice);

@@ -9,6 +9,7 @@ import { type Pattern, positionsOf } from "../select/pattern.ts";
 import { type ParameterTarget, parameterTarget } from "../select/recipe-target.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf } from "./batch-input.ts";
+import { formLaterWith } from "./form-product.ts";
 import type {
   BackwardOptions,
   BackwardResult,
@@ -20,6 +21,7 @@ import type {
 import type { LayerCalls } from "./layer-calls.ts";
 import { addGradient } from "./parameter-gradient.ts";
 import { type LayerParameter, parameterMatrix, storedCount } from "./parameter-values.ts";
+import { perform, performLater, type Work } from "./product-work.ts";
 import { type FormulaScope, pullBack } from "./pull-back.ts";
 
 /** Where a gradient that was handed out lies, and of what it is one. */
@@ -102,7 +104,12 @@ export function createBackward<P>(
     return { call, buffers, targets, intermediates, between, into, batch, threads: used };
   };
   /** Takes the gradients of intermediates on to the parameters, whose gradients lie beside them. */
-  const pullAll = ({ buffers, targets, intermediates, between }: ReturnType<typeof start>): void => {
+  const pullAll = function* ({
+    buffers,
+    targets,
+    intermediates,
+    between,
+  }: ReturnType<typeof start>): Work<void> {
     const parts = new Map(
       targets.map((target, index): [string, LayerParameter] => [
         target.name,
@@ -111,16 +118,16 @@ export function createBackward<P>(
     );
     const scope: FormulaScope = {
       ...calls.leaves,
-      give(name, slice, gradient) {
+      *give(name, slice, gradient) {
         const part = parts.get(name);
-        if (part !== undefined) addGradient(part, slice, gradient);
+        if (part !== undefined) yield* addGradient(part, slice, gradient);
       },
     };
     for (const [index, { formula, target }] of intermediates.entries()) {
       const block = between[index];
       if (block === undefined) continue;
       const values = valuesIn(block, target);
-      pullBack(formula, parameterMatrix({ target, values }, null), scope);
+      yield* pullBack(formula, parameterMatrix({ target, values }, null), scope);
       block.free();
     }
   };
@@ -150,7 +157,7 @@ export function createBackward<P>(
       const started = start(x, dy, options);
       if (started.batch > 0) {
         started.call.run(started.buffers, started.batch, started.threads);
-        pullAll(started);
+        perform(pullAll(started), calls.leaves.form);
       }
       return finish(started);
     },
@@ -162,8 +169,10 @@ export function createBackward<P>(
       const started = start(x, dy, options);
       const { call, buffers, batch, threads: used } = started;
       if (batch > 0) {
-        await calls.during(() => call.runAsync(buffers, batch, used));
-        pullAll(started);
+        await calls.during(async () => {
+          await call.runAsync(buffers, batch, used);
+          await performLater(pullAll(started), formLaterWith(device.products));
+        });
       }
       return finish(started);
     },

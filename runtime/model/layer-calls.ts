@@ -11,6 +11,7 @@ import { SpxError } from "../errors.ts";
 import type { PackedOperand } from "../formats/packed-operand.ts";
 import { unpackPanel16 } from "../formats/panel16.ts";
 import { chooseVariants, intervalAt, type VariantInterval } from "./choose-variant.ts";
+import { formWith } from "./form-product.ts";
 import { createLayerLeaves, type LayerLeaves } from "./formula-scope.ts";
 import type { LayerState } from "./initial-state.ts";
 import { mergeWeight } from "./merge-weight.ts";
@@ -65,7 +66,7 @@ export function createLayerCalls(
     const call = callOf(mergeKernel(transform, device, symbols));
     return mergeWeight(transform.plan.merge.method, call, size, device.allocate);
   };
-  const leaves = createLayerLeaves(transform.plan.derived, state);
+  const leaves = createLayerLeaves(transform.plan.derived, state, formWith(device.products));
   const operands = createPackedOperands(transform.plan, state, leaves, device.allocate, mergeNow);
   const lifetime = createOperandLifetime();
   const calls = new Map<KernelManifest, KernelCall>();

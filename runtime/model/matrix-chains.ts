@@ -13,6 +13,7 @@ import {
 } from "../formats/matrix-value.ts";
 import { hadamardMatrices, scaleMatrix, sumMatrices, transposeValue } from "./matrix-algebra.ts";
 import { multiplyChain } from "./matrix-product.ts";
+import { each, type Work } from "./product-work.ts";
 
 /** scale · F₁ · F₂ · …; at least one factor. */
 export interface Chain {
@@ -35,21 +36,21 @@ export const extendChain = (
 ): Chain => ({ scale, factors: [...left, ...factors, ...right] });
 
 /** The chain as one matrix. */
-export function multiplyOut({ scale, factors }: Chain): MatrixValue {
-  const product = multiplyChain(factors);
+export function* multiplyOut({ scale, factors }: Chain): Work<MatrixValue> {
+  const product = yield* multiplyChain(factors);
   return scale === 1 ? product : scaleMatrix(product, scale);
 }
 
 /** A chain without a gap much thinner than the whole is multiplied out: as factors it would cost more. */
-export function thinOrWhole(chain: Chain): Chain {
+export function* thinOrWhole(chain: Chain): Work<Chain> {
   const { factors } = chain;
   const gaps = factors.slice(0, -1).map(columnsOf);
   const narrow = Math.min(rowsOf(factors[0] as MatrixValue), columnsOf(factors.at(-1) as MatrixValue)) / 2;
-  return gaps.every((gap) => gap > narrow) ? chainOf(multiplyOut(chain)) : chain;
+  return gaps.every((gap) => gap > narrow) ? chainOf(yield* multiplyOut(chain)) : chain;
 }
 
 /** The products left_i · right_i of equal rows, as numbers: rowsum(L ⊙ R) = rowsum((L Qᵀ) ⊙ P) for R = P Q. */
-export function rowDots(left: Chain, right: Chain): Float64Array {
+export function* rowDots(left: Chain, right: Chain): Work<Float64Array> {
   const [long, short] = left.factors.length > right.factors.length ? [left, right] : [right, left];
   const [first, ...rest] = long.factors;
   if (first === undefined) throw new RangeError("a product without factors has no rows");
@@ -59,7 +60,7 @@ export function rowDots(left: Chain, right: Chain): Float64Array {
   }
   const across = extendChain([], short, rest.toReversed().map(transposeValue));
   const scaled = { ...across, scale: across.scale * long.scale };
-  return rowDots(chainOf(multiplyOut(scaled)), chainOf(first));
+  return yield* rowDots(chainOf(yield* multiplyOut(scaled)), chainOf(first));
 }
 
 function rowSums(left: MatrixValue, right: MatrixValue): Float64Array {
@@ -113,21 +114,21 @@ export function forEachEntry(
 export type Places = Exclude<MatrixValue, DenseMatrix> | null;
 
 /** The sum of the chains, at `places` alone and in their form; dense for null. */
-export function settle(chains: readonly Chain[], places: Places): MatrixValue {
+export function* settle(chains: readonly Chain[], places: Places): Work<MatrixValue> {
   if (places === null) {
-    const parts = chains.map((chain) => toDense(multiplyOut(chain)));
+    const parts = (yield* each(chains, multiplyOut)).map(toDense);
     return parts.length === 1 ? (parts[0] as MatrixValue) : sumMatrices(parts);
   }
   const values = new Float64Array(places.values.length);
-  for (const chain of chains) addAt(chain, places, values);
+  for (const chain of chains) yield* addAt(chain, places, values);
   return { ...places, values: Float32Array.from(values) };
 }
 
-function addAt({ scale, factors }: Chain, places: Exclude<Places, null>, values: Float64Array): void {
+function* addAt({ scale, factors }: Chain, places: Exclude<Places, null>, values: Float64Array): Work<void> {
   const add = (at: number, value: number): void => {
     values[at] = (values[at] ?? 0) + scale * value;
   };
-  const joined = joinDiagonals(factors);
+  const joined = yield* joinDiagonals(factors);
   const [only, ...rest] = joined;
   if (only === undefined) throw new RangeError("a product without factors has no entries");
   if (rest.length === 0) {
@@ -138,8 +139,8 @@ function addAt({ scale, factors }: Chain, places: Exclude<Places, null>, values:
     return;
   }
   const split = narrowestGap(joined);
-  const left = toDense(multiplyChain(joined.slice(0, split)));
-  const right = toDense(transposeValue(multiplyChain(joined.slice(split))));
+  const left = toDense(yield* multiplyChain(joined.slice(0, split)));
+  const right = toDense(transposeValue(yield* multiplyChain(joined.slice(split))));
   const inner = left.columns;
   forEachEntry(places, (row, column, _, at) => {
     let sum = 0;
@@ -150,12 +151,12 @@ function addAt({ scale, factors }: Chain, places: Exclude<Places, null>, values:
 }
 
 /** Diagonals multiplied into a neighbour, so that no half of a chain is a diagonal alone. */
-function joinDiagonals(factors: readonly MatrixValue[]): readonly MatrixValue[] {
+function* joinDiagonals(factors: readonly MatrixValue[]): Work<readonly MatrixValue[]> {
   const index = factors.findIndex(({ kind }) => kind === "diag");
   if (index < 0 || factors.length === 1) return factors;
   const start = index === 0 ? 0 : index - 1;
-  const joined = multiplyChain(factors.slice(start, start + 2));
-  return joinDiagonals([...factors.slice(0, start), joined, ...factors.slice(start + 2)]);
+  const joined = yield* multiplyChain(factors.slice(start, start + 2));
+  return yield* joinDiagonals([...factors.slice(0, start), joined, ...factors.slice(start + 2)]);
 }
 
 function narrowestGap(factors: readonly MatrixValue[]): number {

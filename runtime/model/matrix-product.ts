@@ -1,4 +1,4 @@
-/** Products, Kronecker products and block diagonals of matrix values; products accumulate in double precision. */
+/** Products, Kronecker products and block diagonals of matrix values; products of dense ones are handed out. */
 import {
   type BlockDiagonalMatrix,
   columnsOf,
@@ -9,15 +9,17 @@ import {
   toSparse,
 } from "../formats/matrix-value.ts";
 import { addRow, buildSparse } from "./matrix-algebra.ts";
-import { multiplyDense } from "./multiply-dense.ts";
+import type { Work } from "./product-work.ts";
 
 /** The product of a chain, multiplied in the order that needs the fewest dense multiplications. */
-export function multiplyChain(factors: readonly MatrixValue[]): MatrixValue {
+export function* multiplyChain(factors: readonly MatrixValue[]): Work<MatrixValue> {
   const [first, ...rest] = factors;
   if (first === undefined) throw new RangeError("a product without factors has no shape");
   if (rest.length === 0) return first;
   const split = cheapestSplit([rowsOf(first), ...factors.map(columnsOf)]);
-  return multiply(multiplyChain(factors.slice(0, split)), multiplyChain(factors.slice(split)));
+  const left = yield* multiplyChain(factors.slice(0, split));
+  const right = yield* multiplyChain(factors.slice(split));
+  return left.kind === "dense" && right.kind === "dense" ? yield { left, right } : multiply(left, right);
 }
 
 /** Where the last multiplication of the chain splits it: matrix chain ordering over the sizes. */
@@ -43,8 +45,8 @@ function cheapestSplit(sizes: readonly number[]): number {
   return splitOfAll;
 }
 
+/** One of them is not dense. */
 function multiply(left: MatrixValue, right: MatrixValue): MatrixValue {
-  if (left.kind === "dense" && right.kind === "dense") return multiplyDense(left, right);
   if (left.kind === "diag") return scaleRows(left, right);
   if (right.kind === "diag") return scaleColumns(left, right);
   if (left.kind === "blockdiag" && right.kind === "blockdiag" && left.blocks === right.blocks) {

@@ -35,6 +35,7 @@ import {
   strictUpper,
   upperPositions,
 } from "./matrix-functions.ts";
+import type { Work } from "./product-work.ts";
 
 /** What formulas read, and what takes the gradients. */
 export interface FormulaScope extends SourceLeaves {
@@ -42,7 +43,7 @@ export interface FormulaScope extends SourceLeaves {
   formula(name: string): MatrixSource | null;
   isParameter(name: string): boolean;
   /** Adds to the gradient of a parameter. */
-  give(name: string, slice: number | null, gradient: readonly Chain[]): void;
+  give(name: string, slice: number | null, gradient: readonly Chain[]): Work<void>;
 }
 
 /** One gradient on its way. */
@@ -52,11 +53,11 @@ interface Session {
   value(source: MatrixSource): MatrixValue;
   /** True when a gradient passes through to a parameter. */
   reaches(source: MatrixSource): boolean;
-  pull(source: MatrixSource, gradient: readonly Chain[]): void;
+  pull(source: MatrixSource, gradient: readonly Chain[]): Work<void>;
 }
 
 /** Adds to the gradients of all parameters that `formula` reads. @throws SpxError as `evaluateSource`. */
-export function pullBack(formula: MatrixSource, gradient: MatrixValue, scope: FormulaScope): void {
+export function* pullBack(formula: MatrixSource, gradient: MatrixValue, scope: FormulaScope): Work<void> {
   const values = new Map<MatrixSource, MatrixValue>();
   const session: Session = {
     scope,
@@ -66,11 +67,11 @@ export function pullBack(formula: MatrixSource, gradient: MatrixValue, scope: Fo
       return value;
     },
     reaches: (source) => reachesParameter(source, scope),
-    pull(source, given) {
-      if (session.reaches(source)) (rules[source.kind] as Rule<MatrixSource>)(source, given, session);
+    *pull(source, given) {
+      if (session.reaches(source)) yield* (rules[source.kind] as Rule<MatrixSource>)(source, given, session);
     },
   };
-  session.pull(formula, [chainOf(gradient)]);
+  yield* session.pull(formula, [chainOf(gradient)]);
 }
 
 function reachesParameter(source: MatrixSource, scope: FormulaScope): boolean {
@@ -81,7 +82,7 @@ function reachesParameter(source: MatrixSource, scope: FormulaScope): boolean {
 }
 
 type SourceOf<Kind extends MatrixSource["kind"]> = Extract<MatrixSource, { kind: Kind }>;
-type Rule<Source> = (source: Source, gradient: readonly Chain[], session: Session) => void;
+type Rule<Source> = (source: Source, gradient: readonly Chain[], session: Session) => Work<void>;
 
 /** Where the value of a part can be nonzero whatever the numbers are; null for everywhere. */
 function placesOf(source: MatrixSource, session: Session): Places {
@@ -93,87 +94,95 @@ function placesOf(source: MatrixSource, session: Session): Places {
 }
 
 const one = (value: MatrixValue): readonly Chain[] => [chainOf(value)];
-const nothing = (): void => {};
+function* nothing(): Work<void> {}
 const diagonal = (values: ArrayLike<number>): DiagonalMatrix => ({
   kind: "diag",
   values: Float32Array.from(values),
 });
 
+/** The values of a session as works that have nothing left to do. */
+const known = ({ value }: Session) =>
+  // biome-ignore lint/correctness/useYield: its product has been formed.
+  function* (source: MatrixSource): Work<MatrixValue> {
+    return value(source);
+  };
+
 /** gradient[i] * f(i) at the entries of `of`. */
-function weighEntries(
+function* weighEntries(
   gradient: readonly Chain[],
   of: Exclude<Places, null>,
   f: (at: number) => number,
-): readonly Chain[] {
-  const settled = settle(gradient, of);
+): Work<readonly Chain[]> {
+  const settled = yield* settle(gradient, of);
   return one({ ...settled, values: settled.values.map((value, at) => value * f(at)) });
 }
 
 const rules: { readonly [Kind in MatrixSource["kind"]]: Rule<SourceOf<Kind>> } = {
-  leaf({ name, slice }, gradient, { scope, pull }) {
+  *leaf({ name, slice }, gradient, { scope, pull }) {
     const formula = scope.formula(name);
-    if (formula === null) scope.give(name, slice, gradient);
-    else pull(formula, gradient);
+    if (formula === null) yield* scope.give(name, slice, gradient);
+    else yield* pull(formula, gradient);
   },
-  sum({ terms }, gradient, { pull }) {
-    for (const term of terms) pull(term, gradient);
+  *sum({ terms }, gradient, { pull }) {
+    for (const term of terms) yield* pull(term, gradient);
   },
   // d(A X B) by X: Aᵀ G Bᵀ
-  product({ factors }, gradient, { value, reaches, pull }) {
+  *product({ factors }, gradient, { value, reaches, pull }) {
     for (const [index, factor] of factors.entries()) {
       if (!reaches(factor)) continue;
       const turned = (others: readonly MatrixSource[]): MatrixValue[] =>
         others.toReversed().map((other) => transposeValue(value(other)));
       const [left, right] = [turned(factors.slice(0, index)), turned(factors.slice(index + 1))];
-      pull(
+      yield* pull(
         factor,
         gradient.map((chain) => extendChain(left, chain, right)),
       );
     }
   },
-  scale({ factor, of }, gradient, { scope, pull }) {
+  *scale({ factor, of }, gradient, { scope, pull }) {
     const scale = evaluateNumber(factor, scope.symbols);
-    pull(
+    yield* pull(
       of,
       gradient.map((chain) => ({ ...chain, scale: scale * chain.scale })),
     );
   },
   transpose: ({ of }, gradient, { pull }) => pull(of, gradient.map(transposeChain)),
-  mask: ({ pattern, of }, gradient, { scope, pull }) =>
-    pull(of, one(settle(gradient, onesOf(scope.pattern(pattern))))),
+  *mask({ pattern, of }, gradient, { scope, pull }) {
+    yield* pull(of, one(yield* settle(gradient, onesOf(scope.pattern(pattern)))));
+  },
   pattern: nothing,
   // d(X ⊙ Y) by X: G ⊙ Y
-  hadamard({ factors }, gradient, session) {
+  *hadamard({ factors }, gradient, session) {
     for (const [index, factor] of factors.entries()) {
       if (!session.reaches(factor)) continue;
       const others = factors.filter((_, other) => other !== index).map(session.value);
       const weight = others.reduce(hadamardMatrices);
       const places = weight.kind === "dense" ? placesOf(factor, session) : weight;
-      session.pull(factor, one(hadamardMatrices(settle(gradient, places), weight)));
+      yield* session.pull(factor, one(hadamardMatrices(yield* settle(gradient, places), weight)));
     }
   },
   // d(A ⊗ B) by A: Σₖₗ G[(i, k), (j, l)] B[k, l]; by B: Σᵢⱼ G[(i, k), (j, l)] A[i, j]
-  kron({ factors }, gradient, session) {
+  *kron({ factors }, gradient, session) {
     const [first, ...rest] = factors;
     const [second] = rest;
     if (first === undefined || second === undefined) return;
     const others: MatrixSource = rest.length === 1 ? second : { kind: "kron", factors: rest };
     const [a, b] = [toDense(session.value(first)), toDense(session.value(others))];
     const [byFirst, byOthers] = [filled(a.rows, a.columns, 0), filled(b.rows, b.columns, 0)];
-    forEachEntry(settle(gradient, null), (row, columnIndex, value) => {
+    forEachEntry(yield* settle(gradient, null), (row, columnIndex, value) => {
       const i = Math.floor(row / b.rows) * a.columns + Math.floor(columnIndex / b.columns);
       const k = (row % b.rows) * b.columns + (columnIndex % b.columns);
       byFirst.values[i] = (byFirst.values[i] ?? 0) + value * (b.values[k] ?? 0);
       byOthers.values[k] = (byOthers.values[k] ?? 0) + value * (a.values[i] ?? 0);
     });
-    session.pull(first, one(byFirst));
-    session.pull(others, one(byOthers));
+    yield* session.pull(first, one(byFirst));
+    yield* session.pull(others, one(byOthers));
   },
-  blockdiag({ blocks }, gradient, { value, pull }) {
+  *blockdiag({ blocks }, gradient, { value, pull }) {
     let [top, left] = [0, 0];
     for (const block of blocks) {
       const [rows, columns] = [rowsOf(value(block)), columnsOf(value(block))];
-      pull(
+      yield* pull(
         block,
         gradient.map((chain) => part(chain, [top, rows], [left, columns])),
       );
@@ -181,15 +190,15 @@ const rules: { readonly [Kind in MatrixSource["kind"]]: Rule<SourceOf<Kind>> } =
       left += columns;
     }
   },
-  diag({ of }, gradient, { value, pull }) {
+  *diag({ of }, gradient, { value, pull }) {
     const vector = value(of);
-    if (vector.kind === "diag") pull(of, gradient);
-    else pull(of, one(column(settle(gradient, diagonal(toDense(vector).values)).values)));
+    if (vector.kind === "diag") yield* pull(of, gradient);
+    else yield* pull(of, one(column((yield* settle(gradient, diagonal(toDense(vector).values))).values)));
   },
   identity: nothing,
   "stride-permutation": nothing,
   window: nothing,
-  map(source, gradient, session) {
+  *map(source, gradient, session) {
     const { of } = source;
     const places = keepsZero[source.function] ? placesOf(of, session) : null;
     const { value, slope } = elementFunctions[source.function];
@@ -198,35 +207,35 @@ const rules: { readonly [Kind in MatrixSource["kind"]]: Rule<SourceOf<Kind>> } =
         const x = places.values[at] ?? Number.NaN;
         return slope(x, value(x));
       };
-      session.pull(of, weighEntries(gradient, places, weigh));
+      yield* session.pull(of, yield* weighEntries(gradient, places, weigh));
       return;
     }
     const weigh = (given: number, x: number): number => given * slope(x, value(x));
-    session.pull(of, one(combineDense(settle(gradient, null), session.value(of), weigh)));
+    yield* session.pull(of, one(combineDense(yield* settle(gradient, null), session.value(of), weigh)));
   },
   // d(a / b) = da / b - a db / b²
-  quotient({ left, right }, gradient, { value, pull }) {
-    const settled = settle(gradient, null);
+  *quotient({ left, right }, gradient, { value, pull }) {
+    const settled = yield* settle(gradient, null);
     const byLeft = combineDense(settled, value(right), (given, b) => given / b);
-    pull(left, one(byLeft));
+    yield* pull(left, one(byLeft));
     const ratio = combineDense(value(left), value(right), (a, b) => -a / b);
-    pull(right, one(combineDense(byLeft, ratio, (given, factor) => given * factor)));
+    yield* pull(right, one(combineDense(byLeft, ratio, (given, factor) => given * factor)));
   },
   // d‖xᵢ‖ = xᵢ · dxᵢ / ‖xᵢ‖, at 0 nothing; the rows of X stay products
-  "row-norm"(source, gradient, session) {
+  *"row-norm"(source, gradient, session) {
     const norms = toDense(session.value(source)).values;
-    const given = toDense(settle(gradient, null)).values;
+    const given = toDense(yield* settle(gradient, null)).values;
     const factors = given.map((value, row) => (norms[row] === 0 ? 0 : value / (norms[row] ?? 0)));
-    const rows = chainsOf(source.of, session.value, session.scope.symbols);
-    session.pull(
+    const rows = yield* chainsOf(source.of, known(session), session.scope.symbols);
+    yield* session.pull(
       source.of,
       rows.map((chain) => extendChain([diagonal(factors)], chain, [])),
     );
   },
   // dx = y ⊙ (g - Σ g y) along each row
-  "row-softmax"({ of }, gradient, { value, pull }) {
+  *"row-softmax"({ of }, gradient, { value, pull }) {
     const y = softmaxRows(value(of));
-    const given = toDense(settle(gradient, null));
+    const given = toDense(yield* settle(gradient, null));
     const values = new Float32Array(y.values.length);
     for (let row = 0; row < y.rows; row++) {
       const at = (columnIndex: number): number => row * y.columns + columnIndex;
@@ -235,35 +244,35 @@ const rules: { readonly [Kind in MatrixSource["kind"]]: Rule<SourceOf<Kind>> } =
       for (let k = 0; k < y.columns; k++)
         values[at(k)] = (y.values[at(k)] ?? 0) * ((given.values[at(k)] ?? 0) - sum);
     }
-    pull(of, one({ ...y, values }));
+    yield* pull(of, one({ ...y, values }));
   },
-  entry({ of, row, column: at }, gradient, { value, pull }) {
+  *entry({ of, row, column: at }, gradient, { value, pull }) {
     const [rows, columns] = [rowsOf(value(of)), columnsOf(value(of))];
     const given = filled(rows, columns, 0);
-    given.values[row * columns + at] = toDense(settle(gradient, null)).values[0] ?? Number.NaN;
-    pull(of, one(given));
+    given.values[row * columns + at] = toDense(yield* settle(gradient, null)).values[0] ?? Number.NaN;
+    yield* pull(of, one(given));
   },
   // every entry is the one: 1ᵀ G 1
-  fill({ rows, columns, of }, gradient, { scope, pull }) {
+  *fill({ rows, columns, of }, gradient, { scope, pull }) {
     const left = filled(1, evaluateNumber(rows, scope.symbols), 1);
     const right = filled(evaluateNumber(columns, scope.symbols), 1, 1);
-    pull(
+    yield* pull(
       of,
       gradient.map((chain) => extendChain([left], chain, [right])),
     );
   },
   ones: nothing,
   // d X⁻¹ = -X⁻¹ dX X⁻¹
-  inverse(source, gradient, { value, pull }) {
+  *inverse(source, gradient, { value, pull }) {
     const turned = transposeValue(value(source));
-    pull(
+    yield* pull(
       source.of,
       gradient.map((chain) => extendChain([turned], { ...chain, scale: -chain.scale }, [turned])),
     );
   },
-  "face-splitting"({ left, right }, gradient, { value, pull }) {
+  *"face-splitting"({ left, right }, gradient, { value, pull }) {
     const [a, b] = [toDense(value(left)), toDense(value(right))];
-    const given = toDense(settle(gradient, null)).values;
+    const given = toDense(yield* settle(gradient, null)).values;
     const [byLeft, byRight] = [new Float64Array(a.values.length), new Float64Array(b.values.length)];
     for (let row = 0, at = 0; row < a.rows; row++) {
       for (let k = row * a.columns; k < (row + 1) * a.columns; k++) {
@@ -273,14 +282,14 @@ const rules: { readonly [Kind in MatrixSource["kind"]]: Rule<SourceOf<Kind>> } =
         }
       }
     }
-    pull(left, one({ ...a, values: Float32Array.from(byLeft) }));
-    pull(right, one({ ...b, values: Float32Array.from(byRight) }));
+    yield* pull(left, one({ ...a, values: Float32Array.from(byLeft) }));
+    yield* pull(right, one({ ...b, values: Float32Array.from(byRight) }));
   },
   // the entry above the diagonal stands below with the other sign
-  skew(source, gradient, { scope, value, pull }) {
+  *skew(source, gradient, { scope, value, pull }) {
     const blocks = value(source);
     if (blocks.kind !== "blockdiag") return;
-    const given = settle(gradient, blocks).values;
+    const given = (yield* settle(gradient, blocks)).values;
     const size = evaluateNumber(source.size, scope.symbols);
     const triangles = toDense(value(source.of));
     const values = new Float32Array(triangles.values.length);
@@ -290,10 +299,11 @@ const rules: { readonly [Kind in MatrixSource["kind"]]: Rule<SourceOf<Kind>> } =
       for (const [row, columnIndex] of upperPositions(size))
         values[at++] = entry(row, columnIndex) - entry(columnIndex, row);
     }
-    pull(source.of, one({ ...triangles, values }));
+    yield* pull(source.of, one({ ...triangles, values }));
   },
-  "strict-upper": ({ of }, gradient, session) =>
-    session.pull(of, one(strictUpper(settle(gradient, placesOf(of, session))))),
+  *"strict-upper"({ of }, gradient, session) {
+    yield* session.pull(of, one(strictUpper(yield* settle(gradient, placesOf(of, session)))));
+  },
   detach: nothing,
 };
 

@@ -172,6 +172,7 @@ const outline: Readonly<Record<string, Check>> = {
     sha256: isText,
     bytes: isNumber,
     levels: isList(hasFields({ name: isText, suffix: isText, needs: isList(isText) })),
+    products: isList(hasFields({ element: isText, level: isText, symbol: isText })),
   }),
   cuda: isNullOr(cudaLibrary),
   transforms: isList(

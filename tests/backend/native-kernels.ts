@@ -16,15 +16,15 @@ import {
 
 export const foreign = { openLibrary, readString };
 
-type NativeArray = Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
+type NativeArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
 
 export interface KernelCall {
   readonly constants?: readonly NativeArray[];
   readonly symbols?: readonly number[];
   /** From `alignedBytes`. */
   readonly workspace?: Uint8Array;
-  readonly x?: Float32Array;
-  readonly y: Float32Array;
+  readonly x?: Float32Array | Float64Array;
+  readonly y: Float32Array | Float64Array;
   readonly batch?: number;
   readonly threads?: number;
 }

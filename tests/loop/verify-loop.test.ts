@@ -142,7 +142,7 @@ const broken: readonly { readonly rule: string; readonly of: LoopProgram }[] = [
   { rule: "a load has the type of its buffer", of: program([put(load("x", int(0), i32x16))]) },
   { rule: "a load has the type of its buffer", of: program([put(load("z", int(0), f32x16))]) },
   {
-    rule: "stores go to f32 outputs, results and workspaces",
+    rule: "floats are stored to outputs, results and workspaces of their type",
     of: program([{ kind: "store", buffer: "x", index: int(0), value: zeros, count: null }]),
   },
   {

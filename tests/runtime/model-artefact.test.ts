@@ -245,6 +245,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
         sha256: sha256(library.bytes),
         bytes: library.bytes.length,
         levels: [{ name: "any", suffix: "", needs: [] }],
+        products: [],
       },
       transforms: [
         {

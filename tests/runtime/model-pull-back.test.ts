@@ -15,9 +15,11 @@ import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
 import { type MatrixValue, toDense } from "../../runtime/formats/matrix-value.ts";
 import { evaluateSource } from "../../runtime/model/evaluate-source.ts";
+import { formProduct } from "../../runtime/model/form-product.ts";
 import { addGradient } from "../../runtime/model/parameter-gradient.ts";
 import type { LayerParameter } from "../../runtime/model/parameter-values.ts";
 import { parameterMatrix } from "../../runtime/model/parameter-values.ts";
+import { perform } from "../../runtime/model/product-work.ts";
 import { pullBack } from "../../runtime/model/pull-back.ts";
 import { patternOfPositions } from "../../runtime/select/pattern.ts";
 import { tensor } from "../algebra/sample-transforms.ts";
@@ -205,12 +207,13 @@ test.each(Object.entries(formulas))("%s", (title, formula) => {
   };
   expect(relativeError(toDense(evaluateSource(formula, leaves)).values, value.values)).toBeLessThan(1e-6);
   const matrix: MatrixValue = { kind: "dense", rows: value.rows, columns: value.columns, values: cotangent };
-  pullBack(formula, matrix, {
+  const work = pullBack(formula, matrix, {
     ...leaves,
     formula: () => null,
     isParameter: () => true,
     give: (name, slice, gradient) => addGradient(gradients.get(name) as LayerParameter, slice, gradient),
   });
+  perform(work, formProduct);
   for (const { name } of parameters) {
     const wanted = expected.get(name) ?? new Float64Array();
     expect(relativeError(Float32Array.from(dense.get(name) ?? []), wanted), `${name}, dense`).toBeLessThan(

@@ -254,6 +254,7 @@ export function sampleManifest(
         { name: "x86-64-v4", suffix: "_wide", needs: ["avx512f"] },
         { name: "x86-64-v3", suffix: "", needs: ["avx2", "fma"] },
       ],
+      products: [],
     },
     cuda: null,
     transforms,
@@ -282,6 +283,7 @@ export function sampleDevice(): SampleDevice {
     allocate: memory.allocate,
     workspaces: createWorkspacePool(memory.allocate),
     kernels: { kernel: (name) => sampleKernel(name, device) },
+    products: { multiply: () => null, multiplyLater: () => null },
   };
   return device;
 }

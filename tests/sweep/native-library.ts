@@ -102,6 +102,7 @@ export async function compileCases(
       sha256: createHash("sha256").update(library.bytes).digest("hex"),
       bytes: library.bytes.byteLength,
       levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
+      products: [],
     },
     cuda: null,
     compiler: "sweep",

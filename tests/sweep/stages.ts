@@ -91,7 +91,7 @@ function loadingManifest(module: CheckedModule, checked: CheckedTransform): Tran
         cuda: null,
       },
     ],
-    kernels: { file: "", sha256: "", bytes: 0, levels: [] },
+    kernels: { file: "", sha256: "", bytes: 0, levels: [], products: [] },
     cuda: null,
     compiler: "sweep",
     hashes: new Map(),

@@ -1,4 +1,5 @@
 /** Loads and stores of buffers: addresses, counted (masked) accesses and widening of narrow integers. */
+import { isFloat } from "../../loop/loop-expression.ts";
 import type { LoopExpression, ValueType } from "../../loop/loop-node.ts";
 import {
   type BufferBinding,
@@ -152,11 +153,13 @@ function vectorMangled(element: string, lanes: number): string {
   return lanes === 1 ? `v1${mangledType(element, 1)}` : mangledType(element, lanes);
 }
 
+const isFloatElement = (element: string): boolean => element === "float" || element === "double";
+
 function widen(target: IrFunction, element: string, loaded: string, type: ValueType): IrValue {
   const memory = vectorOf(element, type.lanes);
   const wanted = typeText(type);
   if (memory === wanted) return { type, text: loaded };
-  if (element === "float" || type.scalar === "f32" || type.scalar === "bool") {
+  if (isFloatElement(element) || isFloat(type.scalar) || type.scalar === "bool") {
     throw new Error(`a load of ${memory} cannot give ${wanted}`);
   }
   return emit(target, type, `zext ${memory} ${loaded} to ${wanted}`);
@@ -166,7 +169,7 @@ function narrow(target: IrFunction, element: string, value: IrValue): string {
   const memory = vectorOf(element, value.type.lanes);
   const given = typeText(value.type);
   if (memory === given) return value.text;
-  if (element === "float" || value.type.scalar === "f32" || value.type.scalar === "bool") {
+  if (isFloatElement(element) || isFloat(value.type.scalar) || value.type.scalar === "bool") {
     throw new Error(`a store of ${given} cannot go to ${memory}`);
   }
   return emitText(target, `trunc ${given} ${value.text} to ${memory}`);

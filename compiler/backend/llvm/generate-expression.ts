@@ -2,6 +2,7 @@
  * Loop expressions to LLVM instructions. Operators are rows of tables; only the table permute knows the
  * instruction-set level.
  */
+import { isFloat } from "../../loop/loop-expression.ts";
 import type {
   BinaryOperator,
   CompareOperator,
@@ -76,13 +77,13 @@ function emitBinary(target: IrFunction, expression: Expression<"binary">): IrVal
   const right = emitExpression(target, expression.right);
   requireSameType(left, right, expression.operator);
   const type = typeText(left.type);
-  const isFloat = left.type.scalar === "f32";
+  const inFloats = isFloat(left.type.scalar);
   if (expression.operator === "min" || expression.operator === "max") {
-    const predicate = extremumPredicates[expression.operator][isFloat ? "float" : "integer"];
+    const predicate = extremumPredicates[expression.operator][inFloats ? "float" : "integer"];
     const chosen = emit(target, boolOf(left.type), `${predicate} ${type} ${left.text}, ${right.text}`);
     return choose(target, chosen, left, right);
   }
-  const opcode = isFloat ? floatOpcodes[expression.operator] : integerOpcodes[expression.operator];
+  const opcode = inFloats ? floatOpcodes[expression.operator] : integerOpcodes[expression.operator];
   if (opcode === undefined) throw new Error(`floats have no operator ${expression.operator}`);
   return emit(
     target,
@@ -112,7 +113,7 @@ function emitCompare(target: IrFunction, expression: Expression<"compare">): IrV
   const right = emitExpression(target, expression.right);
   requireSameType(left, right, expression.operator);
   const predicate = comparePredicates[expression.operator];
-  const instruction = left.type.scalar === "f32" ? `fcmp ${predicate.float}` : `icmp ${predicate.integer}`;
+  const instruction = isFloat(left.type.scalar) ? `fcmp ${predicate.float}` : `icmp ${predicate.integer}`;
   return emit(target, boolOf(left.type), `${instruction} ${typeText(left.type)} ${left.text}, ${right.text}`);
 }
 
@@ -140,7 +141,7 @@ function emitFma(target: IrFunction, expression: Expression<"fma">): IrValue {
   requireSameType(a, b, "fma");
   requireSameType(a, c, "fma");
   const type = typeText(a.type);
-  const name = `@llvm.fma.${mangledType("float", a.type.lanes)}`;
+  const name = `@llvm.fma.${mangledType(typeText({ ...a.type, lanes: 1 }), a.type.lanes)}`;
   target.module.declarations.add(`declare ${type} ${name}(${type}, ${type}, ${type})`);
   return emit(
     target,

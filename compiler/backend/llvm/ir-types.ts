@@ -1,13 +1,20 @@
 /** How the types and literals of the loop level are spelled in LLVM IR (LLVM 14, typed pointers). */
 import type { BufferElement, Scalar, ValueType } from "../../loop/loop-node.ts";
 
-const scalarSpelling: Readonly<Record<Scalar, string>> = { f32: "float", i32: "i32", i64: "i64", bool: "i1" };
+const scalarSpelling: Readonly<Record<Scalar, string>> = {
+  f32: "float",
+  f64: "double",
+  i32: "i32",
+  i64: "i64",
+  bool: "i1",
+};
 
 /** Memory type and size in bytes of each buffer element. */
 export const elementLayout: Readonly<
   Record<BufferElement, { readonly spelling: string; readonly bytes: number }>
 > = {
   f32: { spelling: "float", bytes: 4 },
+  f64: { spelling: "double", bytes: 8 },
   i32: { spelling: "i32", bytes: 4 },
   u32: { spelling: "i32", bytes: 4 },
   u16: { spelling: "i16", bytes: 2 },
@@ -23,13 +30,15 @@ export function typeText(type: ValueType): string {
   return vectorOf(scalarSpelling[type.scalar], type.lanes);
 }
 
+const floatNames: Readonly<Record<string, string>> = { float: "f32", double: "f64" };
+
 /** A type as intrinsics mangle it: `v16f32`, `i64`. */
 export function mangledType(element: string, lanes: number): string {
-  const scalar = element === "float" ? "f32" : element;
+  const scalar = floatNames[element] ?? element;
   return lanes === 1 ? scalar : `v${lanes}${scalar}`;
 }
 
-/** A literal of `type`, repeated over its lanes. Floats are rounded to binary32. */
+/** A literal of `type`, repeated over its lanes. Floats are rounded to their format. */
 export function literalText(type: ValueType, value: number): string {
   const scalar = scalarLiteral(type.scalar, value);
   if (type.lanes === 1) return scalar;
@@ -46,6 +55,8 @@ export function vectorLiteral(element: string, items: readonly string[]): string
 function scalarLiteral(scalar: Scalar, value: number): string {
   switch (scalar) {
     case "f32":
+      return floatLiteral(Math.fround(value));
+    case "f64":
       return floatLiteral(value);
     case "bool":
       return value === 0 ? "false" : "true";
@@ -59,6 +70,6 @@ function scalarLiteral(scalar: Scalar, value: number): string {
 /** LLVM reads a binary32 literal as the bits of the binary64 of the same value, so that nothing is rounded twice. */
 function floatLiteral(value: number): string {
   const view = new DataView(new ArrayBuffer(8));
-  view.setFloat64(0, Math.fround(value));
+  view.setFloat64(0, value);
   return `0x${view.getBigUint64(0).toString(16).toUpperCase().padStart(16, "0")}`;
 }

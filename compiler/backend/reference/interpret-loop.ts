@@ -2,7 +2,7 @@
  * The reference back end: runs a loop program over typed arrays, slowly and suspiciously. Every access is
  * bounds-checked, workspaces start as NaN, tiles run in any order, and two tiles of a phase may not meet.
  */
-import { typeOf } from "../../loop/loop-expression.ts";
+import { isFloat, typeOf } from "../../loop/loop-expression.ts";
 import type {
   BinaryOperator,
   LoopExpression,
@@ -11,7 +11,7 @@ import type {
   Scalar,
 } from "../../loop/loop-node.ts";
 
-export type BufferData = Float32Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
+export type BufferData = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
 
 export interface LoopRun {
   /** The `constant`, `input` and `output` buffers by name. */
@@ -31,7 +31,7 @@ const arithmetic: Record<BinaryOperator, (a: number, b: number, scalar: Scalar) 
   add: (a, b) => a + b,
   sub: (a, b) => a - b,
   mul: (a, b) => a * b,
-  div: (a, b, scalar) => (scalar === "f32" ? a / b : Math.floor(a / b)),
+  div: (a, b, scalar) => (isFloat(scalar) ? a / b : Math.floor(a / b)),
   rem: (a, b) => a % b,
   min: (a, b) => Math.min(a, b),
   max: (a, b) => Math.max(a, b),
@@ -135,7 +135,8 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
       }
       case "fma": {
         const product = zip(evaluate(node.a), evaluate(node.b), (a, b) => a * b);
-        return zip(product, evaluate(node.c), (ab, c) => Math.fround(ab + c));
+        const { scalar } = typeOf(node.a);
+        return zip(product, evaluate(node.c), (ab, c) => rounded(ab + c, scalar));
       }
       case "load": {
         const start = scalarOf(evaluate(node.index));

@@ -8,11 +8,13 @@ import { allocate } from "../../native/native-memory.ts";
 import { createWorkspacePool, type WorkspacePool } from "../workspace-pool.ts";
 import { chooseLevel } from "./choose-level.ts";
 import { type KernelSource, openKernels } from "./kernel-source.ts";
+import { openProducts, type ProductKernels } from "./product-kernels.ts";
 
 export interface CpuDevice {
   /** Name of the level in use. */
   readonly level: string;
   readonly kernels: KernelSource;
+  readonly products: ProductKernels;
   readonly allocate: Allocate;
   readonly workspaces: WorkspacePool<MemoryBlock>;
   /** Threads of a call unless the caller says otherwise. */
@@ -34,12 +36,16 @@ export function openCpuDevice(
   const cpu = detectCpu();
   const forced = level ?? (process.env.SPX_LEVEL || null);
   const chosen = chooseLevel(manifest.kernels.levels, cpu.features, forced);
+  const file = join(dirname(manifestPath), manifest.kernels.file);
+  const kernels = openKernels(file, manifest.kernels, manifest.abi);
+  const threads = Math.min(cpu.cores, mostThreads);
   return {
     level: chosen.name,
-    kernels: openKernels(join(dirname(manifestPath), manifest.kernels.file), manifest.kernels, manifest.abi),
+    kernels,
+    products: openProducts(manifest.kernels, kernels, chosen.name, threads),
     allocate,
     workspaces: createWorkspacePool(allocate),
-    threads: Math.min(cpu.cores, mostThreads),
+    threads,
   };
 }
 

@@ -1,0 +1,80 @@
+/**
+ * Products of row-major matrices by the kernels of an artefact, for what is not packed: derived tensors, their gradients,
+ * decompositions. Small ones are left to the caller's loops, which take less than a call.
+ */
+import type { KernelLibrary, ProductElement } from "../../contract/manifest.ts";
+import { SpxError } from "../../errors.ts";
+import { addressOf, type Kernel } from "../../native/foreign-library.ts";
+import type { KernelSource } from "./kernel-source.ts";
+
+export type FloatArray = Float32Array | Float64Array;
+
+/** left [rows, inner] and right [inner, columns], row-major, of one element type. */
+export interface Factors<A extends FloatArray> {
+  readonly left: A;
+  readonly right: A;
+  readonly rows: number;
+  readonly inner: number;
+  readonly columns: number;
+}
+
+export interface ProductKernels {
+  /** The product [rows, columns]; null when it is small, or the artefact has no kernel for it. @throws SpxError SPX8309. */
+  multiply<A extends FloatArray>(factors: Factors<A>): A | null;
+  /** The same beside the event loop; the factors must not change before the promise settles. */
+  multiplyLater<A extends FloatArray>(factors: Factors<A>): Promise<A> | null;
+}
+
+/** Multiplications below which loops are as fast. */
+const fewest = 1 << 15;
+
+export function openProducts(
+  { products }: KernelLibrary,
+  source: KernelSource,
+  level: string,
+  threads: number,
+): ProductKernels {
+  const known = new Map<ProductElement, Kernel>();
+  const kernelOf = (element: ProductElement): Kernel | null => {
+    const manifest = products.find((product) => product.level === level && product.element === element);
+    if (manifest === undefined) return null;
+    const kernel = known.get(element) ?? source.kernel(manifest.symbol);
+    known.set(element, kernel);
+    return kernel;
+  };
+  const prepare = <A extends FloatArray>({ left, right, rows, inner, columns }: Factors<A>) => {
+    if (rows * inner * columns < fewest) return null;
+    const kernel = kernelOf(left instanceof Float32Array ? "f32" : "f64");
+    if (kernel === null) return null;
+    const product = new (left.constructor as new (length: number) => A)(rows * columns);
+    const frame = BigInt64Array.of(addressOf(right), BigInt(inner), BigInt(columns));
+    return { kernel, product, frame };
+  };
+  return {
+    multiply(factors) {
+      const call = prepare(factors);
+      if (call === null) return null;
+      const { kernel, product, frame } = call;
+      check(kernel, kernel.run(frame, null, factors.left, product, factors.rows, threads), factors);
+      return product;
+    },
+    multiplyLater(factors) {
+      const call = prepare(factors);
+      if (call === null) return null;
+      const { kernel, product, frame } = call;
+      return kernel
+        .runAsync(frame, null, factors.left, product, factors.rows, threads)
+        .then((status) => check(kernel, status, factors))
+        .then(() => product);
+    },
+  };
+}
+
+/** Reading the factors here keeps the right one reachable until the call has ended: the frame holds a bare address. */
+function check({ symbol }: Kernel, status: number, { left, right }: Factors<FloatArray>): void {
+  if (status === 0) return;
+  throw new SpxError("SPX8309", `kernel \`${symbol}\` failed with status ${status}`, {
+    facts: { kernel: symbol, status, left: left.length, right: right.length },
+    help: "check that memory is left; if it stays, report it with the .spx file",
+  });
+}

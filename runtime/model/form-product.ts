@@ -1,0 +1,39 @@
+/** Who forms the dense products of formulas: kernels of the artefact where there are any, and loops for the rest. */
+import type { ProductKernels } from "../device/cpu/product-kernels.ts";
+import type { DenseMatrix } from "../formats/matrix-value.ts";
+import { multiplyDense } from "./multiply-dense.ts";
+import type { DenseProduct, FormProduct } from "./product-work.ts";
+
+/** By loops, on the calling thread. */
+export const formProduct: FormProduct = ({ left, right }) => multiplyDense(left, right);
+
+const factorsOf = ({ left, right }: DenseProduct) => ({
+  left: left.values,
+  right: right.values,
+  rows: left.rows,
+  inner: left.columns,
+  columns: right.columns,
+});
+
+const matrixOf = ({ left, right }: DenseProduct, values: Float32Array): DenseMatrix => ({
+  kind: "dense",
+  rows: left.rows,
+  columns: right.columns,
+  values,
+});
+
+/** By kernels, which the caller waits for. */
+export const formWith =
+  (products: ProductKernels): FormProduct =>
+  (product) => {
+    const values = products.multiply(factorsOf(product));
+    return values === null ? formProduct(product) : matrixOf(product, values);
+  };
+
+/** By kernels beside the event loop. */
+export const formLaterWith =
+  (products: ProductKernels) =>
+  async (product: DenseProduct): Promise<DenseMatrix> => {
+    const values = await products.multiplyLater(factorsOf(product));
+    return values === null ? formProduct(product) : matrixOf(product, values);
+  };
