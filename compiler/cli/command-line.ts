@@ -6,7 +6,17 @@ import { Command, CommanderError, Option } from "commander";
 import { packageVersion } from "../driver/package-version.ts";
 import { complain, exitCodes } from "./terminal.ts";
 
-const stages = ["syntax", "checked", "algebra", "plan", "loop", "llvm", "module", "manifest"] as const;
+const stages = [
+  "syntax",
+  "checked",
+  "algebra",
+  "plan",
+  "loop",
+  "llvm",
+  "cuda",
+  "module",
+  "manifest",
+] as const;
 
 /** Runs `spxc` with `parameters` and gives its exit status; only output is left behind, and what the command wrote. */
 export async function runCommandLine(parameters: readonly string[]): Promise<number> {
@@ -79,6 +89,8 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .argument("<file>", "`.spx` file")
     .option("-o, --output <folder>", "where the artefact goes", "build")
     .option("--runtime <specifier>", "what the module imports the runtime from", "spx/runtime")
+    .option("--target <targets>", "cpu, or cuda for kernels of NVIDIA devices beside those of the CPU", "cpu")
+    .option("--elements <types>", "number types on the device: f32, tf32, bf16, f16", "f32,bf16")
     .option("--keep-ir", "leave the LLVM text beside the artefact")
     .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
     .option("--timings", "say how long each stage took")
@@ -87,7 +99,10 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     )
     .option("--lock", "write the plans into spx.lock beside the file")
     .option("--json", "result as JSON on standard output")
-    .addHelpText("after", "\nExamples:\n  $ spxc build dsee.spx -o build\n  $ spxc build model.spx --timings")
+    .addHelpText(
+      "after",
+      "\nExamples:\n  $ spxc build dsee.spx -o build\n  $ spxc build model.spx --timings\n  $ spxc build dsee.spx --target cuda --elements bf16",
+    )
     .action(async (file: string, options: import("./commands/build.ts").BuildOptions) => {
       const { build } = await import("./commands/build.ts");
       ended(await build(file, options));
@@ -167,6 +182,7 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .option("-t, --transform <name>", "only this transform")
     .option("--variant <name>", "only this variant of the plan, or `merge` (stages loop and llvm)")
     .option("--level <suffix>", "instruction-set level (stages loop and llvm)", "v4")
+    .option("--elements <types>", "number types of the device (stage cuda)", "f32,bf16")
     .addHelpText(
       "after",
       "\nExamples:\n  $ spxc print --stage algebra dsee.spx\n  $ spxc print --stage loop --variant separate/lane-output dsee.spx",

@@ -5,7 +5,8 @@
  */
 import type { CudaElements, CudaPointer, CudaSequence, CudaStep } from "../../runtime/contract/cuda.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
-import type { Activation, Operand, Plan, Step, Variant } from "../plan/plan.ts";
+import type { DevicePlan, DevicePlanStep, DeviceVariant } from "../plan/device-plan.ts";
+import type { Activation, Operand, Step } from "../plan/plan.ts";
 import { type DeviceElement, type DeviceProgram, dynamicBytes, elementBytes } from "./device-node.ts";
 import { type ActivationPlace, resolveDeviceStep, type StepScene } from "./device-step.ts";
 import { createKernelParts } from "./kernel-parts.ts";
@@ -126,7 +127,7 @@ export const kernelName = (...words: readonly string[]): string =>
 
 /** What one step launches; `condition` holds for all of it. */
 export function lowerDeviceStep(
-  step: Step,
+  { step }: DevicePlanStep,
   scene: StepScene,
   about: { readonly name: string; readonly line: string; readonly elements: CudaElements },
   condition: NumberExpression | null = null,
@@ -167,11 +168,11 @@ export const stepLine = ({ output, accumulate, terms }: Step): string =>
 
 /** The forward call of a variant for one number type. */
 export function lowerDeviceVariant(
-  plan: Pick<Plan, "rows" | "columns" | "operands">,
-  variant: Pick<Variant, "activations" | "steps">,
-  elements: CudaElements,
+  plan: Pick<DevicePlan, "rows" | "columns" | "operands">,
+  variant: Pick<DeviceVariant, "activations" | "steps" | "elements">,
   name: string,
 ): LoweredDeviceCall {
+  const { elements } = variant;
   const element = activationElement[elements];
   const workspace = createWorkspace(element);
   const given = new Map([
@@ -179,8 +180,8 @@ export function lowerDeviceVariant(
     ["y", wholePlace({ kind: "output" }, element, plan.rows)],
   ]);
   const scene = { operand: operandIn(plan.operands), place: placesOf(variant.activations, given, workspace) };
-  const lowered = variant.steps.map((step, index) =>
-    lowerDeviceStep(step, scene, { name: `${name}_${index + 1}`, line: stepLine(step), elements }),
+  const lowered = variant.steps.map((planned, index) =>
+    lowerDeviceStep(planned, scene, { name: `${name}_${index + 1}`, line: stepLine(planned.step), elements }),
   );
   return {
     programs: lowered.flatMap(({ programs }) => programs),

@@ -54,6 +54,12 @@ export const driverDiagnostics: readonly DriverDiagnostic[] = [
   row("SPX7006", "not-linked", "the linker could not make a shared object of the kernels", false),
   row("SPX7007", "work-folder-unusable", "the folder for intermediate files cannot be used", true),
   row(
+    "SPX7008",
+    "device-code-not-generated",
+    "nvcc cannot compile the generated kernels: a fault of the compiler",
+    false,
+  ),
+  row(
     "SPX9001",
     "verifier-refused",
     "a verifier refuses what a pass produced: a fault of the compiler",

@@ -32,9 +32,15 @@ export function manifestName(base: string, hash: string): string {
   return `${base}-${hash.slice(0, hashLength)}.manifest.json`;
 }
 
-/** Whether `file` is a manifest or a kernel library of some artefact called `base`. */
+/** The CUDA source, and what was compiled from it: `sm_80.cubin`, `sm_90a.cubin`, `sm_80.ptx`. */
+export function cudaName(base: string, hash: string, ending: string): string {
+  return `${base}-${hash.slice(0, hashLength)}.${ending}`;
+}
+
+/** Whether `file` is a manifest or holds kernels of some artefact called `base`. */
 export function isHashedName(base: string, file: string): boolean {
   return (
-    file.startsWith(`${base}-`) && /^[0-9a-f]{12}\.(?:so|manifest\.json)$/.test(file.slice(base.length + 1))
+    file.startsWith(`${base}-`) &&
+    /^[0-9a-f]{12}\.(?:so|manifest\.json|cu|sm_\w+\.(?:cubin|ptx))$/.test(file.slice(base.length + 1))
   );
 }

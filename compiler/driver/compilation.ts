@@ -1,10 +1,12 @@
 /** What the driver hands out: the stages of each transform and what was said about them. */
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { SourceText } from "../../grammar/text/source-text.ts";
+import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import type { Manifest } from "../../runtime/contract/manifest.ts";
 import type { AlgebraGraph } from "../algebra/algebra-node.ts";
 import type { CheckedModule, CheckedTransform } from "../check/checked-module.ts";
 import type { ArtefactFile } from "../emit/artefact-writer.ts";
+import type { DevicePlan } from "../plan/device-plan.ts";
 import type { VariantChoice } from "../plan/keep-variants.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { RateTable } from "../targets/rate-table.ts";
@@ -17,6 +19,8 @@ export interface TransformStages {
   /** In normal form. */
   readonly normal: AlgebraGraph;
   readonly plan: Plan;
+  /** Null when no device was asked for. */
+  readonly device: DevicePlan | null;
 }
 
 export interface Compilation {
@@ -40,6 +44,8 @@ export interface CompileOptions {
   readonly variants?: VariantChoice;
   /** What candidates are priced with; the checked-in table unless it is given. */
   readonly rates?: RateTable;
+  /** Number types that get kernels for NVIDIA devices; none unless they are given. */
+  readonly cuda?: readonly CudaElements[];
 }
 
 export interface Artefact {
@@ -50,6 +56,8 @@ export interface Artefact {
   readonly files: readonly ArtefactFile[];
   /** What optimised and emitted the machine code. */
   readonly provider: string;
+  /** What compiled the device's kernels, or why they are left as source; null without any. */
+  readonly cudaProvider: string | null;
   /** Whether a file of the output folder belongs to an earlier artefact of the same name and goes away. */
   readonly replaces: (file: string) => boolean;
 }

@@ -2,6 +2,7 @@
  * The road. Every verb of the compiler stands here once, in the order in which a program passes it, with the
  * reason for its place. Stages up to `lowerTransforms` are pure; the back end and the writer touch the world.
  */
+import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import { createTermFactory } from "../algebra/algebra-graph.ts";
 import { buildAlgebra } from "../algebra/build-algebra.ts";
 import { deriveGradients } from "../algebra/derive-gradient.ts";
@@ -13,6 +14,7 @@ import { checkModule } from "../check/check-module.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import type { CompilerHost } from "../host/compiler-host.ts";
 import { verifyLoop } from "../loop/verify-loop.ts";
+import { chooseDevicePlan } from "../plan/choose-device-plan.ts";
 import { choosePlan } from "../plan/choose-plan.ts";
 import type { VariantChoice } from "../plan/keep-variants.ts";
 import { resolvePins } from "../plan/resolve-pins.ts";
@@ -22,6 +24,7 @@ import type { RateTable } from "../targets/rate-table.ts";
 import { x86Targets } from "../targets/x86-targets.ts";
 import type { Compilation, CompileOptions, TransformStages } from "./compilation.ts";
 import { emitArtefact } from "./emit-artefact.ts";
+import { lowerDevicePlans } from "./lower-device.ts";
 import { lowerTransform } from "./lower-transform.ts";
 import { productPrograms } from "./product-programs.ts";
 import { StageClock } from "./stage-clock.ts";
@@ -34,6 +37,7 @@ export function planFile(
   clock = new StageClock(),
   variants: VariantChoice = "winning",
   rates: RateTable = defaultRates,
+  cuda: readonly CudaElements[] = [],
 ): Compilation {
   // Text, names, kinds, dimensions, obligations: after this no user's mistake is left except an impossible plan.
   const { module, diagnostics, sources } = clock.time("check", () => checkModule(entry, host));
@@ -42,7 +46,9 @@ export function planFile(
   const contradictions = clock.time("structure", () => module.transforms.flatMap(structureProblems));
   if (contradictions.length > 0)
     return { module, sources, diagnostics: [...diagnostics, ...contradictions], transforms: [], clock };
-  const stages = module.transforms.map((transform) => planTransform(transform, clock, variants, rates));
+  const stages = module.transforms.map((transform) =>
+    planTransform(transform, clock, { variants, rates, cuda }),
+  );
   return {
     module,
     sources,
@@ -52,12 +58,13 @@ export function planFile(
   };
 }
 
-function planTransform(
-  checked: CheckedTransform,
-  clock: StageClock,
-  variants: VariantChoice,
-  rates: RateTable,
-) {
+interface PlanWishes {
+  readonly variants: VariantChoice;
+  readonly rates: RateTable;
+  readonly cuda: readonly CudaElements[];
+}
+
+function planTransform(checked: CheckedTransform, clock: StageClock, { variants, rates, cuda }: PlanWishes) {
   // What the weight is, hash-consed, so that every later question about equality is a pointer comparison.
   const factory = createTermFactory(checked.tensors);
   const built = clock.time("build", () => buildAlgebra(checked, factory));
@@ -78,13 +85,18 @@ function planTransform(
   );
   if (plan === null) return { stages: null, diagnostics };
   demand("plan", verifyPlan(plan));
-  const stages: TransformStages = { checked, built, normal, plan };
+  // The same for a device, whose formats and prices are others.
+  const device =
+    cuda.length === 0
+      ? null
+      : clock.time("choose device", () => chooseDevicePlan(forward, checked, cuda, pins.claims));
+  const stages: TransformStages = { checked, built, normal, plan, device };
   return { stages, diagnostics };
 }
 
 /** The whole road: source to the files of an artefact, in memory; `writeArtefact` puts them on disk. */
 export async function compileFile(entry: string, host: CompilerHost, options: CompileOptions) {
-  const compilation = planFile(entry, host, new StageClock(), options.variants, options.rates);
+  const compilation = planFile(entry, host, new StageClock(), options.variants, options.rates, options.cuda);
   const failed = compilation.diagnostics.some((diagnostic) => diagnostic.severity === "error");
   if (failed || compilation.module === null) return { compilation, artefact: null };
   const { clock, module } = compilation;
@@ -101,8 +113,14 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
       program.name,
       verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`),
     );
-  // LLVM text to one shared object, then the manifest that names its hash, then the module that names the manifest's.
-  return { compilation, artefact: await emitArtefact(module, transforms, programs, shared, clock, options) };
+  // Kernels of a device and the launches of its calls.
+  const devices = clock.time("lower device", () => lowerDevicePlans(compilation.transforms));
+  // LLVM text to one shared object, CUDA C++ to images where nvcc is, then the manifest that names their hashes, then
+  // the module that names the manifest's.
+  return {
+    compilation,
+    artefact: await emitArtefact(module, { transforms, programs, shared, devices }, clock, options),
+  };
 }
 
 /** A verifier's finding is a fault of the compiler, never of the user. */

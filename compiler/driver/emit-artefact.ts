@@ -9,16 +9,23 @@ import type { LoopProgram } from "../loop/loop-node.ts";
 import { x86Targets } from "../targets/x86-targets.ts";
 import { artefactNames, isHashedName, kernelsName, manifestName } from "./artefact-names.ts";
 import type { Artefact, BuildProblem, CompileOptions } from "./compilation.ts";
+import { emitCuda } from "./emit-cuda.ts";
+import type { LoweredDevices } from "./lower-device.ts";
 import type { LoweredTransform } from "./lower-transform.ts";
 import { packageVersion } from "./package-version.ts";
 import type { ProductPrograms } from "./product-programs.ts";
 import type { StageClock } from "./stage-clock.ts";
 
+export interface EmittedKernels {
+  readonly transforms: readonly LoweredTransform[];
+  readonly programs: readonly LoopProgram[];
+  readonly shared: ProductPrograms;
+  readonly devices: LoweredDevices;
+}
+
 export async function emitArtefact(
   module: CheckedModule,
-  transforms: readonly LoweredTransform[],
-  programs: readonly LoopProgram[],
-  shared: ProductPrograms,
+  { transforms, programs, shared, devices }: EmittedKernels,
   clock: StageClock,
   options: CompileOptions,
 ): Promise<Artefact | BuildProblem> {
@@ -38,11 +45,18 @@ export async function emitArtefact(
     levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
     products: shared.products,
   };
+  const cuda = devices.programs.length === 0 ? null : await emitCuda(devices, clock, options);
+  if (cuda?.kind === "problem") return cuda;
   const manifest = buildManifest({
     module,
-    transforms,
+    transforms: transforms.map((transform, index) => {
+      const device = devices.plans[index];
+      return device === undefined || device === null
+        ? transform
+        : { ...transform, cuda: device.plan, cudaDerived: device.derived };
+    }),
     kernels,
-    cuda: null,
+    cuda: cuda?.library ?? null,
     compiler: packageVersion(),
     hashes: new Map(module.sources.map((source) => [source.file, sha256(source.text)])),
   });
@@ -61,6 +75,7 @@ export async function emitArtefact(
   // What carries its hash first, then the module: see artefact-writer.ts.
   const files: ArtefactFile[] = [
     { name: kernels.file, bytes: library.bytes },
+    ...(cuda?.files ?? []),
     { name: manifestFile, bytes: manifestText },
     { name: names.javascript, bytes: text.javascript },
     { name: names.declarations, bytes: text.declarations },
@@ -73,6 +88,7 @@ export async function emitArtefact(
     manifestFile,
     files,
     provider: library.provider.name,
+    cudaProvider: cuda?.provider ?? null,
     replaces: (file) => isHashedName(options.name, file) && !kept.has(file),
   };
 }

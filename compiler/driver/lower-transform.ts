@@ -71,6 +71,7 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
     backwardKernels,
     backwardSteps,
     cuda: null,
+    cudaDerived: [],
     programs,
   };
 }

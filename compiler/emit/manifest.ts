@@ -39,6 +39,8 @@ export interface PlannedTransform {
   readonly backwardSteps: readonly string[];
   /** Null when no device was asked for. */
   readonly cuda: CudaPlan | null;
+  /** Derived tensors that the device's operands read. */
+  readonly cudaDerived: readonly CheckedTensor[];
 }
 
 export interface ManifestInput {
@@ -145,8 +147,9 @@ function sumOf(terms: readonly NumberExpression[]): NumberExpression {
 
 function planManifest(transform: PlannedTransform, plan: Plan): PlanManifest {
   return {
-    derived: plan.derived.flatMap(({ name, derivation }) =>
-      derivation === undefined ? [] : [{ name, formula: derivation.formula, stage: derivation.stage }],
+    derived: [...plan.derived, ...onlyIn(transform.cudaDerived, plan.derived)].flatMap(
+      ({ name, derivation }) =>
+        derivation === undefined ? [] : [{ name, formula: derivation.formula, stage: derivation.stage }],
     ),
     operands: plan.operands.map((operand) => ({
       name: operand.name,
@@ -174,6 +177,11 @@ function planManifest(transform: PlannedTransform, plan: Plan): PlanManifest {
     cuda: transform.cuda,
   };
 }
+
+const onlyIn = (
+  tensors: readonly CheckedTensor[],
+  others: readonly CheckedTensor[],
+): readonly CheckedTensor[] => tensors.filter(({ name }) => !others.some((other) => other.name === name));
 
 function mergeManifest(transform: PlannedTransform): MergeManifest {
   const { merge } = transform.plan;

@@ -16,14 +16,14 @@ import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
 import { tensorObjectsOf } from "../algebra/term-source.ts";
-import type { CheckedTensor, CheckedTransform } from "../check/checked-module.ts";
+import type { CheckedTransform } from "../check/checked-module.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
 import { foldNumber } from "../types/fold-number.ts";
 import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
 import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
-import { derivedTensors } from "./derived-tensors.ts";
+import { derivedTensors, eachStep } from "./derived-tensors.ts";
 import {
   type KeptVariants,
   keepVariants,
@@ -183,12 +183,6 @@ function notesOf(drafts: readonly VariantDraft[], kept: readonly Variant[]): rea
   const names = new Set(kept.map(({ name }) => name));
   return drafts.filter(({ name }) => names.has(name)).flatMap(({ notes }) => notes);
 }
-
-/** A derived tensor that follows the clocks is computed again although no param enters it. */
-const eachStep = (tensor: CheckedTensor): CheckedTensor =>
-  tensor.derivation === undefined
-    ? tensor
-    : { ...tensor, derivation: { ...tensor.derivation, stage: "step" } };
 
 const operandsOf = (variants: readonly Pick<Variant, "steps">[]): Set<string> =>
   new Set(variants.flatMap(({ steps }) => steps.flatMap(({ terms }) => terms.map(({ operand }) => operand))));

@@ -17,10 +17,13 @@ const mostVariants = 6;
 /** A candidate whose absence costs less than this factor anywhere on the grid is not worth its machine code. */
 const mostLoss = 1.05;
 
-/** Prices of one candidate, a number for each point of the grid. */
-export interface PricedCandidate {
-  readonly variant: Variant;
+/** Prices, a number for each point of a grid. */
+export interface Priced {
   readonly prices: Float64Array;
+}
+
+export interface PricedCandidate extends Priced {
+  readonly variant: Variant;
 }
 
 export interface KeptVariants {
@@ -31,7 +34,7 @@ export interface KeptVariants {
 }
 
 /** Price of the best of `kept` over that of the best of all, at the point where it is largest. */
-function worstRatio(kept: readonly PricedCandidate[], least: Float64Array): number {
+function worstRatio(kept: readonly Priced[], least: Float64Array): number {
   return least.reduce((worst, best, point) => {
     const cheapest = kept.reduce(
       (price, { prices }) => Math.min(price, prices[point] ?? price),
@@ -42,8 +45,8 @@ function worstRatio(kept: readonly PricedCandidate[], least: Float64Array): numb
 }
 
 /** The first of the cheapest candidates at each point. */
-function winnersOf(candidates: readonly PricedCandidate[], least: Float64Array): readonly PricedCandidate[] {
-  const winning = new Set<PricedCandidate>();
+function winnersOf<C extends Priced>(candidates: readonly C[], least: Float64Array): readonly C[] {
+  const winning = new Set<C>();
   least.forEach((best, point) => {
     const winner = candidates.find(({ prices }) => prices[point] === best);
     if (winner !== undefined) winning.add(winner);
@@ -51,7 +54,7 @@ function winnersOf(candidates: readonly PricedCandidate[], least: Float64Array):
   return candidates.filter((candidate) => winning.has(candidate));
 }
 
-const leastOf = (candidates: readonly PricedCandidate[]): Float64Array =>
+const leastOf = (candidates: readonly Priced[]): Float64Array =>
   Float64Array.from({ length: candidates[0]?.prices.length ?? 0 }, (_, point) =>
     candidates.reduce(
       (least, { prices }) => Math.min(least, prices[point] ?? least),
@@ -59,17 +62,17 @@ const leastOf = (candidates: readonly PricedCandidate[]): Float64Array =>
     ),
   );
 
-/** The smallest set that a greedy search finds; `required` stays. */
-function fewEnough(
-  candidates: readonly PricedCandidate[],
+/** The smallest set that a greedy search finds; what `stays` says stays. */
+function fewEnough<C extends Priced>(
+  candidates: readonly C[],
   least: Float64Array,
-  required: ReadonlySet<string>,
-): readonly PricedCandidate[] {
+  stays: (candidate: C) => boolean,
+): readonly C[] {
   let kept = candidates;
   for (;;) {
     // The one that is missed least goes first; of equal ones the later, because the plainest come first.
     const [next] = kept
-      .filter(({ variant }) => !required.has(variant.name))
+      .filter((candidate) => !stays(candidate))
       .map((candidate) => ({
         candidate,
         ratio: worstRatio(
@@ -106,6 +109,12 @@ function coveringOf(
   });
 }
 
+/** Of all candidates as few as stay near the cheapest everywhere on the grid, in their order. */
+export function fewestNear<C extends Priced>(candidates: readonly C[]): readonly C[] {
+  const least = leastOf(candidates);
+  return fewEnough(winnersOf(candidates, least), least, () => false);
+}
+
 /** `required`: the variant that the merge goes through, if any, and those that fit where the cheapest do not. */
 export function keepVariants(
   candidates: readonly PricedCandidate[],
@@ -119,8 +128,9 @@ export function keepVariants(
   const first = candidates.filter(
     (candidate) => winners.has(candidate) || required.has(candidate.variant.name),
   );
-  const few = choice === "covering" ? coveringOf(candidates, operands) : fewEnough(first, least, required);
-  const chosen = new Set(choice === "covering" ? [...few, ...fewEnough(first, least, required)] : few);
+  const stays = ({ variant }: PricedCandidate): boolean => required.has(variant.name);
+  const few = choice === "covering" ? coveringOf(candidates, operands) : fewEnough(first, least, stays);
+  const chosen = new Set(choice === "covering" ? [...few, ...fewEnough(first, least, stays)] : few);
   const loss = worstRatio([...chosen], least);
   const rejected = candidates
     .filter((candidate) => !chosen.has(candidate))

@@ -89,18 +89,25 @@ export interface RatesIdentity {
 const offsetBasis = 0x811c9dc5;
 const prime = 0x01000193;
 
-/** Name and FNV-1a hash of the table, eight hexadecimal digits. */
-export function identityOf(table: RateTable): RatesIdentity {
-  const { name, threads, levels } = table;
+/** FNV-1a of numbers and names, whatever the order of their keys: eight hexadecimal digits. */
+export function hashOf(content: unknown): string {
   let hash = offsetBasis;
-  for (const character of JSON.stringify([threads, ordered(levels)]))
+  for (const character of JSON.stringify(ordered(content)))
     hash = Math.imul(hash ^ character.charCodeAt(0), prime) >>> 0;
-  return { name, threads, id: hash.toString(16).padStart(8, "0") };
+  return hash.toString(16).padStart(8, "0");
 }
+
+/** Name and hash of the table. */
+export const identityOf = ({ name, threads, levels }: RateTable): RatesIdentity => ({
+  name,
+  threads,
+  id: hashOf([threads, levels]),
+});
 
 /** Records with their keys in order: equal tables have equal hashes however they were written. */
 function ordered(value: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
+  if (Array.isArray(value)) return value.map(ordered);
   return Object.entries(value)
     .sort(([a], [b]) => (a < b ? -1 : 1))
     .map(([name, inner]) => [name, ordered(inner)]);

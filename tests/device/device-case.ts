@@ -71,7 +71,9 @@ export function checkDeviceCase(
     elements,
   }: { readonly batch: number; readonly seed: number; readonly elements: CudaElements },
 ): readonly string[] {
-  const call = lowerDeviceVariant(weight.plan, weight.variant, elements, "case");
+  const { activations, steps } = weight.variant;
+  const planned = steps.map((step) => ({ kernel: "lanes" as const, step }));
+  const call = lowerDeviceVariant(weight.plan, { activations, elements, steps: planned }, "case");
   const packed = packCase(weight);
   const x = inputOf(weight, batch, seed) as Float32Array<ArrayBuffer>;
   const input = encode(x, elements);

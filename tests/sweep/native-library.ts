@@ -83,6 +83,7 @@ export async function compileCases(
               built,
               normal,
               plan: reducedPlan(plan, one.seed, mostVariants, coverage, nativeLevel(target)),
+              device: null,
             },
             [target],
           ),

@@ -89,6 +89,7 @@ function loadingManifest(module: CheckedModule, checked: CheckedTransform): Tran
         backwardKernels: [],
         backwardSteps: [],
         cuda: null,
+        cudaDerived: [],
       },
     ],
     kernels: { file: "", sha256: "", bytes: 0, levels: [], products: [] },

@@ -44,6 +44,11 @@ const catalogue = {
     what: "the folder for intermediate files cannot be used",
     help: "set TMPDIR to a writable folder with free space",
   },
+  deviceCode: {
+    code: "SPX7008",
+    what: "nvcc could not compile the generated kernels",
+    help: "this is a bug of spx; the source is what `spxc print --stage cuda` shows",
+  },
 } as const;
 
 export type BackendProblemKind = keyof typeof catalogue;

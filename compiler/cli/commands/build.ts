@@ -5,6 +5,7 @@ import type { JsonDiagnostic } from "../../diagnostics/render-json.ts";
 import { compileFile, planFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
 import { checkWritable, writeArtefact } from "../../emit/artefact-writer.ts";
+import { cudaElementsOf } from "../cuda-target.ts";
 import { checkLocked, writeLock } from "../lock-file.ts";
 import {
   hasErrors,
@@ -13,13 +14,15 @@ import {
   reportDiagnostics,
   reportProblem,
 } from "../report-diagnostics.ts";
-import { exitCodes, say } from "../terminal.ts";
+import { complain, exitCodes, say } from "../terminal.ts";
 
 export interface BuildOptions {
   readonly output: string;
   readonly runtime: string;
   readonly rates: string;
   readonly keepIr?: boolean;
+  readonly target: string;
+  readonly elements: string;
   readonly timings?: boolean;
   /** Fails unless the choices are those of `spx.lock`. */
   readonly locked?: boolean;
@@ -33,6 +36,11 @@ export async function build(file: string, options: BuildOptions): Promise<number
   // Asked first: nobody wants to wait for kernels that have nowhere to go.
   const unwritable = whyNot(options.output, () => checkWritable(options.output));
   if (unwritable !== null) return refuse([unwritable], options);
+  const cuda = cudaElementsOf(options);
+  if (typeof cuda === "string") {
+    complain(`error: ${cuda}`);
+    return exitCodes.usage;
+  }
   const rates = ratesNamed(options.rates);
   if ("code" in rates) return refuse([rates], options);
   if (options.locked === true) {
@@ -45,6 +53,7 @@ export async function build(file: string, options: BuildOptions): Promise<number
     runtime: options.runtime,
     rates,
     keepIr: options.keepIr ?? false,
+    cuda,
   });
   const { diagnostics, sources, clock } = compilation;
   if (options.json !== true) reportDiagnostics(diagnostics, sources);
@@ -65,11 +74,13 @@ export async function build(file: string, options: BuildOptions): Promise<number
     .entries()
     .map(([stage, milliseconds]) => ({ stage, milliseconds: Math.round(milliseconds) }));
   if (options.json === true) {
-    const report = { ok: true, files, provider: artefact.provider, timings };
+    const { provider, cudaProvider } = artefact;
+    const report = { ok: true, files, provider, ...(cudaProvider === null ? {} : { cudaProvider }), timings };
     say(JSON.stringify({ ...report, diagnostics: jsonDiagnostics(diagnostics, sources) }, null, 2));
     return exitCodes.done;
   }
   for (const { file: path, bytes } of files) say(`${path}  ${bytes} bytes`);
+  if (artefact.cudaProvider !== null) say(`CUDA: ${artefact.cudaProvider}`);
   if (options.timings === true) {
     for (const { stage, milliseconds } of timings)
       say(`${stage.padEnd(12)} ${String(milliseconds).padStart(6)} ms`);

@@ -3,32 +3,57 @@ import { basename } from "node:path";
 import { parse } from "../../../grammar/parser/parse.ts";
 import { printSyntax } from "../../../grammar/syntax/print-syntax.ts";
 import { printAlgebra } from "../../algebra/print-algebra.ts";
+import { printCuda } from "../../backend/cuda/print-cuda.ts";
 import { generateLlvm } from "../../backend/llvm/generate-llvm.ts";
 import type { CheckedModule } from "../../check/checked-module.ts";
 import { printChecked } from "../../check/print-checked.ts";
 import type { TransformStages } from "../../driver/compilation.ts";
 import { compileFile, planFile } from "../../driver/compile.ts";
+import { lowerDevicePlans } from "../../driver/lower-device.ts";
 import { lowerTransform } from "../../driver/lower-transform.ts";
 import { nodeHost } from "../../driver/node-host.ts";
 import type { LoopProgram } from "../../loop/loop-node.ts";
 import { printLoop } from "../../loop/print-loop.ts";
 import { printPlan } from "../../plan/print-plan.ts";
 import { x86Targets } from "../../targets/x86-targets.ts";
+import { cudaElementsOf } from "../cuda-target.ts";
 import { hasErrors, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
 
 export interface PrintOptions {
-  readonly stage: "syntax" | "checked" | "algebra" | "plan" | "loop" | "llvm" | "module" | "manifest";
+  readonly stage:
+    | "syntax"
+    | "checked"
+    | "algebra"
+    | "plan"
+    | "loop"
+    | "llvm"
+    | "cuda"
+    | "module"
+    | "manifest";
   readonly transform?: string;
   readonly variant?: string;
   readonly level: string;
+  readonly elements: string;
 }
 
 export async function print(file: string, options: PrintOptions): Promise<number> {
   const { stage, transform: wanted } = options;
   if (stage === "syntax") return printSyntaxStage(file);
   if (stage === "module" || stage === "manifest") return printArtefactStage(file, stage);
-  const { module, diagnostics, sources, transforms } = planFile(file, nodeHost());
+  const cuda = cudaElementsOf({ target: stage === "cuda" ? "cuda" : "cpu", elements: options.elements });
+  if (typeof cuda === "string") {
+    complain(`error: ${cuda}`);
+    return exitCodes.usage;
+  }
+  const { module, diagnostics, sources, transforms } = planFile(
+    file,
+    nodeHost(),
+    undefined,
+    undefined,
+    undefined,
+    cuda,
+  );
   reportDiagnostics(diagnostics, sources);
   if (hasErrors(diagnostics) || module === null) return exitCodes.problems;
   const chosen = transforms.filter(({ checked }) => wanted === undefined || checked.name === wanted);
@@ -38,6 +63,10 @@ export async function print(file: string, options: PrintOptions): Promise<number
       wanted,
       transforms.map(({ checked }) => checked.name),
     );
+  }
+  if (stage === "cuda") {
+    say(printCuda(basename(file), lowerDevicePlans(chosen).programs).trimEnd());
+    return exitCodes.done;
   }
   if (stage === "loop" || stage === "llvm") return printCodeStage(stage, chosen, options);
   for (const text of describe[stage](chosen, module)) say(text);

@@ -42,6 +42,9 @@ const chunk = 32;
 /** Inputs between reads of x: a vector of four. */
 const quad = 4;
 
+/** Products of weights and tokens that one turn of the loop writes out. */
+const productsWrittenOut = 128;
+
 const toI64 = (value: Value): Value => convert(value, "i64");
 
 /** Adds weight * x[input] for every token of the tile. */
@@ -64,6 +67,8 @@ function sweepStaged(
   weightAt: (inner: Code, input: Value) => Value,
 ): void {
   const { lane, warp, warps, tokens } = tile;
+  // Few tokens wait for memory and want many lines on their way; many tokens would only lengthen the code.
+  const span = Math.min(chunk, Math.max(quad, productsWrittenOut / tokens));
   const lines = term.columns;
   const chunks = name(code, "chunks", ceilDiv(lines, chunk));
   const home = name(code, "home", mul(warp, int(tokens * chunk)));
@@ -80,23 +85,25 @@ function sweepStaged(
       body,
       compare("le", add(first, int(chunk)), lines),
       (full) => {
-        const weights = registers(full, "w", zero, chunk);
-        unrolled(full, "k", chunk, (inner, k) => set(inner, weights, weightAt(inner, add(first, k)), k));
-        unrolled(full, "t", tokens, (inner, t) => {
-          const xs = registers(inner, "xs", zero, quad);
-          unrolled(inner, "q", chunk / quad, (deep, q) => {
-            const index = add(home, mul(t, int(chunk)), mul(q, int(quad)));
-            put(deep, {
-              kind: "load-vector",
-              target: xs.span(int(0)),
-              registers: quad,
-              memory: staged,
-              index,
-              streamed: false,
-            });
-            unrolled(deep, "j", quad, (deepest, j) => {
-              const weight = weights.read(add(mul(q, int(quad)), j));
-              set(deepest, tile.sums, fma(weight, xs.read(j), tile.sums.read(t)), t);
+        loop(full, "k", { to: int(chunk), step: int(span) }, (turn, k) => {
+          const weights = registers(turn, "w", zero, span);
+          unrolled(turn, "j", span, (inner, j) => set(inner, weights, weightAt(inner, add(first, k, j)), j));
+          unrolled(turn, "t", tokens, (inner, t) => {
+            const xs = registers(inner, "xs", zero, quad);
+            unrolled(inner, "q", span / quad, (deep, q) => {
+              const index = add(home, mul(t, int(chunk)), k, mul(q, int(quad)));
+              put(deep, {
+                kind: "load-vector",
+                target: xs.span(int(0)),
+                registers: quad,
+                memory: staged,
+                index,
+                streamed: false,
+              });
+              unrolled(deep, "j", quad, (deepest, j) => {
+                const weight = weights.read(add(mul(q, int(quad)), j));
+                set(deepest, tile.sums, fma(weight, xs.read(j), tile.sums.read(t)), t);
+              });
             });
           });
         });

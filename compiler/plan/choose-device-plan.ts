@@ -1,0 +1,94 @@
+/**
+ * Algebra → device plan: the ways of applying the weight that the CPU plan enumerates too, priced for a device, each
+ * number type by itself, and of each as few as stay near the cheapest.
+ */
+import type { CudaElements } from "../../runtime/contract/cuda.ts";
+import type { AlgebraGraph } from "../algebra/algebra-node.ts";
+import { tensorObjectsOf } from "../algebra/term-source.ts";
+import type { CheckedTransform } from "../check/checked-module.ts";
+import { type CudaRates, cudaRatesIdentity, defaultCudaRates } from "../targets/cuda-rates.ts";
+import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plans.ts";
+import { derivedTensors, eachStep } from "./derived-tensors.ts";
+import { deviceCost } from "./device-cost.ts";
+import type { DevicePlan, DeviceVariant } from "./device-plan.ts";
+import { fewestNear } from "./keep-variants.ts";
+import { movingNames } from "./moving-sources.ts";
+import { createOperandTable, type OperandTable } from "./operand-table.ts";
+import { createGridEvaluator, gridOf } from "./price-grid.ts";
+import type { VariantDraft } from "./variant-draft.ts";
+
+/** @param graph normalised, its weight not zero. */
+export function chooseDevicePlan(
+  graph: AlgebraGraph,
+  transform: CheckedTransform,
+  elements: readonly CudaElements[],
+  claims: CandidateClaims = noClaims,
+  rates: CudaRates = defaultCudaRates,
+): DevicePlan {
+  const moving = movingNames(transform);
+  const operands = createOperandTable(moving);
+  const { drafts, admitted, notes } = candidatePlans(graph.root, operands, graph.rules ?? [], claims);
+  const possible = drafts.filter(({ layout, merged }) => layout === "lane-output" && !merged);
+  const allowed = possible.filter(({ name }) => admitted.has(name));
+  const grid = createGridEvaluator(gridOf(transform));
+  const variants = elements.flatMap((type) =>
+    fewestNear(
+      (allowed.length === 0 ? possible : allowed).map((draft) => {
+        const variant = priced(draft, type, operands, rates);
+        return { variant, prices: grid.valuesOf(variant.cost) };
+      }),
+    ).map(({ variant }) => variant),
+  );
+  const used = new Set(
+    variants.flatMap(({ steps }) => steps.flatMap(({ step }) => step.terms.map(({ operand }) => operand))),
+  );
+  const read = operands.all().filter(({ name }) => used.has(name));
+  const sources = read.map(({ source }) => source);
+  const tensors = [...transform.tensors, ...tensorObjectsOf(graph.root)];
+  return {
+    rows: graph.root.rows,
+    columns: graph.root.columns,
+    derived: derivedTensors(sources, tensors).map((tensor) =>
+      moving.has(tensor.name) ? eachStep(tensor) : tensor,
+    ),
+    operands: read,
+    variants,
+    rates: cudaRatesIdentity(rates),
+    priced: possible.length,
+    notes: [
+      ...new Set([
+        ...notes,
+        ...drafts
+          .filter(({ name }) => variants.some((variant) => variant.name === plainName(name)))
+          .flatMap((draft) => draft.notes),
+        ...(allowed.length === 0 && possible.length > 0
+          ? ["no way to apply the weight on a device meets the pins; they hold for the CPU alone"]
+          : []),
+        ...(drafts.some(({ merged }) => merged)
+          ? ["on a device the weight is always applied in parts: it is never merged after a step"]
+          : []),
+      ]),
+    ],
+  };
+}
+
+/** A draft's name without the layout, which a device does not have. */
+const plainName = (name: string): string => name.replace(/\/lane-output$/, "");
+
+function priced(
+  draft: VariantDraft,
+  elements: CudaElements,
+  operands: OperandTable,
+  rates: CudaRates,
+): DeviceVariant {
+  const { name, form, activations, steps, rules } = draft;
+  const unpriced = {
+    name: plainName(name),
+    form,
+    elements,
+    activations,
+    steps: steps.map((step) => ({ kernel: "lanes" as const, step })),
+    rules,
+  };
+  return { ...unpriced, cost: deviceCost(unpriced, operands, rates) };
+}

@@ -1,0 +1,71 @@
+/**
+ * Predicted nanoseconds of a call on a device: for each step a launch, and the larger of what its bytes and what its
+ * multiplies take. A weight that is read again for further tokens comes from the second-level cache.
+ */
+import { type CudaElements, cudaElementBytes } from "../../runtime/contract/cuda.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import type { CudaRates } from "../targets/cuda-rates.ts";
+import { applyFolded } from "../types/fold-number.ts";
+import type { DevicePlanStep, DeviceVariant } from "./device-plan.ts";
+import type { OperandLookup } from "./operand-table.ts";
+import { ceilOver, over, plus, times } from "./packed-size.ts";
+import type { Operand } from "./plan.ts";
+
+const batch = symbol("batch");
+const max = (a: NumberExpression, b: NumberExpression): NumberExpression => applyFolded("max", a, b);
+
+/** Times that a lane kernel reads its weight: for 8 tokens at once up to 16 tokens, for 32 beyond. */
+const laneWalks = plus(
+  times(apply("<=", batch, number(16)), ceilOver(batch, 8)),
+  times(apply(">", batch, number(16)), ceilOver(batch, 32)),
+);
+/** Times that a tensor kernel reads it: once for 16 tokens, then for tiles of 128. */
+const tensorWalks = max(number(1), ceilOver(batch, 128));
+
+/** Formats whose lanes pick the inputs that they multiply. */
+const picking = new Set(["nm-lanes", "window-ell"]);
+
+function multiplyRate(
+  { kernel }: DevicePlanStep,
+  { format }: Operand,
+  elements: CudaElements,
+  { multiplies }: CudaRates,
+): number {
+  if (kernel === "tensor") return elements === "tf32" ? multiplies.tensorTf32 : multiplies.tensor;
+  return picking.has(format.name) ? multiplies.picked : multiplies.lines;
+}
+
+const widthOf = ({ activations }: Pick<DeviceVariant, "activations">, name: string): NumberExpression =>
+  activations.find((activation) => activation.name === name)?.width ?? number(0);
+
+/** Nanoseconds of one step; reads `batch`. */
+export function deviceStepCost(
+  planned: DevicePlanStep,
+  variant: Pick<DeviceVariant, "activations" | "elements">,
+  operands: OperandLookup,
+  rates: CudaRates,
+): NumberExpression {
+  const { step, kernel } = planned;
+  const { elements } = variant;
+  const read = step.terms.map(({ operand }) => operands.find(operand));
+  const bytes = plus(...read.map((operand) => operand.bytes));
+  const features = plus(
+    widthOf(variant, step.output),
+    ...step.terms.map(({ input }) => widthOf(variant, input)),
+  );
+  const moved = times(batch, features, number(cudaElementBytes[elements]));
+  const again = times(plus(kernel === "tensor" ? tensorWalks : laneWalks, number(-1)), bytes);
+  const memory = over(plus(bytes, moved), number(rates.memoryBytes));
+  const cache = over(again, number(rates.cacheBytes));
+  const multiplies = read.map((operand) =>
+    times(operand.multiplies, batch, number(1 / multiplyRate(planned, operand, elements, rates))),
+  );
+  return plus(number(rates.launchNanoseconds), max(plus(memory, cache), plus(...multiplies)));
+}
+
+/** Nanoseconds of a call; reads `batch`. */
+export const deviceCost = (
+  variant: Pick<DeviceVariant, "activations" | "elements" | "steps">,
+  operands: OperandLookup,
+  rates: CudaRates,
+): NumberExpression => plus(...variant.steps.map((step) => deviceStepCost(step, variant, operands, rates)));

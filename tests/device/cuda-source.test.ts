@@ -1,0 +1,94 @@
+// The printed CUDA C++: stable, complete in itself, and what nvcc makes of it. Compiling is skipped without nvcc.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, it } from "vitest";
+import { compileCuda, findCudaCompiler } from "../../compiler/backend/cuda/compile-cuda.ts";
+import { printCuda } from "../../compiler/backend/cuda/print-cuda.ts";
+import type { DeviceProgram } from "../../compiler/device/device-node.ts";
+import { emitCuda } from "../../compiler/driver/emit-cuda.ts";
+import { StageClock } from "../../compiler/driver/stage-clock.ts";
+import type { CudaElements } from "../../runtime/contract/cuda.ts";
+import { planForDevice } from "./device-program.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "spx-cuda-source-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const plain = "transform Plain(W: frozen [out, in]) {\n  weight = W\n}\n";
+
+function devicesOf(text: string, elements: readonly CudaElements[]) {
+  const file = join(folder, "plain.spx");
+  writeFileSync(file, text);
+  const [first] = planForDevice(file, elements).values();
+  if (first === undefined) throw new Error("no transform");
+  return first.devices;
+}
+
+describe("the source", () => {
+  it("is the same every time, and reads like this", async () => {
+    const { programs } = devicesOf(plain, ["f32"]);
+    const text = printCuda("Kernels of plain.spx.", programs);
+    expect(text).toBe(printCuda("Kernels of plain.spx.", devicesOf(plain, ["f32"]).programs));
+    await expect(text).toMatchFileSnapshot("expected/plain.cu");
+  });
+
+  it("includes nothing, so that NVRTC compiles it without a toolkit", () => {
+    const { programs } = devicesOf(plain, ["f32", "bf16", "f16", "tf32"]);
+    expect(printCuda("all", programs)).not.toContain("#include");
+  });
+
+  it("is all there is where nvcc is not found, and the build says so", async () => {
+    const emitted = await emitCuda(devicesOf(plain, ["f32"]), new StageClock(), { name: "plain" }, null);
+    if (emitted.kind !== "emitted") throw new Error("refused");
+    const { library, files, provider } = emitted;
+    expect(library.images).toEqual([]);
+    expect(library.compiler).toBeNull();
+    expect(files.map(({ name }) => name)).toEqual([library.source.file]);
+    expect(library.source.file).toMatch(/^plain-[0-9a-f]{12}\.cu$/);
+    expect(provider).toContain("at the first load");
+  });
+});
+
+const compiler = findCudaCompiler();
+
+/** The widest kernels of a few transforms, each set of formats once, of one number type. */
+function variedPrograms(): readonly DeviceProgram[] {
+  const files = ["dsee", "nm", "monarch", "lq_lora"];
+  const all = files.flatMap((file) => {
+    const [first] = planForDevice(join("stdlib", `${file}.spx`), ["bf16"]).values();
+    return (first?.devices.programs ?? []).filter(({ name }) => !/_t[18]$/.test(name));
+  });
+  const formats = ({ parameters }: DeviceProgram): string =>
+    parameters.flatMap(({ kind, name }) => (kind === "buffer" ? [name.replace(/^.*_/, "")] : [])).join();
+  return [...new Map(all.map((program) => [formats(program), program])).values()];
+}
+
+describe.skipIf(compiler === null)("nvcc, where it is installed", () => {
+  it("makes images for both architectures without spills, stack or local memory", {
+    timeout: 240_000,
+  }, async () => {
+    if (compiler === null) return;
+    const programs = variedPrograms();
+    const compiled = await compileCuda(printCuda("varied", programs), compiler);
+    if (compiled.kind === "failure") throw new Error(compiled.problems[0]?.message);
+    expect(compiled.images.map(({ kind, architecture }) => `${architecture}.${kind}`)).toEqual([
+      "sm_90a.cubin",
+      "sm_80.cubin",
+      "sm_80.ptx",
+    ]);
+    const frames = [
+      ...compiled.report.matchAll(
+        /(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads/g,
+      ),
+    ];
+    expect(frames).toHaveLength(2 * programs.length);
+    expect(frames.filter((frame) => frame.slice(1).some((bytes) => bytes !== "0"))).toEqual([]);
+    expect(compiled.report).not.toMatch(/lmem/);
+  });
+
+  it("refuses what is no CUDA with its own words", { timeout: 60_000 }, async () => {
+    if (compiler === null) return;
+    const compiled = await compileCuda("this is no program", compiler);
+    expect(compiled).toMatchObject({ kind: "failure", problems: [{ code: "SPX7008" }] });
+  });
+});

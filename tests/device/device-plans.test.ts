@@ -1,0 +1,76 @@
+// Transforms of the standard library, planned for a device and run by its interpreter, against float64.
+import { join } from "node:path";
+import { describe, expect, it } from "vitest";
+import { type CudaElements, cudaElements } from "../../runtime/contract/cuda.ts";
+import { largestError, loadForDevice, planForDevice, runOnDevice } from "./device-program.ts";
+
+/** Fractions of one and a half, of either sign, the same for the same index. */
+const value = (index: number): number => ((Math.imul(index + 1, 2654435761) >>> 16) % 97) / 64 - 0.75;
+
+/** Sums are f32; x, y and what lies between are rounded to the number type: 8, 11 or 24 bits. */
+const bounds: Readonly<Record<CudaElements, number>> = { f32: 1e-5, tf32: 4e-3, bf16: 2e-2, f16: 3e-3 };
+
+const cases: readonly {
+  readonly file: string;
+  readonly transform: string;
+  readonly sizes: readonly (readonly [out: number, inputs: number])[];
+  readonly numbers?: Readonly<Record<string, number>>;
+}[] = [
+  {
+    file: "dsee",
+    transform: "DSEE",
+    sizes: [
+      [17, 13],
+      [48, 33],
+    ],
+    numbers: { r: 5, nnz: 9, keep: 0.4 },
+  },
+  {
+    file: "lora",
+    transform: "LoRA",
+    sizes: [
+      [1, 1],
+      [33, 40],
+    ],
+    numbers: { r: 1 },
+  },
+  {
+    file: "nm",
+    transform: "NM",
+    sizes: [
+      [13, 8],
+      [17, 36],
+    ],
+  },
+  {
+    file: "monarch",
+    transform: "Monarch",
+    sizes: [
+      [16, 16],
+      [36, 36],
+    ],
+  },
+  { file: "block_sparse", transform: "BlockSparse", sizes: [[20, 33]], numbers: { keep: 0.3 } },
+  { file: "lq_lora", transform: "LQLoRA", sizes: [[17, 12]], numbers: { r: 2, b: 4 } },
+  { file: "phm", transform: "PHM", sizes: [[20, 12]] },
+];
+
+describe.each(cases)("$transform", ({ file, transform, sizes, numbers = {} }) => {
+  const program = planForDevice(join("stdlib", `${file}.spx`), cudaElements).get(transform);
+  if (program === undefined) throw new Error(`no ${transform}`);
+
+  it.each(cudaElements)("%s", (elements) => {
+    const variants = program.cuda.variants.filter((variant) => variant.elements === elements);
+    expect(variants.length).toBeGreaterThan(0);
+    for (const [at, [out, inputs]] of sizes.entries()) {
+      const state = loadForDevice(program, { out, inputs }, numbers, value);
+      for (const variant of variants)
+        for (const batch of [at === 0 ? 1 : 3, 18]) {
+          const run = runOnDevice(program, variant, state, batch, value);
+          expect(largestError(run), `${variant.name}, ${out} x ${inputs}, batch ${batch}`).toBeLessThan(
+            bounds[elements],
+          );
+        }
+    }
+  });
+});
