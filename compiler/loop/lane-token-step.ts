@@ -6,25 +6,27 @@ import { accumulateBlockTokens, type StripFit } from "./atoms/block.ts";
 import { accumulateDenseTokens } from "./atoms/dense.ts";
 import { accumulateDiagTokens } from "./atoms/diag.ts";
 import { accumulateNmTokens } from "./atoms/nm.ts";
-import { accumulateSparseTokens } from "./atoms/sparse.ts";
 import { panelCount, panelPosition } from "./lane-output-step.ts";
-import { type Block, createBlock, define, forExactCount, loop, tileRange } from "./loop-builder.ts";
-import { add, batch, ceilDiv, div, int, max, min, mul, rem, sub } from "./loop-expression.ts";
+import {
+  type Block,
+  createBlock,
+  declareRegister,
+  define,
+  loop,
+  type Register,
+  tileRange,
+} from "./loop-builder.ts";
+import { add, ceilDiv, div, f32x16, int, load, max, min, mul, rem, sub } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
 import type { ResolvedStep, ResolvedTerm } from "./step-node.ts";
 import { storeTokenTile } from "./store-token-tile.ts";
-import { declareSums, type TokenTile } from "./tile-node.ts";
+import { declareSums, panelStart, type TokenTile } from "./tile-node.ts";
+import { type TokenGroup, tokenGrid, withTokenGroup } from "./token-groups.ts";
 import { mostVectors, type UnitShape, unitLength, unitShape } from "./token-tile-shape.ts";
 
 /** Inputs that a unit should read before it is worth a tile of its own. */
 const linesPerTile = 256;
 const leastTiles = 4;
-
-/** The tokens that a tile covers. */
-interface TokenGroup {
-  readonly panel: LoopExpression;
-  readonly vectors: number;
-}
 
 /** How the rows of a tile lie in the units of its operands. */
 interface RowFit {
@@ -60,9 +62,6 @@ function accumulate(block: Block, step: ResolvedStep, tile: TokenTile, fit: RowF
       case "nm-rows":
         accumulateNmTokens(block, term, tile);
         break;
-      case "csr":
-        accumulateSparseTokens(block, term, tile);
-        break;
       case "block-strips":
         accumulateBlockTokens(block, term, tile, fit.strips);
         break;
@@ -75,6 +74,26 @@ function accumulate(block: Block, step: ResolvedStep, tile: TokenTile, fit: RowF
   }
 }
 
+/** Zeros, or what lies in the panels of the step's start; rows that do not exist begin like the last one. */
+function startSums(
+  block: Block,
+  { start, output }: ResolvedStep,
+  group: TokenGroup,
+  row: LoopExpression,
+  rows: number,
+): Register[][] {
+  if (start === null) return declareSums(block, rows, group.vectors);
+  const panels = Array.from({ length: group.vectors }, (_, vector) =>
+    define(block, "start", panelStart(start, add(group.panel, int(vector)))),
+  );
+  return Array.from({ length: rows }, (_, offset) => {
+    const present = define(block, "row", min(add(row, int(offset)), sub(output.width, int(1))));
+    return panels.map((panel) =>
+      declareRegister(block, "sum", load(start.buffer, add(panel, mul(present, int(16))), f32x16)),
+    );
+  });
+}
+
 /** Rows [from, to) in tiles of `rows` rows each; rows of the last one that do not exist repeat the last row. */
 function sweepRows(
   block: Block,
@@ -85,7 +104,7 @@ function sweepRows(
   fit: RowFit,
 ): void {
   loop(block, "row", { ...range, step: rows }, (inner, row) => {
-    const tile: TokenTile = { ...group, row, sums: declareSums(inner, rows, group.vectors) };
+    const tile: TokenTile = { ...group, row, sums: startSums(inner, step, group, row, rows) };
     accumulate(inner, step, tile, fit);
     storeTokenTile(inner, step, tile, row, sub(step.output.width, row));
   });
@@ -140,15 +159,10 @@ function sweepBlockdiagPanel(
   }
 }
 
-/** Lowers a step whose operands are panel16, nm-rows, csr, block-strips or one blockdiag16. */
+/** Lowers a step whose operands are panel16, nm-rows, block-strips or one blockdiag16. */
 export function lowerLaneTokenStep(step: ResolvedStep): LoopPhase {
   const blockdiag = step.terms.some((term) => term.format.name === "blockdiag16");
-  const tile = step.names.fresh("tile");
-  const number: LoopExpression = { kind: "symbol", name: tile };
   const block = createBlock(step.names);
-  const most = mostVectors(step);
-  const panels = ceilDiv(batch, 16);
-  const groups = ceilDiv(panels, most);
   const unitRows = unitLength(step);
   const units = blockdiag ? panelCount(step) : ceilDiv(step.output.width, unitRows);
   const lines = step.terms.map((term) => div(term.columns, term.blocks)).reduce(add, int(1));
@@ -158,26 +172,16 @@ export function lowerLaneTokenStep(step: ResolvedStep): LoopPhase {
   );
   const unitTiles = div(add(units, sub(each, int(1))), each);
 
-  const tilesAcross = define(block, "tiles_across", unitTiles);
-  const tokenPanels = define(block, "token_panels", panels);
-  const tokenGroups = define(block, "token_groups", groups);
-  const groupNumber = define(block, "token_group", div(number, tilesAcross));
-  const firstPanel = define(block, "first_panel", div(mul(groupNumber, tokenPanels), tokenGroups));
-  const endPanel = define(block, "end_panel", div(mul(add(groupNumber, int(1)), tokenPanels), tokenGroups));
-  const range = tileRange(
-    rem(number, tilesAcross),
-    define(block, "each", each),
-    define(block, "units", units),
-  );
+  const grid = tokenGrid(block, step.names, mostVectors(step), unitTiles);
+  const range = tileRange(grid.across, define(block, "each", each), define(block, "units", units));
   const firstUnit = define(block, "first_unit", range.from);
   const endUnit = define(block, "end_unit", range.to);
-  forExactCount(block, define(block, "vectors", sub(endPanel, firstPanel)), most, (inner, vectors) => {
-    const group = { panel: firstPanel, vectors };
-    const shape = unitShape(step, vectors);
+  withTokenGroup(block, grid, (inner, group) => {
+    const shape = unitShape(step, group.vectors);
     loop(inner, "unit", { from: firstUnit, to: endUnit }, (body, unit) => {
       if (blockdiag) sweepBlockdiagPanel(body, step, group, unit, shape);
       else sweepUnit(body, step, group, unit, shape);
     });
   });
-  return { name: step.name, tile, tiles: mul(groups, unitTiles), body: block.statements };
+  return { name: step.name, tile: grid.tile, tiles: grid.tiles, body: block.statements };
 }

@@ -79,7 +79,7 @@ export type LoopExpression =
   | { readonly kind: "splat"; readonly value: LoopExpression; readonly lanes: number }
   /** i32 → i64 (zero-extending), i64 → i32 (truncating), i32 → f32. */
   | { readonly kind: "convert"; readonly value: LoopExpression; readonly to: Scalar }
-  /** out[l] = table[index[l] & 15]; table f32 x 16, index i32 x 16. */
+  /** out[l] = table[index[l] mod lanes of the table]; table f32 x 16 or x 4, index i32 x 16. */
   | { readonly kind: "permute"; readonly table: LoopExpression; readonly index: LoopExpression }
   /** out[l] = (left ++ right)[lanes[l]], lanes known at compile time. */
   | {

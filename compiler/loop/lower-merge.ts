@@ -5,13 +5,7 @@
 import { number } from "../../runtime/contract/number-expression.ts";
 import type { MergeTerm, Plan } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
-import {
-  type MergedPanel,
-  mergeCsr,
-  mergeNmLanes,
-  mergeNmRows,
-  mergeWindowEll,
-} from "./atoms/merge-scatter.ts";
+import { type MergedPanel, mergeNmLanes, mergeNmRows, mergeWindowEll } from "./atoms/merge-scatter.ts";
 import {
   assign,
   type Block,
@@ -95,9 +89,6 @@ function addScattered(block: Block, term: OperandTerm, panel: MergedPanel): void
       break;
     case "window-ell":
       mergeWindowEll(block, term, panel);
-      break;
-    case "csr":
-      mergeCsr(block, term, panel);
       break;
     default:
       throw new Error(`format ${term.format.name} has no merge kernel`);

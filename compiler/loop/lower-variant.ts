@@ -16,6 +16,7 @@ import { lowerLaneTokenStep } from "./lane-token-step.ts";
 import { batch, ceilDiv, int, mul } from "./loop-expression.ts";
 import type { BufferDeclaration, LoopPhase, LoopProgram } from "./loop-node.ts";
 import { createProgramParts, type ProgramParts, partPlace, resolveStep } from "./program-parts.ts";
+import { lowerSparseTokenPhase } from "./sparse-token-phase.ts";
 import type { Place, ResolvedStep } from "./step-node.ts";
 import { panelsPhase, rowsPhase } from "./transpose-panels.ts";
 
@@ -65,6 +66,13 @@ export function addWorkspace(
   return { buffer: name, width, form };
 }
 
+/** Scratch memory for a step's output of `width` features. */
+interface StepScratch {
+  readonly parts: ProgramParts;
+  readonly workspace: Workspace;
+  readonly width: NumberExpression;
+}
+
 /**
  * The phases of a lane = token step that writes to `output`. Permuted outputs would scatter over row-major memory
  * element by element; panels take them row by row, and a second phase transposes those.
@@ -72,15 +80,35 @@ export function addWorkspace(
 export function lowerTokenStep(
   step: Step,
   output: Place,
-  scratch: { readonly parts: ProgramParts; readonly workspace: Workspace; readonly width: NumberExpression },
+  scratch: StepScratch,
   resolve: (output: Place) => ResolvedStep,
 ): readonly LoopPhase[] {
   if (output.form === "panels" || step.outputPermutation === null)
-    return [lowerLaneTokenStep(resolve(output))];
+    return tokenPhases(resolve(output), scratch);
   const { parts, workspace, width } = scratch;
   const panels = addWorkspace(parts, workspace, `${output.buffer}_panels`, width, "panels");
-  const phase = lowerLaneTokenStep({ ...resolve(panels), accumulate: false });
-  return [phase, rowsPhase(parts.names, panels, output, step.accumulate)];
+  const phases = tokenPhases({ ...resolve(panels), accumulate: false }, scratch);
+  return [...phases, rowsPhase(parts.names, panels, output, step.accumulate)];
+}
+
+/** Unstructured terms have tiles of their own: their sums go through memory to the phase of the other terms. */
+function tokenPhases(step: ResolvedStep, { parts, workspace, width }: StepScratch): readonly LoopPhase[] {
+  const { output, outputMap, accumulate } = step;
+  const sparse = step.terms.filter(({ format }) => format.name === "csr");
+  const others = step.terms.filter(({ format }) => format.name !== "csr");
+  if (sparse.length === 0) return [lowerLaneTokenStep(step)];
+  const alone = others.length === 0 && outputMap === null;
+  if (alone && output.form === "panels") return [lowerSparseTokenPhase(step)];
+  const sums = addWorkspace(parts, workspace, `${step.name}_sums`, width, "panels");
+  const phase = lowerSparseTokenPhase({
+    ...step,
+    terms: sparse,
+    output: sums,
+    outputMap: null,
+    accumulate: false,
+  });
+  if (alone) return [phase, rowsPhase(parts.names, sums, output, accumulate)];
+  return [phase, lowerLaneTokenStep({ ...step, terms: others, start: sums })];
 }
 
 /** Widths by activation; `x` and `y` are those of the plan. */

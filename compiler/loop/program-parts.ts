@@ -4,6 +4,7 @@ import { apply } from "../../runtime/contract/number-expression.ts";
 import { formatBuffers, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { Activation, Operand, Plan, Step, StepTerm, StridePermutation, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
+import { windowShape } from "./atoms/nm.ts";
 import { createFrameSymbols, type FrameSymbols, symbolNames } from "./from-number-expression.ts";
 import { createNames, type Names } from "./loop-builder.ts";
 import { ceilDiv, int, mul } from "./loop-expression.ts";
@@ -108,11 +109,11 @@ function bufferLengths(symbols: FrameSymbols, operand: Operand): Readonly<Record
       };
     }
     case "nm-lanes": {
-      const groups = Math.floor(16 / format.m);
-      const lines = mul(ceilDiv(columns, groups * format.m), int(groups * format.n));
+      const { span, lines: perWindow, bits } = windowShape(format.n, format.m);
+      const lines = mul(ceilDiv(columns, span), int(perWindow));
       return {
         values: mul(mul(panels, lines), int(16)),
-        indices: mul(mul(panels, ceilDiv(lines, 8)), int(16)),
+        indices: mul(mul(panels, ceilDiv(lines, 32 / bits)), int(16)),
       };
     }
     case "nm-rows": {
@@ -193,6 +194,7 @@ export function resolveStep(
     output: places.output,
     outputMap: strideMap(parts.symbols, step.outputPermutation, "output"),
     accumulate: step.accumulate,
+    start: null,
     terms,
   };
 }

@@ -58,6 +58,8 @@ export interface ResolvedStep {
   readonly output: Place;
   readonly outputMap: StrideMap | null;
   readonly accumulate: boolean;
+  /** Panels with what the sums begin with, in the order of the rows; null for zeros. Only where a lane is a token. */
+  readonly start: Place | null;
   readonly terms: readonly ResolvedTerm[];
 }
 

@@ -33,7 +33,8 @@ export const rowBases = (block: Block, place: Place, tile: OutputTile): LoopExpr
     define(block, "row", featureAt(place, mul(add(tile.token, int(offset)), featureStride(place)))),
   );
 
-const panelStart = (place: Place, panel: LoopExpression): LoopExpression => {
+/** Index of the first feature of a panel of 16 tokens. */
+export const panelStart = (place: Place, panel: LoopExpression): LoopExpression => {
   const start = mul(panel, mul(featureStride(place), int(16)));
   return place.within === undefined ? start : add(start, mul(place.within.offset, int(16)));
 };

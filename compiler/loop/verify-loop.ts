@@ -97,7 +97,10 @@ const expressionRules: { readonly [Kind in LoopExpression["kind"]]: ExpressionRu
     ],
   ],
   permute: [
-    ["the table is f32x16", (node) => sameType(typeOf(node.table), { scalar: "f32", lanes: 16 })],
+    [
+      "the table is f32x16 or f32x4",
+      (node) => typeOf(node.table).scalar === "f32" && [4, 16].includes(typeOf(node.table).lanes),
+    ],
     ["the index is i32x16", (node) => sameType(typeOf(node.index), { scalar: "i32", lanes: 16 })],
   ],
   shuffle: [

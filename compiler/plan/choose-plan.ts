@@ -24,12 +24,7 @@ import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plan
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
 import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
 import { derivedTensors, eachStep } from "./derived-tensors.ts";
-import {
-  type KeptVariants,
-  keepVariants,
-  type PricedCandidate,
-  type VariantChoice,
-} from "./keep-variants.ts";
+import { keepVariants, type PricedCandidate, type VariantChoice } from "./keep-variants.ts";
 import { planMerge } from "./merge-plan.ts";
 import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
@@ -121,7 +116,7 @@ function planOf(
   const through = merge.method === "identity" && !admitted.has(merge.variant) ? merge.variant : null;
   const candidates = [...pinned, ...free.filter(({ variant }) => variant.name === through).map(excluded)];
   const required = merge.method === "identity" ? [merge.variant] : [];
-  const { kept, rejected } = keepFitting(candidates, required, choice, operands);
+  const { kept, rejected } = keepVariants(candidates, new Set(required), choice, operands);
   const used = operandsOf(kept);
   // What only a merged variant reads is the weight itself; the kernels that merge make it faster than packing could.
   const merged = operandsOf(kept.filter((variant) => variant.merged));
@@ -240,28 +235,6 @@ function priceCandidates(
       prices: Float64Array.from(prices.flatMap((values) => [...values])),
     };
   });
-}
-
-/** The variants that get kernels, among them one that no dimension is too wide for, if there is one. */
-function keepFitting(
-  candidates: readonly PricedCandidate[],
-  required: readonly string[],
-  choice: VariantChoice,
-  operands: OperandTable,
-): KeptVariants {
-  const isNarrow = (variant: Variant): boolean =>
-    [...operandsOf([variant])].some((name) => operands.find(name).format.name === "csr");
-  const found = keepVariants(candidates, new Set(required), choice, operands);
-  if (!found.kept.every(isNarrow)) return found;
-  const [first, ...rest] = candidates
-    .filter(({ variant }) => !isNarrow(variant))
-    .map(({ variant, prices }) => ({
-      name: variant.name,
-      price: prices.reduce((sum, price) => sum + Math.log(price), 0),
-    }));
-  if (first === undefined) return found;
-  const { name } = rest.reduce((best, other) => (other.price < best.price ? other : best), first);
-  return keepVariants(candidates, new Set([...required, name]), choice, operands);
 }
 
 /** Inner dimensions of products that an integer argument with a known default names, e.g. r of B: [out, r]. */

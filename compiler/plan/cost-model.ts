@@ -17,9 +17,10 @@ import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded, substitute } from "../types/fold-number.ts";
 import { knownPrice } from "./known-prices.ts";
 import type { OperandLookup } from "./operand-table.ts";
-import { ceilOver, over, plus, times, windowSlots } from "./packed-size.ts";
+import { ceilOver, csrParts, over, plus, times, windowSlots } from "./packed-size.ts";
 import type { MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";
-import { type StepGeometry, stepGeometry } from "./tile-geometry.ts";
+import { type StepPhase, stepPhases } from "./step-phases.ts";
+import { phaseGeometry, type StepGeometry } from "./tile-geometry.ts";
 
 /** What a price depends on. */
 export type PricedVariant = Pick<Variant, "layout" | "activations" | "steps" | "merged">;
@@ -91,13 +92,17 @@ function termCost(
   const { walkNanoseconds, multiplyNanoseconds } = machine.rates.atoms[term.atom][variant.layout];
   const vector = variant.layout === "lane-output" ? 1 : 16;
   const operand = operands.find(term.operand);
-  return times(
+  const { rows, columns, format, multiplies } = operand;
+  const parts = format.name === "csr" ? csrParts(rows, columns, multiplies) : number(0);
+  const between = times(parts, geometry.walks, number(machine.rates.calls.partNanoseconds));
+  const entries = times(
     walkedValues(operand, geometry.rowTile),
     plus(
       times(geometry.walks, number(walkNanoseconds * (decoding[operand.format.name] ?? 1))),
       times(geometry.tokens, number(multiplyNanoseconds / vector)),
     ),
   );
+  return plus(entries, between);
 }
 
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
@@ -129,19 +134,32 @@ function freshStepCost(
   operands: OperandLookup,
   machine: PricedMachine,
 ): NumberExpression {
+  const phases = stepPhases(step, variant.layout, operands);
+  return plus(
+    number(machine.rates.calls.stepNanoseconds),
+    ...phases.map((phase) => phaseCost(phase, step, variant, operands, machine)),
+  );
+}
+
+function phaseCost(
+  phase: StepPhase,
+  step: Step,
+  variant: PricedVariant,
+  operands: OperandLookup,
+  machine: PricedMachine,
+): NumberExpression {
   const { calls } = machine.rates;
   const width = widthOf(variant, step.output);
-  const geometry = stepGeometry(step, width, variant.layout, operands, machine.target);
+  const geometry = phaseGeometry(phase, width, variant.layout, operands, machine.target);
   const scattered = step.outputPermutation !== null && variant.layout === "lane-output";
   const stores =
     (scattered ? calls.scatterNanoseconds : calls.storeNanoseconds[variant.layout]) *
-    (step.accumulate ? 2 : 1);
+    (step.accumulate || phase.sparse ? 2 : 1);
   const work = plus(
     times(geometry.tokens, width, number(stores)),
-    ...step.terms.map((term) => termCost(term, geometry, variant, operands, machine)),
+    ...phase.terms.map((term) => termCost(term, geometry, variant, operands, machine)),
   );
   return plus(
-    number(calls.stepNanoseconds),
     machine.threads === 1
       ? number(0)
       : times(apply(">", geometry.tiles, number(1)), number(calls.sweepNanoseconds)),
@@ -183,24 +201,15 @@ function readingCost(
 ): NumberExpression {
   const all = plus(...operandsOf(variant, operands).map(({ bytes }) => bytes));
   if (variant.layout === "lane-output") return times(all, byteNanoseconds(all, machine));
-  const read = variant.steps.map((step) => {
-    const { walks } = stepGeometry(
-      step,
-      widthOf(variant, step.output),
-      variant.layout,
-      operands,
-      machine.target,
-    );
-    return times(walks, plus(...operandsOf({ steps: [step] }, operands).map(({ bytes }) => bytes)));
-  });
+  const read = variant.steps.flatMap((step) =>
+    stepPhases(step, variant.layout, operands).map((phase) => {
+      const width = widthOf(variant, step.output);
+      const { walks } = phaseGeometry(phase, width, variant.layout, operands, machine.target);
+      const bytes = new Set(phase.terms.map(({ operand }) => operand));
+      return times(walks, plus(...[...bytes].map((name) => operands.find(name).bytes)));
+    }),
+  );
   return times(plus(...read), byteNanoseconds(all, machine));
-}
-
-/** A price no other variant reaches where a format cannot index the matrix: 16-bit columns, 16-bit windows. */
-function limitCost(operand: Operand): NumberExpression | null {
-  const widest =
-    operand.format.name === "csr" ? 65536 : operand.format.name === "window-ell" ? 1048576 : null;
-  return widest === null ? null : times(apply(">", operand.columns, number(widest)), number(1e15));
 }
 
 /** Share of one call in computing an operand whose tensors changed; what the merge fills is priced by `mergeCost`. */
@@ -223,8 +232,6 @@ export interface CostParts {
   readonly steps: readonly NumberExpression[];
   /** Computing operands outside of kernels after a step of training, divided by the calls that share it. */
   readonly forming: NumberExpression;
-  /** 0, or a price that excludes the variant because a format's index is too narrow. */
-  readonly limits: NumberExpression;
 }
 
 export function costParts(
@@ -247,7 +254,6 @@ export function costParts(
     forming: variant.merged
       ? number(0)
       : plus(...operandsOf(variant, operands).map((operand) => formingCost(operand, machine))),
-    limits: plus(...operandsOf(variant, operands).flatMap((operand) => limitCost(operand) ?? [])),
   };
 }
 
@@ -257,8 +263,8 @@ export function callCost(
   operands: OperandLookup,
   machine: PricedMachine,
 ): NumberExpression {
-  const { call, reading, transposing, steps, forming, limits } = costParts(variant, operands, machine);
-  return plus(call, reading, transposing, ...steps, forming, limits);
+  const { call, reading, transposing, steps, forming } = costParts(variant, operands, machine);
+  return plus(call, reading, transposing, ...steps, forming);
 }
 
 /** Nanoseconds of forming the dense weight once, divided by the calls that share it. */

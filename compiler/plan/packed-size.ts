@@ -1,8 +1,8 @@
 /** Sizes of packed operands, as expressions: stored values, slots with padding, bytes. */
 import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
-import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { csrTileInputs, nmTable, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { windowPadding } from "../targets/cpu-rates.ts";
-import { applyFolded } from "../types/fold-number.ts";
+import { applyFolded, foldNumber } from "../types/fold-number.ts";
 import { entryCount, type StructuredMatrix } from "./piece-structure.ts";
 
 const fold = (
@@ -44,12 +44,19 @@ export function windowSlots(
 ): NumberExpression {
   const area = fold("max", times(rows, columns), number(1));
   const density = fold("max", over(count, area), number(1e-9));
-  const padding = plus(
-    number(windowPadding.constant),
-    over(number(windowPadding.inverseRoot), fold("sqrt", density)),
-  );
-  return times(count, fold("max", number(1), fold("min", number(windowPadding.most), padding)));
+  const gaps = fold("max", number(0), plus(over(number(1), density), number(-1)));
+  const { constant, root, most } = windowPadding;
+  const excess = over(gaps, plus(number(constant), times(number(root), fold("sqrt", gaps))));
+  return times(count, fold("min", number(most), plus(number(1), excess)));
 }
+
+/** Rows of all tiles of a csr operand. */
+export const csrParts = (
+  rows: NumberExpression,
+  columns: NumberExpression,
+  count: NumberExpression,
+): NumberExpression =>
+  times(rows, fold("ceil", over(columns, foldNumber(csrTileInputs(rows, columns, count)))));
 
 /** Bytes of the packed operand; for window-ell the expected ones. */
 export function packedBytes(
@@ -68,20 +75,22 @@ export function packedBytes(
     case "int8-panel16":
       return times(panels, plus(times(columns, number(16)), times(over(columns, format.block), number(64))));
     case "nm-lanes": {
-      const groups = Math.floor(16 / format.m);
+      const table = nmTable(format.m);
+      const groups = Math.floor(table / format.m);
       const windows = ceilOver(columns, format.m * groups);
       const lines = times(windows, number(format.n * groups));
-      return times(panels, plus(times(lines, number(64)), times(ceilOver(lines, 8), number(64))));
+      const words = ceilOver(lines, 32 / Math.log2(table));
+      return times(panels, plus(lines, words), number(64));
     }
     case "nm-rows":
       return times(count, number(5));
     case "window-ell":
       return plus(
-        times(windowSlots(rows, columns, count), number(5.125)),
+        times(windowSlots(rows, columns, count), number(4.75)),
         times(plus(panels, number(1)), number(4)),
       );
     case "csr":
-      return plus(times(count, number(6)), times(plus(rows, number(1)), number(4)));
+      return plus(times(count, number(6)), times(csrParts(rows, columns, count), number(5)), number(8));
     case "block-strips": {
       const blocks = over(count, number(format.height * format.width));
       return plus(

@@ -4,11 +4,13 @@
  * the two against each other.
  */
 import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import { csrTileRows } from "../../runtime/contract/operand-format.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { ceilOver, over, plus, times } from "./packed-size.ts";
-import type { Layout, Operand, Step } from "./plan.ts";
+import type { Layout, Operand } from "./plan.ts";
+import type { StepPhase } from "./step-phases.ts";
 
 export interface StepGeometry {
   /** Pieces of work that threads take. */
@@ -117,14 +119,27 @@ function denseRowTile(
   return plus(number(many), times(number(single - many), applyFolded("<=", panels, one)));
 }
 
-/** @param width features of the step's output. */
-export function stepGeometry(
-  step: Pick<Step, "terms">,
+/** Strips of csr rows for groups of token panels. */
+function sparseTokenGeometry(width: NumberExpression, target: X86Target): StepGeometry {
+  const panels = ceilOver(batch, 16);
+  const groups = ceilOver(panels, target.sparseTokenTile.vectors);
+  return {
+    tiles: times(groups, ceilOver(width, csrTileRows)),
+    walks: groups,
+    tokens: times(panels, number(16)),
+    rowTile: one,
+  };
+}
+
+/** Of one phase of a step. @param width features of the step's output. */
+export function phaseGeometry(
+  step: StepPhase,
   width: NumberExpression,
   layout: Layout,
   operands: OperandLookup,
   target: X86Target,
 ): StepGeometry {
+  if (step.sparse) return sparseTokenGeometry(width, target);
   const used = step.terms.map(({ operand }) => operands.find(operand));
   return layout === "lane-output" ? outputGeometry(width, used, target) : tokenGeometry(width, used, target);
 }

@@ -47,6 +47,8 @@ export interface CallRates {
   readonly callNanoseconds: number;
   /** A step of a kernel. */
   readonly stepNanoseconds: number;
+  /** From one row of a tile of csr entries to the next, for the token panels that pass together, one thread. */
+  readonly partNanoseconds: number;
   /** Handing the tiles of a step to other threads, and waiting for the last one. */
   readonly sweepNanoseconds: number;
   /** Writing an activation value that stays in cache, one thread, by layout. */

@@ -3,17 +3,17 @@
  * (compiler/loop) meet here and nowhere else. N = rows (outputs), K = columns (inputs); all values fp32;
  * panels hold 16 outputs and are padded with zeros; every buffer starts on a 64-byte boundary.
  */
-import type { NumberExpression } from "./number-expression.ts";
+import { apply, type NumberExpression, number } from "./number-expression.ts";
 
 export type OperandFormat =
   /** Dense. `values` f32 [ceil(N/16)][K][16]: one 64-byte line per input, lane = output. */
   | { readonly name: "panel16" }
   /**
-   * N:M along the input, m <= 16, K % m == 0. A window is groups = floor(16/m) groups, m*groups inputs wide;
-   * windows = ceil(K / (m*groups)); lines = n*groups per window (missing groups hold zeros).
-   * `values` f32 [ceil(N/16)][windows][lines][16];
-   * `indices` u32 [ceil(N/16)][ceil(windows*lines/8)][16]: 4-bit input index inside the window; within a
-   * panel, line number L = window*lines + line sits in bits 4*(L%8) of word L/8 of its lane.
+   * N:M along the input, m <= 16, K % m == 0. A window is groups = floor(table/m) groups, m*groups inputs wide, where
+   * table is 4 if m divides 4, else 16; windows = ceil(K / (m*groups)); lines = n*groups per window (missing groups
+   * hold zeros). `values` f32 [ceil(N/16)][windows][lines][16]; `indices` u32 [ceil(N/16)][ceil(windows*lines*bits/32)][16]:
+   * input index inside the window in bits = 2 or 4; within a panel, line number L = window*lines + line sits from bit
+   * bits*L % 32 on of word bits*L / 32 of its lane.
    */
   | { readonly name: "nm-lanes"; readonly n: number; readonly m: number }
   /**
@@ -22,15 +22,19 @@ export type OperandFormat =
    */
   | { readonly name: "nm-rows"; readonly n: number; readonly m: number }
   /**
-   * Unstructured, lane = output: panels of 16 outputs, windows of 16 inputs, empty windows left out.
-   * `panelLines` i32 [ceil(N/16)+1]: first line of each panel; `windows` u16 [lines]: window number of each line,
-   * ascending in a panel, several lines for a window of which a row has several entries; `values` f32 [lines][16];
-   * `indices` u8 [lines][16]: input index inside the window (0 with value 0 for padding). K <= 1048576.
+   * Unstructured, lane = output: panels of 16 outputs; a line holds at most one entry of each lane, all of them from a
+   * window of 16 inputs that starts anywhere. `panelLines` i32 [ceil(N/16)+1]: first line of each panel, even;
+   * `starts` i32 [lines]: first input of each line's window, ascending in a panel, at most max(0, K - 16);
+   * `values` f32 [lines][16]; `indices` u8 [lines/2][16]: input index inside the window, of an even line in the low
+   * four bits and of the odd one after it in the high ones (0 with value 0 for padding).
    */
   | { readonly name: "window-ell" }
   /**
-   * Unstructured, lane = token. `rowStarts` i32 [N+1]; `columns` u16 [nnz] ascending in a row;
-   * `values` f32 [nnz]. K <= 65536.
+   * Unstructured, lane = token: compressed rows, cut into tiles of 128 rows by `width` i32 [1] inputs, so that the
+   * activations that a tile reads stay in the nearest cache while its rows pass. Tiles of the same rows follow one
+   * another; the rows inside a tile come in the order of their number of entries. `order` u8: of each part (a row
+   * inside a tile) the row, counted from the first one of the tile; `starts` i32 [parts + 1]: its first entry;
+   * `columns` u16 [nnz]: input counted from the first one of the tile, ascending in a part; `values` f32 [nnz].
    */
   | { readonly name: "csr" }
   /**
@@ -68,6 +72,33 @@ export type OperandFormat =
 
 export type FormatName = OperandFormat["name"];
 
+/** Rows of a tile of `csr`. */
+export const csrTileRows = 128;
+/** Inputs of a tile of `csr`, at least: four panels of 16 tokens fill seven eighths of 32 KiB. */
+const csrTileLeast = 112;
+/** Entries of a part below which going from part to part costs more than what a nearer cache saves. */
+const csrPartEntries = 16;
+/** As many as 16-bit columns can name. */
+const csrTileMost = 65536;
+
+/** Inputs of a tile of `csr`, the last ones excepted, for `count` entries spread over the matrix; reads what they read. */
+export const csrTileInputs = (
+  rows: NumberExpression,
+  columns: NumberExpression,
+  count: NumberExpression,
+): NumberExpression => {
+  const filled = apply(
+    "/",
+    apply("*", number(csrPartEntries), rows, columns),
+    apply("max", number(1), count),
+  );
+  const wanted = apply("max", number(csrTileLeast), apply("ceil", filled));
+  return apply("max", number(1), apply("min", columns, number(csrTileMost), wanted));
+};
+
+/** Inputs that an index of `nm-lanes` chooses among. */
+export const nmTable = (m: number): 4 | 16 => (4 % m === 0 ? 4 : 16);
+
 /** Element type and order of the buffers of each format; this order is the order in a kernel's frame. */
 export const formatBuffers: Readonly<
   Record<
@@ -86,12 +117,14 @@ export const formatBuffers: Readonly<
   ],
   "window-ell": [
     { name: "panelLines", element: "i32" },
-    { name: "windows", element: "u16" },
+    { name: "starts", element: "i32" },
     { name: "values", element: "f32" },
     { name: "indices", element: "u8" },
   ],
   csr: [
-    { name: "rowStarts", element: "i32" },
+    { name: "width", element: "i32" },
+    { name: "order", element: "u8" },
+    { name: "starts", element: "i32" },
     { name: "columns", element: "u16" },
     { name: "values", element: "f32" },
   ],

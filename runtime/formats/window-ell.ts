@@ -1,4 +1,8 @@
-/** `window-ell`: unstructured, lane = output: panels of 16 outputs, windows of 16 inputs, empty windows left out. */
+/**
+ * `window-ell`: unstructured, lane = output: panels of 16 outputs, lines of one entry a lane out of a window of 16
+ * inputs. A window starts wherever the lane that is furthest behind has its next entry, so that lanes run ahead of
+ * one another and few slots stay empty.
+ */
 import { columnsOf, type MatrixValue, rowsOf, type SparseMatrix, toSparse } from "./matrix-value.ts";
 import {
   type Allocate,
@@ -6,77 +10,82 @@ import {
   floatsOf,
   integersOf,
   type PackedOperand,
-  patternViolation,
 } from "./packed-operand.ts";
 
-const largestColumns = 1048576;
+const windowWidth = 16;
 
 interface WindowLines {
   /** [ceil(rows/16) + 1]: first line of each panel. */
   readonly panelLines: Int32Array;
-  /** Per line: window number, ascending inside a panel. */
-  readonly windows: readonly number[];
+  /** Per line: first input of its window, ascending inside a panel. */
+  readonly starts: readonly number[];
 }
 
-/** Bytes: 4 * (ceil(rows / 16) + 1) + 82 * lines. */
+/** Bytes: 4 * (ceil(rows / 16) + 1) + 76 * lines. */
 export function packWindowEll(matrix: MatrixValue, allocate: Allocate): PackedOperand {
-  const rows = rowsOf(matrix);
-  const columns = columnsOf(matrix);
-  if (columns > largestColumns) {
-    throw patternViolation("window-ell", `${columns} columns are more than ${largestColumns}`);
-  }
   const sparse = toSparse(matrix);
-  const counted = countLines(sparse);
-  const lines = counted.windows.length;
-  const operand = allocateOperand(
-    "window-ell",
-    rows,
-    columns,
-    {
-      panelLines: counted.panelLines.length,
-      windows: lines,
-      values: lines * 16,
-      indices: lines * 16,
-    },
-    allocate,
-  );
-  integersOf(operand, "panelLines").set(counted.panelLines);
-  integersOf(operand, "windows").set(counted.windows);
-  fillLines(sparse, counted, floatsOf(operand, "values"), integersOf(operand, "indices"));
+  const laid = layLines(sparse);
+  const lines = laid.starts.length;
+  const lengths = {
+    panelLines: laid.panelLines.length,
+    starts: lines,
+    values: lines * 16,
+    indices: lines * 8,
+  };
+  const operand = allocateOperand("window-ell", rowsOf(matrix), columnsOf(matrix), lengths, allocate);
+  integersOf(operand, "panelLines").set(laid.panelLines);
+  integersOf(operand, "starts").set(laid.starts);
+  fillLines(sparse, laid, floatsOf(operand, "values"), integersOf(operand, "indices"));
   return operand;
 }
 
-/** The lines of a window are as many as its fullest row has entries. */
-function countLines({ rows, columns, rowStarts, columnIndices }: SparseMatrix): WindowLines {
+/** Each line takes the next entry of every lane whose entry lies in its window. */
+function layLines({ rows, columns, rowStarts, columnIndices }: SparseMatrix): WindowLines {
   const panels = Math.ceil(rows / 16);
   const panelLines = new Int32Array(panels + 1);
-  const windows: number[] = [];
-  const longest = new Uint8Array(Math.ceil(columns / 16));
+  const starts: number[] = [];
+  const last = Math.max(0, columns - windowWidth);
+  const entries = new Int32Array(16);
+  const ends = new Int32Array(16);
+  const nextColumns = new Int32Array(16);
   for (let panel = 0; panel < panels; panel++) {
-    longest.fill(0);
-    for (let row = panel * 16; row < Math.min(rows, panel * 16 + 16); row++) {
-      const end = rowStarts[row + 1] ?? 0;
-      let window = -1;
-      let length = 0;
-      for (let entry = rowStarts[row] ?? 0; entry < end; entry++) {
-        const next = (columnIndices[entry] ?? 0) >> 4;
-        length = next === window ? length + 1 : 1;
-        window = next;
-        if (length > (longest[window] ?? 0)) longest[window] = length;
+    const lanes = Math.min(16, rows - panel * 16);
+    let behind = columns;
+    for (let lane = 0; lane < lanes; lane++) {
+      const entry = rowStarts[panel * 16 + lane] ?? 0;
+      const end = rowStarts[panel * 16 + lane + 1] ?? 0;
+      const column = entry < end ? (columnIndices[entry] ?? 0) : columns;
+      entries[lane] = entry;
+      ends[lane] = end;
+      nextColumns[lane] = column;
+      if (column < behind) behind = column;
+    }
+    while (behind < columns) {
+      const start = Math.min(behind, last);
+      starts.push(start);
+      behind = columns;
+      for (let lane = 0; lane < lanes; lane++) {
+        let column = nextColumns[lane] ?? columns;
+        if (column < start + windowWidth && column < columns) {
+          const entry = (entries[lane] ?? 0) + 1;
+          entries[lane] = entry;
+          column = entry < (ends[lane] ?? 0) ? (columnIndices[entry] ?? 0) : columns;
+          nextColumns[lane] = column;
+        }
+        if (column < behind) behind = column;
       }
     }
-    longest.forEach((length, window) => {
-      for (let line = 0; line < length; line++) windows.push(window);
-    });
-    panelLines[panel + 1] = windows.length;
+    // Two lines share their index bytes: an empty one completes the last pair.
+    if (starts.length % 2 === 1) starts.push(starts[starts.length - 1] ?? 0);
+    panelLines[panel + 1] = starts.length;
   }
-  return { panelLines, windows };
+  return { panelLines, starts };
 }
 
-/** Both the lines of a panel and the entries of a row go through the windows in order. */
+/** Lane by lane: the windows ascend, so that an entry goes to the first line after the last one whose window reaches it. */
 function fillLines(
   { rows, rowStarts, columnIndices, values }: SparseMatrix,
-  { panelLines, windows }: WindowLines,
+  { panelLines, starts }: WindowLines,
   lines: Float32Array,
   indices: { [index: number]: number },
 ): void {
@@ -86,9 +95,10 @@ function fillLines(
     let line = panelLines[row >> 4] ?? 0;
     for (let entry = rowStarts[row] ?? 0; entry < end; entry++) {
       const column = columnIndices[entry] ?? 0;
-      while ((windows[line] ?? 0) < column >> 4) line++;
+      while ((starts[line] ?? 0) + windowWidth <= column) line++;
+      const place = (line >> 1) * 16 + lane;
       lines[line * 16 + lane] = values[entry] ?? 0;
-      indices[line * 16 + lane] = column & 15;
+      indices[place] = (indices[place] ?? 0) | ((column - (starts[line] ?? 0)) << (4 * (line & 1)));
       line++;
     }
   }
@@ -98,16 +108,17 @@ function fillLines(
 export function unpackWindowEll(operand: PackedOperand): Float32Array {
   const { rows, columns } = operand;
   const panelLines = integersOf(operand, "panelLines");
-  const windows = integersOf(operand, "windows");
+  const starts = integersOf(operand, "starts");
   const values = floatsOf(operand, "values");
   const indices = integersOf(operand, "indices");
   const dense = new Float32Array(rows * columns);
   for (let row = 0; row < rows; row++) {
     const panel = row >> 4;
+    const lane = row & 15;
     for (let line = panelLines[panel] ?? 0; line < (panelLines[panel + 1] ?? 0); line++) {
-      const value = values[line * 16 + (row & 15)] ?? 0;
-      const column = (windows[line] ?? 0) * 16 + (indices[line * 16 + (row & 15)] ?? 0);
-      if (value !== 0) dense[row * columns + column] = value;
+      const value = values[line * 16 + lane] ?? 0;
+      const index = ((indices[(line >> 1) * 16 + lane] ?? 0) >> (4 * (line & 1))) & 15;
+      if (value !== 0) dense[row * columns + (starts[line] ?? 0) + index] = value;
     }
   }
   return dense;

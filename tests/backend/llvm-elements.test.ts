@@ -97,13 +97,20 @@ const permuting: Omit<LoopProgram, "level"> = {
   buffers: [
     buffer("index", "constant", mul(symbol("vectors"), long(16)), "u8"),
     buffer("x", "input", mul(symbol("vectors"), long(16))),
-    buffer("y", "output", mul(symbol("vectors"), long(16))),
+    buffer("y", "output", mul(symbol("vectors"), long(32))),
   ],
   symbols: ["vectors"],
   phases: [
     phase("all", symbol("vectors"), [
       letValue("at", mul(tile, long(16))),
-      store("y", read("at"), permute(load("x", read("at")), load("index", read("at"), i32x16))),
+      letValue("pick", load("index", read("at"), i32x16)),
+      store("y", read("at"), permute(load("x", read("at")), read("pick", i32x16))),
+      letValue("few", load("x", read("at"), { scalar: "f32", lanes: 4 })),
+      store(
+        "y",
+        add(read("at"), mul(symbol("vectors"), long(16))),
+        permute(read("few", { scalar: "f32", lanes: 4 }), read("pick", i32x16)),
+      ),
     ]),
   ],
 };
@@ -277,14 +284,15 @@ describe.each(suffixes)("level %s", (suffix) => {
     }
   });
 
-  test("permute looks up by the low four bits", () => {
+  test("permute looks up by the low four bits, in a table of four by the low two", () => {
     const vectors = 40;
     const x = Float32Array.from({ length: vectors * 16 }, (_, i) => i + 0.25);
     const index = Uint8Array.from({ length: vectors * 16 }, (_, i) => (i * 151 + (i >> 4) * 37) & 0xff);
-    const y = new Float32Array(vectors * 16).fill(guard);
+    const y = new Float32Array(vectors * 32).fill(guard);
     kernels.run(`permuting_${suffix}`, { constants: [index], symbols: [vectors], x, y });
-    const expected = Array.from(y, (_, i) => x[(i & ~15) + ((index[i] ?? 0) & 15)]);
-    expect([...y]).toEqual(expected);
+    const wide = Array.from(x, (_, i) => x[(i & ~15) + ((index[i] ?? 0) & 15)]);
+    const narrow = Array.from(x, (_, i) => x[(i & ~15) + ((index[i] ?? 0) & 3)]);
+    expect([...y]).toEqual([...wide, ...narrow]);
   });
 
   test("narrow indices are extended without a sign", () => {

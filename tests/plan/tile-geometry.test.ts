@@ -1,9 +1,11 @@
 /** Prices count tiles exactly as the lowering cuts them: the two are held against each other on every sample. */
 import { describe, expect, it } from "vitest";
+import { int } from "../../compiler/loop/loop-expression.ts";
 import type { LoopExpression } from "../../compiler/loop/loop-node.ts";
 import { lowerVariant } from "../../compiler/loop/lower-variant.ts";
 import { lookupIn } from "../../compiler/plan/operand-table.ts";
-import { stepGeometry } from "../../compiler/plan/tile-geometry.ts";
+import { stepPhases } from "../../compiler/plan/step-phases.ts";
+import { phaseGeometry } from "../../compiler/plan/tile-geometry.ts";
 import { x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import { samples } from "../algebra/sample-transforms.ts";
@@ -46,17 +48,27 @@ describe.each(x86Targets)("tiles of $name", (target) => {
       const { program, symbols } = lowerVariant(plan, variant, target, { name: "tiles", constants: {} });
       for (const size of [64, 768, 4096]) {
         const values = new Map(Object.entries(squareOf(size)));
+        const remaining = [...program.phases];
         const frame = symbols.map(({ name, value }) => [name, evaluateNumber(value, values)] as const);
         for (const step of variant.steps) {
-          const phase = program.phases.find(({ name }) => name === step.name);
-          if (phase === undefined) continue;
+          const priced = stepPhases(step, variant.layout, lookupIn(plan.operands));
+          const lowered = priced.flatMap(
+            () =>
+              remaining.splice(
+                remaining.findIndex(({ name }) => name === step.name),
+                1,
+              )[0] ?? [],
+          );
+          expect(lowered.map(({ name }) => name)).toEqual(priced.map(() => step.name));
           const width = variant.activations.find(({ name }) => name === step.output)?.width ?? number(0);
-          const { tiles } = stepGeometry(step, width, variant.layout, lookupIn(plan.operands), target);
-          for (const batch of batches) {
-            const lowered = evaluate(phase.tiles, new Map([...frame, ["batch", batch]]));
-            const priced = evaluateNumber(tiles, new Map([...values, ["batch", batch]]));
-            expect(priced, `${variant.name} ${step.name} ${size} @${batch}`).toBe(lowered);
-            compared += 1;
+          for (const [index, phase] of priced.entries()) {
+            const { tiles } = phaseGeometry(phase, width, variant.layout, lookupIn(plan.operands), target);
+            for (const batch of batches) {
+              const count = evaluate(lowered[index]?.tiles ?? int(-1), new Map([...frame, ["batch", batch]]));
+              const expected = evaluateNumber(tiles, new Map([...values, ["batch", batch]]));
+              expect(expected, `${variant.name} ${step.name} ${size} @${batch}`).toBe(count);
+              compared += 1;
+            }
           }
         }
       }

@@ -184,7 +184,28 @@ function emitConvert(target: IrFunction, expression: Expression<"convert">): IrV
 function emitPermute(target: IrFunction, expression: Expression<"permute">): IrValue {
   const table = emitExpression(target, expression.table);
   const index = emitExpression(target, expression.index);
+  if (table.type.lanes === 4) return permuteQuarters(target, table, index);
   return target.vectorBits === 512 ? permuteWide(target, table, index) : permuteHalves(target, table, index);
+}
+
+/** vpermilps looks up inside every 128 bits by the low two bits of an index: the table is broadcast to all of them. */
+function permuteQuarters(target: IrFunction, table: IrValue, index: IrValue): IrValue {
+  const wide = target.vectorBits === 512;
+  const lanes = wide ? 16 : 8;
+  const name = wide ? "@llvm.x86.avx512.vpermilvar.ps.512" : "@llvm.x86.avx.vpermilvar.ps.256";
+  const [floats, integers] = [`<${lanes} x float>`, `<${lanes} x i32>`];
+  target.module.declarations.add(`declare ${floats} ${name}(${floats}, ${integers})`);
+  const repeated = laneList(ascending(0, lanes).map((lane) => lane % 4));
+  const everywhere = emitText(
+    target,
+    `shufflevector <4 x float> ${table.text}, <4 x float> poison, ${integers} ${repeated}`,
+  );
+  const type: ValueType = { scalar: "f32", lanes: 16 };
+  const call = (part: string): string =>
+    `call ${floats} ${name}(${floats} ${everywhere}, ${integers} ${part})`;
+  if (wide) return emit(target, type, call(index.text));
+  const [first, second] = [0, 8].map((start) => emitText(target, call(halfOf(target, "i32", index, start))));
+  return joinHalves(target, first, second);
 }
 
 /** vpermps on 512 bits reads the low four bits of each index, as the contract of `permute` does. */
@@ -224,12 +245,15 @@ function permuteHalves(target: IrFunction, table: IrValue, index: IrValue): IrVa
       `call <8 x float> ${blendName}(<8 x float> ${fromLow}, <8 x float> ${fromHigh}, <8 x float> ${isHigh})`,
     );
   });
-  return emit(
+  return joinHalves(target, first, second);
+}
+
+const joinHalves = (target: IrFunction, first: string | undefined, second: string | undefined): IrValue =>
+  emit(
     target,
-    table.type,
+    { scalar: "f32", lanes: 16 },
     `shufflevector <8 x float> ${first}, <8 x float> ${second}, <16 x i32> ${laneList(ascending(0, 16))}`,
   );
-}
 
 function halfOf(target: IrFunction, element: string, value: IrValue, start: number): string {
   const lanes = laneList(ascending(start, 8));

@@ -154,7 +154,7 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
         return map(evaluate(node.value), (item) => rounded(item, node.to));
       case "permute": {
         const table = vectorOf(evaluate(node.table));
-        return map(evaluate(node.index), (lane) => table[lane & 15] ?? NaN);
+        return map(evaluate(node.index), (lane) => table[lane & (table.length - 1)] ?? NaN);
       }
       case "shuffle": {
         const both = [...vectorOf(evaluate(node.left)), ...vectorOf(evaluate(node.right))];

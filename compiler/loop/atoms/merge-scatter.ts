@@ -29,7 +29,7 @@ import type { LoopExpression } from "../loop-node.ts";
 import type { OperandTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
 import { panelWindows, shiftedWord, windowShape } from "./nm.ts";
-import { windowLines, windowStart } from "./sparse.ts";
+import { forEachLinePair } from "./sparse.ts";
 
 /** The panel of `y` that a tile writes. */
 export interface MergedPanel {
@@ -72,8 +72,8 @@ export function mergeNmLanes(
       const line = define(inner, "line", add(firstLine, int(entry)));
       const pick = binary(
         "and",
-        shiftedWord(bufferOf(term, "indices"), wordStart, line),
-        constant(i32x16, 15),
+        shiftedWord(bufferOf(term, "indices"), wordStart, line, shape.bits),
+        constant(i32x16, shape.table - 1),
       );
       return {
         pick: define(inner, "pick", pick),
@@ -95,14 +95,15 @@ export function mergeNmLanes(
 
 /** Lane by lane: each lane of a line belongs to an input of its own. */
 export function mergeWindowEll(block: Block, term: OperandTerm, { buffer, panel, start }: MergedPanel): void {
-  loop(block, "line", windowLines(block, term, panel), (inner, line) => {
-    const firstInput = windowStart(inner, term, line);
-    const lineStart = define(inner, "line_start", mul(line, int(16)));
-    const w = define(inner, "w", load(bufferOf(term, "values"), lineStart, f32x16));
-    const pick = define(inner, "pick", load(bufferOf(term, "indices"), lineStart, i32x16));
-    for (let lane = 0; lane < 16; lane++) {
-      const input = add(firstInput, convert(extract(pick, lane), "i64"));
-      addTo(inner, buffer, add(start, add(mul(input, int(16)), int(lane))), extract(w, lane), f32);
+  forEachLinePair(block, term, panel, (inner, lines) => {
+    for (const { firstInput, value, pick } of lines) {
+      const inWindow = define(inner, "in_window", binary("and", pick, constant(i32x16, 15)));
+      const firstLane = define(inner, "first_lane", add(start, mul(firstInput, int(16))));
+      for (let lane = 0; lane < 16; lane++) {
+        const input = convert(extract(inWindow, lane), "i64");
+        const at = add(firstLane, add(mul(input, int(16)), int(lane)));
+        addTo(inner, buffer, at, extract(value, lane), f32);
+      }
     }
   });
 }
@@ -118,19 +119,6 @@ function forEachRow(
   loop(block, "lane", { from: int(0), to: min(int(16), sub(term.rows, first)) }, (inner, lane) =>
     visit(inner, define(inner, "row", add(first, lane)), lane),
   );
-}
-
-export function mergeCsr(block: Block, term: OperandTerm, { buffer, panel, start }: MergedPanel): void {
-  forEachRow(block, term, panel, (inner, row, lane) => {
-    const rowStarts = bufferOf(term, "rowStarts");
-    const from = define(inner, "from", loadIndex(rowStarts, row));
-    const to = define(inner, "to", loadIndex(rowStarts, add(row, int(1))));
-    loop(inner, "entry", { from, to }, (entryBlock, entry) => {
-      const column = loadIndex(bufferOf(term, "columns"), entry);
-      const at = add(start, add(mul(column, int(16)), lane));
-      addTo(entryBlock, buffer, at, load(bufferOf(term, "values"), entry, f32), f32);
-    });
-  });
 }
 
 export function mergeNmRows(block: Block, term: OperandTerm, { buffer, panel, start }: MergedPanel): void {

@@ -2,6 +2,8 @@
  * N:M along the input. Lane = output permutes the activation, not the weight: every lane picks its inputs out of
  * a window held in one register. Lane = token has a fixed number of entries a row, so rows run side by side.
  */
+
+import { nmTable } from "../../../runtime/contract/operand-format.ts";
 import { assign, type Block, define, loop } from "../loop-builder.ts";
 import {
   add,
@@ -25,7 +27,7 @@ import {
   splat,
   sub,
 } from "../loop-expression.ts";
-import type { LoopExpression } from "../loop-node.ts";
+import type { LoopExpression, ValueType } from "../loop-node.ts";
 import type { ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
 import { type OutputTile, rowBases, type TokenTile, tileRows, tokenBases } from "../tile-node.ts";
@@ -34,16 +36,24 @@ import { type OutputTile, rowBases, type TokenTile, tileRows, tokenBases } from 
 export interface WindowShape {
   readonly n: number;
   readonly m: number;
+  /** Inputs that a line's index chooses among: 4 where groups divide them, else 16. */
+  readonly table: 4 | 16;
   /** Inputs in a window. */
   readonly span: number;
   /** Value lines in a window. */
   readonly lines: number;
+  /** Bits of an index. */
+  readonly bits: number;
 }
 
 export function windowShape(n: number, m: number): WindowShape {
-  const groups = Math.floor(16 / m);
-  return { n, m, span: m * groups, lines: n * groups };
+  const table = nmTable(m);
+  const groups = Math.floor(table / m);
+  return { n, m, table, span: m * groups, lines: n * groups, bits: Math.log2(table) };
 }
+
+/** Lines whose indices share a word. */
+const linesPerWord = ({ bits }: Pick<WindowShape, "bits">): number => 32 / bits;
 
 /** Where a panel's values and index words start, and its number of windows. */
 export function panelWindows(shape: WindowShape, columns: LoopExpression, panel: LoopExpression) {
@@ -52,14 +62,20 @@ export function panelWindows(shape: WindowShape, columns: LoopExpression, panel:
   return {
     windows,
     values: mul(mul(panel, lines), int(16)),
-    words: mul(mul(panel, ceilDiv(lines, 8)), int(16)),
+    words: mul(mul(panel, ceilDiv(lines, linesPerWord(shape))), int(16)),
   };
 }
 
 /** The index word that holds line `line` of the panel, shifted so that the line's index is in the low bits. */
-export function shiftedWord(indices: string, words: LoopExpression, line: LoopExpression): LoopExpression {
-  const word = load(indices, add(words, mul(div(line, int(8)), int(16))), i32x16);
-  return binary("shr", word, splat(convert(mul(rem(line, int(8)), int(4)), "i32")));
+export function shiftedWord(
+  indices: string,
+  words: LoopExpression,
+  line: LoopExpression,
+  bits = 4,
+): LoopExpression {
+  const together = int(linesPerWord({ bits }));
+  const word = load(indices, add(words, mul(div(line, together), int(16))), i32x16);
+  return binary("shr", word, splat(convert(mul(rem(line, together), int(bits)), "i32")));
 }
 
 const greatestCommonDivisor = (a: number, b: number): number =>
@@ -75,7 +91,7 @@ const mostLinesPerTurn = 64;
 function groupTable(x: LoopExpression, shape: WindowShape, line: number, narrow: boolean): LoopExpression {
   const first = Math.floor(line / shape.n) * shape.m;
   const half = first >> 3;
-  if (!narrow || half !== (first + shape.m - 1) >> 3) return x;
+  if (!narrow || shape.table === 4 || half !== (first + shape.m - 1) >> 3) return x;
   return shuffle(
     x,
     x,
@@ -93,7 +109,9 @@ export function accumulateNmLanes(
 ): void {
   if (term.format.name !== "nm-lanes") throw new Error(`${term.format.name} where nm-lanes is needed`);
   const shape = windowShape(term.format.n, term.format.m);
-  const { span, lines } = shape;
+  const { span, lines, bits, table } = shape;
+  const together = linesPerWord(shape);
+  const windowType: ValueType = { scalar: "f32", lanes: table };
   const values = bufferOf(term, "values");
   const indices = bufferOf(term, "indices");
   const starts = panelWindows(shape, term.columns, panel);
@@ -115,23 +133,24 @@ export function accumulateNmLanes(
     }
   };
 
-  const perTurn = 8 / greatestCommonDivisor(lines, 8);
-  const full = div(sub(max(add(term.columns, int(span)), int(16)), int(16)), int(span));
+  const perTurn = together / greatestCommonDivisor(lines, together);
+  const full = div(sub(max(add(term.columns, int(span)), int(table)), int(table)), int(span));
   const unrolled = perTurn * lines <= mostLinesPerTurn;
   const main = define(block, "main", unrolled ? sub(full, rem(full, int(perTurn))) : int(0));
 
   loop(block, "window", { from: int(0), to: main, step: perTurn }, (inner, window) => {
-    const firstWord = add(wordStart, mul(window, int(lines * 2)));
+    const firstWord = add(wordStart, mul(window, int((lines * 16) / together)));
     let word: LoopExpression | null = null;
     for (let turn = 0; turn < perTurn; turn++) {
       const at = mul(add(window, int(turn)), int(span));
-      const x = bases.map((base) => define(inner, "x", load(term.input.buffer, add(base, at), f32x16)));
+      const x = bases.map((base) => define(inner, "x", load(term.input.buffer, add(base, at), windowType)));
       for (let line = 0; line < lines; line++) {
         const place = turn * lines + line;
-        if (word === null || place % 8 === 0) {
-          word = define(inner, "word", load(indices, add(firstWord, int((place >> 3) * 16)), i32x16));
+        if (word === null || place % together === 0) {
+          const wordAt = add(firstWord, int(Math.floor(place / together) * 16));
+          word = define(inner, "word", load(indices, wordAt, i32x16));
         }
-        const shift = (place % 8) * 4;
+        const shift = (place % together) * bits;
         const index =
           shift === 0 ? word : define(inner, "pick", binary("shr", word, constant(i32x16, shift)));
         const lineStart = add(add(valueStart, mul(window, int(lines * 16))), int(place * 16));
@@ -143,10 +162,12 @@ export function accumulateNmLanes(
   loop(block, "window", { from: main, to: starts.windows }, (inner, window) => {
     const at = define(inner, "at", mul(window, int(span)));
     const count = define(inner, "count", sub(term.columns, at));
-    const x = bases.map((base) => define(inner, "x", load(term.input.buffer, add(base, at), f32x16, count)));
+    const x = bases.map((base) =>
+      define(inner, "x", load(term.input.buffer, add(base, at), windowType, count)),
+    );
     for (let line = 0; line < lines; line++) {
       const number = define(inner, "line", add(mul(window, int(lines)), int(line)));
-      const index = define(inner, "pick", shiftedWord(indices, wordStart, number));
+      const index = define(inner, "pick", shiftedWord(indices, wordStart, number, bits));
       const value = define(inner, "w", load(values, add(valueStart, mul(number, int(16))), f32x16));
       accumulateLine(inner, x, line, value, index);
     }

@@ -1,0 +1,27 @@
+/**
+ * The phases that lowering makes of a step: with a lane a token, unstructured terms have tiles of their own and hand
+ * their sums to the phase of the other terms. compiler/loop/lower-variant decides; tests/plan/tile-geometry.test.ts
+ * holds the two against each other.
+ */
+import type { OperandLookup } from "./operand-table.ts";
+import type { Layout, Step, StepTerm } from "./plan.ts";
+
+export interface StepPhase {
+  readonly terms: readonly StepTerm[];
+  /** Unstructured terms with a lane a token: their sums go through memory. */
+  readonly sparse: boolean;
+}
+
+export function stepPhases(
+  { terms }: Pick<Step, "terms">,
+  layout: Layout,
+  operands: OperandLookup,
+): readonly StepPhase[] {
+  const isSparse = ({ operand }: StepTerm): boolean =>
+    layout === "lane-token" && operands.find(operand).format.name === "csr";
+  const sparse = terms.filter(isSparse);
+  if (sparse.length === 0) return [{ terms, sparse: false }];
+  const others = terms.filter((term) => !isSparse(term));
+  const first: StepPhase = { terms: sparse, sparse: true };
+  return others.length === 0 ? [first] : [first, { terms: others, sparse: false }];
+}
