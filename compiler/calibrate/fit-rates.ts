@@ -1,6 +1,6 @@
 /**
- * Rates from times: non-negative least squares on relative errors, drawn weakly towards known rates in proportion, and
- * with rows that a busy machine made slow counting less. Pure.
+ * Rates from times: non-negative least squares on the logarithms of predicted over measured times, drawn weakly towards
+ * known rates in proportion, and with rows that a busy machine made slow counting less. Pure.
  */
 import { median } from "./sample-statistics.ts";
 
@@ -21,18 +21,27 @@ export interface FittedRates {
 
 /** Weight of the known proportions beside one row. */
 const drawing = 0.02;
-/** A relative error from which on a row counts less; twice this: a fifth. */
+/** A logarithm of predicted over measured from which on a row counts less; twice this: a fifth. */
 const roughness = 0.15;
-const rounds = 12;
+const rounds = 24;
 const sweeps = 400;
 
 const dot = (a: readonly number[], b: readonly number[]): number =>
   a.reduce((sum, value, index) => sum + value * (b[index] ?? 0), 0);
 
-/** x >= 0 that minimises |A x - 1|² with weights plus drawing |x - 1|²: one coordinate at a time, which converges. */
-function solve(rows: readonly (readonly number[])[], weights: readonly number[], count: number): number[] {
+/**
+ * x >= 0 that minimises the weighted sum of (row · x - target)² plus drawing |x - 1|²: one coordinate at a time, which
+ * converges.
+ */
+function solve(
+  rows: readonly (readonly number[])[],
+  targets: readonly number[],
+  weights: readonly number[],
+  start: readonly number[],
+): number[] {
+  const count = start.length;
   const matrix = Array.from({ length: count }, () => new Float64Array(count));
-  const target = new Float64Array(count).fill(drawing);
+  const right = new Float64Array(count).fill(drawing);
   for (let j = 0; j < count; j++) {
     const line = matrix[j];
     if (line !== undefined) line[j] = drawing;
@@ -41,22 +50,25 @@ function solve(rows: readonly (readonly number[])[], weights: readonly number[],
     const weight = weights[index] ?? 0;
     for (const [j, left] of row.entries()) {
       if (left === 0) continue;
-      target[j] = (target[j] ?? 0) + weight * left;
+      right[j] = (right[j] ?? 0) + weight * left * (targets[index] ?? 0);
       const line = matrix[j];
       if (line === undefined) continue;
-      for (const [k, right] of row.entries()) line[k] = (line[k] ?? 0) + weight * left * right;
+      for (const [k, other] of row.entries()) line[k] = (line[k] ?? 0) + weight * left * other;
     }
   }
-  const x = new Float64Array(count).fill(1);
+  const x = Float64Array.from(start);
   for (let sweep = 0; sweep < sweeps; sweep++) {
     for (const [j, line] of matrix.entries()) {
-      let rest = target[j] ?? 0;
+      let rest = right[j] ?? 0;
       for (let k = 0; k < count; k++) if (k !== j) rest -= (line[k] ?? 0) * (x[k] ?? 0);
       x[j] = Math.max(0, rest / (line[j] ?? 1));
     }
   }
   return [...x];
 }
+
+/** Errors beyond a factor of about e are as good as that: a step goes no further than its line holds. */
+const farthest = 1;
 
 /**
  * @param known rates whose proportions hold where the rows are silent; positive.
@@ -68,14 +80,19 @@ export function fitRates(rows: readonly FitRow[], known: readonly number[]): Fit
   const scaled = rows.map(({ features, measured }) =>
     features.map((feature, j) => (feature * (known[j] ?? 0) * speed) / measured),
   );
-  let weights = rows.map(() => 1);
   let factors = known.map(() => 1);
   for (let round = 0; round < rounds; round++) {
-    factors = solve(scaled, weights, known.length);
-    weights = scaled.map((row) => {
-      const error = (dot(row, factors) - 1) / roughness;
-      return 1 / (1 + error * error);
-    });
+    // A wide notion of an outlier first: where the known rates are far off, good rows look like bad ones.
+    const width = Math.max(roughness, 2 ** -round);
+    const ratios = scaled.map((row) => Math.max(dot(row, factors), 1e-6));
+    const errors = ratios.map((ratio) => Math.max(-farthest, Math.min(farthest, Math.log(ratio))));
+    const next = solve(
+      scaled.map((row, index) => row.map((share) => share / (ratios[index] ?? 1))),
+      errors.map((error) => 1 - error),
+      errors.map((error) => 1 / (1 + (error / width) ** 2)),
+      factors,
+    );
+    factors = factors.map((factor, j) => (factor + (next[j] ?? 0)) / 2);
   }
   const errors = scaled.map((row) => Math.abs(Math.log(Math.max(dot(row, factors), 1e-9))));
   return {
