@@ -73,3 +73,7 @@ function floatLiteral(value: number): string {
   view.setFloat64(0, value);
   return `0x${view.getBigUint64(0).toString(16).toUpperCase().padStart(16, "0")}`;
 }
+
+/** Lanes of a shuffle, as LLVM writes them. */
+export const laneList = (lanes: readonly number[]): string =>
+  `<${lanes.map((lane) => `i32 ${lane}`).join(", ")}>`;
