@@ -41,7 +41,7 @@ const needs: Readonly<Record<ProductElement, (stages: TransformStages) => boolea
     plan.backward.intermediates.length > 0 ||
     [
       ...plan.derived.flatMap(({ derivation }) => derivation?.formula ?? []),
-      ...plan.operands.map(({ source }) => source),
+      ...plan.operands.flatMap(({ production, source }) => (production === "pack" ? [source] : [])),
     ].some(multiplies),
   f64: ({ checked }) =>
     [...checked.tensors, ...checked.patterns].some(({ recipe }) => recipe !== null && decomposes(recipe)),

@@ -37,7 +37,7 @@ export function gramSvd(
   const right = eigenvectorsOf(tridiagonal, values.slice(first, first + count));
   if (right === null) return cutSvd(jacobiSvd(matrix, rows, columns), rows, columns, count, end);
   for (let index = 0; index < count; index += 1) applyReflections(tridiagonal, right, index * size);
-  return completed(matrix, rows, columns, right, count);
+  return completedFromRight(matrix, rows, columns, right, count);
 }
 
 /** All min(rows, columns) singular values, descending. */
@@ -50,8 +50,11 @@ export function singularValuesOf(matrix: Float64Array, rows: number, columns: nu
   return values.map((value) => scale * Math.sqrt(Math.max(0, value)));
 }
 
-/** u s = matrix v: the length of the image is the singular value, to more digits than its eigenvalue has. */
-function completed(
+/**
+ * The triples of the `count` right vectors, one after the other in `right`: u s = matrix v, and the length of the image is
+ * the singular value, to more digits than its eigenvalue has.
+ */
+export function completedFromRight(
   matrix: Float64Array,
   rows: number,
   columns: number,
@@ -108,7 +111,7 @@ export function cutSvd(
   return { u: cut(svd.u, rows), s: svd.s.slice(first, first + count), v: cut(svd.v, columns) };
 }
 
-const largestMagnitude = (values: Float64Array): number => {
+export const largestMagnitude = (values: Float64Array): number => {
   let largest = 0;
   for (const value of values) largest = Math.max(largest, Math.abs(value));
   return largest;

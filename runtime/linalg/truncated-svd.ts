@@ -11,17 +11,15 @@
  * approximation exceeds the least possible one by less than one part in a thousand even for a matrix of noise.
  */
 import { SpxError } from "../errors.ts";
-import { fillNormal } from "../random/distributions.ts";
-import { randomStream } from "../random/philox.ts";
+import { leadingTriples, type Operator } from "./bidiagonalization.ts";
 import { applyToBlock, transposed } from "./dense-vectors.ts";
+import type { Multiply } from "./form-product.ts";
 import { cutSvd, gramSvd } from "./gram-svd.ts";
-import { jacobiSvd, multiply, type SingularValues, withFixedSigns } from "./jacobi-svd.ts";
-import { orthonormalize, type VectorBlock } from "./orthonormal-block.ts";
+import { jacobiSvd, type SingularValues, withFixedSigns } from "./jacobi-svd.ts";
 
 /** Vectors beyond the rank: they speed up the last of the wanted ones. */
 const oversampling = 8;
 const mostBlocks = 7;
-const tolerance = 1e-7;
 /** Up to this size the decomposition that is exact for small singular values too is as fast. */
 const exactSize = 64;
 
@@ -36,6 +34,7 @@ export function truncatedSvd(
   rows: number,
   columns: number,
   rank: number,
+  form: Multiply | null = null,
 ): SingularValues {
   const size = Math.min(rows, columns);
   refuseRank(rank, size);
@@ -46,10 +45,29 @@ export function truncatedSvd(
     return cutSvd(jacobiSvd(Float64Array.from(matrix), rows, columns), rows, columns, rank, "largest");
   if (gramWork(rows, columns) <= lanczosWork(rows, columns, width))
     return gramSvd(Float64Array.from(matrix), rows, columns, rank);
-  const { left, right, core } = bidiagonalize(matrix, rows, columns, width, rank);
-  const u = multiply(stacked(left, rows), core.svd.u, rows, core.size, rank);
-  const v = multiply(stacked(right, columns), core.svd.v, columns, core.size, rank);
-  return withFixedSigns(u, core.svd.s, v, rows, columns);
+  const { u, s, v } = leadingTriples(operatorOf(matrix, rows, columns, form), width, rank, mostBlocks);
+  return withFixedSigns(u, s, v, rows, columns);
+}
+
+/** By kernels on copies in double precision where there are any; by loops that read the matrix itself otherwise. */
+function operatorOf(matrix: Float32Array, rows: number, columns: number, form: Multiply | null): Operator {
+  if (form === null) {
+    const turned = transposed(matrix, rows, columns);
+    return {
+      rows,
+      columns,
+      apply: (block, count) => applyToBlock(matrix, rows, columns, block, count),
+      applyTransposed: (block, count) => applyToBlock(turned, columns, rows, block, count),
+    };
+  }
+  const wide = Float64Array.from(matrix);
+  const turned = transposed(wide, rows, columns);
+  return {
+    rows,
+    columns,
+    apply: (block, count) => form(block, turned, count, columns, rows),
+    applyTransposed: (block, count) => form(block, wide, count, rows, columns),
+  };
 }
 
 /** Multiplications of the decomposition by eigenvalues. */
@@ -63,116 +81,6 @@ const lanczosWork = (rows: number, columns: number, width: number): number => {
   const total = Math.min(mostBlocks * width, Math.min(rows, columns));
   return 2 * total * rows * columns + 2 * total * total * (rows + columns) + gramWork(total, total);
 };
-
-interface Bidiagonalization {
-  /** Orthonormal vectors of `rows` and of `columns` entries; matrix ≈ left core rightᵀ. */
-  readonly left: readonly VectorBlock[];
-  readonly right: readonly VectorBlock[];
-  readonly core: { readonly size: number; readonly svd: SingularValues };
-}
-
-function bidiagonalize(
-  matrix: Float32Array,
-  rows: number,
-  columns: number,
-  width: number,
-  rank: number,
-): Bidiagonalization {
-  const turned = transposed(matrix, rows, columns);
-  const size = Math.min(rows, columns);
-  const left: VectorBlock[] = [];
-  const right: VectorBlock[] = [startBlock(columns, width)];
-  /** Row i: coefficients of matrix · right_i in the left vectors so far. */
-  const coefficients: Float64Array[] = [];
-  for (;;) {
-    const last = right[right.length - 1] as VectorBlock;
-    const next = blockOf(applyToBlock(matrix, rows, columns, last.values, last.count), last.count, rows);
-    coefficients.push(...rowsOf(orthonormalize(next, left), last.count));
-    left.push(next);
-    const known = coefficients.length;
-    if (left.length === mostBlocks || known === size) return factored(left, right, coefficients, rank);
-    const further = blockOf(
-      applyToBlock(turned, columns, rows, next.values, next.count),
-      next.count,
-      columns,
-    );
-    const rest = orthonormalize(further, right);
-    if (isInvariant(rest, further.count, known, coefficients))
-      return factored(left, right, coefficients, rank);
-    // The last block may be narrower, so that there are never more vectors than dimensions.
-    const count = Math.min(width, size - known);
-    right.push(blockOf(further.values.subarray(0, count * columns), count, columns));
-  }
-}
-
-function factored(
-  left: readonly VectorBlock[],
-  right: readonly VectorBlock[],
-  coefficients: readonly Float64Array[],
-  rank: number,
-): Bidiagonalization {
-  const size = coefficients.length;
-  return { left, right, core: { size, svd: gramSvd(coreMatrix(coefficients), size, size, rank) } };
-}
-
-function startBlock(length: number, count: number): VectorBlock {
-  const start = fillNormal(randomStream(0, "truncated-svd"), new Float32Array(length * count));
-  const block = blockOf(Float64Array.from(start), count, length);
-  orthonormalize(block, []);
-  return block;
-}
-
-const blockOf = (values: Float64Array, count: number, length: number): VectorBlock => ({
-  values,
-  count,
-  length,
-});
-
-function rowsOf(coefficients: Float64Array, count: number): Float64Array[] {
-  const width = coefficients.length / count;
-  return Array.from({ length: count }, (_, row) => coefficients.slice(row * width, (row + 1) * width));
-}
-
-/** leftᵀ matrix right, row-major: its columns are the coefficients, shorter ones filled up with zeros. */
-function coreMatrix(coefficients: readonly Float64Array[]): Float64Array {
-  const size = coefficients.length;
-  const core = new Float64Array(size * size);
-  coefficients.forEach((row, column) => {
-    row.forEach((value, index) => {
-      core[index * size + column] = value;
-    });
-  });
-  return core;
-}
-
-/** True when the transpose leads out of the right vectors by no more than the tolerance. */
-function isInvariant(
-  rest: Float64Array,
-  count: number,
-  known: number,
-  coefficients: readonly Float64Array[],
-): boolean {
-  const width = rest.length / count;
-  let outside = 0;
-  rest.forEach((value, index) => {
-    if (index % width >= known) outside += value * value;
-  });
-  let inside = 0;
-  for (const row of coefficients) for (const value of row) inside += value * value;
-  return outside <= tolerance * tolerance * inside;
-}
-
-/** The blocks' vectors as columns of a row-major [length, total] matrix. */
-function stacked(blocks: readonly VectorBlock[], length: number): Float64Array {
-  const total = blocks.reduce((sum, block) => sum + block.count, 0);
-  const vectors = new Float64Array(total * length);
-  let at = 0;
-  for (const block of blocks) {
-    vectors.set(block.values.subarray(0, block.count * length), at);
-    at += block.count * length;
-  }
-  return transposed(vectors, total, length);
-}
 
 function refuseRank(rank: number, size: number): void {
   if (Number.isSafeInteger(rank) && rank >= 0 && rank <= size) return;

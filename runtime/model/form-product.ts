@@ -1,8 +1,18 @@
 /** Who forms the dense products of formulas: kernels of the artefact where there are any, and loops for the rest. */
 import type { ProductKernels } from "../device/cpu/product-kernels.ts";
 import type { DenseMatrix } from "../formats/matrix-value.ts";
+import type { Multiply } from "../linalg/form-product.ts";
+import { multiply } from "../linalg/jacobi-svd.ts";
 import { multiplyDense } from "./multiply-dense.ts";
 import type { DenseProduct, FormProduct } from "./product-work.ts";
+
+/** What decompositions at load multiply with: asked for when one runs; null where the artefact has no kernel for it. */
+export const multiplyBy = (device: () => { readonly products: ProductKernels }) => (): Multiply | null => {
+  const { products } = device();
+  if (!products.has("f64")) return null;
+  return (left, right, rows, inner, columns) =>
+    products.multiply({ left, right, rows, inner, columns }) ?? multiply(left, right, rows, inner, columns);
+};
 
 /** By loops, on the calling thread. */
 export const formProduct: FormProduct = ({ left, right }) => multiplyDense(left, right);

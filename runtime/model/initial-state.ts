@@ -10,7 +10,7 @@ import type { Pattern } from "../select/pattern.ts";
 import { type ParameterTarget, parameterTarget } from "../select/recipe-target.ts";
 import { type BoundArguments, checkRequirements } from "./bind-arguments.ts";
 import type { FrozenTensor } from "./frozen-values.ts";
-import { initialValues, type PooledChoices, type RandomKeys } from "./initial-values.ts";
+import { initialValues, type PooledChoices, type RecipeContext } from "./initial-values.ts";
 import { createJointValues, type JointParameter, type JointValues, jointKey } from "./joint-values.ts";
 import { type LayerParameter, storedCount } from "./parameter-values.ts";
 
@@ -40,12 +40,12 @@ export interface LayerState {
 export function initialState(
   transform: TransformManifest,
   bound: BoundArguments,
-  random: RandomKeys,
+  context: RecipeContext,
   restored: RestoredState | null,
   joint: JointValues = createJointValues(),
   cuts: PooledChoices["cuts"] = new Map(),
 ): LayerState {
-  const initial = initialValues(transform, bound, random, {
+  const initial = initialValues(transform, bound, context, {
     cuts,
     patterns: pooledAmong(transform, restored),
   });
@@ -55,7 +55,7 @@ export function initialState(
   const frozen = new Map<string, FrozenTensor>();
   const shared: JointParameter[] = [];
   const keyOf = (manifest: ComputedTensorManifest): string =>
-    jointKey(transform.name, manifest, bound.symbols, random.seed);
+    jointKey(transform.name, manifest, bound.symbols, context.seed);
   const patternOf = (name: string): Pattern => patterns.get(name) ?? initial.pattern(name);
 
   const startParameter = (manifest: ComputedTensorManifest): LayerParameter => {

@@ -26,10 +26,12 @@ export interface PooledChoices {
 
 export const noChoices: PooledChoices = { cuts: new Map(), patterns: new Map() };
 
-/** Keys of the random streams: the seed, and the layer's name, which shared tensors leave out. */
-export interface RandomKeys {
+/** What recipes have beside tensors: the keys of their random streams, and who forms their products. */
+export interface RecipeContext {
   readonly seed: number;
+  /** The layer's name, which shared tensors leave out. */
   readonly layer: string;
+  readonly multiply?: NonNullable<RecipeSources["multiply"]>;
 }
 
 /** By name. @throws SpxError from the recipes; SPX8102 for a name that is none or reads itself. */
@@ -46,7 +48,7 @@ export interface InitialValues {
 export function initialValues(
   transform: TransformManifest,
   bound: BoundArguments,
-  random: RandomKeys,
+  context: RecipeContext,
   choices: PooledChoices = noChoices,
 ): InitialValues {
   const symbols = withMeasured(transform, bound.symbols, (name) => pattern(name).count);
@@ -54,7 +56,7 @@ export function initialValues(
     symbols,
     tensor: readTensor,
     pattern: (name) => pattern(name),
-    ...random,
+    ...context,
     computed: new Map(),
   };
   const pattern = once(transform, (name) => {

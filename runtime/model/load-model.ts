@@ -5,6 +5,7 @@ import { evaluateNumber, type NumberExpression, symbolsOf } from "../contract/nu
 import { SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 import { bindArguments } from "./bind-arguments.ts";
+import { multiplyBy } from "./form-product.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
 import type { Layer } from "./layer.ts";
 import { matchRules } from "./match-rules.ts";
@@ -134,6 +135,7 @@ function modelLayer(
     match,
     transform,
     seed,
+    multiply: multiplyBy(home.device),
     bind: () => named(name, async () => bindArguments(transform, { tensors: await read(), numbers })),
     load: (joint, cuts) =>
       named(name, async () => {

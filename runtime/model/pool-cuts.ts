@@ -9,7 +9,7 @@ import { evaluateNumber } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import { checkCount, countDigits, descend, type KeyCut, type Keys } from "../select/largest-entries.ts";
 import type { BoundArguments } from "./bind-arguments.ts";
-import { initialValues, noChoices } from "./initial-values.ts";
+import { initialValues, noChoices, type RecipeContext } from "./initial-values.ts";
 
 /** A layer that is going to be loaded. */
 export interface PoolMember {
@@ -18,6 +18,7 @@ export interface PoolMember {
   readonly rule: ModelRule;
   readonly transform: TransformManifest;
   readonly seed: number;
+  readonly multiply: RecipeContext["multiply"];
   /** Reads its tensor and binds its arguments; called once for each reading. */
   readonly bind: () => Promise<BoundArguments>;
 }
@@ -70,9 +71,10 @@ async function choosePool(
 ): Promise<void> {
   const read = async (member: PoolMember): Promise<Ballot> => {
     const bound = await member.bind();
-    const random = { seed: member.seed, layer: member.name };
+    const { seed, name: layer, multiply } = member;
+    const context = { seed, layer, ...(multiply === undefined ? {} : { multiply }) };
     const known = cuts.get(member) ?? new Map<string, KeyCut>();
-    const values = initialValues(member.transform, bound, random, { ...noChoices, cuts: known });
+    const values = initialValues(member.transform, bound, context, { ...noChoices, cuts: known });
     return { keys: values.keys(pattern), amount: evaluateNumber(pool.amount, values.symbols) };
   };
   const upper = new Uint32Array(65536);

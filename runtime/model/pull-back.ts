@@ -51,6 +51,8 @@ interface Session {
   readonly scope: FormulaScope;
   /** Values of parts, each computed once. */
   value(source: MatrixSource): MatrixValue;
+  /** The formula of a derived tensor, whose value the layer has already. */
+  enter(name: string, formula: MatrixSource): void;
   /** True when a gradient passes through to a parameter. */
   reaches(source: MatrixSource): boolean;
   pull(source: MatrixSource, gradient: readonly Chain[]): Work<void>;
@@ -66,6 +68,7 @@ export function* pullBack(formula: MatrixSource, gradient: MatrixValue, scope: F
       values.set(source, value);
       return value;
     },
+    enter: (name, source) => void values.set(source, scope.leaf(name, null)),
     reaches: (source) => reachesParameter(source, scope),
     *pull(source, given) {
       if (session.reaches(source)) yield* (rules[source.kind] as Rule<MatrixSource>)(source, given, session);
@@ -118,10 +121,14 @@ function* weighEntries(
 }
 
 const rules: { readonly [Kind in MatrixSource["kind"]]: Rule<SourceOf<Kind>> } = {
-  *leaf({ name, slice }, gradient, { scope, pull }) {
+  *leaf({ name, slice }, gradient, { scope, enter, pull }) {
     const formula = scope.formula(name);
-    if (formula === null) yield* scope.give(name, slice, gradient);
-    else yield* pull(formula, gradient);
+    if (formula === null) {
+      yield* scope.give(name, slice, gradient);
+      return;
+    }
+    enter(name, formula);
+    yield* pull(formula, gradient);
   },
   *sum({ terms }, gradient, { pull }) {
     for (const term of terms) yield* pull(term, gradient);

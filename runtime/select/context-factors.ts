@@ -6,6 +6,7 @@
 import { SpxError } from "../errors.ts";
 import { choleskyFactor, choleskySolve } from "../linalg/cholesky.ts";
 import { transposed } from "../linalg/dense-vectors.ts";
+import type { Multiply } from "../linalg/form-product.ts";
 import type { SpectrumEnd } from "../linalg/gram-svd.ts";
 import { multiply } from "../linalg/jacobi-svd.ts";
 import { requireFinite } from "./largest-entries.ts";
@@ -21,13 +22,14 @@ export function contextFactors(
   moment: NamedMatrix,
   rank: number,
   end: SpectrumEnd,
+  form: Multiply | null = null,
 ): Factors {
   const { name, rows, columns, values } = weight;
   requireFinite(name, values, columns);
   requireFinite(moment.name, moment.values, columns);
   const { matrix, factor } = dampedMoment(moment);
-  const weighted = multiply(Float64Array.from(values), matrix, rows, columns, columns);
-  const { u, s, v } = componentsAt(weighted, rows, columns, rank, end);
+  const weighted = (form ?? multiply)(Float64Array.from(values), matrix, rows, columns, columns);
+  const { u, s, v } = componentsAt(weighted, rows, columns, rank, end, form);
   const right = transposed(v, columns, rank);
   for (let k = 0; k < rank; k += 1) choleskySolve(factor, columns, right, k * columns);
   return factorsOf({ u, s, v: transposed(right, rank, columns) }, rows, columns);

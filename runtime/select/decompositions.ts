@@ -26,7 +26,7 @@ const splitOf = (call: Call, sides: SideWeights): Factors => {
     block: number("block"),
     rounds: number("rounds"),
   };
-  return quantizedFactors(weightOf(call), split, sides);
+  return quantizedFactors(weightOf(call), split, sides, call.multiply());
 };
 
 const sidesOf = ({ tensor }: Call) => ({ left: tensor("left").tensor, right: tensor("right").tensor });
@@ -40,17 +40,31 @@ function normalizedSpectrum(values: Float32Array, rows: number, columns: number)
 }
 
 export const decompositions = {
-  svd_factors: factors((call) => svdFactors(weightOf(call), call.number("rank"))),
-  trailing_svd: factors((call) => svdFactors(weightOf(call), call.number("rank"), "smallest")),
+  svd_factors: factors((call) => svdFactors(weightOf(call), call.number("rank"), "largest", call.multiply())),
+  trailing_svd: factors((call) =>
+    svdFactors(weightOf(call), call.number("rank"), "smallest", call.multiply()),
+  ),
   context_svd: factors((call) =>
-    contextFactors(weightOf(call), matrixOf(call.tensor("C")), call.number("rank"), "largest"),
+    contextFactors(
+      weightOf(call),
+      matrixOf(call.tensor("C")),
+      call.number("rank"),
+      "largest",
+      call.multiply(),
+    ),
   ),
   trailing_context_svd: factors((call) =>
-    contextFactors(weightOf(call), matrixOf(call.tensor("C")), call.number("rank"), "smallest"),
+    contextFactors(
+      weightOf(call),
+      matrixOf(call.tensor("C")),
+      call.number("rank"),
+      "smallest",
+      call.multiply(),
+    ),
   ),
   weighted_svd: factors((call) => {
     const { left, right } = sidesOf(call);
-    return weightedFactors(weightOf(call), left, right, call.number("rank"));
+    return weightedFactors(weightOf(call), left, right, call.number("rank"), call.multiply());
   }),
   quantized_split: factors((call) => splitOf(call, null)),
   weighted_quantized_split: factors((call) => splitOf(call, sidesOf(call))),

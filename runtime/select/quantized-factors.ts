@@ -4,6 +4,7 @@
  * rounding W - B A, in turn, starting at Q = 0, until the error rises; the round before is the result.
  */
 import { SpxError } from "../errors.ts";
+import type { Multiply } from "../linalg/form-product.ts";
 import { dequantizeMatrix, quantizeMatrix } from "../tensor/quantized-matrix.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import { multiplyMatrices } from "./dense-tensor.ts";
@@ -27,7 +28,12 @@ export type SideWeights = { readonly left: DenseTensor; readonly right: DenseTen
  * B and A; Q is `W - B A`, rounded.
  * @throws SpxError SPX8407 for bits, a block, a rank or weights that do not fit, SPX8408 for non-finite weights.
  */
-export function quantizedFactors(weight: NamedMatrix, split: QuantizedSplit, sides: SideWeights): Factors {
+export function quantizedFactors(
+  weight: NamedMatrix,
+  split: QuantizedSplit,
+  sides: SideWeights,
+  form: Multiply | null = null,
+): Factors {
   const grid = gridOf(split.bits);
   const { rows, columns, values } = weight;
   let rest: NamedMatrix = weight;
@@ -35,8 +41,8 @@ export function quantizedFactors(weight: NamedMatrix, split: QuantizedSplit, sid
   for (let round = 0; round < Math.max(1, split.rounds); round++) {
     const factors =
       sides === null
-        ? svdFactors(rest, split.rank)
-        : weightedFactors(rest, sides.left, sides.right, split.rank);
+        ? svdFactors(rest, split.rank, "largest", form)
+        : weightedFactors(rest, sides.left, sides.right, split.rank, form);
     const product = multiplyMatrices(factors.left, factors.right).values;
     const difference = { ...weight, values: values.map((value, at) => value - (product[at] ?? 0)) };
     const rounded = dequantizeMatrix(quantizeMatrix(difference, grid, split.block));

@@ -1,5 +1,6 @@
 /** What recipes read and give, and what an intrinsic sees of its call. */
 import type { SymbolLookup } from "../contract/number-expression.ts";
+import type { Multiply } from "../linalg/form-product.ts";
 import type { RandomStream } from "../random/philox.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { Pattern } from "./pattern.ts";
@@ -20,6 +21,8 @@ export interface RecipeSources {
   readonly seed: number;
   /** Key of the random streams beside the target's name. */
   readonly layer: string;
+  /** Who forms large products; asked when one is needed, null where loops have to. */
+  readonly multiply?: () => Multiply | null;
   /** Results of calls that do not depend on their target. */
   readonly computed: Map<string, RecipeValue>;
 }
@@ -36,6 +39,8 @@ export interface Call {
   readonly pool: "row" | null;
   /** All operands as tensors, in the order of the declaration. */
   readonly tensors: () => readonly DenseTensor[];
+  /** See `RecipeSources`. */
+  readonly multiply: () => Multiply | null;
   /** The stream of random numbers of this call. */
   readonly stream: () => RandomStream;
 }

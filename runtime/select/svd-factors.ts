@@ -5,8 +5,10 @@
  */
 
 import { SpxError } from "../errors.ts";
+import type { Multiply } from "../linalg/form-product.ts";
 import { cutSvd, gramSvd, type SpectrumEnd } from "../linalg/gram-svd.ts";
 import { jacobiSvd, type SingularValues } from "../linalg/jacobi-svd.ts";
+import { trailingSvd } from "../linalg/trailing-svd.ts";
 import { truncatedSvd } from "../linalg/truncated-svd.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import { requireFinite } from "./largest-entries.ts";
@@ -22,19 +24,26 @@ export interface Factors {
  * and Young 1936).
  * @throws SpxError SPX8407 for a rank above min(rows, columns), SPX8408 for non-finite weights.
  */
-export function svdFactors(weight: NamedMatrix, rank: number, end: SpectrumEnd = "largest"): Factors {
+export function svdFactors(
+  weight: NamedMatrix,
+  rank: number,
+  end: SpectrumEnd = "largest",
+  form: Multiply | null = null,
+): Factors {
   const { name, rows, columns, values } = weight;
   requireFinite(name, values, columns);
-  if (end === "largest") return factorsOf(truncatedSvd(values, rows, columns, rank), rows, columns);
-  return factorsOf(componentsAt(Float64Array.from(values), rows, columns, rank, end), rows, columns);
+  if (end === "largest") return factorsOf(truncatedSvd(values, rows, columns, rank, form), rows, columns);
+  return factorsOf(componentsAt(Float64Array.from(values), rows, columns, rank, end, form), rows, columns);
 }
 
 /** Up to this smaller side the decomposition that is exact for small singular values too costs little. */
 const jacobiSize = 64;
+/** Up to this one that by all eigenvalues of the Gram matrix does. */
+const gramSize = 256;
 
 /**
  * `rank` components at one end: at the upper one as exactly as a matrix in single precision allows, at the lower one
- * by a whole decomposition. @throws SpxError SPX8407 for a rank that the matrix does not have.
+ * by inverses, or by a whole decomposition where no kernel forms the products or inverses do not tell the values apart. @throws SpxError SPX8407 for a rank that the matrix does not have.
  */
 export function componentsAt(
   matrix: Float64Array,
@@ -42,6 +51,7 @@ export function componentsAt(
   columns: number,
   rank: number,
   end: SpectrumEnd,
+  form: Multiply | null = null,
 ): SingularValues {
   const size = Math.min(rows, columns);
   if (!(Number.isSafeInteger(rank) && rank >= 0 && rank <= size)) {
@@ -51,9 +61,10 @@ export function componentsAt(
     });
   }
   if (size <= jacobiSize) return cutSvd(jacobiSvd(matrix, rows, columns), rows, columns, rank, end);
-  return end === "largest"
-    ? truncatedSvd(Float32Array.from(matrix), rows, columns, rank)
-    : gramSvd(matrix, rows, columns, rank, end);
+  if (end === "largest") return truncatedSvd(Float32Array.from(matrix), rows, columns, rank, form);
+  const isFew = size > gramSize && 4 * rank <= size;
+  const found = form !== null && isFew ? trailingSvd(matrix, rows, columns, rank, form) : null;
+  return found ?? gramSvd(matrix, rows, columns, rank, end);
 }
 
 /** U √Σ and √Σ Vᵀ. */
@@ -79,6 +90,7 @@ export function weightedFactors(
   left: DenseTensor,
   right: DenseTensor,
   rank: number,
+  form: Multiply | null = null,
 ): Factors {
   const { name, rows, columns, values } = weight;
   requireFinite(name, values, columns);
@@ -89,7 +101,7 @@ export function weightedFactors(
     values,
     (value, at) => value * of(left, Math.floor(at / columns)) * of(right, at % columns),
   );
-  const { u, s, v } = componentsAt(weighted, rows, columns, rank, "largest");
+  const { u, s, v } = componentsAt(weighted, rows, columns, rank, "largest", form);
   return factorsOf(
     {
       u: u.map((value, at) => value / of(left, Math.floor(at / rank))),

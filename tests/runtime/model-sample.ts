@@ -283,7 +283,7 @@ export function sampleDevice(): SampleDevice {
     allocate: memory.allocate,
     workspaces: createWorkspacePool(memory.allocate),
     kernels: { kernel: (name) => sampleKernel(name, device) },
-    products: { multiply: () => null, multiplyLater: () => null },
+    products: { has: () => false, multiply: () => null, multiplyLater: () => null },
   };
   return device;
 }

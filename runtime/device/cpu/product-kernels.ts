@@ -19,6 +19,7 @@ export interface Factors<A extends FloatArray> {
 }
 
 export interface ProductKernels {
+  has(element: ProductElement): boolean;
   /** The product [rows, columns]; null when it is small, or the artefact has no kernel for it. @throws SpxError SPX8309. */
   multiply<A extends FloatArray>(factors: Factors<A>): A | null;
   /** The same beside the event loop; the factors must not change before the promise settles. */
@@ -51,6 +52,7 @@ export function openProducts(
     return { kernel, product, frame };
   };
   return {
+    has: (element) => kernelOf(element) !== null,
     multiply(factors) {
       const call = prepare(factors);
       if (call === null) return null;
