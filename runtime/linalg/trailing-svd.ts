@@ -14,9 +14,9 @@ import { solveFactor, solveTransposed, stripCholesky } from "./strip-cholesky.ts
 const oversampling = 8;
 /** Vectors that all blocks hold together, about; and their bounds. */
 const spanned = 640;
-const blocks = { fewest: 5, most: 12 } as const;
+const blocks = { fewest: 7, most: 12 } as const;
 /** Of the largest of the wanted eigenvalues: what a residual may be. */
-const tolerance = 1e-6;
+const tolerance = 1e-4;
 
 /**
  * `count` singular values of a row-major [rows, columns] matrix of finite values, descending: u [rows, count],

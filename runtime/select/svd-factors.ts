@@ -62,7 +62,7 @@ export function componentsAt(
   }
   if (size <= jacobiSize) return cutSvd(jacobiSvd(matrix, rows, columns), rows, columns, rank, end);
   if (end === "largest") return truncatedSvd(Float32Array.from(matrix), rows, columns, rank, form);
-  const isFew = size > gramSize && 4 * rank <= size;
+  const isFew = size > gramSize && 24 * rank <= size;
   const found = form !== null && isFew ? trailingSvd(matrix, rows, columns, rank, form) : null;
   return found ?? gramSvd(matrix, rows, columns, rank, end);
 }
