@@ -55,10 +55,12 @@ async function main() {
     LD_LIBRARY_PATH: folders.join(delimiter),
   };
   const script = join(repositoryRoot, "scripts", "bench.mjs");
-  const { status } = spawnSync(process.execPath, [script, ...process.argv.slice(2)], {
+  const { status, signal } = spawnSync(process.execPath, [script, ...process.argv.slice(2)], {
     env,
     stdio: "inherit",
   });
+  // A library of others that crashes takes the process with it: what is done stands in the journal.
+  if (signal !== null) console.error(`the benchmark was ended by ${signal}; \`--resume\` goes on after what is done`);
   return status ?? 1;
 }
 

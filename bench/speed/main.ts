@@ -152,7 +152,8 @@ async function measureCells(
     say(`${done}/${cells.length} ${Math.round((performance.now() - start) / 1e3)} s ${line}`);
   };
   const fail = (cell: Cell, failure: unknown): void => {
-    failed.push(`${nameOfCell(cell)}: ${failure instanceof Error ? failure.message : String(failure)}`);
+    const message = failure instanceof Error ? failure.message : String(failure);
+    failed.push(`${nameOfCell(cell)}: ${message.split("\n")[0]}`);
     tell(`FAILED ${failed.at(-1)}`);
   };
   for (const group of groupCells(cells)) {
@@ -173,7 +174,7 @@ async function measureCells(
             results.push(result);
             journal.add(result);
             tell(cellLine(result).join(" | "));
-            for (const line of result.refused) say(`  refused: ${line.split("\n")[0]}`);
+            for (const line of result.refused) say(`  refused: ${line.split("\n")[0]?.slice(0, 160)}`);
           } catch (failure) {
             fail(cell, failure);
           }

@@ -60,8 +60,8 @@ export interface Bench {
 
 const tolerableDrift = 0.1;
 const mostRuns = 2;
-/** Bytes of copies that no cache of this machine holds: three times the last level. */
-const coldShare = 3;
+/** Bytes of copies that no cache of this machine holds, as a multiple of the last level: gone before their turn comes again. */
+const coldShare = 2;
 /** More copies than these cost minutes to load. */
 const mostCopies = 64;
 
@@ -126,7 +126,23 @@ async function gather(bench: Bench, cell: Cell, loaded: LoadedOperation, refused
     contestants.push(...offered.contestants);
     refused.push(...offered.refused);
   }
-  return { contestants, problem, layer };
+  return { contestants: await running(contestants, refused), problem, layer };
+}
+
+/** Those that can make one call; a peer that cannot is listed, spx has to. */
+async function running(contestants: readonly Contestant[], refused: string[]): Promise<Contestant[]> {
+  const able: Contestant[] = [];
+  for (const contestant of contestants) {
+    try {
+      await contestant.sample(1);
+      able.push(contestant);
+    } catch (failure) {
+      if (contestant.kind === "spx") throw failure;
+      refused.push(`${contestant.name}: ${failure instanceof Error ? failure.message : String(failure)}`);
+      await contestant.close();
+    }
+  }
+  return able;
 }
 
 async function timeUntilSteady(bench: Bench, { threads }: Cell, contestants: readonly Contestant[]) {

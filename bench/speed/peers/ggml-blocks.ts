@@ -8,14 +8,14 @@ interface TypeFacts {
   /** `enum ggml_type`. */
   readonly id: number;
   readonly name: string;
-  /** Whether ggml lays the blocks of several rows side by side. */
+  /** Whether ggml lays the blocks of several rows side by side, as it does for the types that it has x86 kernels for. */
   readonly repacked: boolean;
 }
 
 export const ggmlTypes: Readonly<Record<GgmlType, TypeFacts>> = {
   f32: { id: 0, name: "llama.cpp F32", repacked: false },
   bf16: { id: 30, name: "llama.cpp BF16", repacked: false },
-  int8: { id: 8, name: "llama.cpp Q8_0", repacked: true },
+  int8: { id: 8, name: "llama.cpp Q8_0", repacked: false },
   int4: { id: 2, name: "llama.cpp Q4_0", repacked: true },
   // 16 levels of its own: the same bytes and look-ups, another function.
   nf4: { id: 20, name: "llama.cpp IQ4_NL", repacked: true },

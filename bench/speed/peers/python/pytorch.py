@@ -50,9 +50,9 @@ def sparse_rows(problem):
 
 
 def sparse_blocks(problem):
-    # Tiles of rows by columns as torch stores them; torch wants square-ish tiles that divide the weight.
+    # torch multiplies by square tiles alone.
     height, width = int(problem.numbers.get("height", 1)), int(problem.numbers.get("width", 1))
-    if height * width == 1:
+    if height != width or height == 1:
         return
     turned = tensor(problem.x).t().contiguous()
     matrices = [tensor(problem.weight).to_sparse_bsr((height, width)) for _ in range(problem.compact_copies)]
