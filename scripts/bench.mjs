@@ -35,6 +35,7 @@ const options = /** @type {const} */ ({
   rounds: { type: "string" },
   level: { type: "string" },
   resume: { type: "boolean", default: false },
+  minutes: { type: "string" },
   json: { type: "string" },
   html: { type: "string" },
   output: { type: "string" },
@@ -60,7 +61,8 @@ async function main() {
     stdio: "inherit",
   });
   // A library of others that crashes takes the process with it: what is done stands in the journal.
-  if (signal !== null) console.error(`the benchmark was ended by ${signal}; \`--resume\` goes on after what is done`);
+  if (signal !== null)
+    console.error(`the benchmark was ended by ${signal}; \`--resume\` goes on after what is done`);
   return status ?? 1;
 }
 
@@ -85,6 +87,7 @@ async function run() {
     rounds: values.rounds === undefined ? null : Number(values.rounds),
     level: values.level ?? null,
     resume: values.resume,
+    minutes: values.minutes === undefined ? Number.POSITIVE_INFINITY : Number(values.minutes),
     json: values.json ?? null,
     html: values.html ?? null,
     // What is checked in is a whole suite.

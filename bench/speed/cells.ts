@@ -20,6 +20,8 @@ export const suiteNames: readonly SuiteName[] = ["smoke", "targets", "full"];
 type Shape = readonly [out: number, inputs: number];
 
 interface Suite {
+  /** Names of operations; null for all. */
+  readonly operations: ReadonlySet<string> | null;
   readonly shapes: readonly Shape[];
   readonly batches: readonly number[];
   /** For the dense product alone, at `denseShapes`: sizes that no register tile divides, and large ones. */
@@ -36,12 +38,35 @@ interface Suite {
   readonly everyThread: boolean;
 }
 
+/** One or two of each kind, for a suite that lasts minutes. */
+const few: ReadonlySet<string> = new Set([
+  "dense",
+  "bf16 weights",
+  "int8 weights",
+  "int4 weights",
+  "nf4 weights",
+  "unstructured 70 %",
+  "unstructured 90 %",
+  "2:4",
+  "4:16",
+  "blocks 4x1 70 %",
+  "blocks 8x1 90 %",
+  "low-rank 16",
+  "W + S + UV",
+  "W_q + S + UV",
+  "monarch",
+  "kronecker 4",
+  "sampled gradient 3 %",
+  "SLTrain layer",
+]);
+
 const oddBatches = [3, 5, 7, 11, 19, 31];
 const middle: Shape = [2048, 2048];
 const large: Shape = [4096, 4096];
 
 const suites: Readonly<Record<SuiteName, Suite>> = {
   smoke: {
+    operations: few,
     shapes: [middle],
     batches: [1, 64],
     denseBatches: [7],
@@ -53,6 +78,7 @@ const suites: Readonly<Record<SuiteName, Suite>> = {
     everyThread: false,
   },
   targets: {
+    operations: null,
     shapes: [[768, 768], middle, large],
     batches: [1, 16, 64],
     denseBatches: [...oddBatches, 256, 2048],
@@ -64,6 +90,7 @@ const suites: Readonly<Record<SuiteName, Suite>> = {
     everyThread: false,
   },
   full: {
+    operations: null,
     shapes: [[768, 768], [3072, 768], [768, 3072], [4096, 1024], middle, [8192, 2048], large, [14336, 4096]],
     batches: [1, 2, 4, 8, 16, 64, 256, 2048],
     denseBatches: oddBatches,
@@ -98,12 +125,17 @@ function regimesOf(cell: Omit<Cell, "regime">, { coldFrom, bothRegimes }: Suite)
   return bothRegimes ? ["hot", "cold"] : ["cold"];
 }
 
-/** @param only keeps cells whose name contains one of these; all when empty. */
+/**
+ * Those on most threads first: a thread that a library starts while fewer cores are allowed would keep to those.
+ * @param only keeps cells whose name contains one of these; all when empty.
+ */
 export function cellsOf(name: SuiteName, threads: readonly number[], only: readonly string[]): Cell[] {
   const suite = suites[name];
   const most = Math.max(...threads);
-  const cells = threads.flatMap((count) =>
+  const descending = threads.toSorted((a, b) => b - a);
+  const cells = descending.flatMap((count) =>
     operations
+      .filter((operation) => suite.operations?.has(operation.name) ?? true)
       .filter((operation) => suite.everyThread || count === most || scaled.has(operation.name))
       .flatMap((operation) => {
         const shapes = operation.pass === "job" ? [large] : suite.shapes;

@@ -34,6 +34,8 @@ export interface BenchOptions {
   readonly level: string | null;
   /** Whether cells of an earlier run that was cut off are taken over. */
   readonly resume: boolean;
+  /** No cell begins later than so many minutes after the start; those that did not are listed. */
+  readonly minutes: number;
   /** Files to write, or null. */
   readonly json: string | null;
   readonly html: string | null;
@@ -81,12 +83,9 @@ export async function bench(options: BenchOptions): Promise<boolean> {
   const identity = [basename(built.manifestFile), target.suffix, state.rounds].join(" ");
   const file = join(packageFolder(), "build", "bench", `${suite}-${target.suffix}.jsonl`);
   try {
-    const { results, failed } = await measureCells(
-      state,
-      cells,
-      openJournal(file, identity, options.resume),
-      say,
-    );
+    const journal = openJournal(file, identity, options.resume);
+    const { results, failed, skipped } = await measureCells(state, cells, journal, options);
+    if (skipped > 0) missing.push(`${skipped} cells that had not begun after ${options.minutes} minutes`);
     pinThread(Math.max(...threads));
     say("event loop and workers");
     const behaviour = await measureBehaviour(built, level, Math.max(...threads));
@@ -141,12 +140,14 @@ async function measureCells(
   bench: Bench,
   cells: readonly Cell[],
   journal: Journal,
-  say: BenchOptions["say"],
-): Promise<{ readonly results: CellResult[]; readonly failed: string[] }> {
+  { say, minutes }: Pick<BenchOptions, "say" | "minutes">,
+): Promise<{ readonly results: CellResult[]; readonly failed: string[]; readonly skipped: number }> {
   const results: CellResult[] = [];
   const failed: string[] = [];
   const start = performance.now();
+  const isLate = (): boolean => performance.now() - start > 6e4 * minutes;
   let done = 0;
+  let skipped = 0;
   const tell = (line: string): void => {
     done += 1;
     say(`${done}/${cells.length} ${Math.round((performance.now() - start) / 1e3)} s ${line}`);
@@ -163,12 +164,20 @@ async function measureCells(
     done += kept.length;
     const [first] = open;
     if (first === undefined) continue;
+    if (isLate()) {
+      skipped += open.length;
+      continue;
+    }
     pinThread(first.threads);
     try {
       const { operation, out, inputs, threads } = first;
       const loaded = await loadOperation(bench.built, operation, [out, inputs], threads);
       try {
         for (const cell of open) {
+          if (isLate()) {
+            skipped += 1;
+            continue;
+          }
           try {
             const result = await measureCell(bench, cell, loaded);
             results.push(result);
@@ -186,7 +195,7 @@ async function measureCells(
       for (const cell of open) fail(cell, failure);
     }
   }
-  return { results, failed };
+  return { results, failed, skipped };
 }
 
 function write(options: BenchOptions, results: readonly CellResult[], facts: RunFacts): void {
