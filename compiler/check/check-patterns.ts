@@ -105,8 +105,8 @@ function once<T>(make: () => T): () => T {
 }
 
 /**
- * Gives patterns that are combined the size of the combination, and the other way round, until nothing changes.
- * Requires that every use of the patterns has been checked.
+ * Gives patterns that are combined the size of the combination, and the other way round, until nothing changes; those
+ * of a family have one size. Requires that every use of the patterns has been checked.
  */
 export function spreadShapes(context: CheckContext): void {
   const drafts = [...context.patterns.values()];
@@ -115,9 +115,9 @@ export function spreadShapes(context: CheckContext): void {
     let changed = false;
     for (const draft of drafts) {
       if (draft.selection.kind === "poison") continue;
-      for (const name of draft.selection.patterns) {
-        const other = context.patterns.get(name);
-        if (other === undefined) continue;
+      const { patterns } = draft.selection;
+      for (const other of drafts) {
+        if (!patterns.includes(other.name) && !isSibling(draft, other)) continue;
         const joined = joinShapes(draft.shape, other.shape);
         for (const one of [draft, other]) {
           changed ||= joined.some((side, axis) => side !== null && one.shape[axis] === null);
@@ -128,6 +128,10 @@ export function spreadShapes(context: CheckContext): void {
     if (!changed) return;
   }
 }
+
+/** True for two members of a family: one statement wrote both. */
+const isSibling = (one: PatternDraft, other: PatternDraft): boolean =>
+  one !== other && one.syntax !== null && one.syntax === other.syntax;
 
 /** The kind of a pattern as its statement writes it; null after a report. */
 function kindOf(draft: TransformDraft, { syntax, shape, selection }: PatternDraft): PatternShape | null {

@@ -111,6 +111,8 @@ describe("pools and families", () => {
   test("members are patterns of their own", () => {
     const body = "mask M[3]: unstructured = random(0.5)\nweight = M[0] .* W + M[2] .* W + M[1] .* W";
     expect(transform(body).patterns.map(({ name }) => name)).toEqual(["M[0]", "M[1]", "M[2]"]);
+    // One use says how large all of them are.
+    expect(transform("mask M[3]: block(1, 2) = random(0.5)\nweight = M[1] .* W").patterns).toHaveLength(3);
     expect(problems("mask M[2]: unstructured = nonzero(W)\nweight = M[2] .* W")).toEqual([
       expect.stringContaining("SPX4007"),
     ]);
