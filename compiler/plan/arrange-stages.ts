@@ -82,7 +82,7 @@ function movers(waiting: Move[]): readonly Stage[] {
 /**
  * The stages of a chain, first acting first. A window or permutation goes into the input of the factor after it, a
  * permutation or embedding into the output of the factor before it, else it becomes a step of its own that only
- * moves values.
+ * moves values. A sum whose terms write to ranges is several steps, so that none of them can permute its output.
  * @param size width of the identity when there are no factors.
  */
 export function arrangeStages(factors: readonly LinearFactor[], size: NumberExpression): readonly Stage[] {
@@ -95,7 +95,8 @@ export function arrangeStages(factors: readonly LinearFactor[], size: NumberExpr
     const window = factor === null ? null : take(waiting, "window", "last");
     const before = stages.at(-1);
     if (before !== undefined) {
-      const outputPermutation = take(waiting, "permutation")?.permutation ?? null;
+      const permutes = before.factor.kind !== "sum" || !writesRanges(before.factor.sum);
+      const outputPermutation = permutes ? (take(waiting, "permutation")?.permutation ?? null) : null;
       stages[stages.length - 1] = { ...before, outputPermutation, embedding: take(waiting, "embedding") };
     }
     stages.push(...movers(waiting));
@@ -128,15 +129,6 @@ export const heightOf = (factor: Stage["factor"]): NumberExpression => {
   if (factor.kind === "sum") return factor.sum.rows;
   return factor.kind === "blocks" ? factor.rows : factor.piece.rows;
 };
-
-/** A step of its own for one permutation. */
-export const permutingStage = (size: NumberExpression, inputPermutation: StridePermutation): Stage => ({
-  factor: { kind: "diagonal", piece: identityPiece(size) },
-  window: null,
-  inputPermutation,
-  outputPermutation: null,
-  embedding: null,
-});
 
 /** True when a term can share a step: its last stage is one packed matrix, or a sum of such, on the whole output. */
 export function sharesStep({ factors, rows }: Pick<AppliedTerm, "factors" | "rows">): boolean {

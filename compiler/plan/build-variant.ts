@@ -7,7 +7,7 @@ import type { NumberExpression } from "../../runtime/contract/number-expression.
 import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import { partOf } from "./activation-parts.ts";
 import { applicationForm } from "./application-form.ts";
-import { arrangeStages, heightOf, permutingStage, type Stage, writesRanges } from "./arrange-stages.ts";
+import { arrangeStages, heightOf, type Stage, writesRanges } from "./arrange-stages.ts";
 import type { AppliedSum, AppliedTerm } from "./linear-factors.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { Layout, StepTerm } from "./plan.ts";
@@ -87,9 +87,7 @@ function runStage(draft: Draft, stage: Stage, scale: NumberExpression | null, cu
   const output = freshActivation(draft, embedding?.size ?? size);
   const writers = own.map((writer) => inside(writer, embedding));
   emitWriters(draft, output, embedding?.size ?? size, writers);
-  if (ranged === null || outputPermutation === null) return output;
-  const mover = permutingStage(embedding?.size ?? size, outputPermutation);
-  return activationOf(draft, [stepTerm(draft, mover, output)], mover);
+  return output;
 }
 
 /** The stages of a term with its scale in one of its factors, or, where a sum takes it, beside them. */
@@ -146,7 +144,7 @@ function contribution(
   const { factor, outputPermutation, embedding } = last;
   const form = applicationForm(term, scale, input);
   const range = embedding?.range ?? null;
-  if (factor.kind === "sum" && outputPermutation === null && writesRanges(factor.sum)) {
+  if (factor.kind === "sum" && writesRanges(factor.sum)) {
     const parts = contributions(draft, factor.sum, scaleOf(last), read);
     const own = writersOf(parts).map((writer) => inside(writer, embedding));
     return { fused: [], own, range, form };

@@ -67,6 +67,13 @@ transform Permuted(W: frozen [out, in], b: int = 2) {
   param B: [out, in - 3] = 0
   weight = P(b) @ L @ columns(A, B)
 }
+transform PermutedParts(W: [out, in], b: int = 2) {
+  require out % 6 == 0 and in > 1
+  param A: [out / 3, in] = 0
+  param B: [out / 3, in] = 0
+  param C: [2, in] = 0
+  weight = P(b) @ rows(A, B, A) + rows(P(2) @ rows(C, C), zeros(out - 4, in))
+}
 transform FrozenParts(W: frozen [n, n], r: int = 4) {
   mask M: unstructured = magnitude(W, 0.5)
   param A: [r, n] = 0
@@ -90,6 +97,11 @@ const sizes: Readonly<Record<string, readonly (readonly [number, number])[]>> = 
   Permuted: [
     [4, 4],
     [34, 21],
+  ],
+  PermutedParts: [
+    [6, 2],
+    [18, 33],
+    [48, 16],
   ],
   FrozenParts: [
     [1, 1],
