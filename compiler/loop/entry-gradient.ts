@@ -140,6 +140,9 @@ function addGroup(
 export function lowerEntryGradient(gradient: ResolvedGradient, shape: EntriesShape): LoopPhase {
   const tile = gradient.names.fresh("tile");
   const block = createBlock(gradient.names);
+  // A pattern that keeps nothing, whatever the sizes, has no last entry that others could repeat.
+  if (shape.entries.kind === "constant" && shape.entries.value === 0)
+    return { name: gradient.name, tile, tiles: int(0), body: [] };
   const from = define(block, "first_entry", mul(symbol(tile), int(entriesPerTile)));
   const to = define(block, "end_entry", min(shape.entries, add(from, int(entriesPerTile))));
   const size = groupSize(gradient);
