@@ -8,6 +8,7 @@ import type {
   ArgumentManifest,
   BackwardManifest,
   ComputedTensorManifest,
+  IntermediateManifest,
   KernelLibrary,
   KernelManifest,
   Manifest,
@@ -24,7 +25,7 @@ import type {
   CheckedTensor,
   CheckedTransform,
 } from "../check/checked-module.ts";
-import type { Plan, Step, Variant } from "../plan/plan.ts";
+import type { BackwardPlan, Plan, Step, Variant } from "../plan/plan.ts";
 
 /** A lowered transform: its plan and the kernels of each variant and of the merge, all levels. */
 export interface PlannedTransform {
@@ -194,19 +195,23 @@ function backwardManifest({ plan, backwardKernels, backwardSteps }: PlannedTrans
   const { backward } = plan;
   return {
     kernels: backwardKernels,
-    intermediates: backward.intermediates.map(({ tensor, formula }) => ({
-      name: tensor.name,
-      dimensions: tensor.dimensions,
-      structure: tensor.structure,
-      support: tensor.support,
-      blocks: tensor.blocks,
-      count: tensor.count,
-      formula,
-    })),
+    intermediates: intermediateManifests(backward),
     cost: backward.cost,
     steps: backwardSteps,
   };
 }
+
+/** The parts of the weight that have a gradient of their own. */
+export const intermediateManifests = ({ intermediates }: BackwardPlan): IntermediateManifest[] =>
+  intermediates.map(({ tensor, formula }) => ({
+    name: tensor.name,
+    dimensions: tensor.dimensions,
+    structure: tensor.structure,
+    support: tensor.support,
+    blocks: tensor.blocks,
+    count: tensor.count,
+    formula,
+  }));
 
 function describeStep(step: Step, variant: Variant, plan: Plan): string {
   const formats = new Map(plan.operands.map((operand) => [operand.name, operand.format.name]));

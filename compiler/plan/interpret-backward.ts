@@ -22,6 +22,27 @@ export function interpretBackward(
   dy: Float64Array,
   batch: number,
 ): BackwardResult {
+  const { dx, gradients: formed } = interpretBackwardSteps(backward, scope, x, dy, batch);
+  const gradients = new Map(formed);
+  for (const { name, tensor, formula } of backward.intermediates) {
+    const given = writeOut(tensor, gradients.get(name) ?? new Float64Array(), scope.values);
+    pullDense(formula, given, tensor.derivation?.reads ?? [], scope.values, (read, slice, gradient) => {
+      const stored = gradients.get(read.name);
+      if (stored !== undefined) addEntries(read, slice, gradient, stored, scope.values);
+    });
+    gradients.delete(name);
+  }
+  return { dx, gradients };
+}
+
+/** What the kernel does: gradients of intermediates stand beside those of parameters and go no further. */
+export function interpretBackwardSteps(
+  backward: BackwardPlan,
+  scope: PlanScope,
+  x: Float64Array,
+  dy: Float64Array,
+  batch: number,
+): BackwardResult {
   const interpreter = createStepInterpreter(scope, backward.activations, batch);
   interpreter.set("x", x);
   interpreter.set("dy", dy);
@@ -34,14 +55,6 @@ export function interpretBackward(
   for (const step of backward.steps) {
     if (step.kind === "apply") interpreter.run(step.step);
     else addGradient(step, scope, interpreter, gradients, batch);
-  }
-  for (const { name, tensor, formula } of backward.intermediates) {
-    const given = writeOut(tensor, gradients.get(name) ?? new Float64Array(), scope.values);
-    pullDense(formula, given, tensor.derivation?.reads ?? [], scope.values, (read, slice, gradient) => {
-      const stored = gradients.get(read.name);
-      if (stored !== undefined) addEntries(read, slice, gradient, stored, scope.values);
-    });
-    gradients.delete(name);
   }
   return { dx: interpreter.read("dx"), gradients };
 }

@@ -19,10 +19,9 @@ import type {
   SparseParameter,
 } from "./layer.ts";
 import type { LayerCalls } from "./layer-calls.ts";
-import { addGradient } from "./parameter-gradient.ts";
-import { type LayerParameter, parameterMatrix, storedCount } from "./parameter-values.ts";
+import { storedCount } from "./parameter-values.ts";
 import { perform, performLater, type Work } from "./product-work.ts";
-import { type FormulaScope, pullBack } from "./pull-back.ts";
+import { pullIntermediate } from "./pull-intermediate.ts";
 
 /** Where a gradient that was handed out lies, and of what it is one. */
 interface HandedOut {
@@ -110,24 +109,18 @@ export function createBackward<P>(
     intermediates,
     between,
   }: ReturnType<typeof start>): Work<void> {
-    const parts = new Map(
-      targets.map((target, index): [string, LayerParameter] => [
-        target.name,
-        { target, values: valuesIn(buffers.gradients[index], target) },
-      ]),
-    );
-    const scope: FormulaScope = {
-      ...calls.leaves,
-      *give(name, slice, gradient) {
-        const part = parts.get(name);
-        if (part !== undefined) yield* addGradient(part, slice, gradient);
-      },
-    };
+    const gradients = targets.map((target, index) => ({
+      target,
+      values: valuesIn(buffers.gradients[index], target),
+    }));
     for (const [index, { formula, target }] of intermediates.entries()) {
       const block = between[index];
       if (block === undefined) continue;
-      const values = valuesIn(block, target);
-      yield* pullBack(formula, parameterMatrix({ target, values }, null), scope);
+      yield* pullIntermediate(
+        { formula, target, values: valuesIn(block, target) },
+        gradients,
+        calls.leaves,
+      );
       block.free();
     }
   };
@@ -179,7 +172,7 @@ export function createBackward<P>(
   };
 }
 
-const valuesIn = (block: MemoryBlock | undefined, target: LayerParameter["target"]): Float32Array =>
+const valuesIn = (block: MemoryBlock | undefined, target: ParameterTarget): Float32Array =>
   block === undefined ? new Float32Array() : new Float32Array(block.view, 0, storedCount(target));
 
 const dxTensor = (block: MemoryBlock, batch: number, inputs: number): Tensor<"f32"> =>
