@@ -5,7 +5,8 @@ import { spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { ensureSetup, isMainScript, repositoryRoot, runScript } from "./setup.mjs";
 
-const output = join(repositoryRoot, "node_modules", ".cache", "spx-sweep");
+// In the checkout itself: several checkouts may have node_modules in common.
+const output = join(repositoryRoot, "build", "sweep-compiled");
 
 /** @param {string[]} args @returns {number} exit status */
 export function runSweep(args) {
