@@ -32,24 +32,33 @@ export function weightGradient(x: ArrayLike<number>, dy: ArrayLike<number>, batc
 }
 
 /** Slice key → dense gradient of a tensor's matrix. */
-type LeafGradients = Map<string, DenseMatrix>;
+export type LeafGradients = Map<string, DenseMatrix>;
 const keyOf = (tensor: CheckedTensor, slice: number | null): string => `${tensor.name}:${slice ?? 0}`;
+
+/** That of one occurrence of a tensor; of a derived one it goes on to what its formula reads. */
+export function addLeafGradient(
+  term: Extract<Term, { kind: "leaf" | "diag" }>,
+  gradient: DenseMatrix,
+  values: WeightValues,
+  found: LeafGradients,
+): void {
+  if (term.tensor.derivation !== undefined) {
+    followFormula(term.tensor, gradient, values, found);
+    return;
+  }
+  const key = keyOf(term.tensor, term.kind === "leaf" ? term.slice : null);
+  const before = found.get(key);
+  found.set(key, before === undefined ? gradient : addMatrices(before, gradient));
+}
 
 /** The gradients of all tensors under `term` when that of the term is `gradient`. */
 function descend(term: Term, gradient: DenseMatrix, values: WeightValues, found: LeafGradients): void {
   const value = (part: Term): DenseMatrix => densify(part, values);
   switch (term.kind) {
     case "leaf":
-    case "diag": {
-      if (term.tensor.derivation !== undefined) {
-        followFormula(term.tensor, gradient, values, found);
-        return;
-      }
-      const key = keyOf(term.tensor, term.kind === "leaf" ? term.slice : null);
-      const before = found.get(key);
-      found.set(key, before === undefined ? gradient : addMatrices(before, gradient));
+    case "diag":
+      addLeafGradient(term, gradient, values, found);
       return;
-    }
     case "sum":
       for (const part of term.terms) descend(part, gradient, values, found);
       return;
@@ -200,6 +209,15 @@ export function oracleGradients(
 ): ReadonlyMap<string, Float64Array> {
   const found: LeafGradients = new Map();
   descend(weight, gradient, values, found);
+  return storedGradients(tensors, values, found);
+}
+
+/** Read off where each parameter stores its values. */
+export function storedGradients(
+  tensors: readonly CheckedTensor[],
+  values: WeightValues,
+  found: LeafGradients,
+): ReadonlyMap<string, Float64Array> {
   return new Map(
     tensors
       .filter(({ role }) => role === "param")

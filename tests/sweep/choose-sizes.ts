@@ -4,6 +4,7 @@ import {
   type NumberExpression,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
+import { atClocks, clockChoices } from "./generate-time.ts";
 import { type Condition, conditionsOf, nodesOf, type Program, type Sizes, tensorsOf } from "./program.ts";
 import type { Random } from "./random.ts";
 
@@ -61,7 +62,8 @@ export function chooseSizes(program: Program, random: Random, small = false): Si
       sizes.set(name, random.pick(choices));
     }
     for (const { name, values } of program.numbers) sizes.set(name, random.pick(values));
-    if (meetsConditions(program, sizes)) return sizes;
+    const [step, progress] = [random.pick(clockChoices.step), random.pick(clockChoices.progress)];
+    if (meetsConditions(program, sizes)) return atClocks(program.schedules, sizes, { step, progress });
   }
   return null;
 }

@@ -1,4 +1,5 @@
 /** A program under construction: what it has declared, and the numbers that any program may read. */
+import { sameDimension } from "../../compiler/types/dimension.ts";
 import {
   apply,
   evaluateNumber,
@@ -7,17 +8,29 @@ import {
   symbol,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
-import type { Expression, NumberArgument, PatternDeclaration, Shape, TensorDeclaration } from "./program.ts";
+import type {
+  Expression,
+  NumberArgument,
+  PatternDeclaration,
+  Schedule,
+  Shape,
+  TensorDeclaration,
+} from "./program.ts";
 import type { Random } from "./random.ts";
 
 /** What a program under construction has declared so far. */
 export interface Draft {
   readonly random: Random;
+  /** The shape of the weight. */
+  readonly weight: Shape;
   readonly tensors: TensorDeclaration[];
   readonly patterns: PatternDeclaration[];
   readonly lets: (Expression & { kind: "let" })[];
+  readonly schedules: Schedule[];
   /** Whether functions may be written, whose values float32 rounds. */
   readonly mayRound: boolean;
+  /** Whether numbers and patterns may change with the clocks. */
+  readonly followsClocks: boolean;
   /** Nodes that may still be made. */
   budget: number;
   names: number;
@@ -67,3 +80,41 @@ const factors: readonly ((random: Random) => NumberExpression)[] = [
   () => apply("max", symbol("q"), number(3)),
 ];
 export const scaleFactor = (random: Random): NumberExpression => random.pick(factors)(random);
+
+export const sameShape = (a: Shape, b: Shape): boolean =>
+  sameDimension(a.rows, b.rows) && sameDimension(a.columns, b.columns);
+
+/** What a dense tensor does not have. */
+export const bare = { stack: null, support: null, blocks: null, formula: null } as const;
+
+/** A tensor with a name of its own; of a parameter also what it starts with. */
+export function declare(
+  draft: Draft,
+  tensor: Omit<TensorDeclaration, "name">,
+  prefix: string,
+): TensorDeclaration {
+  const { random } = draft;
+  const isShared = tensor.role === "param" && tensor.support === null && random.chance(0.1);
+  const start = tensor.role === "param" ? startOf(draft, tensor, isShared) : undefined;
+  const made = {
+    isShared,
+    ...tensor,
+    ...(start === undefined ? {} : { start }),
+    name: freshName(draft, prefix),
+  };
+  draft.tensors.push(made);
+  return made;
+}
+
+function startOf(
+  draft: Draft,
+  { structure, stack, rows, columns }: Omit<TensorDeclaration, "name">,
+  isShared: boolean,
+): TensorDeclaration["start"] {
+  const { random } = draft;
+  const choice = random.below(8);
+  if (choice === 0) return random.pick([0.5, 2, -1]);
+  const isMatrix = stack === null && (structure === "dense" || structure === "sparse");
+  if (choice > 1 || isShared || !isMatrix) return undefined;
+  return declare(draft, { role: "source", structure: "dense", rows, columns, ...bare }, "X");
+}

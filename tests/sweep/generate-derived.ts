@@ -2,9 +2,10 @@
  * Parts of the weight that are no sums and products: functions, quotients, norms, trained numbers. Their operands stay
  * away from what has no derivative and no bound: kinks, zeros under a division, large exponents.
  */
-import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
-import { type Draft, freshName, type Place } from "./draft.ts";
-import { bare, declare, leafOf, quantizedLeaf } from "./generate-leaves.ts";
+import { sameDimension } from "../../compiler/types/dimension.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import { bare, type Draft, declare, freshName, isNumber, mayDivide, type Place } from "./draft.ts";
+import { leafOf, quantizedLeaf } from "./generate-leaves.ts";
 import type { Expression, MapName, Shape, TensorDeclaration } from "./program.ts";
 
 /** A dense tensor of the weight: no entry of it is zero. */
@@ -70,9 +71,16 @@ function trainedNumber(draft: Draft, place: Place, operand: Expression): Express
 export function derivedProduction(draft: Draft, place: Place, generate: () => Expression): Expression {
   const { random } = draft;
   const { rows, columns } = place;
-  switch (random.below(8)) {
+  if (sameDimension(rows, columns) && random.chance(0.6)) return squareFunction(draft, place);
+  switch (random.below(11)) {
     case 0:
       return mapOf(random.pick(["sigmoid", "tanh", "softmax"] as const), generate());
+    case 8: {
+      const positive = mapOf(random.pick(["sigmoid", "exp"] as const), denseLeaf(draft, place));
+      return mapOf(random.pick(["log", "sqrt"] as const), positive);
+    }
+    case 9:
+      return { kind: "ones", rows, columns };
     case 1:
       return mapOf(random.pick(["exp", "abs", "relu"] as const), denseLeaf(draft, place));
     case 2: {
@@ -94,10 +102,32 @@ export function derivedProduction(draft: Draft, place: Place, generate: () => Ex
       };
     }
     case 5:
+    case 10:
       return quantizedLeaf(draft, place);
     default:
       return trainedNumber(draft, place, generate());
   }
+}
+
+/** A function of square matrices. */
+function squareFunction(draft: Draft, { rows, columns }: Place): Expression {
+  const { random } = draft;
+  const param = (height: NumberExpression, width: NumberExpression): TensorDeclaration =>
+    declare(draft, { role: "param", structure: "dense", rows: height, columns: width, ...bare }, "K");
+  const sizes = [2, 3, 4].filter((size) => mayDivide(rows, size));
+  if (sizes.length > 0 && random.chance(0.35)) {
+    const size = random.pick(sizes);
+    const blocks = isNumber(rows) ? number(rows.value / size) : apply("/", rows, number(size));
+    return { kind: "skew", tensor: param(blocks, number((size * (size - 1)) / 2)), size, rows, columns };
+  }
+  return {
+    kind: "square",
+    function: random.pick(["inverse", "cayley"] as const),
+    tensor: param(rows, columns),
+    isUpper: random.chance(0.4),
+    rows,
+    columns,
+  };
 }
 
 /** With a name of its own where it stands in no sum. */

@@ -16,8 +16,10 @@ import {
 } from "./draft.ts";
 import { derivedProduction } from "./generate-derived.ts";
 import { callProduction } from "./generate-functions.ts";
-import { maskProduction, plainLeaf, sortedLeaf, tensorLeaf } from "./generate-leaves.ts";
-import type { Expression, Program, Shape } from "./program.ts";
+import { plainLeaf, sortedLeaf, tensorLeaf } from "./generate-leaves.ts";
+import { hasSize, maskProduction, selectorPattern } from "./generate-patterns.ts";
+import { scheduledFactor } from "./generate-time.ts";
+import { childrenOf, type Expression, type Program, type Shape } from "./program.ts";
 import { createRandom, type Random } from "./random.ts";
 
 /** side / by, written as a number where it is one; null where it never divides. */
@@ -137,6 +139,13 @@ function scale(draft: Draft, place: Place): Expression {
   const operand = generateExpression(draft, deeper(place));
   const { rows, columns } = place;
   if (random.chance(0.2)) return { kind: "negative", operand, rows, columns };
+  const counted = draft.patterns.filter(hasSize);
+  if (counted.length > 0 && random.chance(0.15)) {
+    const factor = apply("min", symbol(`count(${random.pick(counted).name})`), number(3));
+    return { kind: "scale", factor, side: "left", operand, rows, columns };
+  }
+  if (draft.followsClocks && random.chance(0.5))
+    return { kind: "scale", factor: scheduledFactor(draft), side: "left", operand, rows, columns };
   const around = place.loops.at(-1);
   if (around !== undefined && random.chance(0.4)) {
     const factor = apply("+", symbol(around.variable), number(random.below(3)));
@@ -276,6 +285,28 @@ const call: Production = (draft, place) =>
     innerDimension(draft, place),
   );
 
+/** A thin matrix put at chosen columns or rows. */
+const selected: Production = (draft, place) => {
+  const { rows, columns } = place;
+  const axis = draft.random.pick(["row", "column"] as const);
+  const size = axis === "row" ? rows : columns;
+  const count = draft.random.pick([number(1), apply("min", number(2), size), size]);
+  const selector: Expression = {
+    kind: "selector",
+    axis,
+    pattern: selectorPattern(draft, axis, size, count),
+    rows: count,
+    columns: size,
+  };
+  const thin = axis === "row" ? { rows: count, columns } : { rows, columns: count };
+  const leaf = tensorLeaf(draft, { ...place, ...thin }, "param");
+  const factors: Expression[] =
+    axis === "row"
+      ? [{ kind: "transpose", operand: selector, rows, columns: count }, leaf]
+      : [leaf, selector];
+  return { kind: "product", factors, rows, columns };
+};
+
 const mask: Production = (draft, place) =>
   maskProduction(draft, place, generateExpression(draft, deeper(place)));
 
@@ -285,11 +316,12 @@ const derived: Production = (draft, place) =>
 
 /** How often each production is tried. */
 const productions: readonly (readonly [number, Production])[] = [
-  [7, tensorLeaf],
+  [5, tensorLeaf],
   [6, sum],
   [5, product],
   [3, sandwich],
   [2, shuffled],
+  [1, selected],
   [4, scale],
   [2, transpose],
   [2, hadamard],
@@ -300,7 +332,7 @@ const productions: readonly (readonly [number, Production])[] = [
   [2, loop],
   [2, named],
   [3, call],
-  [9, derived],
+  [12, derived],
 ];
 const wheel = productions.flatMap(([weight, production]) => Array.from({ length: weight }, () => production));
 
@@ -321,6 +353,7 @@ function weightShape(random: Random): Shape {
     () => ({ rows: m, columns: n }),
     () => ({ rows: m, columns: n }),
     () => ({ rows: n, columns: n }),
+    () => ({ rows: n, columns: n }),
     () => ({ rows: number(random.pick(literals)), columns: number(random.pick(literals)) }),
     () => ({ rows: apply("*", number(random.pick([2, 3])), m), columns: n }),
     () => ({ rows: m, columns: apply("*", number(random.pick([2, 4])), n) }),
@@ -339,16 +372,28 @@ function weightShape(random: Random): Shape {
 /** The program of `seed`. Its sizes are chosen apart, because not every choice meets its conditions. */
 export function generateProgram(seed: number, name: string): Program {
   const random = createRandom(seed);
+  const shape = weightShape(random);
   const draft: Draft = {
     random,
+    weight: shape,
     tensors: [],
     patterns: [],
     lets: [],
-    mayRound: random.chance(0.4),
+    schedules: [],
+    mayRound: random.chance(0.45),
+    followsClocks: random.chance(0.5),
     budget: 8 + random.below(22),
     names: 0,
   };
-  const shape = weightShape(random);
-  const weight = generateExpression(draft, { ...shape, depth: 1 + random.below(4), loops: [] });
-  return { name, weight, numbers: numberArguments, dimensions: dimensionNames, stated: random.chance(0.6) };
+  const place = { ...shape, depth: 1 + random.below(4), loops: [] };
+  let weight = generateExpression(draft, place);
+  // A weight of one tensor says little.
+  for (let again = 0; again < 3 && childrenOf(weight).length === 0; again++) {
+    for (const made of [draft.tensors, draft.patterns, draft.lets, draft.schedules]) made.length = 0;
+    weight = generateExpression(draft, place);
+  }
+  const { schedules } = draft;
+  const stated = random.chance(0.6);
+  const layout = random.chance(0.05) ? random.pick(["lane_output", "lane_token"] as const) : null;
+  return { name, weight, numbers: numberArguments, dimensions: dimensionNames, schedules, layout, stated };
 }

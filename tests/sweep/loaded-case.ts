@@ -7,23 +7,21 @@ import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { bindArguments } from "../../runtime/model/bind-arguments.ts";
 import { frozenTensor } from "../../runtime/model/frozen-values.ts";
 import type { LayerState } from "../../runtime/model/initial-state.ts";
+import { scheduledNumbers, zeroClocks } from "../../runtime/model/scheduled-numbers.ts";
 import type { DenseTensor } from "../../runtime/select/dense-tensor.ts";
-import { positionsOf } from "../../runtime/select/pattern.ts";
+import { type Pattern, positionsOf } from "../../runtime/select/pattern.ts";
+import { demandKept } from "./demand-positions.ts";
+import { bitsNeeded, magnitudeOf } from "./exactness.ts";
+import { atClocks } from "./generate-time.ts";
+import { moveCase, spread, start } from "./moved-case.ts";
 import type { PatternDeclaration, Program, Sizes } from "./program.ts";
 import { patternsOf, rounds, tensorsOf } from "./program.ts";
-import {
-  bitsNeeded,
-  computedValues,
-  type Matrix,
-  magnitudeOf,
-  meaningOf,
-  positionsKept,
-  type Values,
-} from "./program-oracle.ts";
+import { meaningOf } from "./program-oracle.ts";
 import { argumentNumbers, argumentTensors } from "./program-text.ts";
 import { createRandom, type Random } from "./random.ts";
 import { atLevel, LevelFault, type Road } from "./road.ts";
 import type { Stages } from "./stages.ts";
+import { computedValues, type Matrix, startValues, type Values } from "./stored-values.ts";
 
 export interface SweepCase {
   readonly program: Program;
@@ -39,6 +37,8 @@ export interface LoadedCase {
   readonly state: LayerState;
   /** What every parameter is set to after loading. */
   readonly parameters: ReadonlyMap<string, Float32Array>;
+  /** Of the weight, where a refresh reads it. */
+  readonly gradient: Float32Array;
   readonly values: Values;
   /** The same values as the compiler's interpreters read them. */
   readonly compilerValues: WeightValues;
@@ -116,49 +116,30 @@ function givenTensors(
 }
 
 /** Positions as the runtime chose them. @throws LevelFault where the language leaves no choice and it chose others. */
-function positionsIn(program: Program, state: LayerState, values: Values): Map<PatternDeclaration, number[]> {
-  const chosen = new Map<PatternDeclaration, number[]>();
+function positionsIn(
+  program: Program,
+  state: LayerState,
+  values: Values,
+): Pick<Values, "positions" | "members"> {
+  const positions = new Map<PatternDeclaration, readonly number[]>();
+  const members = new Map<PatternDeclaration, number[][]>();
   for (const pattern of patternsOf(program.weight)) {
-    const holder = tensorsOf(program.weight).find(({ support }) => support === pattern);
-    const found =
-      pattern.name === ""
-        ? state.parameters.get(holder?.name ?? "")?.target.support
-        : state.patterns.get(pattern.name);
-    if (found === undefined || found === null) throw new LevelFault("load", `no pattern ${pattern.name}`);
-    const positions = [...positionsOf(found)];
-    const expected = positionsKept(pattern, { ...values, positions: chosen });
-    if (expected !== null && expected.join() !== positions.join())
-      throw new LevelFault(
-        "load",
-        `pattern ${pattern.name} keeps ${positions.join()}, expected ${expected.join()}`,
+    const demand = (chosen: Pattern | null | undefined): number[] =>
+      demandKept("load", pattern, pattern.selection, chosen, { ...values, positions });
+    if (pattern.family !== null) {
+      const count = evaluateNumber(pattern.family, values.sizes);
+      const named = Array.from({ length: count }, (_, index) => `${pattern.name}[${index}]`);
+      members.set(
+        pattern,
+        named.map((name) => demand(state.patterns.get(name))),
       );
-    if (expected === null && "count" in pattern.selection) {
-      const { kind } = pattern.selection;
-      const lines = evaluateNumber(pattern.selection.count, values.sizes);
-      const across = kind === "random_rows" ? found.columns : kind === "random_columns" ? found.rows : 1;
-      const count = lines * across;
-      const line = (at: number): number =>
-        kind === "random_rows" ? Math.floor(at / found.columns) : at % found.columns;
-      if (across > 1 && new Set(positions.map(line)).size !== lines)
-        throw new LevelFault("load", `${lines} random lines are ${positions.join()}`);
-      const ascending = positions.every(
-        (position, index) => index === 0 || position > (positions[index - 1] ?? 0),
-      );
-      if (positions.length !== count || !ascending)
-        throw new LevelFault("load", `${count} random positions are ${positions.join()}`);
+      continue;
     }
-    chosen.set(pattern, positions);
+    const holder = tensorsOf(program.weight).find(({ support }) => support === pattern);
+    const own = state.parameters.get(holder?.name ?? "")?.target.support;
+    positions.set(pattern, demand(pattern.name === "" ? own : state.patterns.get(pattern.name)));
   }
-  return chosen;
-}
-
-/** A matrix that was written dense and is stored at the positions of a structural mask alone. */
-function spread(positions: Float64Array, stored: ArrayLike<number>, count: number): Float64Array {
-  const dense = new Float64Array(count);
-  positions.forEach((position, index) => {
-    dense[position] = stored[index] ?? 0;
-  });
-  return dense;
+  return { positions, members };
 }
 
 function load(one: SweepCase, { loading, checked }: Stages, road: Road, density: Density | null): LoadedCase {
@@ -172,9 +153,12 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   );
   const bound = bindArguments(loading, { tensors: given, numbers });
   const state = road.initialState(loading, bound, { seed: seed >>> 1, layer: program.name }, null);
+  for (const [name, value] of scheduledNumbers(loading, state.symbols, zeroClocks))
+    state.symbols.set(name, value);
   demandOneSupport(checked, state);
   const random = createRandom(seed ^ 0x7a11);
   const parameters = new Map<string, Float32Array>();
+  demandStart(program, state, given);
   for (const [name, { values }] of state.parameters) {
     values.set(valuesFor(random, values.length, density));
     parameters.set(name, values.slice());
@@ -183,9 +167,10 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     ...[...given].map(([name, { values }]) => [name, values] as const),
     ...parameters,
   ]);
-  for (const { name, formula, grid, columns } of tensorsOf(program.weight)) {
+  for (const { name, formula, grid, rows, columns } of tensorsOf(program.weight)) {
     if (formula === null) continue;
-    const expected = computedValues(formula, grid, tensors, evaluateNumber(columns, sizes));
+    const sides = [evaluateNumber(rows, sizes), evaluateNumber(columns, sizes)] as const;
+    const expected = computedValues(formula, grid, tensors, sides);
     const frozen = state.frozen.get(name);
     const found = frozen === undefined ? undefined : frozenTensor(frozen).values;
     const within = grid === undefined ? 0 : 2 ** -20;
@@ -204,9 +189,24 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
       ? stored
       : spread(positionsOf(narrowed), stored, narrowed.rows * narrowed.columns);
   };
-  const written = new Map([...tensors].map(([name, stored]) => [name, asWritten(name, stored)] as const));
-  const first: Values = { sizes, tensors: written, positions: new Map() };
-  const values: Values = { ...first, positions: positionsIn(program, state, first) };
+  const allWritten = (): Map<string, ArrayLike<number>> =>
+    new Map([...tensors].map(([name, stored]) => [name, asWritten(name, stored)] as const));
+  const nowhere = { positions: new Map(), members: new Map() };
+  const first: Values = {
+    sizes: atClocks(program.schedules, sizes, start),
+    tensors: allWritten(),
+    ...nowhere,
+  };
+  const loaded: Values = { ...first, ...positionsIn(program, state, first) };
+  const [rows = 0, columns = 0] = [program.weight.rows, program.weight.columns].map((side) =>
+    evaluateNumber(side, sizes),
+  );
+  const gradient = valuesFor(random, rows * columns, density);
+  const positions = atLevel("time", () =>
+    moveCase({ one, loading, state, tensors, values: loaded, gradient, road }),
+  );
+  const written = allWritten();
+  const values: Values = { ...loaded, sizes: withCounts(sizes, positions), tensors: written, positions };
   const compilerValues: WeightValues = {
     // With the counts that were measured at load.
     numbers: state.symbols,
@@ -231,6 +231,7 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
     numbers,
     state,
     parameters,
+    gradient,
     values,
     compilerValues,
     weight: meaningOf(program.weight, values),
@@ -247,6 +248,31 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   };
 }
 
+/** Every parameter starts with what its declaration says. */
+function demandStart({ weight }: Program, { parameters }: LayerState, given: LoadedCase["given"]): void {
+  const tensors = new Map([...given].map(([name, { values }]) => [name, values] as const));
+  for (const tensor of tensorsOf(weight)) {
+    const parameter = parameters.get(tensor.name);
+    if (parameter === undefined) continue;
+    const { stored, support } = parameter.target;
+    const expected = startValues(
+      tensor,
+      stored,
+      support === null ? null : [...positionsOf(support)],
+      tensors,
+    );
+    if (expected.join() !== parameter.values.join())
+      throw new LevelFault(
+        "load",
+        `${tensor.name} starts as ${parameter.values.join()}, expected ${expected.join()}`,
+      );
+  }
+}
+
+/** `count(M)` beside the other numbers. */
+const withCounts = (sizes: Sizes, positions: Values["positions"]): Sizes =>
+  new Map([...sizes, ...[...positions].map(([{ name }, kept]) => [`count(${name})`, kept.length] as const)]);
+
 /** A sparse parameter lies at the positions that its support has by name. */
 function demandOneSupport({ tensors }: Stages["checked"], state: LayerState): void {
   for (const { name, support } of tensors) {
@@ -262,6 +288,7 @@ function demandOneSupport({ tensors }: Stages["checked"], state: LayerState): vo
 export function loadCase(one: SweepCase, stages: Stages, road: Road): LoadedCase {
   if (rounds(one.program.weight)) {
     const rounded = atLevel("load", () => load(one, stages, road, null));
+    if (!rounded.weight.values.every(Number.isFinite)) throw new InexactCase("a norm is 0");
     const largest = rounded.weight.values.reduce((a, b) => Math.max(a, Math.abs(b)), 0);
     if (rounded.rounded > mostCancelled * largest) throw new InexactCase("what is left is rounding");
     return rounded;

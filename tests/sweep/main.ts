@@ -9,16 +9,25 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { nodeHost } from "../../compiler/driver/node-host.ts";
-import { road } from "./road.ts";
-import { joinReports, type SweepReport, sweep } from "./sweep.ts";
+import { countConstructs } from "./construct-coverage.ts";
+import { generateProgram } from "./generate-program.ts";
+import { plantedFaults } from "./planted-faults.ts";
+import { levels, passes, road } from "./road.ts";
+import { joinReports, type SweepReport, seedOf, sweep } from "./sweep.ts";
 
 interface Wanted {
   readonly programs: number;
   readonly seed: number;
   readonly nativeEvery: number;
   readonly processes: number;
+  /** Whether to print how many programs hold which construct, and nothing else. */
+  readonly constructs: boolean;
+  /** The level whose pass gets a fault, to see that the sweep finds it; null for none. */
+  readonly plant: string | null;
 }
 
+const usage =
+  "usage: npm run sweep -- [--programs N] [--seed S] [--native-every K] [--processes P] [--plant LEVEL] [--constructs]";
 const folder = join("build", "sweep");
 const announcementOf = (part: number): string => join(folder, `running-${part}.txt`);
 
@@ -31,16 +40,22 @@ function readArguments(args: readonly string[]): Wanted | string {
         seed: { type: "string", default: "1" },
         "native-every": { type: "string", default: "100" },
         processes: { type: "string", default: String(availableParallelism()) },
+        plant: { type: "string" },
+        constructs: { type: "boolean", default: false },
       },
     });
-    const wanted = {
+    const counts = {
       programs: Number(values.programs),
       seed: Number(values.seed),
       nativeEvery: Number(values["native-every"]),
       processes: Math.max(1, Number(values.processes)),
     };
-    const wrong = Object.entries(wanted).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
-    return wrong === undefined ? wanted : `${wrong[0]} has to be a whole number`;
+    const wrong = Object.entries(counts).find(([, value]) => !Number.isSafeInteger(value) || value < 0);
+    if (wrong !== undefined) return `${wrong[0]} has to be a whole number`;
+    const plant = values.plant ?? null;
+    if (plant !== null && !plantedFaults.some(({ level }) => level === plant))
+      return `no fault is known for "${plant}"; there are ${levels.map((level) => `"${level}"`).join(", ")}`;
+    return { ...counts, plant, constructs: values.constructs };
   } catch (thrown) {
     return thrown instanceof Error ? thrown.message : String(thrown);
   }
@@ -50,7 +65,7 @@ function describe(report: SweepReport, wanted: Wanted, seconds: number): string 
   const { programs, cases, variants, nativeCases, nativeBackward, kernels, refused, differences } = report;
   const found = differences.map(
     ({ level, message, seed, text, sizes }) =>
-      `\ndiffers at level "${level}", case seed ${seed}, sizes ${JSON.stringify(sizes)}\n${message}\n\n${text}`,
+      `\ndiffers at level "${level}", the work of ${passes[level]}\ncase seed ${seed}, sizes ${JSON.stringify(sizes)}\n${message}\n\n${text}`,
   );
   const planless = Object.entries(refused).map(([code, count]) => `, ${count} refused with ${code}`);
   const rate = (programs / seconds).toFixed(1);
@@ -59,8 +74,17 @@ function describe(report: SweepReport, wanted: Wanted, seconds: number): string 
     ...found,
     `${programs} programs in ${cases} cases, ${variants} variants${planless.join("")}`,
     `${nativeCases} programs (${share} %) ran natively on ${kernels} kernels, with ${nativeBackward} backward passes`,
-    `${rate} programs/s on ${wanted.processes} processes, seed ${wanted.seed}`,
-    `${programs} programs, ${differences.length} differ`,
+    `${rate} programs/s on ${wanted.processes} processes`,
+    `${programs} programs, seed ${wanted.seed}: ${differences.length} differ`,
+  ].join("\n");
+}
+
+function describeConstructs({ programs, seed }: Wanted): string {
+  const all = Array.from({ length: programs }, (_, index) => generateProgram(seedOf(seed, index), "S"));
+  const counts = [...countConstructs(all)];
+  return [
+    `of ${programs} programs, seed ${seed}:`,
+    ...counts.map(([name, count]) => `${count} ${name}`),
   ].join("\n");
 }
 
@@ -75,7 +99,7 @@ const runPart = (wanted: Wanted, part: number): Promise<SweepReport> =>
     sizesEach: 3,
     choices: { loopVariants: 1, loopBatches: 1, everyTarget: false },
     host: nodeHost(),
-    road,
+    road: { ...road, ...plantedFaults.find(({ level }) => level === wanted.plant)?.fault },
     shrinkTries: 400,
     announce: (label) => writeFileSync(announcementOf(part), label),
   });
@@ -100,10 +124,12 @@ const reportOf = (child: ChildProcess, part: number): Promise<SweepReport | null
 async function main(): Promise<number> {
   const wanted = readArguments(process.argv.slice(2));
   if (typeof wanted === "string") {
-    process.stderr.write(
-      `${wanted}\nusage: npm run sweep -- [--programs N] [--seed S] [--native-every K] [--processes P]\n`,
-    );
+    process.stderr.write(`${wanted}\n${usage}\n`);
     return 2;
+  }
+  if (wanted.constructs) {
+    process.stdout.write(`${describeConstructs(wanted)}\n`);
+    return 0;
   }
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });

@@ -10,20 +10,24 @@ import { transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
 import { applyDense } from "../../compiler/algebra/evaluate-algebra.ts";
 import { lowerTransform } from "../../compiler/driver/lower-transform.ts";
 import { uniqueKernels } from "../../compiler/driver/unique-kernels.ts";
-import { buildManifest } from "../../compiler/emit/manifest.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { type X86Target, x86Targets } from "../../compiler/targets/x86-targets.ts";
-import type { Manifest } from "../../runtime/contract/manifest.ts";
+import type { Manifest, TransformManifest } from "../../runtime/contract/manifest.ts";
 import { type CpuDevice, openCpuDevice } from "../../runtime/device/cpu/cpu-device.ts";
+import type { PackedOperand } from "../../runtime/formats/packed-operand.ts";
+import { createLayerLeaves } from "../../runtime/model/formula-scope.ts";
 import type { DenseParameter, Layer } from "../../runtime/model/layer.ts";
 import { artefactOver } from "../../runtime/model/open-artefact.ts";
+import { createPackedOperands } from "../../runtime/model/packed-operands.ts";
 import { openLibrary, readString } from "../../runtime/native/foreign-library.ts";
 import { oracleGradients, weightGradient } from "../programs/gradient-oracle.ts";
-import { demandEqual, gradientRounding, someOf, within32 } from "./compare-levels.ts";
+import { demandEqual, gradientRounding, within32 } from "./demand-equal.ts";
 import { exactBits, inputsFor, type LoadedCase, largestInput, type SweepCase } from "./loaded-case.ts";
+import { clocksOf } from "./moved-case.ts";
+import { allocate } from "./packed-case.ts";
 import { applyMatrix } from "./program-oracle.ts";
-import { createRandom } from "./random.ts";
-import { LevelFault, type Road } from "./road.ts";
+import { createRandom, someOf } from "./random.ts";
+import { atLevel, LevelFault, type Road } from "./road.ts";
 import type { Stages } from "./stages.ts";
 import { type Coverage, chooseVariants, markRun, structuresOf } from "./structure-coverage.ts";
 
@@ -32,6 +36,8 @@ export interface NativeCase {
   readonly one: SweepCase;
   readonly stages: Stages;
   readonly loaded: LoadedCase;
+  /** The operands of the whole plan. */
+  readonly packed: ReadonlyMap<string, PackedOperand>;
 }
 
 /** `mostVariants` of the plan, those with something new first, and the one that the merge goes through. */
@@ -95,7 +101,7 @@ export async function compileCases(
   const folder = mkdtempSync(join(tmpdir(), "spx-sweep-"));
   const file = "sweep.so";
   writeFileSync(join(folder, file), library.bytes);
-  const manifest = buildManifest({
+  const manifest = road.buildManifest({
     module: { ...first.stages.module, sources: cases.flatMap(({ stages }) => stages.module.sources) },
     transforms,
     kernels: {
@@ -170,6 +176,22 @@ function compareGradients({ one, stages, loaded }: NativeCase, layer: Layer, lev
   return batches.length;
 }
 
+/** What the manifest tells the runtime to pack is what the plan packs. @throws LevelFault at "emit". */
+function demandFaithful({ loaded: { state }, packed }: NativeCase, { plan }: TransformManifest): void {
+  const leaves = createLayerLeaves(plan.derived, state);
+  const noMerge = (): never => {
+    throw new LevelFault("emit", "an operand that is to be packed is merged");
+  };
+  const operands = createPackedOperands(plan, state, leaves, allocate, noMerge);
+  for (const { name, production } of plan.operands) {
+    if (production === "merge") continue;
+    const [found, expected] = [atLevel("emit", () => operands.get(name)), packed.get(name)].map(
+      (operand) => new Uint8Array(operand?.block.view ?? new ArrayBuffer(0)),
+    );
+    demandEqual("emit", `the bytes of ${name}`, found ?? [], expected ?? []);
+  }
+}
+
 export interface NativeRun {
   /** Backward passes that were compared. */
   readonly backward: number;
@@ -183,6 +205,7 @@ export async function runNatively(native: NativeCase, library: NativeLibrary): P
   const { program, batches, seed } = one;
   const transform = manifest.transforms.find(({ name }) => name === program.name);
   if (transform === undefined) throw new LevelFault("compile", `no transform ${program.name}`);
+  demandFaithful(native, transform);
   const { weight, numbers, parameters } = loaded;
   const given = [...loaded.given].map(
     ([name, { shape, values }]) => [name, { shape, data: values }] as const,
@@ -215,6 +238,21 @@ export async function runNatively(native: NativeCase, library: NativeLibrary): P
     ))
       values.set(parameters.get(name) ?? []);
     layer.updated();
+    if (transform.time !== null) {
+      const shape = [weight.rows, weight.columns];
+      atLevel("native", () => layer.at(clocksOf(one), { gradient: { data: loaded.gradient, shape } }));
+    }
+    const { merge } = transform.plan;
+    const demandMerged = (): void =>
+      demandEqual(
+        "native merge",
+        `beside ${variant.name} on ${device.level}`,
+        layer.merge().data,
+        weight.values,
+        within32(loaded),
+      );
+    // Variants may read what the merge kernel makes, and the merge may be a variant.
+    if (merge.method === "kernel") demandMerged();
     for (const batch of batches) {
       const x = inputsFor(seed + batch, batch * weight.columns);
       const [interval] = layer.plan(batch);
@@ -229,13 +267,7 @@ export async function runNatively(native: NativeCase, library: NativeLibrary): P
         within32(loaded, largestInput),
       );
     }
-    demandEqual(
-      "native merge",
-      `beside ${variant.name} on ${device.level}`,
-      layer.merge().data,
-      weight.values,
-      within32(loaded),
-    );
+    if (merge.method === "identity") demandMerged();
     if (backward === 0) backward = compareGradients(native, layer, device.level);
     layer.dispose();
   }

@@ -1,5 +1,5 @@
 /** A generated program as its source text. Parentheses stand where the grammar needs them, and nowhere else. */
-import { type NumberExpression, printNumber, symbolsOf } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import {
   bodyOf,
   conditionsOf,
@@ -10,9 +10,12 @@ import {
   functionsOf,
   type Grid,
   nodesOf,
+  numbersRead,
   type PatternDeclaration,
   type Program,
   patternsOf,
+  type Schedule,
+  type Selection,
   type TensorDeclaration,
   tensorsOf,
 } from "./program.ts";
@@ -82,14 +85,31 @@ export function textOf(expression: Expression): string {
       return `-${tight(expression.operand, productLevel)}`;
     case "transpose":
       return `${tight(expression.operand, negativeLevel)}.T`;
-    case "mask":
-      return `${expression.pattern.name} .* ${tight(expression.operand, productLevel)}`;
+    case "mask": {
+      const { pattern, member, operand } = expression;
+      const kept = member === null ? pattern.name : `${pattern.name}[${member}]`;
+      return `${kept} .* ${tight(operand, productLevel)}`;
+    }
+    case "selector":
+      return `${expression.axis}_selector(${expression.pattern.name})`;
     case "hadamard":
       return expression.factors.map((factor) => tight(factor, productLevel)).join(" .* ");
     case "quotient":
       return expression.factors.map((factor) => tight(factor, productLevel)).join(" ./ ");
     case "map":
       return `${expression.function}(${textOf(expression.operand)})`;
+    case "square": {
+      const { tensor, isUpper, rows } = expression;
+      const half = isUpper ? `strict_upper(${tensor.name})` : tensor.name;
+      const skew = `${half} - ${half}.T`;
+      return expression.function === "cayley"
+        ? `cayley(${skew})`
+        : `inverse(${skew} + 2 * identity(${printNumber(rows)}))`;
+    }
+    case "skew":
+      return `skew(${expression.tensor.name}, ${expression.size})`;
+    case "ones":
+      return `ones(${printNumber(expression.rows)}, ${printNumber(expression.columns)})`;
     case "sorted":
       return `permutation(row_norm(${expression.by.name}))`;
     case "detach":
@@ -143,7 +163,8 @@ const shapeText = ({ rows, columns, stack, structure }: TensorDeclaration): stri
   return `[${[...(stack === null ? [] : [stack]), ...sides].map((side) => printNumber(side)).join(", ")}]`;
 };
 
-function selectionText({ selection }: PatternDeclaration): string {
+/** @param own the pattern that a refresh chooses again. */
+function selectionText(selection: Selection, own = ""): string {
   switch (selection.kind) {
     case "magnitude": {
       const keep = selection.keep === null ? "" : `, ${printNumber(selection.keep)}`;
@@ -153,6 +174,8 @@ function selectionText({ selection }: PatternDeclaration): string {
       return `topk(abs(${selection.of.name}), ${printNumber(selection.count)}${poolText(selection)})`;
     case "random":
       return `random_support(${printNumber(selection.count)})`;
+    case "random_share":
+      return `random(${selection.keep === null ? "" : printNumber(selection.keep)})`;
     case "above":
     case "below":
       return `${selection.kind}(${selection.of.name}, ${printNumber(selection.threshold)})`;
@@ -164,21 +187,51 @@ function selectionText({ selection }: PatternDeclaration): string {
       return `${selection.kind}(${score}(${selection.of.name}), ${printNumber(selection.count)})`;
     }
     case "random_rows":
-    case "random_columns":
-      return `${selection.kind}(${printNumber(selection.count)})`;
+    case "random_columns": {
+      const among = selection.among === null ? "" : `, of: ${printNumber(selection.among)}`;
+      return `${selection.kind}(${printNumber(selection.count)}${among})`;
+    }
     case "all":
     case "diagonal":
       return `${selection.kind}()`;
+    case "regrow": {
+      const { of, by, fraction } = selection;
+      return `regrow(${own}, abs(${of.name}), abs(${by?.name ?? "gradient"}), ${printNumber(fraction)})`;
+    }
+    case "within":
+      return `${own} and ${partText(selection.parts[0])}`;
     case "not":
-      return `not ${selection.parts[0].name}`;
+      return `not ${partText(selection.parts[0])}`;
     case "and":
     case "or":
-      return selection.parts.map(({ name }) => name).join(` ${selection.kind} `);
+      return selection.parts.map(partText).join(` ${selection.kind} `);
   }
 }
 
+/** A pattern by its name; one without stands as its selection. */
+function partText({ name, selection }: PatternDeclaration): string {
+  if (name !== "") return name;
+  return "parts" in selection ? `(${selectionText(selection)})` : selectionText(selection);
+}
+
+function refreshText({ name, refresh }: PatternDeclaration): string[] {
+  if (refresh === null) return [];
+  const { every, condition, selection } = refresh;
+  const held = condition === null ? "" : ` while ${printNumber(condition)}`;
+  const chosen = selection === null ? "" : ` = ${selectionText(selection, name)}`;
+  return [`  refresh ${name} every ${every}${held}${chosen}`];
+}
+
+const scheduleText = ({ name, type, value, text }: Schedule): string =>
+  type === null
+    ? `  phase ${name} = ${printNumber(value)}`
+    : `  schedule ${name}: ${type} = ${text ?? printNumber(value)}`;
+
 const poolText = ({ pool }: { readonly pool: "row" | null }): string =>
   pool === null ? "" : `, pool: ${pool}`;
+
+const familyText = ({ family }: PatternDeclaration): string =>
+  family === null ? "" : `[${printNumber(family)}]`;
 
 function patternText(pattern: PatternDeclaration): string {
   return `${pattern.mode === null ? "" : `${pattern.mode} `}${patternShapeText(pattern)}`;
@@ -195,6 +248,9 @@ function patternShapeText({ shape }: PatternDeclaration): string {
   }
 }
 
+const startText = ({ start }: TensorDeclaration, usual: number): string =>
+  typeof start === "object" ? start.name : `${start ?? usual}`;
+
 function paramText(tensor: TensorDeclaration): string {
   const shape = shapeText(tensor);
   const word = tensor.isShared === true ? "shared param" : "param";
@@ -202,16 +258,14 @@ function paramText(tensor: TensorDeclaration): string {
     case "sparse": {
       const { support } = tensor;
       if (support === null) throw new TypeError(`${tensor.name} has no support`);
-      const written = "parts" in support.selection ? `(${selectionText(support)})` : selectionText(support);
-      const on = support.name === "" ? written : support.name;
-      return `  param ${tensor.name}: sparse ${shape} on ${on} = 0`;
+      return `  param ${tensor.name}: sparse ${shape} on ${partText(support)} = ${startText(tensor, 0)}`;
     }
     case "blockdiag":
-      return `  ${word} ${tensor.name}: blockdiag ${shape} blocks ${tensor.blocks === null ? "" : printNumber(tensor.blocks)} = 0`;
+      return `  ${word} ${tensor.name}: blockdiag ${shape} blocks ${tensor.blocks === null ? "" : printNumber(tensor.blocks)} = ${startText(tensor, 0)}`;
     case "diag":
-      return `  ${word} ${tensor.name}: diag ${shape} = 1`;
+      return `  ${word} ${tensor.name}: diag ${shape} = ${startText(tensor, 1)}`;
     default:
-      return `  ${word} ${tensor.name}: ${shape} = 0`;
+      return `  ${word} ${tensor.name}: ${shape} = ${startText(tensor, 0)}`;
   }
 }
 
@@ -222,11 +276,13 @@ function computedType(tensor: TensorDeclaration): string {
 }
 
 const formulaText = ({ left, right, factor }: Formula, grid: Grid | undefined): string =>
-  grid !== undefined
-    ? left.name
-    : right === null
-      ? `abs(${left.name})`
-      : `${left.name} - ${factor < 0 ? `(${factor})` : factor} * ${right.name}`;
+  typeof left === "number"
+    ? `${left}`
+    : grid !== undefined
+      ? left.name
+      : right === null
+        ? `abs(${left.name})`
+        : `${left.name} - ${factor < 0 ? `(${factor})` : factor} * ${right.name}`;
 
 const functionText = ({ name, formals, numbers, ...rest }: FunctionDeclaration): string => {
   const tensors = formals.map(
@@ -235,28 +291,6 @@ const functionText = ({ name, formals, numbers, ...rest }: FunctionDeclaration):
   const body = textOf(bodyOf({ name, formals, numbers, ...rest }));
   return `function ${name}(${[...tensors, ...numbers.map((number) => `${number}: real`)].join(", ")}) = ${body}\n\n`;
 };
-
-/** The names of dimensions and numbers that the program reads. */
-function numbersRead(program: Program): Set<string> {
-  const read: NumberExpression[] = [];
-  const { weight } = program;
-  for (const { rows, columns, stack, blocks } of tensorsOf(weight))
-    for (const side of [rows, columns, stack, blocks]) if (side !== null) read.push(side);
-  for (const { selection, rows, columns } of patternsOf(weight)) {
-    read.push(rows, columns);
-    if ("count" in selection) read.push(selection.count);
-    if ("threshold" in selection) read.push(selection.threshold);
-    if (selection.kind === "magnitude" && selection.keep !== null) read.push(selection.keep);
-  }
-  for (const node of nodesOf(weight)) {
-    read.push(node.rows, node.columns);
-    if (node.kind === "scale") read.push(node.factor);
-    if (node.kind === "loop") read.push(node.count);
-    if (node.kind === "permutation") read.push(node.stride);
-    if (node.kind === "call") read.push(...node.numbers);
-  }
-  return new Set(read.flatMap(symbolsOf));
-}
 
 /** The tensor arguments; one more for dimensions that no other binds. */
 export function argumentTensors(program: Program): TensorDeclaration[] {
@@ -294,9 +328,14 @@ export function argumentNumbers(program: Program): Program["numbers"] {
 }
 
 /** What programs import, by file. */
-const functionNames: ReadonlySet<string> = new Set([...["sigmoid", "tanh", "relu", "softmax", "detach"]]);
+const functionNames: ReadonlySet<string> = new Set([
+  ...["sigmoid", "tanh", "relu", "softmax", "detach", "inverse", "cayley", "skew", "strict_upper", "ones"],
+]);
+const scheduleNames: ReadonlySet<string> = new Set(["over", "linear", "cubic", "frame"]);
 const selectionNames: ReadonlySet<string> = new Set([
   "magnitude",
+  "random",
+  "regrow",
   "random_support",
   "topk",
   "above",
@@ -327,13 +366,15 @@ export function programText(program: Program): string {
   );
   const patterns = patternsOf(weight).filter(({ name }) => name !== "");
   const masks = new Set(nodes.flatMap((node) => (node.kind === "mask" ? [node.pattern] : [])));
+  const read = numbersRead(program);
   const conditions = program.stated ? conditionsOf(weight) : [];
   const lines = [
+    ...program.schedules.filter(({ name }) => read.has(name)).map(scheduleText),
     ...conditions.map((condition) => `  require ${printNumber(divisibility(condition))}`),
     ...patterns.map((pattern) =>
       masks.has(pattern) || pattern.selection.kind === "magnitude"
-        ? `  mask ${pattern.name}: ${patternText(pattern)} = ${selectionText(pattern)}`
-        : `  support ${pattern.name} = ${selectionText(pattern)}`,
+        ? `  mask ${pattern.name}${familyText(pattern)}: ${patternText(pattern)} = ${selectionText(pattern.selection)}`
+        : `  support ${pattern.name} = ${selectionText(pattern.selection)}`,
     ),
     ...tensorsOf(weight)
       .filter(({ role }) => role === "param")
@@ -341,17 +382,24 @@ export function programText(program: Program): string {
     ...tensorsOf(weight).flatMap((tensor) =>
       tensor.formula === null
         ? []
-        : [`  frozen ${tensor.name}: ${computedType(tensor)} = ${formulaText(tensor.formula, tensor.grid)}`],
+        : [
+            `  ${tensor.isShared === true ? "shared " : ""}frozen ${tensor.name}: ${computedType(tensor)} = ${formulaText(tensor.formula, tensor.grid)}`,
+          ],
     ),
     ...[...lets].map(([name, value]) => `  let ${name} = ${textOf(value)}`),
+    ...patterns.flatMap(refreshText),
     `  weight = ${textOf(weight)}`,
+    ...(program.layout === null ? [] : [`  pin layout = ${program.layout}`]),
   ];
   const called = [...new Set(lines.join("\n").match(/\b\w+(?=\()/g))].sort();
   const importOf = (names: ReadonlySet<string>, file: string): string => {
     const read = called.filter((name) => names.has(name));
     return read.length === 0 ? "" : `import { ${read.join(", ")} } from "${file}"\n`;
   };
-  const imported = importOf(functionNames, "std/functions") + importOf(selectionNames, "std/select");
+  const imported =
+    importOf(functionNames, "std/functions") +
+    importOf(scheduleNames, "std/schedule") +
+    importOf(selectionNames, "std/select");
   const imports = imported === "" ? "" : `${imported}\n`;
   return `${imports}${functionsOf(weight).map(functionText).join("")}transform ${program.name}(${[...tensors, ...numbers].join(", ")}) {
 ${lines.join("\n")}

@@ -27,3 +27,10 @@ export function createRandom(seed: number): Random {
     },
   };
 }
+
+/** `count` of them at random, in their order. */
+export function someOf<T>(all: readonly T[], count: number, random: Random): T[] {
+  const chosen = new Set<number>();
+  while (chosen.size < Math.min(count, all.length)) chosen.add(random.below(all.length));
+  return all.filter((_, index) => chosen.has(index));
+}

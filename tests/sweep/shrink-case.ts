@@ -110,6 +110,11 @@ const weightOf = ({ program, sizes, batches }: SweepCase): number => {
   return kinds + extent + batches.length / 100 + Number(program.stated);
 };
 
+/** At one level, and with one diagnostic where there is one: a smaller program may well be wrong in another way. */
+const isSame = (found: LevelFault, fault: LevelFault): boolean =>
+  found.level === fault.level && codeIn(found) === codeIn(fault);
+const codeIn = ({ message }: LevelFault): string => /SPX\d{4}/.exec(message)?.[0] ?? "";
+
 /** The smallest case found with `tries` candidates; `fails` says how a case differs. */
 export async function shrinkCase(
   one: SweepCase,
@@ -125,7 +130,7 @@ export async function shrinkCase(
       if (weightOf(candidate) >= weightOf(best.one)) continue;
       if (left-- <= 0) break;
       const found = await fails(candidate);
-      if (found?.level !== fault.level) continue;
+      if (found === null || !isSame(found, fault)) continue;
       best = { one: candidate, fault: found };
       progress = true;
       break;

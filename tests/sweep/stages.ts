@@ -1,7 +1,7 @@
 /** A program through the front half of the road: text, module, algebra, plan; each stage verified by its own laws. */
 import { createTermFactory } from "../../compiler/algebra/algebra-graph.ts";
 import type { AlgebraGraph } from "../../compiler/algebra/algebra-node.ts";
-import { deriveGradients } from "../../compiler/algebra/derive-gradient.ts";
+import type { Gradients } from "../../compiler/algebra/derive-gradient.ts";
 import { verifyAlgebra } from "../../compiler/algebra/verify-algebra.ts";
 import type { CheckedModule, CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { renderDiagnostics } from "../../compiler/diagnostics/render-terminal.ts";
@@ -21,6 +21,7 @@ export interface Stages {
   readonly checked: CheckedTransform;
   readonly built: AlgebraGraph;
   readonly normal: AlgebraGraph;
+  readonly gradients: Gradients;
   /** Null where the planner says that there is none, with its code. */
   readonly plan: Plan | null;
   readonly refusal: string | null;
@@ -119,10 +120,11 @@ export function stagesOf(program: Program, host: CompilerHost, road: Road): Stag
   const normal = atLevel("normalise", () => road.normalise(built, factory));
   demand("normalise", verifyAlgebra(normal, "normal"));
   const loading = atLevel("load", () => loadingManifest(module, checked));
-  const front = { text, module, checked, built, normal, loading };
+  const gradients = atLevel("gradients", () => road.deriveGradients(normal.root, factory));
+  const front = { text, module, checked, built, normal, gradients, loading };
   // A plan is made here and judged later: a broken normal form is to be found by its own comparison.
   const { plan, diagnostics: refused } = atLevel("plan", () =>
-    road.choosePlan(normal, checked, deriveGradients(normal.root, factory), "covering"),
+    road.choosePlan(normal, checked, gradients, "covering"),
   );
   return { ...front, plan, refusal: plan === null ? (refused[0]?.code ?? "no reason") : null };
 }

@@ -4,7 +4,8 @@ import type { Plan } from "../../compiler/plan/plan.ts";
 import { type X86Target, x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { chooseSizes } from "./choose-sizes.ts";
-import { compareLevels, type LevelChoices } from "./compare-levels.ts";
+import { compareLevels } from "./compare-levels.ts";
+import type { LoopChoices } from "./compare-loops.ts";
 import { generateProgram } from "./generate-program.ts";
 import { InexactCase, loadCase, type SweepCase } from "./loaded-case.ts";
 import { compileCases, type NativeCase, nativeLevel, runNatively } from "./native-library.ts";
@@ -40,7 +41,7 @@ export interface SweepOptions {
   /** Variants of a case that get machine code. */
   readonly nativeVariants: number;
   readonly sizesEach: number;
-  readonly choices: Omit<LevelChoices, "coverage">;
+  readonly choices: Omit<LoopChoices, "coverage">;
   readonly host: CompilerHost;
   readonly road: Road;
   /** Shrinking steps tried before a difference is reported. */
@@ -109,16 +110,10 @@ function sizedCase(program: Program, seed: number, small: boolean): SweepCase | 
 }
 
 /** One case through all levels but machine code. Null when it proves nothing. @throws LevelFault. */
-export function runCase(
-  one: SweepCase,
-  stages: Stages,
-  road: Road,
-  choices: LevelChoices,
-): NativeCase | null {
+export function runCase(one: SweepCase, stages: Stages, road: Road, choices: LoopChoices): NativeCase | null {
   try {
     const loaded = loadCase(one, stages, road);
-    compareLevels(one, stages, loaded, road, choices);
-    return { one, stages, loaded };
+    return { one, stages, loaded, packed: compareLevels(one, stages, loaded, road, choices) };
   } catch (thrown) {
     if (thrown instanceof InexactCase) return null;
     throw thrown;
@@ -183,6 +178,9 @@ async function report(
   };
 }
 
+/** The seed of the program at `index` of a sweep. */
+export const seedOf = (seed: number, index: number): number => seed * 1_000_003 + index;
+
 /** Stops after the library in which a difference was found. */
 export async function sweep(options: SweepOptions): Promise<SweepReport> {
   // One level a process where there are enough of them: half as many structures are new to each.
@@ -229,7 +227,7 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
   };
 
   for (let index = 0; counts.programs < options.programs && differences.length === 0; index++) {
-    const seed = options.seed * 1_000_003 + index * parts + part;
+    const seed = seedOf(options.seed, index * parts + part);
     const program = generateProgram(seed, `S${seed}`);
     const cases = Array.from({ length: options.sizesEach }, (_, at) =>
       sizedCase(program, seed + at * 7919, at % 2 === 1),
