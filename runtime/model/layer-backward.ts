@@ -116,11 +116,7 @@ export function createBackward<P>(
     for (const [index, { formula, target }] of intermediates.entries()) {
       const block = between[index];
       if (block === undefined) continue;
-      yield* pullIntermediate(
-        { formula, target, values: valuesIn(block, target) },
-        gradients,
-        calls.leaves,
-      );
+      yield* pullIntermediate({ formula, target, values: valuesIn(block, target) }, gradients, calls.leaves);
       block.free();
     }
   };

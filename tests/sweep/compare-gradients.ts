@@ -4,6 +4,7 @@ import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts"
 import { intermediateManifests } from "../../compiler/emit/manifest.ts";
 import { interpretBackward, interpretBackwardSteps } from "../../compiler/plan/interpret-backward.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
+import { perform } from "../../runtime/model/product-work.ts";
 import { parameterTarget } from "../../runtime/select/recipe-target.ts";
 import { oracleGradients, weightGradient } from "../programs/gradient-oracle.ts";
 import { demandEqual, gradientRounding, within32, within64 } from "./demand-equal.ts";
@@ -118,7 +119,10 @@ export function comparePullBack(
     const target = parameterTarget(manifest, state.symbols, leaves.pattern);
     const { formula, name } = manifest;
     atLevel("pull back", () =>
-      road.pullIntermediate({ formula, target, values: stored(name) }, gradients, leaves),
+      perform(
+        road.pullIntermediate({ formula, target, values: stored(name) }, gradients, leaves),
+        leaves.form,
+      ),
     );
   }
   const within = within32(loaded, gradientRounding(batch));
