@@ -42,7 +42,7 @@ describe("a fault is caught at its level:", () => {
       expect(found.level, found.message).toBe(level);
       expect(found.text).toContain("transform S");
     },
-    60_000,
+    240_000,
   );
 });
 
