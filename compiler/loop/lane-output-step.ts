@@ -2,10 +2,11 @@
  * A step with lane = output: a tile is a few panels of 16 outputs, each with every token of the batch.
  * Weights are read once for up to `outputTokens` tokens, x is broadcast, nothing is added across lanes.
  */
+import { isCoded } from "../../runtime/contract/operand-format.ts";
+import { accumulateCodedLanes } from "./atoms/coded.ts";
 import { accumulateDenseLanes } from "./atoms/dense.ts";
 import { accumulateDiagLanes } from "./atoms/diag.ts";
 import { accumulateNmLanes } from "./atoms/nm.ts";
-import { accumulateQuantizedLanes } from "./atoms/quantized.ts";
 import { accumulateSparseLanes } from "./atoms/sparse.ts";
 import {
   type Block,
@@ -36,9 +37,9 @@ import {
   sub,
 } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
-import { featureAt, featureStride, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
+import { featureAt, featureStride, linesOfTerm, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
 import { stridedIndices } from "./stride-walk.ts";
-import { declareSums, type OutputTile } from "./tile-node.ts";
+import { declareSums, type OutputTile, sumOfChains } from "./tile-node.ts";
 
 /** A panel is worth a tile of its own from this many lines; shorter ones are grouped. */
 const linesPerTile = 2048;
@@ -95,8 +96,7 @@ export function panelPosition(block: Block, step: ResolvedStep, panel: LoopExpre
 }
 
 /** Lines that a panel of the step reads. */
-const linesOf = (step: ResolvedStep): LoopExpression =>
-  step.terms.map((term) => div(term.columns, term.blocks)).reduce(add, int(1));
+const linesOf = (step: ResolvedStep): LoopExpression => step.terms.map(linesOfTerm).reduce(add, int(1));
 
 /** Panels that make up one tile, from the lines that a panel has to read. */
 function panelsPerTile(step: ResolvedStep, panels: LoopExpression): LoopExpression {
@@ -128,7 +128,8 @@ function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, t
       }
       case "table4-panel16":
       case "int8-panel16":
-        accumulateQuantizedLanes(block, term, position.panel, tile);
+      case "bf16-panel16":
+        accumulateCodedLanes(block, term, position.panel, tile);
         break;
       case "nm-lanes":
         accumulateNmLanes(block, term, position.panel, tile, step.target.vectorBits === 256);
@@ -143,15 +144,6 @@ function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, t
         throw new Error(`format ${term.format.name} has no lane = output kernel`);
     }
   }
-}
-
-/** Adds up the chains pairwise, so that the result does not depend on more than the number of chains. */
-function sumOfChains(chains: readonly LoopExpression[]): LoopExpression {
-  const [first, ...rest] = chains;
-  if (first === undefined) throw new Error("a tile without chains");
-  if (rest.length === 0) return first;
-  const half = Math.ceil(chains.length / 2);
-  return binary("add", sumOfChains(chains.slice(0, half)), sumOfChains(chains.slice(half)));
 }
 
 function storePanel(block: Block, step: ResolvedStep, position: PanelPosition, tile: OutputTile): void {
@@ -192,16 +184,17 @@ function storePanel(block: Block, step: ResolvedStep, position: PanelPosition, t
 }
 
 /** A window of each token stays in registers while the lines of an operand pass: 16 registers hold half as many. */
-function tokensAtOnce(step: ResolvedStep): number {
-  const windowed = step.terms.some((term) => ["window-ell", "nm-lanes"].includes(term.format.name));
-  return windowed && step.target.vectorBits === 256 ? step.target.outputTokens / 2 : step.target.outputTokens;
+function tokensAtOnce({ terms, target }: ResolvedStep): number {
+  const windowed = terms.some((term) => ["window-ell", "nm-lanes"].includes(term.format.name));
+  if (windowed) return target.vectorBits === 256 ? target.outputTokens / 2 : target.outputTokens;
+  return terms.some((term) => isCoded(term.format)) ? target.codedOutputTokens : target.outputTokens;
 }
 
 /** Accumulators that fit the registers beside the window of each token. */
 const chainsFor = (step: ResolvedStep, tokens: number): number =>
   Math.min(4, Math.max(1, Math.floor((step.target.vectorBits === 512 ? 8 : 4) / tokens)));
 
-/** Lowers a step whose operands are panel16, nm-lanes, window-ell or one blockdiag16. */
+/** Lowers a step whose operands are panels, nm-lanes, window-ell or one blockdiag16. */
 export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const tile = step.names.fresh("tile");
   const number: LoopExpression = { kind: "symbol", name: tile };

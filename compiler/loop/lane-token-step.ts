@@ -2,23 +2,31 @@
  * A step with lane = token: a tile is a group of token panels times a few units of rows. Every structured
  * operand is row addressing into the panels of the activation; sums stay in registers until they are stored.
  */
+import { isCoded } from "../../runtime/contract/operand-format.ts";
 import { accumulateBlockTokens, type StripFit } from "./atoms/block.ts";
 import { accumulateDenseTokens } from "./atoms/dense.ts";
 import { accumulateDiagTokens } from "./atoms/diag.ts";
 import { accumulateNmTokens } from "./atoms/nm.ts";
+import { sumCodedTerms, type UnitSums } from "./coded-token-unit.ts";
 import { panelCount, panelPosition } from "./lane-output-step.ts";
+import { type Block, createBlock, define, loop, type Register, tileRange } from "./loop-builder.ts";
 import {
-  type Block,
-  createBlock,
-  declareRegister,
-  define,
-  loop,
-  type Register,
-  tileRange,
-} from "./loop-builder.ts";
-import { add, ceilDiv, div, f32x16, int, load, max, min, mul, rem, sub } from "./loop-expression.ts";
+  add,
+  binary,
+  ceilDiv,
+  div,
+  f32x16,
+  int,
+  load,
+  max,
+  min,
+  mul,
+  rem,
+  sub,
+  zeros,
+} from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
-import type { ResolvedStep, ResolvedTerm } from "./step-node.ts";
+import { linesOfTerm, type Place, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
 import { storeTokenTile } from "./store-token-tile.ts";
 import { declareSums, panelStart, type TokenTile } from "./tile-node.ts";
 import { type TokenGroup, tokenGrid, withTokenGroup } from "./token-groups.ts";
@@ -68,29 +76,42 @@ function accumulate(block: Block, step: ResolvedStep, tile: TokenTile, fit: RowF
       case "vector":
         accumulateDiagTokens(block, term, tile);
         break;
+      case "table4-panel16":
+      case "int8-panel16":
+      case "bf16-panel16":
+        // Summed for the whole unit before.
+        break;
       default:
         throw new Error(`format ${term.format.name} has no lane = token kernel`);
     }
   }
 }
 
-/** Zeros, or what lies in the panels of the step's start; rows that do not exist begin like the last one. */
+/**
+ * Zeros, or what lies in the panels of the step's start; rows that do not exist begin like the last one. `coded` gives
+ * what the coded terms bring, which are summed before.
+ */
 function startSums(
   block: Block,
   { start, output }: ResolvedStep,
   group: TokenGroup,
   row: LoopExpression,
   rows: number,
+  coded: UnitSums | null,
 ): Register[][] {
-  if (start === null) return declareSums(block, rows, group.vectors);
-  const panels = Array.from({ length: group.vectors }, (_, vector) =>
-    define(block, "start", panelStart(start, add(group.panel, int(vector)))),
-  );
-  return Array.from({ length: rows }, (_, offset) => {
-    const present = define(block, "row", min(add(row, int(offset)), sub(output.width, int(1))));
-    return panels.map((panel) =>
-      declareRegister(block, "sum", load(start.buffer, add(panel, mul(present, int(16))), f32x16)),
+  const startOf = (place: Place): UnitSums => {
+    const panels = Array.from({ length: group.vectors }, (_, vector) =>
+      define(block, "start", panelStart(place, add(group.panel, int(vector)))),
     );
+    return (at, vector) => {
+      const present = define(block, "row", min(at, sub(output.width, int(1))));
+      return load(place.buffer, add(panels[vector] ?? int(0), mul(present, int(16))), f32x16);
+    };
+  };
+  const parts = [...(start === null ? [] : [startOf(start)]), ...(coded === null ? [] : [coded])];
+  return declareSums(block, rows, group.vectors, (offset, vector) => {
+    const [first, ...others] = parts.map((part) => part(add(row, int(offset)), vector));
+    return others.reduce((sum, other) => binary("add", sum, other), first ?? zeros);
   });
 }
 
@@ -102,9 +123,10 @@ function sweepRows(
   range: { readonly from: LoopExpression; readonly to: LoopExpression },
   rows: number,
   fit: RowFit,
+  coded: UnitSums | null,
 ): void {
   loop(block, "row", { ...range, step: rows }, (inner, row) => {
-    const tile: TokenTile = { ...group, row, sums: startSums(inner, step, group, row, rows) };
+    const tile: TokenTile = { ...group, row, sums: startSums(inner, step, group, row, rows, coded) };
     accumulate(inner, step, tile, fit);
     storeTokenTile(inner, step, tile, row, sub(step.output.width, row));
   });
@@ -126,11 +148,35 @@ function sweepUnit(
     onePanel: 16 % size === 0 && shape.rows % size === 0 && offset % size === 0,
   });
   const split = even === shape.rows ? end : define(block, "split", add(first, int(even)));
-  sweepRows(block, step, group, { from: first, to: split }, rows, fitOf(rows, 0));
+  const coded = codedSums(block, step, group, unit, first, rows);
+  sweepRows(block, step, group, { from: first, to: split }, rows, fitOf(rows, 0), coded);
   // Only units as long as a block have a rest, and those are always whole.
   const rest = shape.rows - even;
   if (rest > 0)
-    sweepRows(block, step, group, { from: split, to: add(split, int(rest)) }, rest, fitOf(rest, even));
+    sweepRows(
+      block,
+      step,
+      group,
+      { from: split, to: add(split, int(rest)) },
+      rest,
+      fitOf(rest, even),
+      startAt,
+    );
+}
+
+/** What the coded terms of the step bring to the rows of a unit; null without any. */
+function codedSums(
+  block: Block,
+  step: ResolvedStep,
+  group: TokenGroup,
+  unit: LoopExpression,
+  firstRow: LoopExpression,
+  tileRows: number,
+): UnitSums | null {
+  if (!step.terms.some(({ format }) => isCoded(format))) return null;
+  const rowsLeft = define(block, "rows_left", sub(step.output.width, firstRow));
+  const sumOf = sumCodedTerms(block, step, { ...group, unit, firstRow, rowsLeft, tileRows });
+  return (row, vector) => sumOf(sub(row, firstRow), vector);
 }
 
 /** A panel of a block-diagonal operand: its rows start anywhere, its values at a panel of their own. */
@@ -159,13 +205,13 @@ function sweepBlockdiagPanel(
   }
 }
 
-/** Lowers a step whose operands are panel16, nm-rows, block-strips or one blockdiag16. */
+/** Lowers a step whose operands are panels, nm-rows, block-strips or one blockdiag16. */
 export function lowerLaneTokenStep(step: ResolvedStep): LoopPhase {
   const blockdiag = step.terms.some((term) => term.format.name === "blockdiag16");
   const block = createBlock(step.names);
   const unitRows = unitLength(step);
   const units = blockdiag ? panelCount(step) : ceilDiv(step.output.width, unitRows);
-  const lines = step.terms.map((term) => div(term.columns, term.blocks)).reduce(add, int(1));
+  const lines = step.terms.map(linesOfTerm).reduce(add, int(1));
   const each = max(
     int(1),
     min(ceilDiv(units, leastTiles), div(int(linesPerTile * 16), mul(lines, int(unitRows)))),

@@ -32,6 +32,8 @@ export function typeOf(expression: LoopExpression): ValueType {
       return { scalar: typeOf(expression.value).scalar, lanes: expression.lanes };
     case "convert":
       return { scalar: expression.to, lanes: typeOf(expression.value).lanes };
+    case "reinterpret":
+      return { scalar: "f32", lanes: typeOf(expression.value).lanes };
     case "permute":
       return f32x16;
     case "shuffle":
@@ -190,6 +192,8 @@ export const convert = (value: LoopExpression, to: Scalar): LoopExpression => ({
   value,
   to,
 });
+
+export const reinterpret = (value: LoopExpression): LoopExpression => ({ kind: "reinterpret", value });
 
 /** One element of an integer buffer, as an index. */
 export const loadIndex = (buffer: string, index: LoopExpression): LoopExpression =>

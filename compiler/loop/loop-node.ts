@@ -5,11 +5,14 @@
  * disjoint elements, phases are separated by barriers.
  */
 
-/** Scalars a register can hold. Floats are IEEE binary32 and binary64; `i64` is for indices; integers are never negative. */
+/**
+ * Scalars a register can hold. Floats are IEEE binary32 and binary64; `i64` is for indices; integers are never negative,
+ * but for those loaded from `i8`, which are only converted.
+ */
 export type Scalar = "f32" | "f64" | "i32" | "i64" | "bool";
 
-/** Elements a buffer can hold. Unsigned integers are zero-extended to `i32` by a load. */
-export type BufferElement = "f32" | "f64" | "i32" | "u32" | "u16" | "u8";
+/** Elements a buffer can hold. A load extends integers to `i32`: unsigned ones by zeros, `i8` by its sign. */
+export type BufferElement = "f32" | "f64" | "i32" | "u32" | "u16" | "u8" | "i8";
 
 /** A register type: `lanes` copies of a scalar; `lanes` is 1 for plain scalars, 16 for vectors, 2, 4 or 8 for parts of them. */
 export interface ValueType {
@@ -79,6 +82,8 @@ export type LoopExpression =
   | { readonly kind: "splat"; readonly value: LoopExpression; readonly lanes: number }
   /** i32 → i64 (zero-extending), i64 → i32 (truncating), i32 → f32. */
   | { readonly kind: "convert"; readonly value: LoopExpression; readonly to: Scalar }
+  /** The f32 whose 32 bits are those of an i32. */
+  | { readonly kind: "reinterpret"; readonly value: LoopExpression }
   /** out[l] = table[index[l] mod lanes of the table]; table f32 x 16 or x 4, index i32 x 16. */
   | { readonly kind: "permute"; readonly table: LoopExpression; readonly index: LoopExpression }
   /** out[l] = (left ++ right)[lanes[l]], lanes known at compile time. */
@@ -124,9 +129,10 @@ export type LoopStatement =
  * Where a buffer lives. `constant`: packed operands, addresses in the frame. `input`/`output`: the `x` and
  * `y` of the call. `workspace`: scratch, laid out one after the other, each start rounded up to 64 bytes.
  * A backward kernel has two inputs and many outputs: `cotangent` is what it reads at the `y` of the call, and
- * `result` is written, its address in the frame, which each call has for itself.
+ * `result` is written, its address in the frame, which each call has for itself. `local`: scratch of one tile, of known
+ * length, which starts with whatever lay there.
  */
-export type BufferSpace = "constant" | "input" | "output" | "cotangent" | "result" | "workspace";
+export type BufferSpace = "constant" | "input" | "output" | "cotangent" | "result" | "workspace" | "local";
 
 export interface BufferDeclaration {
   readonly name: string;
@@ -134,7 +140,8 @@ export interface BufferDeclaration {
   readonly space: BufferSpace;
   /**
    * Number of elements, from constants and symbols only (add, sub, mul, div, rem, min, max). For `constant`
-   * buffers at least that many: 0 where only the data tells, as for the entries of a sparse operand.
+   * buffers at least that many: 0 where only the data tells, as for the entries of a sparse operand. A literal for
+   * `local` ones.
    */
   readonly length: LoopExpression;
 }

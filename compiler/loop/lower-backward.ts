@@ -180,6 +180,7 @@ export function lowerBackward(
       { name: dx.buffer, element: "f32", space: "result", length: mul(wanted, mul(batch, dx.width)) },
       ...results.values(),
       ...workspace.buffers,
+      ...parts.scratchBuffers(),
     ],
     symbols: symbols.list.map((one) => one.name),
     phases,

@@ -184,6 +184,7 @@ export function lowerVariant(
       { name: "x", element: "f32", space: "input", length: mul(batch, x.width) },
       { name: "y", element: "f32", space: "output", length: mul(batch, y.width) },
       ...workspace.buffers,
+      ...parts.scratchBuffers(),
     ],
     symbols: parts.symbols.list.map((given) => given.name),
     phases,

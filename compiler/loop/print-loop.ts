@@ -72,6 +72,8 @@ export function printExpression(node: LoopExpression, outer = 0): string {
       return `splat(${list(node.value)})`;
     case "convert":
       return `${node.to}(${list(node.value)})`;
+    case "reinterpret":
+      return `bits(${list(node.value)})`;
     case "permute":
       return `permute(${list(node.table, node.index)})`;
     case "shuffle":

@@ -1,7 +1,7 @@
 /** The parts that every lowering collects: names, frame symbols and the packed buffers of the operands it reads. */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { apply } from "../../runtime/contract/number-expression.ts";
-import { formatBuffers, type OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { formatBuffers, isScaled, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { Activation, Operand, Plan, Step, StepTerm, StridePermutation, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { windowShape } from "./atoms/nm.ts";
@@ -17,6 +17,10 @@ export interface ProgramParts {
   /** The `constant` buffers declared so far, in the order of the frame. */
   readonly buffers: readonly BufferDeclaration[];
   readonly operandBuffers: readonly { readonly operand: string; readonly buffer: string }[];
+  /** The `local` buffers asked for so far. */
+  scratchBuffers(): readonly BufferDeclaration[];
+  /** The name of the local buffer of `hint`, of at least `length` numbers. */
+  scratch(hint: string, length: number): string;
   /**
    * An operand with its buffers, declared on first use.
    * @throws Error when the plan has no such operand.
@@ -38,7 +42,7 @@ function dimensionsOf(plan: Plan, variants: readonly Variant[]): NumberExpressio
     ...plan.operands.flatMap(({ rows, columns, format }) =>
       format.name === "blockdiag16"
         ? [rows, columns, format.blocks]
-        : "block" in format
+        : isScaled(format)
           ? [rows, columns, format.block]
           : [rows, columns],
     ),
@@ -64,12 +68,26 @@ export function createProgramParts(
   const buffers: BufferDeclaration[] = [];
   const operandBuffers: { operand: string; buffer: string }[] = [];
   const declared = new Map<string, ReadonlyMap<string, string>>();
+  const scratch = new Map<string, { readonly name: string; readonly length: number }>();
 
   return {
     names,
     symbols,
     buffers,
     operandBuffers,
+    scratchBuffers: () =>
+      [...scratch.values()].map(({ name, length }) => ({
+        name,
+        element: "f32",
+        space: "local",
+        length: int(length),
+      })),
+    scratch(hint, length) {
+      const known = scratch.get(hint);
+      const name = known?.name ?? names.fresh(hint);
+      scratch.set(hint, { name, length: Math.max(length, known?.length ?? 0) });
+      return name;
+    },
     operand(name) {
       const operand = plan.operands.find((candidate) => candidate.name === name);
       if (operand === undefined) throw new Error(`the plan has no operand ${name}`);
@@ -108,6 +126,8 @@ function bufferLengths(symbols: FrameSymbols, operand: Operand): Readonly<Record
         scales: mul(mul(panels, runs), int(16)),
       };
     }
+    case "bf16-panel16":
+      return { values: mul(mul(panels, ceilDiv(columns, 2)), int(16)) };
     case "nm-lanes": {
       const { span, lines: perWindow, bits } = windowShape(format.n, format.m);
       const lines = mul(ceilDiv(columns, span), int(perWindow));
@@ -161,7 +181,8 @@ function resolveTerm(parts: ProgramParts, term: StepTerm, input: Place): Resolve
     rows: parts.symbols.dimension(operand.rows),
     columns: parts.symbols.dimension(operand.columns),
     blocks: blocksOf(parts.symbols, format),
-    run: "block" in format ? parts.symbols.dimension(format.block) : int(1),
+    run: isScaled(format) ? parts.symbols.dimension(format.block) : int(1),
+    transposed: term.transposed ?? false,
     input,
     inputMap: strideMap(parts.symbols, term.inputPermutation, "input"),
   };
@@ -196,5 +217,6 @@ export function resolveStep(
     accumulate: step.accumulate,
     start: null,
     terms,
+    scratch: parts.scratch,
   };
 }

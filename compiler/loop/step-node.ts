@@ -2,7 +2,7 @@
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import type { Names } from "./loop-builder.ts";
-import { add } from "./loop-expression.ts";
+import { add, div } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
 
 /**
@@ -47,9 +47,15 @@ export interface ResolvedTerm extends OperandTerm {
   readonly blocks: LoopExpression;
   /** Inputs with one scale of a quantized operand, else 1. */
   readonly run: LoopExpression;
+  /** The step applies the transposed operand: its rows are the inputs. */
+  readonly transposed: boolean;
   readonly input: Place;
   readonly inputMap: StrideMap | null;
 }
+
+/** Inputs that a row of the step's output reads through a term. */
+export const linesOfTerm = ({ transposed, rows, columns, blocks }: ResolvedTerm): LoopExpression =>
+  transposed ? rows : div(columns, blocks);
 
 export interface ResolvedStep {
   readonly name: string;
@@ -61,6 +67,8 @@ export interface ResolvedStep {
   /** Panels with what the sums begin with, in the order of the rows; null for zeros. Only where a lane is a token. */
   readonly start: Place | null;
   readonly terms: readonly ResolvedTerm[];
+  /** The name of a buffer of `length` numbers that each tile has for itself; the phases of a program share it. */
+  scratch(hint: string, length: number): string;
 }
 
 /**

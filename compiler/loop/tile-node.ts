@@ -1,6 +1,6 @@
 /** The register tiles of the two layouts, and where their activations start. */
 import { type Block, declareRegister, define, type Register } from "./loop-builder.ts";
-import { add, int, min, mul, sub, zeros } from "./loop-expression.ts";
+import { add, binary, int, min, mul, sub, zeros } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
 import { featureAt, featureStride, type Place } from "./step-node.ts";
 
@@ -21,11 +21,25 @@ export interface TokenTile {
   readonly sums: readonly (readonly Register[])[];
 }
 
-/** `outer` x `inner` accumulators that start at zero. */
-export const declareSums = (block: Block, outer: number, inner: number): Register[][] =>
-  Array.from({ length: outer }, () =>
-    Array.from({ length: inner }, () => declareRegister(block, "sum", zeros)),
+/** `outer` x `inner` accumulators that start at zero, or where `start` says. */
+export const declareSums = (
+  block: Block,
+  outer: number,
+  inner: number,
+  start: (outer: number, inner: number) => LoopExpression = () => zeros,
+): Register[][] =>
+  Array.from({ length: outer }, (_, first) =>
+    Array.from({ length: inner }, (_, second) => declareRegister(block, "sum", start(first, second))),
   );
+
+/** Adds up the chains pairwise, so that the result does not depend on more than the number of chains. */
+export function sumOfChains(chains: readonly LoopExpression[]): LoopExpression {
+  const [first, ...rest] = chains;
+  if (first === undefined) throw new Error("a tile without chains");
+  if (rest.length === 0) return first;
+  const half = Math.ceil(chains.length / 2);
+  return binary("add", sumOfChains(chains.slice(0, half)), sumOfChains(chains.slice(half)));
+}
 
 /** Index of the first feature of each token of the tile in a row-major activation. */
 export const rowBases = (block: Block, place: Place, tile: OutputTile): LoopExpression[] =>

@@ -1,7 +1,8 @@
 /** How many rows and vectors of tokens a lane = token tile holds, and how the rows of a unit are cut into tiles. */
+import { isCoded } from "../../runtime/contract/operand-format.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import type { StripFit } from "./atoms/block.ts";
-import type { ResolvedStep } from "./step-node.ts";
+import type { ResolvedStep, ResolvedTerm } from "./step-node.ts";
 
 export interface UnitShape {
   /** Rows of a unit; units follow one another over the rows of the output. */
@@ -16,14 +17,16 @@ const powerOfTwoUpTo = (limit: number): number => 2 ** Math.floor(Math.log2(Math
 const blockHeights = (step: ResolvedStep): number[] =>
   step.terms.flatMap((term) => (term.format.name === "block-strips" ? [term.format.height] : []));
 
+/** Coded panels are dense ones as soon as they are decoded. */
+const isPanel = ({ format }: ResolvedTerm): boolean => format.name === "panel16" || isCoded(format);
+
 const isDense = (step: ResolvedStep): boolean =>
-  step.terms.every((term) => term.format.name === "panel16" || term.format.name === "blockdiag16");
+  step.terms.every((term) => isPanel(term) || term.format.name === "blockdiag16");
 
 /** Tall blocks share each activation over many rows, as dense panels do. */
 const isTall = (step: ResolvedStep): boolean =>
   step.terms.every(
-    (term) =>
-      term.format.name === "panel16" || (term.format.name === "block-strips" && term.format.height > 4),
+    (term) => isPanel(term) || (term.format.name === "block-strips" && term.format.height > 4),
   );
 
 const tileOf = (
@@ -38,10 +41,12 @@ export const mostVectors = (step: ResolvedStep): number => tileOf(step, step.tar
 /** More rows than this with indices of their own would need more address registers than there are. */
 const mostSparseRows = 4;
 
-/** The height that all block operands of the step share, or null. */
+/** The height that all block operands of the step share and that fits its units, or null. */
 function commonHeight(step: ResolvedStep): number | null {
   const [height, ...others] = blockHeights(step);
-  return height === undefined || others.some((other) => other !== height) ? null : height;
+  if (height === undefined || others.some((other) => other !== height)) return null;
+  // A unit with coded panels is one of their panels.
+  return 16 % height !== 0 && step.terms.some(({ format }) => isCoded(format)) ? null : height;
 }
 
 /** Rows of a unit: the same for every number of vectors, so that tiles can be counted beforehand. */

@@ -96,6 +96,7 @@ const expressionRules: { readonly [Kind in LoopExpression["kind"]]: ExpressionRu
         ].some(([from, to]) => from === typeOf(node.value).scalar && to === node.to),
     ],
   ],
+  reinterpret: [["bits of an i32 are read", (node) => typeOf(node.value).scalar === "i32"]],
   permute: [
     [
       "the table is f32x16 or f32x4",
@@ -208,8 +209,8 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
             checkExpression(part, scope);
           const space = buffers.get(node.buffer)?.space;
           check(
-            "floats are stored to outputs, results and workspaces of their type",
-            (space === "output" || space === "result" || space === "workspace") &&
+            "floats are stored to outputs, results, workspaces and scratch of their type",
+            (space === "output" || space === "result" || space === "workspace" || space === "local") &&
               typeOf(node.value).scalar === buffers.get(node.buffer)?.element,
             node.buffer,
           );
@@ -238,6 +239,7 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
   check("a buffer is declared once", buffers.size === program.buffers.length, program.name);
   for (const { name, space, element, length } of program.buffers) {
     check("lengths are made of symbols", isLength(length, symbols), name);
+    check("scratch has a known length", space !== "local" || length.kind === "constant", name);
     check("only constants hold integers", space === "constant" || isFloat(loadedAs(element)), name);
   }
   for (const phase of program.phases) {

@@ -4,6 +4,7 @@
  * reading `t = A x`); factors that are structured get steps of their own before it, and the sum adds to their result.
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { isCoded } from "../../runtime/contract/operand-format.ts";
 import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import { partOf } from "./activation-parts.ts";
 import { applicationForm } from "./application-form.ts";
@@ -41,8 +42,11 @@ function stepTerm(draft: Draft, stage: Stage, input: string): StepTerm {
   }
   const { atom, format, note } = formatOf(piece, factor.storage, layout);
   for (const text of [note, factor.note]) if (text !== null) draft.notes.add(text);
-  const operand = operands.operand(piece, format, piece.rows, piece.columns);
-  return { atom, operand: operand.name, input, inputPermutation: null };
+  const stored = isCoded(format) ? piece.transposeOf : undefined;
+  const packed = stored ?? piece;
+  const operand = operands.operand(packed, format, packed.rows, packed.columns).name;
+  const term = { atom, operand, input, inputPermutation: null };
+  return stored === undefined ? term : { ...term, transposed: true };
 }
 
 /** The terms of one stage's step. */

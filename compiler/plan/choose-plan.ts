@@ -4,14 +4,11 @@
  */
 
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
-import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import {
   evaluateNumber,
   type NumberExpression,
-  printNumber,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
-import { quantizedBytes } from "../../runtime/contract/quantized-type.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { AlgebraGraph, Term } from "../algebra/algebra-node.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
@@ -19,7 +16,6 @@ import { tensorObjectsOf } from "../algebra/term-source.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
-import { foldNumber } from "../types/fold-number.ts";
 import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
 import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
@@ -30,8 +26,9 @@ import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
 import { excluded, pinNotes } from "./pinned-candidates.ts";
-import type { LevelCosts, MergePlan, Operand, Plan, Variant } from "./plan.ts";
+import type { LevelCosts, MergePlan, Plan, Variant } from "./plan.ts";
 import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
+import { quantizationNotes } from "./quantization-notes.ts";
 import { timeNotes } from "./time-notes.ts";
 import type { VariantDraft } from "./variant-draft.ts";
 
@@ -146,7 +143,10 @@ function planOf(
         ...notes,
         ...notesOf(drafts, kept),
         ...backwardNotes,
-        ...quantizationNotes(graph.tensors, operands.all()),
+        ...quantizationNotes(
+          graph.tensors,
+          operands.all().filter(({ name }) => used.has(name)),
+        ),
         ...timeNotes(
           transform,
           operands.all().filter(({ name }) => used.has(name)),
@@ -156,22 +156,6 @@ function planOf(
     specializations: specializationsOf(graph.root, transform),
   };
 }
-
-/** Codes stay in the layer; kernels with a lane an output read them, and the others what is unpacked from them. */
-const quantizationNotes = (tensors: AlgebraGraph["tensors"], operands: readonly Operand[]): string[] =>
-  tensors.flatMap(({ name, quantization, dimensions }) => {
-    const [rows, columns] = dimensions;
-    if (quantization === null || rows === undefined || columns === undefined) return [];
-    const bytes = printNumber(foldNumber(quantizedBytes(quantization, rows, columns)));
-    const read = operands.some(({ format, source }) => "block" in format && readsTensor(source, name));
-    const kernels = read
-      ? "read as codes with a lane an output, and in single precision with a lane a token"
-      : "packed for kernels in single precision";
-    return [`${name} is held as ${quantization.grid} in ${bytes} bytes, ${kernels}`];
-  });
-
-const readsTensor = (source: MatrixSource, name: string): boolean =>
-  source.kind === "scale" ? readsTensor(source.of, name) : source.kind === "leaf" && source.name === name;
 
 /** Of candidates that get no kernels nobody needs to know which formats they would have refused. */
 function notesOf(drafts: readonly VariantDraft[], kept: readonly Variant[]): readonly string[] {

@@ -10,9 +10,9 @@ import {
   number,
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
-import type { FormatName } from "../../runtime/contract/operand-format.ts";
+import { type CodedFormat, isCoded, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
-import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
+import type { ByThreads, LevelRates, RatedAtom, RateTable } from "../targets/rate-table.ts";
 import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded, substitute } from "../types/fold-number.ts";
 import { knownPrice } from "./known-prices.ts";
@@ -59,6 +59,7 @@ function walkedValues(operand: Operand, rowTile: NumberExpression): NumberExpres
     case "panel16":
     case "table4-panel16":
     case "int8-panel16":
+    case "bf16-panel16":
       return times(paddedRows(rows, rowTile), columns);
     case "blockdiag16":
       return times(columns, paddedRows(over(rows, format.blocks), rowTile));
@@ -73,14 +74,15 @@ function sharing(tiles: NumberExpression, threads: number): NumberExpression {
   return over(ceilOver(tiles, threads), max(tiles, number(1)));
 }
 
-/**
- * What a walk over codes costs beside one over numbers: a shift, a permute and a product, or two conversions and a
- * product; measured at [4096, 4096] with batches of 1 to 8.
- */
-const decoding: Readonly<Partial<Record<FormatName, number>>> = {
-  "table4-panel16": 1.3,
-  "int8-panel16": 1.5,
+/** Panels whose numbers are decoded have rates of their own; every other format goes with its atom. */
+const codedAtoms: Readonly<Record<CodedFormat["name"], RatedAtom>> = {
+  "table4-panel16": "table4",
+  "int8-panel16": "int8",
+  "bf16-panel16": "bf16",
 };
+
+export const ratedAtom = (atom: StepTerm["atom"], format: OperandFormat): RatedAtom =>
+  isCoded(format) ? codedAtoms[format.name] : atom;
 
 function termCost(
   term: StepTerm,
@@ -89,16 +91,17 @@ function termCost(
   operands: OperandLookup,
   machine: PricedMachine,
 ): NumberExpression {
-  const { walkNanoseconds, multiplyNanoseconds } = machine.rates.atoms[term.atom][variant.layout];
-  const vector = variant.layout === "lane-output" ? 1 : 16;
   const operand = operands.find(term.operand);
   const { rows, columns, format, multiplies } = operand;
+  const rates = machine.rates.atoms[ratedAtom(term.atom, format)];
+  const { walkNanoseconds, multiplyNanoseconds } = rates[variant.layout];
+  const vector = variant.layout === "lane-output" ? 1 : 16;
   const parts = format.name === "csr" ? csrParts(rows, columns, multiplies) : number(0);
   const between = times(parts, geometry.walks, number(machine.rates.calls.partNanoseconds));
   const entries = times(
     walkedValues(operand, geometry.rowTile),
     plus(
-      times(geometry.walks, number(walkNanoseconds * (decoding[operand.format.name] ?? 1))),
+      times(geometry.walks, number(walkNanoseconds)),
       times(geometry.tokens, number(multiplyNanoseconds / vector)),
     ),
   );
@@ -110,7 +113,9 @@ const widthOf = (variant: PricedVariant, activation: string): NumberExpression =
 
 /** What the price of a step depends on but for the machine. */
 function keyOf(step: Step, variant: PricedVariant): string {
-  const what = step.terms.map(({ atom, operand }) => `${atom} ${operand}`).join(" + ");
+  const what = step.terms
+    .map(({ atom, operand, transposed }) => `${atom} ${operand} ${transposed === true}`)
+    .join(" + ");
   const width = printNumber(widthOf(variant, step.output));
   return `${what} ${variant.layout} ${width} ${step.outputPermutation !== null} ${step.accumulate}`;
 }

@@ -153,8 +153,9 @@ export function createStepInterpreter(scope: PlanScope, activations: readonly Ac
   const run = (step: Step): void => {
     const sum = new Float64Array(read(step.output).length);
     for (const term of step.terms) {
+      const operand = operandMatrix(term.operand, scope);
       const product = applyDense(
-        operandMatrix(term.operand, scope),
+        term.transposed === true ? transposeMatrix(operand) : operand,
         permute(term.inputPermutation, read(term.input), scope),
       );
       if (product.length !== sum.length)

@@ -16,22 +16,30 @@ export interface MatrixPiece extends WorkedMatrix {
   readonly source: MatrixSource;
   readonly structure: PieceStructure;
   readonly trainable: boolean;
-  /** The grid and the run of a quantized tensor that stands by itself; a factor goes into its scales. */
+  /** The grid and the run of a quantized tensor, or of one whose transpose it is; a factor goes into its scales. */
   readonly quantization?: QuantizedType | null;
+  /** The quantized tensor of which it is the transpose. */
+  readonly transposeOf?: MatrixPiece;
   /** As the language writes it. */
   readonly text: string;
   /** Tensors read, in order of appearance. */
   readonly tensors: readonly string[];
 }
 
-export const pieceOf = (term: Term): MatrixPiece => ({
-  ...workedTerm(term),
-  source: sourceOf(term),
-  trainable: isTrainable(term),
-  quantization: term.kind === "leaf" ? term.tensor.quantization : null,
-  text: printTerm(term),
-  tensors: tensorsOf(term),
-});
+export function pieceOf(term: Term): MatrixPiece {
+  const transposed = term.kind === "transpose" && isQuantized(term.operand) ? pieceOf(term.operand) : null;
+  return {
+    ...workedTerm(term),
+    source: sourceOf(term),
+    trainable: isTrainable(term),
+    quantization: term.kind === "leaf" ? term.tensor.quantization : (transposed?.quantization ?? null),
+    ...(transposed === null ? {} : { transposeOf: transposed }),
+    text: printTerm(term),
+    tensors: tensorsOf(term),
+  };
+}
+
+const isQuantized = (term: Term): boolean => term.kind === "leaf" && term.tensor.quantization !== null;
 
 /** The identity; with a factor, that multiple of it. */
 export const identityPiece = (
@@ -62,11 +70,15 @@ export function enclose(text: string): string {
   return text;
 }
 
-/** factor * piece; the scale goes into the packed values. */
+/** factor * piece; the scale goes into the packed values, or into the scales of codes. Halves have no place for one. */
 export function scalePiece(piece: MatrixPiece, factor: NumberExpression | null): MatrixPiece {
   if (factor === null) return piece;
   const source: MatrixSource = { kind: "scale", factor, of: piece.source };
-  return { ...piece, source, text: `${printFactor(factor)} * ${enclose(piece.text)}` };
+  const quantization = piece.quantization?.grid === "bf16" ? null : (piece.quantization ?? null);
+  const scaled = { ...piece, source, quantization, text: `${printFactor(factor)} * ${enclose(piece.text)}` };
+  return piece.transposeOf === undefined
+    ? scaled
+    : { ...scaled, transposeOf: scalePiece(piece.transposeOf, factor) };
 }
 
 type Pieces = readonly [MatrixPiece, ...MatrixPiece[]];

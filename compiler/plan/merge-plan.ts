@@ -1,5 +1,6 @@
 /** How the dense weight is formed from the operands that a lane = output variant already has. */
 
+import { isCoded } from "../../runtime/contract/operand-format.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { MergePlan, MergeTerm, StepTerm } from "./plan.ts";
 import type { VariantDraft } from "./variant-draft.ts";
@@ -8,9 +9,8 @@ import type { VariantDraft } from "./variant-draft.ts";
 function mergeTerm(term: StepTerm, variant: VariantDraft, operands: OperandTable): MergeTerm | null {
   if (term.inputPermutation !== null) return null;
   const { atom, operand } = term;
-  const isCoded = "block" in operands.find(operand).format;
   if (term.input === "x")
-    return !isCoded && (atom === "dense" || atom === "nm" || atom === "sparse")
+    return !isCoded(operands.find(operand).format) && (atom === "dense" || atom === "nm" || atom === "sparse")
       ? { kind: "operand", atom, operand }
       : null;
   const producer = variant.steps.find(({ output }) => output === term.input);

@@ -32,6 +32,7 @@ const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
   blockdiag16: "blocks",
   "table4-panel16": "codes",
   "int8-panel16": "codes",
+  "bf16-panel16": "halves",
   vector: "diagonal",
   positions: "positions",
   "row-major": "entries",

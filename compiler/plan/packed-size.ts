@@ -74,6 +74,8 @@ export function packedBytes(
     }
     case "int8-panel16":
       return times(panels, plus(times(columns, number(16)), times(over(columns, format.block), number(64))));
+    case "bf16-panel16":
+      return times(panels, ceilOver(columns, 2), number(64));
     case "nm-lanes": {
       const table = nmTable(format.m);
       const groups = Math.floor(table / format.m);

@@ -122,9 +122,11 @@ export interface Step {
 }
 
 export interface StepTerm {
-  /** `dense` panel16 | table4-panel16 | int8-panel16; `nm` nm-lanes | nm-rows; `sparse` window-ell | csr; `block` block-strips; `blockdiag` blockdiag16; `diag` vector. */
+  /** `dense` panel16 | table4-panel16 | int8-panel16 | bf16-panel16; `nm` nm-lanes | nm-rows; `sparse` window-ell | csr; `block` block-strips; `blockdiag` blockdiag16; `diag` vector. */
   readonly atom: "dense" | "nm" | "sparse" | "block" | "blockdiag" | "diag";
   readonly operand: string;
+  /** Applies the transpose of the operand. Only for coded panels with a lane a token, which hold no second copy for it. */
+  readonly transposed?: true;
   readonly input: string;
   /** The term reads P(stride) applied to the input; null for none. Only for blockdiag and diag. */
   readonly inputPermutation: StridePermutation | null;

@@ -10,8 +10,8 @@ export function printStep(step: Step): string {
   if (step.terms.length === 0) return `${step.output} = 0`;
   const sum = step.terms
     .map(
-      ({ atom, operand, input, inputPermutation }) =>
-        `${atom} ${operand} · ${permuted(inputPermutation, input)}`,
+      ({ atom, operand, transposed, input, inputPermutation }) =>
+        `${atom} ${operand}${transposed === true ? ".T" : ""} · ${permuted(inputPermutation, input)}`,
     )
     .join(" + ");
   const value = step.outputPermutation === null ? sum : permuted(step.outputPermutation, `(${sum})`);

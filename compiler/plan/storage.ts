@@ -43,13 +43,19 @@ export interface StoredMatrix {
   readonly columns: NumberExpression;
   /** The grid and the run of a quantized tensor that stands by itself. */
   readonly quantization?: QuantizedType | null;
+  /** That tensor, where the matrix is its transpose. */
+  readonly transposeOf?: { readonly columns: NumberExpression };
 }
 
-/** Codes where a lane is an output: few tokens wait for the bytes of the weight. Elsewhere each would be decoded alone. */
-function denseFormat({ quantization, columns }: StoredMatrix, layout: Layout): OperandFormat {
-  if (layout === "lane-token" || quantization === null || quantization === undefined)
-    return { name: "panel16" };
-  const block = quantization.block ?? columns;
+/**
+ * A quantized tensor is read as codes. Its transpose reads the same ones where a lane is a token; where a lane is an
+ * output, lines of the transpose would have to be gathered.
+ */
+function denseFormat({ quantization, columns, transposeOf }: StoredMatrix, layout: Layout): OperandFormat {
+  if (quantization === null || quantization === undefined) return { name: "panel16" };
+  if (transposeOf !== undefined && layout === "lane-output") return { name: "panel16" };
+  if (quantization.grid === "bf16") return { name: "bf16-panel16" };
+  const block = quantization.block ?? (transposeOf ?? { columns }).columns;
   return { name: quantization.grid === "int8" ? "int8-panel16" : "table4-panel16", block };
 }
 

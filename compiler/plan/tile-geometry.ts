@@ -4,7 +4,7 @@
  * the two against each other.
  */
 import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
-import { csrTileRows } from "../../runtime/contract/operand-format.ts";
+import { csrTileRows, isCoded } from "../../runtime/contract/operand-format.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import type { OperandLookup } from "./operand-table.ts";
@@ -41,23 +41,35 @@ function panelsOf(width: NumberExpression, used: readonly Operand[]): NumberExpr
     : ceilOver(width, 16);
 }
 
+/** An operand as a step uses it. */
+interface UsedOperand {
+  readonly operand: Operand;
+  readonly transposed: boolean;
+}
+
 /** Inputs that a row reads, counted over all terms as if they were dense, and one. */
-const linesOf = (used: readonly Operand[]): NumberExpression =>
+const linesOf = (used: readonly UsedOperand[]): NumberExpression =>
   plus(
     one,
-    ...used.map(({ columns, format }) =>
-      format.name === "blockdiag16" ? floorOver(columns, format.blocks) : columns,
+    ...used.map(({ operand: { rows, columns, format }, transposed }) =>
+      format.name === "blockdiag16" ? floorOver(columns, format.blocks) : transposed ? rows : columns,
     ),
   );
 
 /** Tokens that share a load when a lane is an output: registers that hold 16 inputs of each token need two at 256 bits. */
 export function tokensAtOnce(used: readonly Operand[], target: X86Target): number {
   const windowed = used.some(({ format }) => format.name === "window-ell" || format.name === "nm-lanes");
-  return windowed && target.vectorBits === 256 ? target.outputTokens / 2 : target.outputTokens;
+  if (windowed) return target.vectorBits === 256 ? target.outputTokens / 2 : target.outputTokens;
+  return used.some(({ format }) => isCoded(format)) ? target.codedOutputTokens : target.outputTokens;
 }
 
-function outputGeometry(width: NumberExpression, used: readonly Operand[], target: X86Target): StepGeometry {
-  const [panels, lines, together] = [panelsOf(width, used), linesOf(used), tokensAtOnce(used, target)];
+function outputGeometry(
+  width: NumberExpression,
+  terms: readonly UsedOperand[],
+  target: X86Target,
+): StepGeometry {
+  const used = terms.map(({ operand }) => operand);
+  const [panels, lines, together] = [panelsOf(width, used), linesOf(terms), tokensAtOnce(used, target)];
   const visits = times(panels, lines, batch);
   const each = most(one, least(ceilOver(panels, 8), floorOver(number(2048), lines)));
   const alone = least(one, floorOver(number(1024), most(one, visits)));
@@ -77,25 +89,36 @@ function outputGeometry(width: NumberExpression, used: readonly Operand[], targe
   };
 }
 
-const isDenseFormat = ({ format }: Operand): boolean =>
-  format.name === "panel16" || format.name === "blockdiag16";
-const isTallFormat = ({ format }: Operand): boolean =>
-  format.name === "panel16" || (format.name === "block-strips" && format.height > 4);
+const isPanelFormat = ({ format }: Operand): boolean => format.name === "panel16" || isCoded(format);
+const isDenseFormat = (operand: Operand): boolean =>
+  isPanelFormat(operand) || operand.format.name === "blockdiag16";
+const isTallFormat = (operand: Operand): boolean => isPanelFormat(operand) || isTallBlock(operand);
+const isTallBlock = ({ format }: Operand): boolean => format.name === "block-strips" && format.height > 4;
 
 const powerOfTwoUpTo = (limit: number): number => 2 ** Math.floor(Math.log2(Math.max(1, limit)));
 
-function tokenGeometry(width: NumberExpression, used: readonly Operand[], target: X86Target): StepGeometry {
+function tokenGeometry(
+  width: NumberExpression,
+  terms: readonly UsedOperand[],
+  target: X86Target,
+): StepGeometry {
+  const used = terms.map(({ operand }) => operand);
   const dense = used.every(isDenseFormat);
   const tile = dense || used.every(isTallFormat) ? target.denseTokenTile : target.sparseTokenTile;
   const heights = used.flatMap(({ format }) => (format.name === "block-strips" ? [format.height] : []));
   const [height = 16, ...others] = heights;
-  const unit = others.some((other) => other !== height) || 16 % height === 0 ? 16 : height;
+  const unit =
+    others.some((other) => other !== height) ||
+    16 % height === 0 ||
+    used.some(({ format }) => isCoded(format))
+      ? 16
+      : height;
   const panels = ceilOver(batch, 16);
   const groups = ceilOver(panels, tile.vectors);
   const units = used.some(({ format }) => format.name === "blockdiag16")
     ? panelsOf(width, used)
     : ceilOver(width, unit);
-  const share = floorOver(number(4096), times(linesOf(used), number(unit)));
+  const share = floorOver(number(4096), times(linesOf(terms), number(unit)));
   const each = most(one, least(ceilOver(units, 4), share));
   // Sparse rows are never padded: a row that does not exist repeats one that does, at the end of the matrix only.
   const rowTile = dense ? denseRowTile(panels, tile) : one;
@@ -140,6 +163,9 @@ export function phaseGeometry(
   target: X86Target,
 ): StepGeometry {
   if (step.sparse) return sparseTokenGeometry(width, target);
-  const used = step.terms.map(({ operand }) => operands.find(operand));
+  const used = step.terms.map(({ operand, transposed = false }) => ({
+    operand: operands.find(operand),
+    transposed,
+  }));
   return layout === "lane-output" ? outputGeometry(width, used, target) : tokenGeometry(width, used, target);
 }

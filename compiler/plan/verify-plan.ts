@@ -1,5 +1,5 @@
 /** The verifier of plans: sentences that must hold for a variant, a step, an operand or the merge. */
-import type { FormatName } from "../../runtime/contract/operand-format.ts";
+import { type FormatName, isCoded } from "../../runtime/contract/operand-format.ts";
 import { sameDimension } from "../types/dimension.ts";
 import { addsToWritten, memoryOf, overwritesNothing, tilingOf } from "./activation-parts.ts";
 import type { Activation, Layout, Operand, Plan, Step, StepTerm, Variant } from "./plan.ts";
@@ -7,7 +7,10 @@ import { verifyBackward } from "./verify-backward.ts";
 
 /** Atom and layout → formats its kernel reads. */
 const legalFormats: Readonly<Record<StepTerm["atom"], Readonly<Record<Layout, readonly FormatName[]>>>> = {
-  dense: { "lane-output": ["panel16", "table4-panel16", "int8-panel16"], "lane-token": ["panel16"] },
+  dense: {
+    "lane-output": ["panel16", "table4-panel16", "int8-panel16", "bf16-panel16"],
+    "lane-token": ["panel16", "table4-panel16", "int8-panel16", "bf16-panel16"],
+  },
   nm: { "lane-output": ["nm-lanes"], "lane-token": ["nm-rows"] },
   sparse: { "lane-output": ["window-ell"], "lane-token": ["csr"] },
   block: { "lane-output": [], "lane-token": ["block-strips"] },
@@ -84,6 +87,16 @@ const stepLaws: readonly { readonly sentence: string; readonly holds: (view: Ste
       }),
   },
   {
+    sentence: "transposes coded panels with a lane a token only",
+    holds: ({ plan, variant, step }) =>
+      step.terms.every(({ operand, transposed }) => {
+        const format = operandIn(plan, operand)?.format;
+        return (
+          transposed !== true || (variant.layout === "lane-token" && format !== undefined && isCoded(format))
+        );
+      }),
+  },
+  {
     sentence: "leaves block-diagonal and diagonal terms alone",
     holds: ({ step }) =>
       step.terms.length === 1 || step.terms.every(({ atom }) => !standAlone.includes(atom)),
@@ -98,14 +111,16 @@ const stepLaws: readonly { readonly sentence: string; readonly holds: (view: Ste
   {
     sentence: "fits its operands to its activations",
     holds: ({ plan, variant, step }) =>
-      step.terms.every(({ operand, input }) => {
+      step.terms.every(({ operand, transposed, input }) => {
         const [matrix, from, to] = [
           operandIn(plan, operand),
           activationIn(variant, input),
           activationIn(variant, step.output),
         ];
         if (matrix === undefined || from === undefined || to === undefined) return true;
-        return sameDimension(matrix.columns, from.width) && sameDimension(matrix.rows, to.width);
+        const [inputs, outputs] =
+          transposed === true ? [matrix.rows, matrix.columns] : [matrix.columns, matrix.rows];
+        return sameDimension(inputs, from.width) && sameDimension(outputs, to.width);
       }),
   },
   {

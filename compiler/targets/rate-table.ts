@@ -5,7 +5,17 @@
 import type { X86Target } from "./x86-targets.ts";
 
 export type LevelName = X86Target["name"];
-export type RatedAtom = "dense" | "nm" | "sparse" | "block" | "blockdiag" | "diag";
+/** Kinds of operands with inner loops of their own; `table4`, `int8` and `bf16` are panels that have to be decoded. */
+export type RatedAtom =
+  | "dense"
+  | "table4"
+  | "int8"
+  | "bf16"
+  | "nm"
+  | "sparse"
+  | "block"
+  | "blockdiag"
+  | "diag";
 export type RatedLayout = "lane-output" | "lane-token";
 
 /** Of one thread. */

@@ -17,6 +17,8 @@ export interface X86Target {
   readonly sparseTokenTile: { readonly outputs: number; readonly vectors: number };
   /** Lane = output: tokens held in registers at once. */
   readonly outputTokens: number;
+  /** The same where each line is decoded, which more tokens then share. */
+  readonly codedOutputTokens: number;
 }
 
 const v3Features =
@@ -46,6 +48,7 @@ export const x86Targets: readonly X86Target[] = [
     denseTokenTile: { outputs: 8, vectors: 3 },
     sparseTokenTile: { outputs: 4, vectors: 4 },
     outputTokens: 4,
+    codedOutputTokens: 8,
   },
   {
     name: "x86-64-v3",
@@ -57,5 +60,6 @@ export const x86Targets: readonly X86Target[] = [
     denseTokenTile: { outputs: 4, vectors: 1 },
     sparseTokenTile: { outputs: 2, vectors: 2 },
     outputTokens: 4,
+    codedOutputTokens: 4,
   },
 ];

@@ -28,23 +28,23 @@ export function buildNumberType(building: Building, node: CstNode | undefined): 
   };
 }
 
-/** The format before the dimensions and the size after them; a size without a format is reported. */
+/** The format before the dimensions and the size after them; a size without a format that has scales is reported. */
 function buildQuantization(building: Building, node: CstNode): QuantizationSyntax | null {
   const word = childToken(node, "format")?.image;
   const size = childNode(node, "block");
   const block = size === undefined ? null : buildSummation(building, size);
   const format = quantizedFormats.find((name) => name === word);
-  if (format !== undefined) return { format, block };
-  if (block === null) return null;
+  if (block === null) return format === undefined ? null : { format, block };
+  if (format !== undefined && format !== "bf16") return { format, block };
   building.diagnostics.push(
     syntaxError("typeForm", {
       message: "`block` gives the values of one scale, and this type has no scales",
       span: block.span,
-      label: "no format before the dimensions",
+      label: format === undefined ? "no format before the dimensions" : "numbers of `bf16` need no scale",
       help: [advise("write `nf4 [out, in] block 64`; a block-diagonal tensor has `blocks`")],
     }),
   );
-  return null;
+  return format === undefined ? null : { format, block: null };
 }
 
 /** The mode that `word` names, or null. */

@@ -106,6 +106,7 @@ export const keywords: readonly Keyword[] = [
   contextual("nf4", "type", "4 bits a value on the quantiles of a normal distribution"),
   contextual("int4", "type", "4 bits a value on an even grid"),
   contextual("int8", "type", "8 bits a value on an even grid"),
+  contextual("bf16", "type", "16 bits a value: the upper half of a float32", "bfloat16", "half"),
   contextual("structural", "type", "a mask whose other entries do not exist"),
   contextual("multiplicative", "type", "a mask that also masks the gradient of a dense tensor"),
   contextual("straight_through", "type", "a mask that lets the whole gradient pass"),

@@ -153,13 +153,13 @@ export type TypeSyntax =
       readonly span: Span;
     };
 
-export const quantizedFormats = ["nf2", "nf3", "nf4", "int4", "int8"] as const;
+export const quantizedFormats = ["nf2", "nf3", "nf4", "int4", "int8", "bf16"] as const;
 export type QuantizedFormat = (typeof quantizedFormats)[number];
 
 /** `nf4 … block 64`: the format before the dimensions, the number of values that have one scale after them. */
 export interface QuantizationSyntax {
   readonly format: QuantizedFormat;
-  /** Null: one scale a row. */
+  /** Null: one scale a row, or none for `bf16`. */
   readonly block: ExpressionSyntax | null;
 }
 

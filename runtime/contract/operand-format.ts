@@ -56,10 +56,15 @@ export type OperandFormat =
    */
   | { readonly name: "table4-panel16"; readonly block: NumberExpression }
   /**
-   * Whole numbers from -127 to 127, lane = output; K % block == 0. `codes` u8 [ceil(N/16)][K][16]: the number plus
-   * 127; `scales` as in `table4-panel16`.
+   * Whole numbers from -127 to 127, lane = output; K % block == 0. `codes` i8 [ceil(N/16)][K][16]; `scales` as in
+   * `table4-panel16`.
    */
   | { readonly name: "int8-panel16"; readonly block: NumberExpression }
+  /**
+   * Numbers of 16 bits, the upper half of those of a float32, lane = output. `values` u32 [ceil(N/16)][ceil(K/2)][16]:
+   * input k sits in bits 16*(k%2) of word k/2 of its lane.
+   */
+  | { readonly name: "bf16-panel16" }
   /** A diagonal. `values` f32 [N]. */
   | { readonly name: "vector" }
   /**
@@ -99,11 +104,20 @@ export const csrTileInputs = (
 /** Inputs that an index of `nm-lanes` chooses among. */
 export const nmTable = (m: number): 4 | 16 => (4 % m === 0 ? 4 : 16);
 
+/** Panels with runs that share a scale. */
+export type ScaledFormat = Extract<OperandFormat, { readonly name: "table4-panel16" | "int8-panel16" }>;
+/** Panels of numbers in fewer bits than float32. */
+export type CodedFormat = ScaledFormat | Extract<OperandFormat, { readonly name: "bf16-panel16" }>;
+
+export const isScaled = (format: OperandFormat): format is ScaledFormat => "block" in format;
+export const isCoded = (format: OperandFormat): format is CodedFormat =>
+  isScaled(format) || format.name === "bf16-panel16";
+
 /** Element type and order of the buffers of each format; this order is the order in a kernel's frame. */
 export const formatBuffers: Readonly<
   Record<
     FormatName,
-    readonly { readonly name: string; readonly element: "f32" | "i32" | "u32" | "u16" | "u8" }[]
+    readonly { readonly name: string; readonly element: "f32" | "i32" | "u32" | "u16" | "u8" | "i8" }[]
   >
 > = {
   panel16: [{ name: "values", element: "f32" }],
@@ -140,9 +154,10 @@ export const formatBuffers: Readonly<
     { name: "scales", element: "f32" },
   ],
   "int8-panel16": [
-    { name: "codes", element: "u8" },
+    { name: "codes", element: "i8" },
     { name: "scales", element: "f32" },
   ],
+  "bf16-panel16": [{ name: "values", element: "u32" }],
   vector: [{ name: "values", element: "f32" }],
   positions: [
     { name: "rows", element: "i32" },

@@ -1,6 +1,7 @@
 /** Packs and unpacks by format; the one place that knows all of them. */
 import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
 import type { OperandFormat } from "../contract/operand-format.ts";
+import { unpackHalfPanels } from "./bf16-panels.ts";
 import { packBlockStrips, unpackBlockStrips } from "./block-strips.ts";
 import { packBlockDiagonal16, unpackBlockDiagonal16 } from "./blockdiag16.ts";
 import { packCsr, unpackCsr } from "./csr.ts";
@@ -44,6 +45,7 @@ export function packOperand(
     }
     case "table4-panel16":
     case "int8-panel16":
+    case "bf16-panel16":
       throw patternViolation(format.name, "it holds codes, and a matrix has none");
     case "vector":
       return packVector(matrix, allocate);
@@ -80,6 +82,8 @@ export function unpackOperand(
     case "table4-panel16":
     case "int8-panel16":
       return unpackQuantizedPanels(operand);
+    case "bf16-panel16":
+      return unpackHalfPanels(operand);
     case "vector":
       return unpackVector(operand);
     case "positions":

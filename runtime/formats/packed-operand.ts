@@ -13,7 +13,7 @@ export interface MemoryBlock {
 /** Zeroed memory of at least `bytes` bytes, on a 64-byte boundary. */
 export type Allocate = (bytes: number) => MemoryBlock;
 
-export type BufferElement = "f32" | "i32" | "u32" | "u16" | "u8";
+export type BufferElement = "f32" | "i32" | "u32" | "u16" | "u8" | "i8";
 
 export interface PackedBuffer {
   readonly name: string;
@@ -36,7 +36,10 @@ export interface PackedOperand {
   readonly bytes: number;
 }
 
-const elementBytes: Readonly<Record<BufferElement, number>> = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1 };
+const elementBytes: Readonly<Record<BufferElement, number>> = {
+  ...{ f32: 4, i32: 4, u32: 4 },
+  ...{ u16: 2, u8: 1, i8: 1 },
+};
 const alignment = 64;
 
 /** An operand with buffers of the given lengths (in elements), zeroed. */
@@ -77,7 +80,7 @@ export const floatsOf = (operand: PackedOperand, name: string): Float32Array => 
 export const integersOf = (
   operand: PackedOperand,
   name: string,
-): Int32Array | Uint32Array | Uint16Array | Uint8Array => {
+): Int32Array | Uint32Array | Uint16Array | Uint8Array | Int8Array => {
   const { offset, length, element } = bufferOf(operand, name);
   const { view } = operand.block;
   switch (element) {
@@ -87,6 +90,8 @@ export const integersOf = (
       return new Uint16Array(view, offset, length);
     case "u8":
       return new Uint8Array(view, offset, length);
+    case "i8":
+      return new Int8Array(view, offset, length);
     default:
       return new Uint32Array(view, offset, length);
   }

@@ -1,8 +1,8 @@
 /**
- * `table4-panel16` and `int8-panel16`: quantized matrices as codes, 16 outputs side by side. What a kernel multiplies
- * with is the value that dequantizing gives, bit for bit, as long as no factor has gone into the scales.
+ * `table4-panel16` and `int8-panel16`: quantized matrices as codes, 16 outputs side by side. Level times scale is the
+ * value that dequantizing gives; a kernel may add up the levels of a run and multiply their sum by its scale.
  */
-import { gridLevels } from "../tensor/quantized-grid.ts";
+import { gridLevels, zeroCode } from "../tensor/quantized-grid.ts";
 import { codeAt, type QuantizedMatrix } from "../tensor/quantized-matrix.ts";
 import {
   type Allocate,
@@ -47,7 +47,7 @@ export function packQuantizedPanels(
       packedScales[(panel * runs + run) * 16 + lane] = (scales[row * runs + run] ?? 0) * factor;
     for (let column = 0; column < columns; column++) {
       const code = codeAt(matrix, row * columns + column);
-      if (!isTable) codes[(panel * columns + column) * 16 + lane] = code;
+      if (!isTable) codes[(panel * columns + column) * 16 + lane] = code - zeroCode.int8;
       else {
         const word = (panel * words + (column >> 3)) * 16 + lane;
         codes[word] = (codes[word] ?? 0) | (code << (4 * (column & 7)));
@@ -63,7 +63,7 @@ export function unpackQuantizedPanels(operand: PackedOperand): Float32Array {
   const isTable = format === "table4-panel16";
   const codes = integersOf(operand, "codes");
   const scales = floatsOf(operand, "scales");
-  const levels = isTable ? floatsOf(operand, "levels") : gridLevels.int8;
+  const levels = isTable ? floatsOf(operand, "levels") : null;
   const panels = Math.ceil(rows / 16);
   const runs = panels === 0 ? 1 : scales.length / (16 * panels);
   const words = Math.ceil(columns / 8);
@@ -74,6 +74,7 @@ export function unpackQuantizedPanels(operand: PackedOperand): Float32Array {
       ? ((codes[(panel * words + (column >> 3)) * 16 + lane] ?? 0) >>> (4 * (column & 7))) & 15
       : (codes[(panel * columns + column) * 16 + lane] ?? 0);
     const run = Math.floor((column * runs) / columns);
-    return (levels[code] ?? 0) * (scales[(panel * runs + run) * 16 + lane] ?? 0);
+    const level = levels === null ? code : (levels[code] ?? 0);
+    return level * (scales[(panel * runs + run) * 16 + lane] ?? 0);
   });
 }

@@ -6,10 +6,12 @@ import type { OperandManifest, PlanManifest } from "../contract/manifest.ts";
 import type { MatrixSource } from "../contract/matrix-source.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
+import { packHalfPanels } from "../formats/bf16-panels.ts";
 import { columnsOf, type MatrixValue, rowsOf } from "../formats/matrix-value.ts";
 import { packOperand } from "../formats/pack-operand.ts";
 import type { Allocate, PackedOperand } from "../formats/packed-operand.ts";
 import { packQuantizedPanels } from "../formats/quantized-panels.ts";
+import type { HalfMatrix } from "../tensor/half-matrix.ts";
 import type { QuantizedMatrix } from "../tensor/quantized-matrix.ts";
 import { evaluateSource, type SourceLeaves } from "./evaluate-source.ts";
 import type { LayerState } from "./initial-state.ts";
@@ -50,6 +52,8 @@ export function createPackedOperands(
       const { matrix, factor } = codesOf(manifest.name, manifest.source, state);
       return packQuantizedPanels(name, matrix, factor, allocate);
     }
+    if (name === "bf16-panel16")
+      return packHalfPanels(halvesOf(manifest.name, manifest.source, state), allocate);
     const matrix = evaluateSource(manifest.source, leaves);
     checkShape(manifest, matrix, state);
     return packOperand(manifest.format, matrix, state.symbols, allocate);
@@ -87,6 +91,13 @@ export function codesOf(
   const frozen = source.kind === "leaf" ? state.frozen.get(source.name) : undefined;
   if (frozen?.kind === "quantized") return { matrix: frozen.matrix, factor: 1 };
   throw broken(operand, "it is not held as codes");
+}
+
+/** The tensor of bfloat16 that a source is. @throws SpxError SPX8102 for any other. */
+export function halvesOf(operand: string, source: MatrixSource, state: LayerState): HalfMatrix {
+  const frozen = source.kind === "leaf" ? state.frozen.get(source.name) : undefined;
+  if (frozen?.kind === "half") return frozen.matrix;
+  throw broken(operand, "it is not held as bfloat16");
 }
 
 /** A repeated block is given once; every other operand has the manifest's shape. */

@@ -4,13 +4,13 @@
  * and n = 2^(bits - 1), n positive ones q(p + (1/2 - p) i / n), zero, and n - 1 negative ones -q(p + (1/2 - p) i /
  * (n - 1)), all divided by q(p). They are written out, so that no library's logarithm decides about a bit.
  */
-import type { GridName } from "../contract/quantized-type.ts";
+import type { ScaledGrid } from "../contract/quantized-type.ts";
 
 const wholeNumbers = (largest: number): Float32Array =>
   Float32Array.from({ length: 2 * largest + 1 }, (_, index) => index - largest);
 
 /** Ascending, float32. A code is the place of a level here; `int4` and `int8` leave the last code unused. */
-export const gridLevels: Readonly<Record<GridName, Float32Array>> = {
+export const gridLevels: Readonly<Record<ScaledGrid, Float32Array>> = {
   nf2: Float32Array.of(-1, 0, 0.33791519352165506, 1),
   nf3: Float32Array.of(
     ...[-1, -0.478629160115911, -0.21714181782574396],
@@ -27,7 +27,7 @@ export const gridLevels: Readonly<Record<GridName, Float32Array>> = {
 };
 
 /** The code of the level that is zero. */
-export const zeroCode: Readonly<Record<GridName, number>> = { nf2: 1, nf3: 3, nf4: 7, int4: 7, int8: 127 };
+export const zeroCode: Readonly<Record<ScaledGrid, number>> = { nf2: 1, nf3: 3, nf4: 7, int4: 7, int8: 127 };
 
 /** The code of the level nearest to `value`; halfway between two, the upper one. */
 export function nearestCode(levels: Float32Array, value: number): number {

@@ -2,14 +2,14 @@
  * Quantized matrices: codes of a few bits, one after the other, and a float32 scale for each run of consecutive
  * entries of a row. Requires finite entries; ensures that a code stands for the level nearest to its entry.
  */
-import { codeBits, type GridName } from "../contract/quantized-type.ts";
+import { codeBits, type ScaledGrid } from "../contract/quantized-type.ts";
 import { SpxError } from "../errors.ts";
 import { gridLevels, nearestCode, zeroCode } from "./quantized-grid.ts";
 
 export interface QuantizedMatrix {
   readonly rows: number;
   readonly columns: number;
-  readonly grid: GridName;
+  readonly grid: ScaledGrid;
   /** Entries that share a scale; `columns` is a multiple of it. */
   readonly block: number;
   /** Row-major; code i takes the bits from i * bits on, lowest first. */
@@ -31,7 +31,7 @@ export function quantizeMatrix(
     readonly columns: number;
     readonly values: Float32Array;
   },
-  grid: GridName,
+  grid: ScaledGrid,
   block: number,
 ): QuantizedMatrix {
   const { rows, columns, values } = matrix;

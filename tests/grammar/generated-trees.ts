@@ -150,10 +150,9 @@ const numberType = fc.record({
   isConst: fc.boolean(),
   span: fc.constant(span),
 });
-const quantizedType = fc.record({
-  format: fc.constantFrom(...quantizedFormats),
-  block: fc.option(expression),
-});
+const quantizedType = fc
+  .record({ format: fc.constantFrom(...quantizedFormats), block: fc.option(expression) })
+  .map(({ format, block }) => ({ format, block: format === "bf16" ? null : block }));
 const tensorType = fc
   .record({
     frozen: fc.boolean(),

@@ -6,8 +6,10 @@ import { quantizeMatrix } from "../../runtime/tensor/quantized-matrix.ts";
 import {
   blockDiagonal,
   blockMatrix,
+  type CaseOperand,
   createRandom,
   denseMatrix,
+  entry,
   type Matrix,
   matrix,
   nmMatrix,
@@ -64,44 +66,78 @@ const denseFamilies: readonly AtomFamily[] = layouts.flatMap((layout) =>
   })),
 );
 
-/** Levels and scales are small whole numbers or fractions that float32 holds, so that every order gives the same. */
-const quantizedFamilies: readonly AtomFamily[] = (["int8", "int4"] as const).flatMap((grid) =>
-  [8, 3, 24, null].map((block) => ({
-    name: `${grid}, runs of ${block ?? "a row"}`,
-    layout: "lane-output",
+/** Lanes, and whether the operand is the transpose of the weight. */
+const codedUses: readonly { readonly layout: Layout; readonly transposed: boolean }[] = [
+  { layout: "lane-output", transposed: false },
+  { layout: "lane-token", transposed: false },
+  { layout: "lane-token", transposed: true },
+];
+
+function codedFamily(
+  name: string,
+  { layout, transposed }: (typeof codedUses)[number],
+  operandOf: (
+    rows: number,
+    columns: number,
+    seed: number,
+  ) => Pick<CaseOperand, "format" | "matrix" | "quantized">,
+): AtomFamily {
+  return {
+    name: transposed ? `${name}, transposed` : name,
+    layout,
     make: (rows, columns, seed) => {
-      const random = createRandom(seed);
-      const width = block === null ? columns : upTo(columns, block);
-      const run = block ?? width;
-      const largest = grid === "int8" ? 127 : 7;
-      const scaled = matrix(rows, width, (row, column) => {
-        const scale = 1 + ((row + Math.floor(column / run)) % 3);
-        return scale * (column % run === 0 ? largest : random(2 * largest + 1) - largest);
-      });
-      const values = Float32Array.from(scaled.values);
-      const quantized = quantizeMatrix({ name: "W", rows, columns: width, values }, grid, run);
-      const format = {
-        name: grid === "int8" ? "int8-panel16" : "table4-panel16",
-        block: number(run),
-      } as const;
+      const operand = transposed ? operandOf(columns, rows, seed) : operandOf(rows, columns, seed);
+      const { matrix: stored } = operand;
+      const [outer, inner] = transposed ? (["in", "out"] as const) : (["out", "in"] as const);
+      const term = { atom: "dense", operand: "W", input: "x", inputPermutation: null } as const;
       return weightCase({
-        layout: "lane-output",
-        operands: [
-          { name: "W", format, matrix: scaled, quantized, rows: symbol("out"), columns: symbol("in") },
-        ],
+        layout,
+        operands: [{ name: "W", ...operand, rows: symbol(outer), columns: symbol(inner) }],
         steps: [
           {
             name: "y",
             output: "y",
             outputPermutation: null,
             accumulate: seed % 3 === 0,
-            terms: [{ atom: "dense", operand: "W", input: "x", inputPermutation: null }],
+            terms: [transposed ? { ...term, transposed } : term],
           },
         ],
-        weight: scaled,
+        weight: transposed
+          ? matrix(stored.columns, stored.rows, (row, column) => entry(stored, column, row))
+          : stored,
       });
     },
-  })),
+  };
+}
+
+/** Levels and scales are small whole numbers or fractions that float32 holds, so that every order gives the same. */
+const quantizedFamilies: readonly AtomFamily[] = (["int8", "int4"] as const).flatMap((grid) =>
+  [8, 3, 24, null].flatMap((block) =>
+    codedUses.map((use) =>
+      codedFamily(`${grid}, runs of ${block ?? "a row"}`, use, (rows, columns, seed) => {
+        const random = createRandom(seed);
+        const width = block === null ? columns : upTo(columns, block);
+        const run = block ?? width;
+        const largest = grid === "int8" ? 127 : 7;
+        const scaled = matrix(rows, width, (row, column) => {
+          const scale = 1 + ((row + Math.floor(column / run)) % 3);
+          return scale * (column % run === 0 ? largest : random(2 * largest + 1) - largest);
+        });
+        const values = Float32Array.from(scaled.values);
+        const quantized = quantizeMatrix({ name: "W", rows, columns: width, values }, grid, run);
+        const name = grid === "int8" ? "int8-panel16" : "table4-panel16";
+        return { format: { name, block: number(run) }, matrix: scaled, quantized };
+      }),
+    ),
+  ),
+);
+
+/** Whole numbers of 8 bits are exact. */
+const halfFamilies: readonly AtomFamily[] = codedUses.map((use) =>
+  codedFamily("bf16", use, (rows, columns, seed) => {
+    const random = createRandom(seed);
+    return { format: { name: "bf16-panel16" }, matrix: matrix(rows, columns, () => random(511) - 255) };
+  }),
 );
 
 const patterns = [
@@ -250,6 +286,7 @@ const diagFamilies: readonly AtomFamily[] = layouts.flatMap((layout) =>
 export const atomFamilies: readonly AtomFamily[] = [
   ...denseFamilies,
   ...quantizedFamilies,
+  ...halfFamilies,
   ...nmFamilies,
   ...sparseFamilies,
   ...blockFamilies,

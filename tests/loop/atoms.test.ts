@@ -25,6 +25,19 @@ describe.each(x86Targets)("$name", (target) => {
   });
 });
 
+// Codes are decoded in stretches of 256 lines, transposed ones in stretches of 16 panels.
+describe("coded panels longer than a stretch", () => {
+  const families = atomFamilies.filter(
+    ({ name, layout }) => layout === "lane-token" && /^(int4, runs of 24|int8, runs of 3|bf16)/.test(name),
+  );
+  it.each(families)("$name", (family) => {
+    const [rows, columns] = family.name.endsWith("transposed") ? [5, 300] : [17, 530];
+    for (const target of x86Targets)
+      checkAgainstPlainLoops(family.make(rows, columns, 1), { target, batch: 17, seed: 1 });
+    expect(families).toHaveLength(6);
+  });
+});
+
 describe("matrices without rows or columns", () => {
   const families = atomFamilies.filter(({ name }) =>
     ["dense", "2:4", "sparse 5%", "blocks 4x1"].includes(name),

@@ -19,6 +19,11 @@ const leftOut = [
   "blocks 16x1",
   "blocks 32x4",
   "sparse 5%",
+  ...["int8, runs of 24", "int8, runs of a row", "int4, runs of 8", "int4, runs of a row"].flatMap((name) => [
+    name,
+    `${name}, transposed`,
+  ]),
+  ...["int8, runs of 3", "int8, runs of 8", "int4, runs of 3"].map((name) => `${name}, transposed`),
 ];
 const families = atomFamilies.filter(({ name }) => !leftOut.includes(name));
 const suffixes = runnableSuffixes();

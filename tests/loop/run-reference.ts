@@ -5,9 +5,11 @@ import { type LoweredKernel, lowerVariant } from "../../compiler/loop/lower-vari
 import { verifyLoop } from "../../compiler/loop/verify-loop.ts";
 import type { X86Target } from "../../compiler/targets/x86-targets.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { packHalfPanels } from "../../runtime/formats/bf16-panels.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
 import { floatsOf, integersOf, type PackedOperand } from "../../runtime/formats/packed-operand.ts";
 import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
+import { roundToHalf } from "../../runtime/tensor/half-matrix.ts";
 import { createTestMemory } from "../runtime/formats-memory.ts";
 import { createRandom, entry, matrixValue, type WeightCase } from "./weight-cases.ts";
 
@@ -24,6 +26,12 @@ export function constantBuffers(weight: WeightCase, kernel: LoweredKernel): Buff
     const { format, quantized } = operand;
     if (quantized !== undefined && (format.name === "table4-panel16" || format.name === "int8-panel16")) {
       packed.set(operand.name, packQuantizedPanels(format.name, quantized, 1, memory.allocate));
+      continue;
+    }
+    if (format.name === "bf16-panel16") {
+      const { rows, columns, values } = operand.matrix;
+      const half = roundToHalf({ name: operand.name, rows, columns, values: Float32Array.from(values) });
+      packed.set(operand.name, packHalfPanels(half, memory.allocate));
       continue;
     }
     const blocks = format.name === "blockdiag16" ? evaluateNumber(format.blocks, weight.symbols) : 1;

@@ -145,7 +145,7 @@ const broken: readonly { readonly rule: string; readonly of: LoopProgram }[] = [
   { rule: "a load has the type of its buffer", of: program([put(load("x", int(0), i32x16))]) },
   { rule: "a load has the type of its buffer", of: program([put(load("z", int(0), f32x16))]) },
   {
-    rule: "floats are stored to outputs, results and workspaces of their type",
+    rule: "floats are stored to outputs, results, workspaces and scratch of their type",
     of: program([{ kind: "store", buffer: "x", index: int(0), value: zeros, count: null }]),
   },
   {
@@ -164,6 +164,10 @@ const broken: readonly { readonly rule: string; readonly of: LoopProgram }[] = [
   {
     rule: "lengths are made of symbols",
     of: program([], { buffers: [{ name: "t", element: "f32", space: "workspace", length: symbol("tile") }] }),
+  },
+  {
+    rule: "scratch has a known length",
+    of: program([], { buffers: [{ name: "t", element: "f32", space: "local", length: symbol("batch") }] }),
   },
   {
     rule: "only constants hold integers",

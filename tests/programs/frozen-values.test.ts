@@ -59,6 +59,16 @@ transform Nf4(W: [out, in], r: int = 2) {
   param A: [r, in] = 0
   weight = 2 * Q + B @ A
 }
+transform Halved(W: [out, in], r: int = 2) {
+  frozen H: bf16 [out, in] = W
+  param B: [out, r] = 0
+  param A: [r, in] = 0
+  weight = H + B @ A
+}
+transform HalvedTwice(W: [out, in]) {
+  frozen H: bf16 [out, in] = W
+  weight = 3 * H
+}
 transform Nf3Masked(W: [out, in]) {
   frozen Q: nf3 [out, in] = W
   mask M: unstructured = magnitude(W, 0.4)
@@ -91,6 +101,9 @@ const cases = [
   ["Nf4", 17, 12, {}],
   ["Nf4", 32, 48, {}],
   ["Nf3Masked", 19, 23, {}],
+  ["Halved", 17, 13, {}],
+  ["Halved", 32, 300, {}],
+  ["HalvedTwice", 17, 13, {}],
 ] as const;
 
 describe("against the oracle", () => {
@@ -193,6 +206,21 @@ describe("quantized tensors", () => {
       stages.get(name)?.plan.operands.map(({ format }) => format.name) ?? [];
     expect(operands("Nf4")).toContain("table4-panel16");
     expect(operands("Int8")).toContain("int8-panel16");
+  });
+
+  test("are held for batches of every size and for gradients in the bits of their type alone", async () => {
+    const packed = (name: string): string[] => {
+      const { plan } = program.stages.get(name) ?? expect.fail("no stages");
+      return plan.operands.filter(({ source }) => source.kind === "leaf").map(({ format }) => format.name);
+    };
+    expect(new Set(packed("Halved"))).toEqual(new Set(["bf16-panel16", "panel16"]));
+    expect(packed("HalvedTwice")).toEqual([]);
+    const { plan } = program.stages.get("Halved") ?? expect.fail("no stages");
+    const reading = plan.operands.filter(({ description }) => /H/.test(description));
+    expect(reading.map(({ format }) => format.name)).toEqual(["bf16-panel16"]);
+    expect(plan.notes).toContain("H is held as bf16 in 2 * out * in bytes, which is what kernels read");
+    const layer = await load("Halved", { W: matrix(6, 32, 64) });
+    expect(layer.bytes(64)).toBeLessThanOrEqual(2 * 32 * 64 + 8 * 4 * 2 * (32 + 64));
   });
 
   test("refuse a row that their runs do not fill, where the block was written", async () => {

@@ -2,10 +2,12 @@
 
 import { describe, expect, it } from "vitest";
 import { number } from "../../runtime/contract/number-expression.ts";
+import { packHalfPanels } from "../../runtime/formats/bf16-panels.ts";
 import { packOperand, unpackOperand } from "../../runtime/formats/pack-operand.ts";
 import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
 import { fillNormal } from "../../runtime/random/distributions.ts";
 import { randomStream } from "../../runtime/random/philox.ts";
+import { roundToHalf, widenHalf } from "../../runtime/tensor/half-matrix.ts";
 import { dequantizeMatrix, quantizeMatrix } from "../../runtime/tensor/quantized-matrix.ts";
 import { createTestMemory } from "./formats-memory.ts";
 
@@ -54,5 +56,34 @@ describe("quantized panels", () => {
     expect(() => packOperand({ name: "int8-panel16", block: number(2) }, dense, none, allocate)).toThrow(
       "it holds codes, and a matrix has none",
     );
+  });
+});
+
+describe("bf16 panels", () => {
+  it.each([
+    [1, 1],
+    [15, 9],
+    [16, 16],
+    [33, 35],
+  ])("[%i, %i] come back as they were rounded", (rows, columns) => {
+    const values = fillNormal(randomStream(3, `${rows}`), new Float32Array(rows * columns));
+    const half = roundToHalf({ name: "W", rows, columns, values });
+    const operand = packHalfPanels(half, allocate);
+    const unpacked = unpackOperand({ name: "bf16-panel16" }, operand, none);
+    expect(unpacked).toEqual(widenHalf(half));
+    unpacked.forEach((value, at) => {
+      const wanted = values[at] ?? Number.NaN;
+      expect(Math.abs(value - wanted)).toBeLessThanOrEqual(Math.abs(wanted) * 2 ** -8);
+    });
+    expect(operand.bytes).toBe(64 * Math.ceil(rows / 16) * Math.ceil(columns / 2));
+  });
+
+  it("refuse what is no finite number of theirs", () => {
+    const values = Float32Array.of(1, 2, 3.4e38, 4);
+    expect(() => roundToHalf({ name: "W", rows: 2, columns: 2, values })).toThrow(
+      /`W` holds 3\.39.*e\+38 at \[1, 0\], which is no finite number of bfloat16/,
+    );
+    const dense = { kind: "dense", rows: 2, columns: 2, values } as const;
+    expect(() => packOperand({ name: "bf16-panel16" }, dense, none, allocate)).toThrow("a matrix has none");
   });
 });

@@ -2,14 +2,14 @@
 
 import { describe, expect, it } from "vitest";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
-import { codeBits, type GridName, quantizedBytes } from "../../runtime/contract/quantized-type.ts";
+import { codeBits, quantizedBytes, type ScaledGrid } from "../../runtime/contract/quantized-type.ts";
 import { fillNormal } from "../../runtime/random/distributions.ts";
 import { normalQuantile } from "../../runtime/random/normal-quantile.ts";
 import { randomStream } from "../../runtime/random/philox.ts";
 import { gridLevels, nearestCode, zeroCode } from "../../runtime/tensor/quantized-grid.ts";
 import { codeAt, dequantizeMatrix, quantizeMatrix } from "../../runtime/tensor/quantized-matrix.ts";
 
-const grids = Object.keys(gridLevels) as GridName[];
+const grids = Object.keys(gridLevels) as ScaledGrid[];
 const sample = (rows: number, columns: number) => ({
   name: "W",
   rows,
@@ -19,7 +19,7 @@ const sample = (rows: number, columns: number) => ({
 
 describe("grids", () => {
   it("are the published tables to four digits", () => {
-    const published: Partial<Record<GridName, number[]>> = {
+    const published: Partial<Record<ScaledGrid, number[]>> = {
       nf2: [-1, 0, 0.3379, 1],
       nf3: [-1, -0.4786, -0.2171, 0, 0.1609, 0.3379, 0.5626, 1],
       nf4: [
@@ -28,7 +28,7 @@ describe("grids", () => {
       ],
     };
     for (const [grid, levels] of Object.entries(published)) {
-      const found = [...gridLevels[grid as GridName]];
+      const found = [...gridLevels[grid as ScaledGrid]];
       expect(found).toHaveLength(levels.length);
       found.forEach((level, index) => {
         expect(Math.abs(level - (levels[index] ?? 9)), `${grid} ${index}`).toBeLessThan(6e-5);
@@ -43,7 +43,7 @@ describe("grids", () => {
     const quantiles = (count: number): number[] =>
       Array.from({ length: count }, (_, i) => normalQuantile(p + ((0.5 - p) * i) / count) / outermost);
     const expected = [...quantiles(half - 1).map((q) => -q), 0, ...quantiles(half).reverse()];
-    expect([...gridLevels[`nf${bits}` as GridName]]).toEqual(expected.map(Math.fround));
+    expect([...gridLevels[`nf${bits}` as ScaledGrid]]).toEqual(expected.map(Math.fround));
   });
 
   it.each(grids)("%s ascends, holds zero and its ends, and fits its bits", (grid) => {

@@ -1,5 +1,5 @@
 /** Loads and stores of buffers: addresses, counted (masked) accesses and widening of narrow integers. */
-import { isFloat } from "../../loop/loop-expression.ts";
+import { isFloat, knownInt } from "../../loop/loop-expression.ts";
 import type { LoopExpression, ValueType } from "../../loop/loop-node.ts";
 import {
   type BufferBinding,
@@ -34,7 +34,7 @@ export function emitLoad(
           `load ${access.memory}, ${access.memory}* ${access.address}, align ${access.bytes}${access.metadata}`,
         )
       : maskedLoad(target, access);
-  return widen(target, access.element, loaded, type);
+  return widen(target, access, loaded, type);
 }
 
 export function emitStore(
@@ -55,6 +55,8 @@ export function emitStore(
 
 interface Access {
   readonly element: string;
+  /** Widened by its sign. */
+  readonly signed: boolean;
   readonly bytes: number;
   readonly lanes: number;
   readonly memory: string;
@@ -72,16 +74,29 @@ function prepareAccess(
 ): Access {
   const buffer = bufferOf(target, request.buffer);
   const { spelling: element, bytes } = elementLayout[buffer.element];
-  const index = indexText(target, emitExpression(target, request.index));
+  const { index: variable, offset } = splitOffset(request.index);
+  const index = indexText(target, emitExpression(target, variable));
   const masked = request.count !== null && !touchesAllLanes(request.count, lanes);
   // Where no lane is on, the address may lie outside the buffer.
   const addressing = masked ? "getelementptr" : "getelementptr inbounds";
-  const start = emitText(target, `${addressing} ${element}, ${element}* ${buffer.address}, i64 ${index}`);
+  const place = emitText(target, `${addressing} ${element}, ${element}* ${buffer.address}, i64 ${index}`);
+  const start =
+    offset === 0 ? place : emitText(target, `${addressing} ${element}, ${element}* ${place}, i64 ${offset}`);
   const memory = masked ? `<${lanes} x ${element}>` : vectorOf(element, lanes);
   const address = memory === element ? start : emitText(target, `bitcast ${element}* ${start} to ${memory}*`);
   const mask =
     masked && request.count !== null ? countMask(target, emitExpression(target, request.count), lanes) : null;
-  return { element, bytes, lanes, memory, address, mask, metadata: buffer.accessMetadata };
+  const signed = buffer.element === "i8";
+  return { element, signed, bytes, lanes, memory, address, mask, metadata: buffer.accessMetadata };
+}
+
+/**
+ * A known offset is a step of its own, so that it stays the displacement of the address: LLVM would turn an addition
+ * that carries nothing into an `or`, which no address holds.
+ */
+function splitOffset(index: LoopExpression): { readonly index: LoopExpression; readonly offset: number } {
+  const offset = index.kind === "binary" && index.operator === "add" ? knownInt(index.right) : null;
+  return offset === null || index.kind !== "binary" ? { index, offset: 0 } : { index: index.left, offset };
 }
 
 function bufferOf(target: IrFunction, name: string): BufferBinding {
@@ -155,14 +170,14 @@ function vectorMangled(element: string, lanes: number): string {
 
 const isFloatElement = (element: string): boolean => element === "float" || element === "double";
 
-function widen(target: IrFunction, element: string, loaded: string, type: ValueType): IrValue {
+function widen(target: IrFunction, { element, signed }: Access, loaded: string, type: ValueType): IrValue {
   const memory = vectorOf(element, type.lanes);
   const wanted = typeText(type);
   if (memory === wanted) return { type, text: loaded };
   if (isFloatElement(element) || isFloat(type.scalar) || type.scalar === "bool") {
     throw new Error(`a load of ${memory} cannot give ${wanted}`);
   }
-  return emit(target, type, `zext ${memory} ${loaded} to ${wanted}`);
+  return emit(target, type, `${signed ? "sext" : "zext"} ${memory} ${loaded} to ${wanted}`);
 }
 
 function narrow(target: IrFunction, element: string, value: IrValue): string {

@@ -2,6 +2,7 @@
  * Base addresses of a program's buffers inside a phase, and the metadata saying that no two of them overlap:
  * without it every store to one buffer would force indices and pointers loaded from another to be read again.
  */
+import { knownInt } from "../../loop/loop-expression.ts";
 import type { BufferDeclaration, LoopProgram } from "../../loop/loop-node.ts";
 import { emitExpression } from "./generate-expression.ts";
 import { type BufferBinding, emitText, emitVoid, type IrFunction } from "./ir-function.ts";
@@ -59,6 +60,14 @@ function emitAddresses(target: IrFunction, { buffers, symbols }: LoopProgram): v
       case "cotangent":
         emitVoid(target, `${name} = bitcast float* %y to ${pointer}`);
         break;
+      case "local": {
+        const length = knownInt(buffer.length);
+        if (length === null) throw new Error(`the scratch ${buffer.name} has no known length`);
+        const type = `[${length} x ${elementLayout[buffer.element].spelling}]`;
+        target.entry.push(`  ${name}.scratch = alloca ${type}, align ${workspaceAlignment}`);
+        emitVoid(target, `${name} = bitcast ${type}* ${name}.scratch to ${pointer}`);
+        break;
+      }
       case "workspace": {
         const address = emitText(target, `getelementptr inbounds i8, i8* %workspace, i64 ${workspaceEnd}`);
         emitVoid(target, `${name} = bitcast i8* ${address} to ${pointer}`);

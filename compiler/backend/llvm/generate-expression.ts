@@ -37,6 +37,8 @@ export function emitExpression(target: IrFunction, expression: LoopExpression): 
       return emitSplat(target, emitExpression(target, expression.value), expression.lanes);
     case "convert":
       return emitConvert(target, expression);
+    case "reinterpret":
+      return emitReinterpret(target, emitExpression(target, expression.value));
     case "permute":
       return emitPermute(target, expression);
     case "shuffle":
@@ -179,6 +181,11 @@ function emitConvert(target: IrFunction, expression: Expression<"convert">): IrV
   if (opcode === undefined) throw new Error(`no conversion from ${value.type.scalar} to ${expression.to}`);
   const type: ValueType = { scalar: expression.to, lanes: value.type.lanes };
   return emit(target, type, `${opcode} ${typeText(value.type)} ${value.text} to ${typeText(type)}`);
+}
+
+function emitReinterpret(target: IrFunction, value: IrValue): IrValue {
+  const type: ValueType = { scalar: "f32", lanes: value.type.lanes };
+  return emit(target, type, `bitcast ${typeText(value.type)} ${value.text} to ${typeText(type)}`);
 }
 
 function emitPermute(target: IrFunction, expression: Expression<"permute">): IrValue {

@@ -19,6 +19,7 @@ export const elementLayout: Readonly<
   u32: { spelling: "i32", bytes: 4 },
   u16: { spelling: "i16", bytes: 2 },
   u8: { spelling: "i8", bytes: 1 },
+  i8: { spelling: "i8", bytes: 1 },
 };
 
 /** `T`, or `<lanes x T>` above one lane, for an element spelling such as `i16`. */

@@ -1,6 +1,7 @@
 /**
  * The reference back end: runs a loop program over typed arrays, slowly and suspiciously. Every access is
- * bounds-checked, workspaces start as NaN, tiles run in any order, and two tiles of a phase may not meet.
+ * bounds-checked, workspaces and the scratch of each tile start as NaN, tiles run in any order, and two tiles of a
+ * phase may not meet.
  */
 import { isFloat, typeOf } from "../../loop/loop-expression.ts";
 import type {
@@ -11,7 +12,7 @@ import type {
   Scalar,
 } from "../../loop/loop-node.ts";
 
-export type BufferData = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array;
+export type BufferData = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array | Int8Array;
 
 export interface LoopRun {
   /** The `constant`, `input` and `output` buffers by name. */
@@ -58,6 +59,12 @@ function rounded(value: number, scalar: Scalar): number {
   return value;
 }
 
+const bits = new DataView(new ArrayBuffer(4));
+function floatOfBits(integer: number): number {
+  bits.setUint32(0, integer);
+  return bits.getFloat32(0);
+}
+
 const map = (value: Value, change: (item: number) => number): Value =>
   typeof value === "number" ? change(value) : value.map(change);
 const zip = (a: Value, b: Value, join: (left: number, right: number) => number): Value =>
@@ -83,6 +90,7 @@ interface Touches {
 export function interpretLoop(program: LoopProgram, run: LoopRun): void {
   const names = new Map<string, Value>([...run.symbols, ["batch", run.batch]]);
   const buffers = new Map<string, BufferData>(run.buffers);
+  const scratch = new Map<string, number>();
   let touches = new Map<string, Touches>();
   let tile = 0;
 
@@ -152,6 +160,8 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
       }
       case "convert":
         return map(evaluate(node.value), (item) => rounded(item, node.to));
+      case "reinterpret":
+        return map(evaluate(node.value), floatOfBits);
       case "permute": {
         const table = vectorOf(evaluate(node.table));
         return map(evaluate(node.index), (lane) => table[lane & (table.length - 1)] ?? NaN);
@@ -201,6 +211,8 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
   for (const { name, space, length } of program.buffers) {
     const expected = scalarOf(evaluate(length));
     if (space === "workspace") buffers.set(name, new Float32Array(expected).fill(NaN));
+    if (space === "local") scratch.set(name, expected);
+    if (space === "local") continue;
     const found = buffers.get(name)?.length ?? -1;
     if (found < expected) throw new LoopFault(`buffer ${name} has ${found} of ${expected} elements`);
   }
@@ -209,6 +221,10 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
     const count = scalarOf(evaluate(phase.tiles));
     for (const number of run.tileOrder?.(count) ?? Array.from({ length: count }, (_, at) => at)) {
       tile = number;
+      for (const [name, length] of scratch) {
+        buffers.set(name, new Float32Array(length).fill(NaN));
+        touches.delete(name);
+      }
       names.set(phase.tile, tile);
       phase.body.forEach(execute);
     }

@@ -15,6 +15,8 @@ export interface DensePanel {
   /** Input of the first line, counted before `map`. */
   readonly firstInput: LoopExpression;
   readonly map: StrideMap | null;
+  /** Lane = token: elements from one line to the next; 16 when left out. */
+  readonly lineStride?: number;
 }
 
 /** acc[token][chain] += line * x, the lines dealt out to the chains in turn. */
@@ -53,6 +55,7 @@ export function accumulateDenseTokens(
   tile: TokenTile,
 ): void {
   const values = bufferOf(term, "values");
+  const stride = panel.lineStride ?? 16;
   const bases = tokenBases(block, term.input, tile);
   const cursor = createCursor(block, panel.map, panel.firstInput);
   loop(block, "k", { from: int(0), to: panel.lines }, (inner, k) => {
@@ -60,7 +63,7 @@ export function accumulateDenseTokens(
     const offset = mul(source, int(16));
     const x = bases.map((base) => define(inner, "x", load(term.input.buffer, add(base, offset), f32x16)));
     for (const [row, start] of rowStarts.entries()) {
-      const w = define(inner, "w", splat(load(values, add(mul(k, int(16)), start), f32)));
+      const w = define(inner, "w", splat(load(values, add(mul(k, int(stride)), start), f32)));
       for (const [vector, value] of x.entries()) {
         const sum = tile.sums[row]?.[vector];
         if (sum !== undefined) assign(inner, sum, fma(value, w, sum.read));
