@@ -8,7 +8,7 @@
 export type DeviceScalar = "f32" | "i32" | "u32" | "i64" | "bool";
 
 /** Elements of memories. `bf16` and `f16` are widened to f32 by a load and rounded to nearest even by a store. */
-export type DeviceElement = "f32" | "i32" | "u32" | "u16" | "u8" | "bf16" | "f16";
+export type DeviceElement = "f32" | "i32" | "u32" | "u16" | "u8" | "i8" | "bf16" | "f16";
 
 export const elementBytes: Readonly<Record<DeviceElement, number>> = {
   f32: 4,
@@ -16,6 +16,7 @@ export const elementBytes: Readonly<Record<DeviceElement, number>> = {
   u32: 4,
   u16: 2,
   u8: 1,
+  i8: 1,
   bf16: 2,
   f16: 2,
 };

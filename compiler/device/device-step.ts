@@ -74,8 +74,8 @@ export interface DeviceTerm {
   readonly blocks: Value;
   /** Inputs with one scale of a quantized operand, else 1. */
   readonly run: Value;
-  /** The memory of a buffer of the format. */
-  readonly buffer: (name: string) => string;
+  /** The memory of a buffer of the format, read as its own elements or as `element`. */
+  readonly buffer: (name: string, element?: DeviceElement) => string;
   readonly input: DeviceActivation;
   readonly inputPlaces: StridedPlaces | null;
 }
@@ -103,11 +103,11 @@ export function resolveDeviceStep(parts: KernelParts, step: Step, scene: StepSce
       columns: parts.dimension(columns),
       blocks: parts.dimension(format.name === "blockdiag16" ? format.blocks : number(1)),
       run: parts.dimension("block" in format ? format.block : number(1)),
-      buffer(wanted) {
+      buffer(wanted, element) {
         const found = formatBuffers[format.name].find((buffer) => buffer.name === wanted);
         if (found === undefined) throw new TypeError(`a ${format.name} has no buffer ${wanted}`);
         const pointer = { kind: "operand", operand: name, buffer: wanted } as const;
-        return parts.buffer(pointer, `${name}_${wanted}`, found.element, "read");
+        return parts.buffer(pointer, `${name}_${wanted}`, element ?? found.element, "read");
       },
       input: activationIn(parts, scene.place(term.input), "x", "read"),
       inputPlaces: stridedPlaces(parts, term.inputPermutation, "input"),

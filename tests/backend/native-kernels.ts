@@ -16,7 +16,14 @@ import {
 
 export const foreign = { openLibrary, readString };
 
-type NativeArray = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array | Int8Array;
+type NativeArray =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array
+  | Uint16Array
+  | Uint8Array
+  | Int8Array;
 
 export interface KernelCall {
   readonly constants?: readonly NativeArray[];

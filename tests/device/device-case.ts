@@ -12,7 +12,7 @@ import {
   float32ToBfloat16,
   float32ToFloat16,
 } from "../../runtime/tensor/half-precision.ts";
-import { expectedOutput, inputOf, startOf } from "../loop/run-reference.ts";
+import { expectedOutput, inputOf, packHalfCase, startOf } from "../loop/run-reference.ts";
 import { matrixValue, type WeightCase } from "../loop/weight-cases.ts";
 import { createTestMemory } from "../runtime/formats-memory.ts";
 import { poisoned, runSequence } from "./run-device.ts";
@@ -43,6 +43,7 @@ export function packCase(weight: WeightCase): ReadonlyMap<string, PackedOperand>
       const { name, format, quantized } = operand;
       if (quantized !== undefined && (format.name === "table4-panel16" || format.name === "int8-panel16"))
         return [name, packQuantizedPanels(format.name, quantized, 1, allocate)];
+      if (format.name === "bf16-panel16") return [name, packHalfCase(operand, allocate)];
       const blocks = format.name === "blockdiag16" ? evaluateNumber(format.blocks, weight.symbols) : 1;
       return [name, packOperand(format, matrixValue(operand, blocks), weight.symbols, allocate)];
     }),
@@ -58,7 +59,7 @@ export function packedBytes(
   const found = packed.get(operand);
   if (found === undefined) throw new Error(`no operand ${operand}`);
   const { offset, length, element } = bufferOf(found, buffer);
-  const size = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1 }[element];
+  const size = { f32: 4, i32: 4, u32: 4, u16: 2, u8: 1, i8: 1 }[element];
   return new Uint8Array(found.block.view as ArrayBuffer, offset, length * size);
 }
 

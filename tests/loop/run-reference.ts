@@ -7,15 +7,25 @@ import type { X86Target } from "../../compiler/targets/x86-targets.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { packHalfPanels } from "../../runtime/formats/bf16-panels.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
-import { floatsOf, integersOf, type PackedOperand } from "../../runtime/formats/packed-operand.ts";
+import {
+  type Allocate,
+  floatsOf,
+  integersOf,
+  type PackedOperand,
+} from "../../runtime/formats/packed-operand.ts";
 import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
 import { roundToHalf } from "../../runtime/tensor/half-matrix.ts";
 import { createTestMemory } from "../runtime/formats-memory.ts";
-import { createRandom, entry, matrixValue, type WeightCase } from "./weight-cases.ts";
+import { type CaseOperand, createRandom, entry, matrixValue, type WeightCase } from "./weight-cases.ts";
 
 export function packedBuffer(operand: PackedOperand, name: string): BufferData {
   const element = operand.buffers.find((buffer) => buffer.name === name)?.element;
   return element === "f32" ? floatsOf(operand, name) : (integersOf(operand, name) as BufferData);
+}
+
+export function packHalfCase({ name, matrix }: CaseOperand, allocate: Allocate): PackedOperand {
+  const { rows, columns, values } = matrix;
+  return packHalfPanels(roundToHalf({ name, rows, columns, values: Float32Array.from(values) }), allocate);
 }
 
 /** The packed buffers of a kernel's frame, in order. */
@@ -29,9 +39,7 @@ export function constantBuffers(weight: WeightCase, kernel: LoweredKernel): Buff
       continue;
     }
     if (format.name === "bf16-panel16") {
-      const { rows, columns, values } = operand.matrix;
-      const half = roundToHalf({ name: operand.name, rows, columns, values: Float32Array.from(values) });
-      packed.set(operand.name, packHalfPanels(half, memory.allocate));
+      packed.set(operand.name, packHalfCase(operand, memory.allocate));
       continue;
     }
     const blocks = format.name === "blockdiag16" ? evaluateNumber(format.blocks, weight.symbols) : 1;

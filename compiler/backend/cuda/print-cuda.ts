@@ -35,6 +35,7 @@ const elementTypes: Readonly<Record<DeviceElement, string>> = {
   u32: "unsigned",
   u16: "unsigned short",
   u8: "unsigned char",
+  i8: "signed char",
   bf16: "unsigned short",
   f16: "unsigned short",
 };

@@ -233,6 +233,8 @@ export function readElement({ view, element }: DeviceMemory, index: number): num
       return view.getUint16(at, true);
     case "u8":
       return view.getUint8(at);
+    case "i8":
+      return view.getInt8(at);
     case "bf16":
     case "f16":
       return widen(element, view.getUint16(at, true));
@@ -256,6 +258,9 @@ export function writeElement({ view, element }: DeviceMemory, index: number, val
       break;
     case "u8":
       view.setUint8(at, value);
+      break;
+    case "i8":
+      view.setInt8(at, value);
       break;
     case "bf16":
     case "f16":

@@ -12,7 +12,14 @@ import type {
   Scalar,
 } from "../../loop/loop-node.ts";
 
-export type BufferData = Float32Array | Float64Array | Int32Array | Uint32Array | Uint16Array | Uint8Array | Int8Array;
+export type BufferData =
+  | Float32Array
+  | Float64Array
+  | Int32Array
+  | Uint32Array
+  | Uint16Array
+  | Uint8Array
+  | Int8Array;
 
 export interface LoopRun {
   /** The `constant`, `input` and `output` buffers by name. */

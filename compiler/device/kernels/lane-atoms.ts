@@ -155,7 +155,7 @@ export function addTable4(
   });
 }
 
-/** `int8-panel16`: a byte each, the number plus 127. */
+/** `int8-panel16`: a byte each. */
 export function addInt8(code: Code, tile: LaneTile, term: DeviceTerm, staged: string): void {
   const [codes, scales] = [term.buffer("codes"), term.buffer("scales")];
   const runs = name(code, "runs", div(term.columns, term.run));
@@ -167,9 +167,19 @@ export function addInt8(code: Code, tile: LaneTile, term: DeviceTerm, staged: st
   const scaleStart = name(code, "scale_start", add(mul(mul(toI64(tile.panel), runs), int(16)), tile.column));
   sweepStaged(code, tile, term, staged, (_, input) => {
     const stored = load(codes, add(codeStart, mul(input, int(16))), "i32");
-    const level = convert(sub(stored, int(127)), "f32");
+    const level = convert(stored, "f32");
     return binary("mul", level, load(scales, add(scaleStart, mul(div(input, term.run), int(16))), "f32"));
   });
+}
+
+/** `bf16-panel16`: two inputs lie side by side in the word of a lane. */
+export function addHalf(code: Code, tile: LaneTile, term: DeviceTerm, staged: string): void {
+  const values = term.buffer("values", "bf16");
+  const words = mul(mul(toI64(tile.panel), ceilDiv(term.columns, 2)), int(16));
+  const start = name(code, "half_start", mul(add(words, tile.column), int(2)));
+  sweepStaged(code, tile, term, staged, (_, input) =>
+    load(values, add(add(start, mul(div(input, int(2)), int(32))), rem(input, int(2))), "f32"),
+  );
 }
 
 /** `nm-lanes`: lines of kept weights with the place of each in its window. */

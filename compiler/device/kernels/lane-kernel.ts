@@ -30,6 +30,7 @@ import {
   addBlockdiag,
   addDense,
   addDiagonal,
+  addHalf,
   addInt8,
   addNmLanes,
   addTable4,
@@ -57,6 +58,7 @@ export const laneFormats: ReadonlySet<string> = new Set([
   "panel16",
   "table4-panel16",
   "int8-panel16",
+  "bf16-panel16",
   "nm-lanes",
   "window-ell",
   "blockdiag16",
@@ -114,7 +116,7 @@ function panelCount(step: DeviceStep): Value {
 
 function accumulate(parts: KernelParts, step: DeviceStep, tile: LaneTile): void {
   const { code } = parts;
-  const walks = ["panel16", "table4-panel16", "int8-panel16"];
+  const walks = ["panel16", "table4-panel16", "int8-panel16", "bf16-panel16"];
   const staged = step.terms.some(({ format }) => walks.includes(format.name))
     ? parts.onChip("staged", "f32", tile.warps * tile.tokens * 32)
     : "";
@@ -135,6 +137,9 @@ function accumulate(parts: KernelParts, step: DeviceStep, tile: LaneTile): void 
       }
       case "int8-panel16":
         addInt8(code, tile, term, staged);
+        break;
+      case "bf16-panel16":
+        addHalf(code, tile, term, staged);
         break;
       case "nm-lanes":
         addNmLanes(code, tile, term);
