@@ -153,15 +153,7 @@ function sweepUnit(
   // Only units as long as a block have a rest, and those are always whole.
   const rest = shape.rows - even;
   if (rest > 0)
-    sweepRows(
-      block,
-      step,
-      group,
-      { from: split, to: add(split, int(rest)) },
-      rest,
-      fitOf(rest, even),
-      startAt,
-    );
+    sweepRows(block, step, group, { from: split, to: add(split, int(rest)) }, rest, fitOf(rest, even), coded);
 }
 
 /** What the coded terms of the step bring to the rows of a unit; null without any. */
