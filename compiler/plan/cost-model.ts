@@ -10,15 +10,15 @@ import {
   number,
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
-import { type CodedFormat, isCoded, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
-import type { ByThreads, LevelRates, RatedAtom, RateTable } from "../targets/rate-table.ts";
+import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
 import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded, substitute } from "../types/fold-number.ts";
 import { knownPrice } from "./known-prices.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { ceilOver, csrParts, over, plus, times, windowSlots } from "./packed-size.ts";
 import type { MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";
+import { ratedAtom } from "./rated-atom.ts";
 import { type StepPhase, stepPhases } from "./step-phases.ts";
 import { phaseGeometry, type StepGeometry } from "./tile-geometry.ts";
 
@@ -73,16 +73,6 @@ function sharing(tiles: NumberExpression, threads: number): NumberExpression {
   if (threads === 1) return number(1);
   return over(ceilOver(tiles, threads), max(tiles, number(1)));
 }
-
-/** Panels whose numbers are decoded have rates of their own; every other format goes with its atom. */
-const codedAtoms: Readonly<Record<CodedFormat["name"], RatedAtom>> = {
-  "table4-panel16": "table4",
-  "int8-panel16": "int8",
-  "bf16-panel16": "bf16",
-};
-
-export const ratedAtom = (atom: StepTerm["atom"], format: OperandFormat): RatedAtom =>
-  isCoded(format) ? codedAtoms[format.name] : atom;
 
 function termCost(
   term: StepTerm,
