@@ -23,8 +23,9 @@ function singleTransforms(source: string): readonly { readonly name: string; rea
   });
 }
 
+/** Of the systems; what they import lies in folders below. */
 function largestFile(folder: string): string {
-  const files = readdirSync(folder, { recursive: true, encoding: "utf8" })
+  const files = readdirSync(folder)
     .filter((name) => name.endsWith(".spx"))
     .map((name) => join(folder, name));
   return files.sort((a, b) => statSync(b).size - statSync(a).size)[0] ?? "";

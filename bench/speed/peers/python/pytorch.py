@@ -148,7 +148,7 @@ def four_bits(problem):
 
 
 def adam(problem):
-    count = problem.part("values").size
+    count = round(problem.numbers["density"] * problem.out * problem.inputs)
 
     def step_of(shape, mask):
         parameter = torch.nn.Parameter(torch.zeros(shape))
