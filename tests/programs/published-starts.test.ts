@@ -15,12 +15,18 @@ const files = [
   "fourier_ft",
   "block_sparse",
   "welore",
+  "lora",
+  "dsee",
+  "sltrain",
+  "sparse_delta",
+  "super_tuning",
+  "phm",
 ] as const;
 const programs = new Map<string, BuiltProgram>();
 
 beforeAll(async () => {
   for (const file of files) programs.set(file, await buildProgram({ file: `stdlib/${file}.spx` }));
-}, 240_000);
+}, 480_000);
 
 const [out, inputs] = [24, 16];
 const W = { data: testMatrix(7, out * inputs), shape: [out, inputs] };
@@ -53,6 +59,11 @@ describe("start at W", () => {
     ["corda", "PreviewedCorDA", { C, r: 16 }],
     ["vera", "VeRA", { r: 9 }],
     ["allora", "ALLoRA", { r: 2 }],
+    ["lora", "LoRA", { r: 2 }],
+    ["sparse_delta", "SparseDelta", { nnz: 9 }],
+    ["sparse_delta", "RandomDelta", { nnz: 9 }],
+    ["super_tuning", "SuperTuning", { sparsity: 0.9 }],
+    ["super_tuning", "Supra", { sparsity: 0.9, r: 2 }],
   ])("%s %s", async (file, transform, args) => {
     const layer = await load(file, transform, args);
     expect(relativeError(layer.merge().data, exact)).toBeLessThan(1e-6);
@@ -66,6 +77,63 @@ describe("start at W", () => {
       }
     }
     layer.dispose();
+  });
+});
+
+describe("start elsewhere", () => {
+  test("DSEE is W where its mask is, and 0 elsewhere", async () => {
+    const layer = await load("dsee", "DSEE", { r: 2, nnz: 3, keep: 0.5 });
+    const kept = new Set(layer.patterns().M?.positions);
+    expect(kept.size).toBe(Math.round((out * inputs) / 2));
+    expect([...layer.merge().data]).toEqual([...W.data].map((value, at) => (kept.has(at) ? value : 0)));
+  });
+
+  test("SLTrain is its sparse part, within the bound of its draw", async () => {
+    const layer = await load("sltrain", "SLTrain", { r: 2, delta: 0.2 });
+    const { S } = layer.parameters() as { S: SparseParameter };
+    const expected = new Float32Array(out * inputs);
+    S.positions.forEach((position, index) => {
+      expected[position] = S.values[index] ?? 0;
+    });
+    expect([...layer.merge().data]).toEqual([...expected]);
+    expect(S.values).toHaveLength(Math.floor(0.2 * out * inputs));
+    for (const value of S.values) expect(Math.abs(value)).toBeLessThanOrEqual(1 / Math.sqrt(inputs));
+  });
+
+  test("PHM with the units of the quaternions multiplies as they do", async () => {
+    const layer = await load("phm", "PHM", { W: { data: new Float32Array(16), shape: [4, 4] } });
+    const { A, B } = layer.parameters() as { A: DenseParameter; B: DenseParameter };
+    // Row-major: what 1, i, j and k make of (1, i, j, k) from the left.
+    const left: readonly (readonly number[])[] = [
+      [1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1, 0, 0, 0, 0, 1],
+      [0, -1, 0, 0, 1, 0, 0, 0, 0, 0, 0, -1, 0, 0, 1, 0],
+      [0, 0, -1, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, -1, 0, 0],
+      [0, 0, 0, -1, 0, 0, -1, 0, 0, 1, 0, 0, 1, 0, 0, 0],
+    ];
+    A.values.set(left.flat());
+    const [a, b, c, d] = [2, -1, 3, 5];
+    B.values.set([a, b, c, d]);
+    layer.updated();
+    const [e, f, g, h] = [1, 4, -2, 7];
+    expect([...layer.forward(Float32Array.of(e, f, g, h)).data]).toEqual([
+      a * e - b * f - c * g - d * h,
+      a * f + b * e + c * h - d * g,
+      a * g - b * h + c * e + d * f,
+      a * h + b * g - c * f + d * e,
+    ]);
+  });
+
+  test("equal weights of rows and columns leave LQ-LoRA as it is", async () => {
+    const ones = (size: number) => ({ data: new Float32Array(size).fill(1), shape: [size] });
+    const plain = await load("lq_lora", "LQLoRA", { r: 3, b: 8 });
+    const weighted = await load("lq_lora", "WeightedLQLoRA", {
+      r: 3,
+      b: 8,
+      left: ones(out),
+      right: ones(inputs),
+    });
+    const wanted = Float64Array.from(plain.merge().data);
+    expect(relativeError(weighted.merge().data, wanted)).toBeLessThan(1e-4);
   });
 });
 
