@@ -135,6 +135,8 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     )
     .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
     .option("--level <suffix>", "instruction-set level to price for", "v4")
+    .option("--target <target>", "cpu, or cuda for the plan of an NVIDIA device", "cpu")
+    .option("--elements <types>", "number types on the device: f32, tf32, bf16, f16", "f32,bf16")
     .option("--json", "the explanation as JSON: see docs/explain.md")
     .option("--html", "one page for the browser, with the cost of every variant drawn over the batch")
     .option("--why <term>", "where a tensor, a pattern or a part of the weight went, and why")
@@ -142,7 +144,7 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .allowExcessArguments()
     .addHelpText(
       "after",
-      "\nExamples:\n  $ spxc explain dsee.spx --out 4096 --in 4096\n  $ spxc explain dsee.spx --keep 0.2 --r 8\n  $ spxc explain dsee.spx --why 'B @ A'\n  $ spxc explain dsee.spx --html > dsee.html\n  $ spxc explain SPX4001",
+      "\nExamples:\n  $ spxc explain dsee.spx --out 4096 --in 4096\n  $ spxc explain dsee.spx --keep 0.2 --r 8\n  $ spxc explain dsee.spx --why 'B @ A'\n  $ spxc explain dsee.spx --html > dsee.html\n  $ spxc explain dsee.spx --target cuda --elements bf16\n  $ spxc explain SPX4001",
     )
     .action(
       async (subject: string, options: import("./commands/explain.ts").ExplainOptions, command: Command) => {

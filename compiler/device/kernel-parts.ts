@@ -2,7 +2,7 @@
  * What a kernel is called with, collected while its body is written: each buffer and number becomes a parameter of the
  * program and, at the same place, an argument of its launches.
  */
-import type { CudaArgument, CudaPointer } from "../../runtime/contract/cuda.ts";
+import type { CudaArgument, CudaElements, CudaPointer } from "../../runtime/contract/cuda.ts";
 import {
   evaluateNumber,
   type NumberExpression,
@@ -13,6 +13,13 @@ import { symbolName } from "../loop/from-number-expression.ts";
 import { type Code, createCode } from "./device-builder.ts";
 import { int, type Value } from "./device-expression.ts";
 import type { BlockMemory, DeviceBuffer, DeviceElement, DeviceParameter } from "./device-node.ts";
+
+/** What a kernel is called, what it is for, and the number type of its activations. */
+export interface KernelTitle {
+  readonly name: string;
+  readonly purpose: readonly string[];
+  readonly elements: CudaElements;
+}
 
 export interface KernelParts {
   readonly code: Code;

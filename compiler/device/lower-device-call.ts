@@ -8,9 +8,11 @@ import { apply, type NumberExpression, number, symbol } from "../../runtime/cont
 import type { DevicePlan, DevicePlanStep, DeviceVariant } from "../plan/device-plan.ts";
 import type { Activation, Operand, Step } from "../plan/plan.ts";
 import { type DeviceElement, type DeviceProgram, dynamicBytes, elementBytes } from "./device-node.ts";
-import { type ActivationPlace, resolveDeviceStep, type StepScene } from "./device-step.ts";
-import { createKernelParts } from "./kernel-parts.ts";
+import { type ActivationPlace, type DeviceStep, resolveDeviceStep, type StepScene } from "./device-step.ts";
+import { createKernelParts, type KernelParts, type KernelTitle } from "./kernel-parts.ts";
 import { type LaneShape, laneKernel, laneShapes } from "./kernels/lane-kernel.ts";
+import { streamKernel, streamShapes } from "./kernels/stream-kernel.ts";
+import { tileFrom, tileKernel, tileSide } from "./kernels/tile-kernel.ts";
 
 export interface LoweredDeviceCall {
   readonly programs: readonly DeviceProgram[];
@@ -110,7 +112,48 @@ function laneGrid(step: Step, scene: StepScene, shape: LaneShape): NumberExpress
   return apply("*", ceilOver(panels, 2), ceilOver(batch, shape.tokens));
 }
 
-function conditionOf({ from, to }: LaneShape, also: NumberExpression | null): NumberExpression | null {
+/** A kernel of a step with the batches that it serves and the blocks that it takes. */
+interface KernelChoice {
+  readonly suffix: string;
+  readonly from: number;
+  readonly to: number | null;
+  readonly grid: NumberExpression;
+  readonly make: (parts: KernelParts, step: DeviceStep, about: KernelTitle) => DeviceProgram;
+}
+
+function kernelChoices({ kernel, step }: DevicePlanStep, scene: StepScene): readonly KernelChoice[] {
+  if (kernel === "lanes")
+    return laneShapes.map((shape) => ({
+      suffix: `t${shape.tokens}`,
+      from: shape.from,
+      to: shape.to,
+      grid: laneGrid(step, scene, shape),
+      make: (parts, resolved, about) => laneKernel(parts, resolved, shape, about),
+    }));
+  const { width } = scene.place(step.output);
+  const streams = streamShapes.map(
+    (shape): KernelChoice => ({
+      suffix: `stream${shape.tokens}`,
+      from: shape.from,
+      to: shape.to,
+      grid: apply("*", ceilOver(width, 16 * shape.rowTiles), ceilOver(batch, shape.tokens)),
+      make: (parts, resolved, about) => streamKernel(parts, resolved, shape, about),
+    }),
+  );
+  const tiles: KernelChoice = {
+    suffix: "tiles",
+    from: tileFrom,
+    to: null,
+    grid: apply("*", ceilOver(width, tileSide), ceilOver(batch, tileSide)),
+    make: tileKernel,
+  };
+  return [...streams, tiles];
+}
+
+function conditionOf(
+  { from, to }: Pick<KernelChoice, "from" | "to">,
+  also: NumberExpression | null,
+): NumberExpression | null {
   const conditions = [
     ...(from > 1 ? [apply(">=", batch, number(from))] : []),
     ...(to === null ? [] : [apply("<=", batch, number(to))]),
@@ -127,36 +170,39 @@ export const kernelName = (...words: readonly string[]): string =>
 
 /** What one step launches; `condition` holds for all of it. */
 export function lowerDeviceStep(
-  { step }: DevicePlanStep,
+  planned: DevicePlanStep,
   scene: StepScene,
   about: { readonly name: string; readonly line: string; readonly elements: CudaElements },
   condition: NumberExpression | null = null,
 ): { readonly programs: readonly DeviceProgram[]; readonly steps: readonly CudaStep[] } {
   const { name, line, elements } = about;
+  const { step } = planned;
   if (step.terms.length === 0) {
     const { pointer, stride, element } = scene.place(step.output);
     const bytes = ceilTo(apply("*", batch, stride, number(elementBytes[element])), 4);
     return { programs: [], steps: [{ kind: "clear", target: pointer, bytes, condition }] };
   }
   const programs: DeviceProgram[] = [];
-  const steps = laneShapes.map((shape): CudaStep => {
+  const steps = kernelChoices(planned, scene).map((choice): CudaStep => {
     const parts = createKernelParts();
-    const range = shape.to === null ? `from ${shape.from} tokens on` : `${shape.from} to ${shape.to} tokens`;
-    const program = laneKernel(parts, resolveDeviceStep(parts, step, scene), shape, {
-      name: kernelName(name, step.name, elements, `t${shape.tokens}`),
-      purpose: [line, `${range}: ${shape.tokens} at a time`],
+    const { suffix, from, to, grid } = choice;
+    const range =
+      to === null ? `from ${from} tokens on` : from === to ? "one token" : `${from} to ${to} tokens`;
+    const program = choice.make(parts, resolveDeviceStep(parts, step, scene), {
+      name: kernelName(name, step.name, elements, suffix),
+      purpose: [line, range],
       elements,
     });
     programs.push(program);
     return {
       kind: "launch",
       kernel: program.name,
-      grid: [laneGrid(step, scene, shape), number(1), number(1)],
+      grid: [grid, number(1), number(1)],
       block: [program.threads, 1, 1],
       dynamicBytes: number(dynamicBytes(program)),
       cluster: 1,
       arguments: parts.arguments(),
-      condition: conditionOf(shape, condition),
+      condition: conditionOf(choice, condition),
     };
   });
   return { programs, steps };

@@ -13,8 +13,9 @@ import { deviceCost } from "./device-cost.ts";
 import type { DevicePlan, DeviceVariant } from "./device-plan.ts";
 import { fewestNear } from "./keep-variants.ts";
 import { movingNames } from "./moving-sources.ts";
-import { createOperandTable, type OperandTable } from "./operand-table.ts";
+import { createOperandTable } from "./operand-table.ts";
 import { createGridEvaluator, gridOf } from "./price-grid.ts";
+import { createDeviceOperands, type DeviceOperands, retargetStep } from "./retarget-device.ts";
 import type { VariantDraft } from "./variant-draft.ts";
 
 /** @param graph normalised, its weight not zero. */
@@ -30,11 +31,12 @@ export function chooseDevicePlan(
   const { drafts, admitted, notes } = candidatePlans(graph.root, operands, graph.rules ?? [], claims);
   const possible = drafts.filter(({ layout, merged }) => layout === "lane-output" && !merged);
   const allowed = possible.filter(({ name }) => admitted.has(name));
+  const deviceOperands = createDeviceOperands(operands);
   const grid = createGridEvaluator(gridOf(transform));
   const variants = elements.flatMap((type) =>
     fewestNear(
       (allowed.length === 0 ? possible : allowed).map((draft) => {
-        const variant = priced(draft, type, operands, rates);
+        const variant = priced(draft, type, deviceOperands, rates);
         return { variant, prices: grid.valuesOf(variant.cost) };
       }),
     ).map(({ variant }) => variant),
@@ -42,7 +44,7 @@ export function chooseDevicePlan(
   const used = new Set(
     variants.flatMap(({ steps }) => steps.flatMap(({ step }) => step.terms.map(({ operand }) => operand))),
   );
-  const read = operands.all().filter(({ name }) => used.has(name));
+  const read = [...used].map(deviceOperands.find);
   const sources = read.map(({ source }) => source);
   const tensors = [...transform.tensors, ...tensorObjectsOf(graph.root)];
   return {
@@ -78,7 +80,7 @@ const plainName = (name: string): string => name.replace(/\/lane-output$/, "");
 function priced(
   draft: VariantDraft,
   elements: CudaElements,
-  operands: OperandTable,
+  operands: DeviceOperands,
   rates: CudaRates,
 ): DeviceVariant {
   const { name, form, activations, steps, rules } = draft;
@@ -87,7 +89,7 @@ function priced(
     form,
     elements,
     activations,
-    steps: steps.map((step) => ({ kernel: "lanes" as const, step })),
+    steps: steps.flatMap((step) => retargetStep(step, elements, operands)),
     rules,
   };
   return { ...unpriced, cost: deviceCost(unpriced, operands, rates) };

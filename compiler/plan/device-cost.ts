@@ -4,6 +4,7 @@
  */
 import { type CudaElements, cudaElementBytes } from "../../runtime/contract/cuda.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { CudaRates } from "../targets/cuda-rates.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import type { DevicePlanStep, DeviceVariant } from "./device-plan.ts";
@@ -63,9 +64,26 @@ export function deviceStepCost(
   return plus(number(rates.launchNanoseconds), max(plus(memory, cache), plus(...multiplies)));
 }
 
+/** Share of one call in computing operands whose tensors changed, and in bringing them to the device. */
+function formingCost(
+  { steps }: Pick<DeviceVariant, "steps">,
+  operands: OperandLookup,
+  rates: CudaRates,
+): NumberExpression {
+  const names = new Set(steps.flatMap(({ step }) => step.terms.map(({ operand }) => operand)));
+  const moving = [...names].map((name) => operands.find(name)).filter(({ stage }) => stage === "step");
+  const each = moving.map(({ work, bytes }) =>
+    plus(times(work, number(rates.formingNanoseconds)), over(bytes, number(rates.uploadBytes))),
+  );
+  return times(number(1 / callsPerStep), plus(...each));
+}
+
 /** Nanoseconds of a call; reads `batch`. */
-export const deviceCost = (
+export function deviceCost(
   variant: Pick<DeviceVariant, "activations" | "elements" | "steps">,
   operands: OperandLookup,
   rates: CudaRates,
-): NumberExpression => plus(...variant.steps.map((step) => deviceStepCost(step, variant, operands, rates)));
+): NumberExpression {
+  const steps = variant.steps.map((step) => deviceStepCost(step, variant, operands, rates));
+  return plus(...steps, formingCost(variant, operands, rates));
+}

@@ -33,6 +33,8 @@ const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
   "table4-panel16": "codes",
   "int8-panel16": "codes",
   "bf16-panel16": "halves",
+  "half-tiles": "tiles",
+  "tf32-tiles": "tiles",
   vector: "diagonal",
   positions: "positions",
   "row-major": "entries",

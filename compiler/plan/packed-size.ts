@@ -29,6 +29,8 @@ export function storedValues(piece: StructuredMatrix, format: OperandFormat): Nu
     case "nm-rows":
       return over(times(rows, columns, number(format.n)), number(format.m));
     case "panel16":
+    case "half-tiles":
+    case "tf32-tiles":
     case "row-major":
       return times(rows, columns);
     default:
@@ -110,6 +112,10 @@ export function packedBytes(
         number(64),
       );
     }
+    case "half-tiles":
+      return times(panels, ceilOver(columns, 32), number(1024));
+    case "tf32-tiles":
+      return times(panels, ceilOver(columns, 16), number(1024));
     case "vector":
       return times(rows, number(4));
     case "positions":

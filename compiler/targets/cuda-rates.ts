@@ -27,6 +27,10 @@ export interface CudaRates {
   readonly memoryBytes: number;
   readonly cacheBytes: number;
   readonly multiplies: CudaMultiplyRates;
+  /** An elementary operation of the host that computes an operand from its tensors after a step of training. */
+  readonly formingNanoseconds: number;
+  /** Bytes a nanosecond from the host to the device, for operands that follow parameters. */
+  readonly uploadBytes: number;
   /** Entries of a gradient a nanosecond and token. */
   readonly gradients: number;
 }
@@ -38,6 +42,8 @@ const h100: CudaRates = {
   memoryBytes: 3000,
   cacheBytes: 5500,
   multiplies: { lines: 15_000, picked: 3_000, tensor: 300_000, tensorTf32: 150_000 },
+  formingNanoseconds: 4,
+  uploadBytes: 20,
   gradients: 4_000,
 };
 
@@ -48,6 +54,8 @@ const a100: CudaRates = {
   memoryBytes: 1750,
   cacheBytes: 4000,
   multiplies: { lines: 6_000, picked: 1_500, tensor: 130_000, tensorTf32: 65_000 },
+  formingNanoseconds: 4,
+  uploadBytes: 10,
   gradients: 2_000,
 };
 

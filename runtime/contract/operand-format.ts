@@ -65,6 +65,17 @@ export type OperandFormat =
    * input k sits in bits 16*(k%2) of word k/2 of its lane.
    */
   | { readonly name: "bf16-panel16" }
+  /**
+   * Dense, for matrix units of devices: tiles of 16 outputs by 32 inputs. `values` u16, bits of `element`,
+   * [ceil(N/16)][ceil(K/32)][2][32][8], zeros beyond N and K. Lane 4g + t holds in step s at place 4h + 2o + e row
+   * g + 8o and input 8t + 4s + 2h + e of its tile: its registers of a product with the inputs 8t to 8t + 7.
+   */
+  | { readonly name: "half-tiles"; readonly element: "bf16" | "f16" }
+  /**
+   * The same with factors rounded to tf32, tiles of 16 outputs by 16 inputs. `values` u32 [ceil(N/16)][ceil(K/16)][2][32][4]:
+   * lane 4g + t holds in step s at place 2h + o row g + 8o and input 4t + 2s + h.
+   */
+  | { readonly name: "tf32-tiles" }
   /** A diagonal. `values` f32 [N]. */
   | { readonly name: "vector" }
   /**
@@ -158,6 +169,8 @@ export const formatBuffers: Readonly<
     { name: "scales", element: "f32" },
   ],
   "bf16-panel16": [{ name: "values", element: "u32" }],
+  "half-tiles": [{ name: "values", element: "u16" }],
+  "tf32-tiles": [{ name: "values", element: "u32" }],
   vector: [{ name: "values", element: "f32" }],
   positions: [
     { name: "rows", element: "i32" },

@@ -5,6 +5,7 @@ import { unpackHalfPanels } from "./bf16-panels.ts";
 import { packBlockStrips, unpackBlockStrips } from "./block-strips.ts";
 import { packBlockDiagonal16, unpackBlockDiagonal16 } from "./blockdiag16.ts";
 import { packCsr, unpackCsr } from "./csr.ts";
+import { packMatrixTiles, unpackMatrixTiles } from "./matrix-tiles.ts";
 import type { MatrixValue } from "./matrix-value.ts";
 import { packNmLanes, unpackNmLanes } from "./nm-lanes.ts";
 import { packNmRows, unpackNmRows } from "./nm-rows.ts";
@@ -47,6 +48,10 @@ export function packOperand(
     case "int8-panel16":
     case "bf16-panel16":
       throw patternViolation(format.name, "it holds codes, and a matrix has none");
+    case "half-tiles":
+      return packMatrixTiles(format.element, matrix, allocate);
+    case "tf32-tiles":
+      return packMatrixTiles("tf32", matrix, allocate);
     case "vector":
       return packVector(matrix, allocate);
     case "positions":
@@ -84,6 +89,10 @@ export function unpackOperand(
       return unpackQuantizedPanels(operand);
     case "bf16-panel16":
       return unpackHalfPanels(operand);
+    case "half-tiles":
+      return unpackMatrixTiles(format.element, operand);
+    case "tf32-tiles":
+      return unpackMatrixTiles("tf32", operand);
     case "vector":
       return unpackVector(operand);
     case "positions":

@@ -1,6 +1,7 @@
 /** Weight cases of the loop tests on the device level: packed like for the CPU, run by the device interpreter. */
 import { expect } from "vitest";
 import { activationElement, lowerDeviceVariant } from "../../compiler/device/lower-device-call.ts";
+import type { CudaKernelKind } from "../../compiler/targets/cuda-rates.ts";
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
@@ -63,17 +64,21 @@ export function packedBytes(
   return new Uint8Array(found.block.view as ArrayBuffer, offset, length * size);
 }
 
+export interface DeviceCaseRun {
+  readonly batch: number;
+  readonly seed: number;
+  readonly elements: CudaElements;
+  /** Of every step. */
+  readonly kernel?: CudaKernelKind;
+}
+
 /** Runs a case on the device level and compares with plain loops: exactly, because its numbers are small integers. */
 export function checkDeviceCase(
   weight: WeightCase,
-  {
-    batch,
-    seed,
-    elements,
-  }: { readonly batch: number; readonly seed: number; readonly elements: CudaElements },
+  { batch, seed, elements, kernel = "lanes" }: DeviceCaseRun,
 ): readonly string[] {
   const { activations, steps } = weight.variant;
-  const planned = steps.map((step) => ({ kernel: "lanes" as const, step }));
+  const planned = steps.map((step) => ({ kernel, step }));
   const call = lowerDeviceVariant(weight.plan, { activations, elements, steps: planned }, "case");
   const packed = packCase(weight);
   const x = inputOf(weight, batch, seed) as Float32Array<ArrayBuffer>;
@@ -93,6 +98,7 @@ export function checkDeviceCase(
       return { data: packedBytes(packed, pointer.operand, pointer.buffer), initialised: true };
     throw new TypeError(`a forward call has no ${pointer.kind}`);
   });
-  expect(decode(output, elements)).toEqual(expectedOutput(weight, x, batch, before));
+  const expected = expectedOutput(weight, x, batch, before) as Float32Array<ArrayBuffer>;
+  expect(decode(output, elements)).toEqual(decode(encode(expected, elements), elements));
   return launched;
 }

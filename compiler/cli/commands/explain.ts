@@ -6,12 +6,14 @@ import type { Compilation, TransformStages } from "../../driver/compilation.ts";
 import { planFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
 import { StageClock } from "../../driver/stage-clock.ts";
+import { explainDevice, printDeviceScreen } from "../../explain/explain-device.ts";
 import { explainTransform } from "../../explain/explain-transform.ts";
 import { htmlPage } from "../../explain/html-page.ts";
 import { printScreen } from "../../explain/print-screen.ts";
 import { whyTerm } from "../../explain/why-term.ts";
 import { machinesOf, type PricedMachine } from "../../plan/cost-model.ts";
 import { x86Targets } from "../../targets/x86-targets.ts";
+import { cudaElementsOf } from "../cuda-target.ts";
 import { sizesOf } from "../explain-sizes.ts";
 import { hasErrors, jsonDiagnostics, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
@@ -26,6 +28,8 @@ export interface ExplainOptions {
   readonly json?: boolean;
   readonly html?: boolean;
   readonly why?: string;
+  readonly target: string;
+  readonly elements: string;
 }
 
 export async function explain(subject: string, options: ExplainOptions): Promise<number> {
@@ -38,7 +42,12 @@ export async function explain(subject: string, options: ExplainOptions): Promise
     reportProblem(rates);
     return exitCodes.problems;
   }
-  const compilation = planFile(subject, nodeHost(), new StageClock(), "winning", rates);
+  const cuda = cudaElementsOf(options);
+  if (typeof cuda === "string") {
+    complain(`error: ${cuda}`);
+    return exitCodes.usage;
+  }
+  const compilation = planFile(subject, nodeHost(), new StageClock(), "winning", rates, cuda);
   const { diagnostics, sources, module } = compilation;
   const failed = hasErrors(diagnostics) || module === null;
   if (options.json !== true) reportDiagnostics(diagnostics, sources);
@@ -93,6 +102,16 @@ function explainTransforms(
     located.push({ stages, values });
   }
   if (options.why !== undefined) return why(located, machine, options.why);
+  if (located.every(({ stages }) => stages.device !== null)) {
+    const devices = located.flatMap(({ stages: { checked, device }, values }) =>
+      device === null ? [] : [explainDevice(checked.name, device, values)],
+    );
+    if (options.json === true) {
+      const warnings = jsonDiagnostics(diagnostics, sources);
+      say(JSON.stringify({ ok: true, diagnostics: warnings, transforms: devices }, null, 2));
+    } else say(devices.map(printDeviceScreen).join("\n"));
+    return exitCodes.done;
+  }
   const explanations = located.map(({ stages, values }) => explainTransform(stages, values, machine));
   if (options.json === true) {
     const warnings = jsonDiagnostics(diagnostics, sources);

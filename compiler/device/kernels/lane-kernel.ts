@@ -3,7 +3,6 @@
  * warps, whose sums meet in on-chip memory. Weights and sums are f32. It is bound by the bytes of the weight for few
  * tokens; for many it reads the weight once for every 32 of them.
  */
-import type { CudaElements } from "../../../runtime/contract/cuda.ts";
 import { loop, name, put, registers, set, store, unrolled, when } from "../device-builder.ts";
 import {
   add,
@@ -25,7 +24,7 @@ import {
 } from "../device-expression.ts";
 import type { DeviceProgram } from "../device-node.ts";
 import { type DeviceStep, type DeviceTerm, placeOf, rowOf } from "../device-step.ts";
-import { batchOf, type KernelParts } from "../kernel-parts.ts";
+import { batchOf, type KernelParts, type KernelTitle } from "../kernel-parts.ts";
 import {
   addBlockdiag,
   addDense,
@@ -198,7 +197,7 @@ export function laneKernel(
   parts: KernelParts,
   step: DeviceStep,
   shape: LaneShape,
-  about: { readonly name: string; readonly purpose: readonly string[]; readonly elements: CudaElements },
+  about: KernelTitle,
 ): DeviceProgram {
   const { code } = parts;
   const { tokens, warps } = shape;

@@ -8,7 +8,7 @@ static __device__ __forceinline__ void load_16(float* to, const void* from) {
 }
 
 // y = W_panels · x
-// 1 to 1 tokens: 1 at a time
+// one token
 extern "C" __global__ void __launch_bounds__(256, 1)
 Plain_separate_1_y_f32_t1(float* __restrict__ y,
     const int out,
@@ -81,7 +81,7 @@ Plain_separate_1_y_f32_t1(float* __restrict__ y,
 }
 
 // y = W_panels · x
-// 2 to 16 tokens: 8 at a time
+// 2 to 16 tokens
 extern "C" __global__ void __launch_bounds__(256, 1)
 Plain_separate_1_y_f32_t8(float* __restrict__ y,
     const int out,
@@ -166,7 +166,7 @@ Plain_separate_1_y_f32_t8(float* __restrict__ y,
 }
 
 // y = W_panels · x
-// from 17 tokens on: 32 at a time
+// from 17 tokens on
 extern "C" __global__ void __launch_bounds__(128, 1)
 Plain_separate_1_y_f32_t32(float* __restrict__ y,
     const int out,
