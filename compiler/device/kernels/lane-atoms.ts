@@ -3,6 +3,7 @@
  * whole lines: two panels of 16 outputs side by side fill a warp. What several lanes read of x comes through on-chip
  * memory where a format walks over consecutive inputs, and through the first-level cache where it picks.
  */
+import { nmTable } from "../../../runtime/contract/operand-format.ts";
 import {
   type Code,
   comment,
@@ -182,25 +183,33 @@ export function addHalf(code: Code, tile: LaneTile, term: DeviceTerm, staged: st
   );
 }
 
+/** Entries of packed indices: so many bits each, and of which word and shift a line finds its own. */
+function packedIndex(words: string, start: Value, line: Value, bitsEach: number): Value {
+  const perWord = 32 / bitsEach;
+  const word = load(words, add(start, mul(div(line, int(perWord)), int(16))), "u32");
+  const shift = convert(mul(rem(line, int(perWord)), int(bitsEach)), "u32");
+  return convert(binary("and", binary("shr", word, shift), bits(2 ** bitsEach - 1)), "i32");
+}
+
 /** `nm-lanes`: lines of kept weights with the place of each in its window. */
 export function addNmLanes(code: Code, tile: LaneTile, term: DeviceTerm): void {
   if (term.format.name !== "nm-lanes") throw new TypeError(`${term.format.name} is no nm-lanes`);
   const { n, m } = term.format;
-  const groups = Math.floor(16 / m);
+  const table = nmTable(m);
+  const bitsEach = Math.log2(table);
+  const groups = Math.floor(table / m);
   const [values, indices] = [term.buffer("values"), term.buffer("indices")];
   const perWindow = n * groups;
   const windows = name(code, "windows", ceilDiv(term.columns, groups * m));
   const lines = name(code, "lines", mul(windows, int(perWindow)));
   const start = name(code, "line_start", add(mul(mul(toI64(tile.panel), lines), int(16)), tile.column));
-  const words = mul(mul(toI64(tile.panel), ceilDiv(lines, 8)), int(16));
+  const words = mul(mul(toI64(tile.panel), ceilDiv(lines, 32 / bitsEach)), int(16));
   const wordStart = name(code, "word_start", add(words, tile.column));
   loop(code, "window", { from: tile.warp, to: windows, step: int(tile.warps) }, (body, window) => {
     const first = name(body, "first_line", mul(window, int(perWindow)));
     unrolled(body, "l", perWindow, (inner, l) => {
       const line = name(inner, "line", add(first, l));
-      const word = load(indices, add(wordStart, mul(div(line, int(8)), int(16))), "u32");
-      const shift = convert(mul(rem(line, int(8)), int(4)), "u32");
-      const place = convert(binary("and", binary("shr", word, shift), bits(15)), "i32");
+      const place = packedIndex(indices, wordStart, line, bitsEach);
       const input = name(inner, "input", add(mul(window, int(groups * m)), place));
       const weight = name(inner, "weight", load(values, add(start, mul(line, int(16))), "f32"));
       addProducts(inner, tile, term, weight, input);
@@ -208,17 +217,18 @@ export function addNmLanes(code: Code, tile: LaneTile, term: DeviceTerm): void {
   });
 }
 
-/** `window-ell`: lines of a panel with the window of each; padding is a zero at the window's first input. */
+/** `window-ell`: lines of a panel with the start of the window of each; padding is a zero at that start. */
 export function addWindowEll(code: Code, tile: LaneTile, term: DeviceTerm): void {
-  const [starts, windows] = [term.buffer("panelLines"), term.buffer("windows")];
+  const [panelLines, starts] = [term.buffer("panelLines"), term.buffer("starts")];
   const [values, indices] = [term.buffer("values"), term.buffer("indices")];
-  const from = name(code, "first_line", add(load(starts, tile.panel, "i32"), tile.warp));
-  const to = name(code, "end_line", load(starts, add(tile.panel, int(1)), "i32"));
+  const from = name(code, "first_line", add(load(panelLines, tile.panel, "i32"), tile.warp));
+  const to = name(code, "end_line", load(panelLines, add(tile.panel, int(1)), "i32"));
   loop(code, "line", { from, to, step: int(tile.warps) }, (body, line) => {
-    const at = name(body, "at", add(mul(toI64(line), int(16)), tile.column));
-    const window = load(windows, line, "i32");
-    const input = name(body, "input", add(mul(window, int(16)), load(indices, at, "i32")));
-    const weight = name(body, "weight", load(values, at, "f32"));
+    const pair = load(indices, add(mul(toI64(div(line, int(2))), int(16)), tile.column), "i32");
+    const shift = mul(rem(line, int(2)), int(4));
+    const place = binary("and", binary("shr", pair, shift), int(15));
+    const input = name(body, "input", add(load(starts, line, "i32"), place));
+    const weight = name(body, "weight", load(values, add(mul(toI64(line), int(16)), tile.column), "f32"));
     addProducts(body, tile, term, weight, input);
   });
 }

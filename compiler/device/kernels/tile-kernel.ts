@@ -69,7 +69,7 @@ interface TileScene {
 }
 
 /** Begins to bring tile `at` of a term into a stage. */
-function fetch(code: Code, scene: TileScene, segment: TileSegment, at: Value, home: Value): void {
+function bring(code: Code, scene: TileScene, segment: TileSegment, at: Value, home: Value): void {
   const { type, weights, inputs } = scene;
   const { term, values, aligned, across, lastTile } = segment;
   const { perLane } = type;
@@ -122,15 +122,15 @@ function fetch(code: Code, scene: TileScene, segment: TileSegment, at: Value, ho
   });
 }
 
-/** Fetches tile number `number` of the chain, if there is one, and closes the group in any case. */
-function fetchFromChain(code: Code, scene: TileScene, segments: readonly TileSegment[], number: Value): void {
+/** Brings tile number `number` of the chain, if there is one, and closes the group in any case. */
+function bringFromChain(code: Code, scene: TileScene, segments: readonly TileSegment[], number: Value): void {
   const home = name(code, "home", mul(rem(number, int(stages)), int(pieces * scene.type.perLane)));
   const from = (inner: Code, [segment, ...rest]: readonly TileSegment[]): void => {
     if (segment === undefined) return;
     when(
       inner,
       compare("lt", number, segment.end),
-      (body) => fetch(body, scene, segment, name(body, "tile", sub(number, segment.begin)), home),
+      (body) => bring(body, scene, segment, name(body, "tile", sub(number, segment.begin)), home),
       rest.length === 0 ? undefined : (body) => from(body, rest),
     );
   };
@@ -230,10 +230,10 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
   const total = segments.at(-1)?.end ?? int(0);
   const sums = registers(code, "sums", zero, 128);
   comment(code, "the first stages are on their way before the first product");
-  unrolled(code, "ahead", stages - 1, (body, ahead) => fetchFromChain(body, scene, segments, ahead));
+  unrolled(code, "ahead", stages - 1, (body, ahead) => bringFromChain(body, scene, segments, ahead));
   loop(code, "k", { to: total }, (body, k) => {
     put(body, { kind: "wait", pending: stages - 2 }, { kind: "barrier" });
-    fetchFromChain(body, scene, segments, name(body, "next", add(k, int(stages - 1))));
+    bringFromChain(body, scene, segments, name(body, "next", add(k, int(stages - 1))));
     const home = name(body, "home", mul(rem(k, int(stages)), int(pieces * type.perLane)));
     multiplyStage(body, scene, { lane, rows, tokens }, home, sums);
   });
