@@ -1,7 +1,17 @@
 /** Public entry `spx/runtime`: opens artefacts, loads layers, reads and writes checkpoints. */
 export { type Checkpoint, openCheckpoint, type TensorDescription } from "./checkpoint/read-safetensors.ts";
 export { namedTensor, type TensorToWrite, writeSafetensors } from "./checkpoint/write-safetensors.ts";
+export type { CudaElements } from "./contract/cuda.ts";
 export type { ClockName, Clocks } from "./contract/time.ts";
+export type { CudaChain } from "./device/cuda/cuda-chain.ts";
+export {
+  type CudaDevice,
+  type CudaOptions,
+  cudaDevices,
+  openCudaDevice,
+} from "./device/cuda/cuda-device.ts";
+export type { CudaStream } from "./device/cuda/cuda-stream.ts";
+export type { DeviceElementType, DeviceTensor } from "./device/cuda/device-tensor.ts";
 export {
   type ConditionCode,
   type RuntimeErrorCode,
@@ -10,6 +20,16 @@ export {
   type SpxErrorCode,
 } from "./errors.ts";
 export type { BatchInput } from "./model/batch-input.ts";
+export type {
+  CudaPlace,
+  DeviceBackwardOptions,
+  DeviceBackwardResult,
+  DeviceForwardOptions,
+  DeviceLayer,
+  DeviceOptions,
+  DevicePlanInterval,
+  OnDevice,
+} from "./model/device-layer.ts";
 export type {
   AtOptions,
   BackwardOptions,

@@ -42,6 +42,10 @@ const elementBytes: Readonly<Record<BufferElement, number>> = {
 };
 const alignment = 64;
 
+/** Bytes of a buffer's contents. */
+export const bufferBytes = ({ element, length }: Pick<PackedBuffer, "element" | "length">): number =>
+  length * elementBytes[element];
+
 /** An operand with buffers of the given lengths (in elements), zeroed. */
 export function allocateOperand(
   format: FormatName,
@@ -54,7 +58,7 @@ export function allocateOperand(
   let bytes = 0;
   const placed = formatBuffers[format].map(({ name, element }) => {
     const length = lengths[name] ?? 0;
-    const size = length * elementBytes[element];
+    const size = bufferBytes({ element, length });
     const buffer = { name, element, offset, length };
     offset = Math.ceil((offset + size) / alignment) * alignment;
     bytes += size;

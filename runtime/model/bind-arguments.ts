@@ -88,7 +88,7 @@ function checkNames(transform: TransformManifest, { tensors, numbers }: GivenArg
 }
 
 /** What `load` takes beside the arguments of the transform. */
-export const loadOptionNames = ["seed", "name", "threads", "parameters"] as const;
+export const loadOptionNames = ["seed", "name", "threads", "parameters", "device", "elements"] as const;
 
 function checkConstant(
   transform: TransformManifest,

@@ -2,6 +2,7 @@
  * The backward pass of a layer: checks x and dy, gives the kernel memory for dx and for each gradient, pulls back what
  * intermediates got, and hands the gradients out under the names of the parameters.
  */
+import type { BackwardCall } from "../device/cpu/backward-call.ts";
 import { checkThreads } from "../device/cpu/cpu-device.ts";
 import { SpxError } from "../errors.ts";
 import type { MemoryBlock } from "../formats/packed-operand.ts";
@@ -10,14 +11,7 @@ import { type ParameterTarget, parameterTarget } from "../select/recipe-target.t
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf } from "./batch-input.ts";
 import { formLaterWith } from "./form-product.ts";
-import type {
-  BackwardOptions,
-  BackwardResult,
-  DenseParameter,
-  Layer,
-  LayerParts,
-  SparseParameter,
-} from "./layer.ts";
+import type { BackwardOptions, DenseParameter, LayerParts, SparseParameter } from "./layer.ts";
 import type { LayerCalls } from "./layer-calls.ts";
 import { storedCount } from "./parameter-values.ts";
 import { perform, performLater, type Work } from "./product-work.ts";
@@ -42,12 +36,49 @@ const sameSupport = (left: Pattern | null, right: Pattern | null): boolean =>
   left === right ||
   (left !== null && right !== null && left.bits.every((word, index) => word === right.bits[index]));
 
-export function createBackward<P>(
-  { transform, state, device, threads }: Pick<LayerParts, "transform" | "state" | "device" | "threads">,
+/** How batches come in and dx goes out: arrays of the host, or tensors of a device. */
+export interface BackwardEnds<I, V, D, W, R> {
+  /** @throws SpxError SPX8404, SPX8405 for a batch of another type or shape. */
+  check(x: I, columns: number, name: "x" | "dy"): { readonly values: V; readonly batch: number };
+  /** Room for dx. */
+  room(batch: number): D;
+  give(dx: D, batch: number): R;
+  where(options: BackwardOptions<unknown> | undefined): W;
+}
+
+/** The calls of a layer as the backward pass uses them. */
+export interface BackwardCalls<V, D, W> extends Pick<LayerCalls, "leaves" | "during"> {
+  backwardCall(): BackwardCall<V, D, W>;
+}
+
+/** The ends of the CPU. */
+export const hostEnds = (
+  { transform, device, threads }: Pick<LayerParts, "transform" | "device" | "threads">,
+  inputs: number,
+): BackwardEnds<BatchInput, Float32Array, MemoryBlock, number, Tensor<"f32">> => ({
+  check: (x, columns, name) => batchOf(x, columns, transform.name, name),
+  room: (batch) => device.allocate(4 * Math.max(batch * inputs, 1)),
+  give: (dx, batch) => tensor("f32", [batch, inputs], new Float32Array(dx.view, 0, batch * inputs)),
+  where: (options) => (options?.threads === undefined ? threads : checkThreads(options.threads)),
+});
+
+/** What a backward pass gives; dx only if it was asked for. */
+export interface BackwardOutcome<P, R> {
+  readonly grads: P;
+  readonly dx?: R;
+}
+
+/** `layer` stands for the layer in gradients that it hands out, on whatever device they were formed. */
+export function createBackward<P, I, V, D, W, R>(
+  { transform, state, device }: Pick<LayerParts, "transform" | "state" | "device">,
+  layer: symbol,
   { out, inputs }: { readonly out: number; readonly inputs: number },
-  calls: LayerCalls,
-): Pick<Layer<P>, "backward" | "backwardAsync"> {
-  const layer = Symbol(transform.name);
+  calls: BackwardCalls<V, D, W>,
+  ends: BackwardEnds<I, V, D, W, R>,
+): {
+  backward(x: I, dy: I, options?: BackwardOptions<P>): BackwardOutcome<P, R>;
+  backwardAsync(x: I, dy: I, options?: BackwardOptions<P>): Promise<BackwardOutcome<P, R>>;
+} {
   /** As they are now: the support of a parameter may be chosen again between two calls. */
   const targetsNow = (): ParameterTarget[] =>
     transform.parameters.flatMap(({ name }) => state.parameters.get(name)?.target ?? []);
@@ -81,14 +112,14 @@ export function createBackward<P>(
     }));
   const floats = (count: number): MemoryBlock => device.allocate(4 * Math.max(count, 1));
 
-  const start = (x: BatchInput, dy: BatchInput, options: BackwardOptions<P> | undefined) => {
-    const given = batchOf(x, inputs, transform.name);
-    const cotangent = batchOf(dy, out, transform.name, "dy");
+  const start = (x: I, dy: I, options: BackwardOptions<P> | undefined) => {
+    const given = ends.check(x, inputs, "x");
+    const cotangent = ends.check(dy, out, "dy");
     const { batch } = given;
     if (cotangent.batch !== batch) throw otherBatch(transform.name, batch, cotangent.batch);
-    const used = options?.threads === undefined ? threads : checkThreads(options.threads);
+    const where = ends.where(options);
     const call = calls.backwardCall();
-    const dx = options?.dx === false ? null : floats(batch * inputs);
+    const dx = options?.dx === false ? null : ends.room(batch);
     const into = options?.into;
     const targets = targetsNow();
     const gradients = gradientBlocks(targets, into);
@@ -99,8 +130,9 @@ export function createBackward<P>(
       dy: cotangent.values,
       dx,
       gradients: [...gradients, ...between],
+      adds: into !== undefined,
     };
-    return { call, buffers, targets, intermediates, between, into, batch, threads: used };
+    return { call, buffers, targets, intermediates, between, into, batch, where };
   };
   /** Takes the gradients of intermediates on to the parameters, whose gradients lie beside them. */
   const pullAll = function* ({
@@ -120,7 +152,7 @@ export function createBackward<P>(
       block.free();
     }
   };
-  const finish = ({ buffers, targets, into, batch }: ReturnType<typeof start>): BackwardResult<P> => {
+  const finish = ({ buffers, targets, into, batch }: ReturnType<typeof start>): BackwardOutcome<P, R> => {
     const handOut = (block: MemoryBlock, target: ParameterTarget): DenseParameter | SparseParameter => {
       const values = new Float32Array(block.view, 0, storedCount(target));
       const { name: parameter, support } = target;
@@ -135,31 +167,25 @@ export function createBackward<P>(
         const block = buffers.gradients[index];
         return block === undefined ? [] : [[target.name, handOut(block, target)]];
       });
-    // The emitted declarations name the parameters of this very manifest; a call without dx is typed without it.
+    // The emitted declarations name the parameters of this very manifest.
     const result = { grads: into ?? (Object.fromEntries(fresh()) as P) };
-    return (
-      buffers.dx === null ? result : { ...result, dx: dxTensor(buffers.dx, batch, inputs) }
-    ) as BackwardResult<P>;
+    return buffers.dx === null ? result : { ...result, dx: ends.give(buffers.dx, batch) };
   };
   return {
-    backward(x: BatchInput, dy: BatchInput, options?: BackwardOptions<P>): BackwardResult<P> {
+    backward(x, dy, options) {
       const started = start(x, dy, options);
       if (started.batch > 0) {
-        started.call.run(started.buffers, started.batch, started.threads);
+        started.call.run(started.buffers, started.batch, started.where);
         perform(pullAll(started), calls.leaves.form);
       }
       return finish(started);
     },
-    async backwardAsync(
-      x: BatchInput,
-      dy: BatchInput,
-      options?: BackwardOptions<P>,
-    ): Promise<BackwardResult<P>> {
+    async backwardAsync(x, dy, options) {
       const started = start(x, dy, options);
-      const { call, buffers, batch, threads: used } = started;
+      const { call, buffers, batch, where } = started;
       if (batch > 0) {
         await calls.during(async () => {
-          await call.runAsync(buffers, batch, used);
+          await call.runAsync(buffers, batch, where);
           await performLater(pullAll(started), formLaterWith(device.products));
         });
       }
@@ -170,9 +196,6 @@ export function createBackward<P>(
 
 const valuesIn = (block: MemoryBlock | undefined, target: ParameterTarget): Float32Array =>
   block === undefined ? new Float32Array() : new Float32Array(block.view, 0, storedCount(target));
-
-const dxTensor = (block: MemoryBlock, batch: number, inputs: number): Tensor<"f32"> =>
-  tensor("f32", [batch, inputs], new Float32Array(block.view, 0, batch * inputs));
 
 function notHandedOut(transform: string, parameter: string): SpxError {
   return new SpxError("SPX8407", `\`into\` has no gradient of \`${parameter}\` that this layer handed out`, {

@@ -18,6 +18,14 @@ import { mergeWeight } from "./merge-weight.ts";
 import { createOperandLifetime } from "./operand-lifetime.ts";
 import { createPackedOperands } from "./packed-operands.ts";
 
+/** What follows the parameters and numbers of a layer besides its own calls: the same layer on a device. */
+export interface LayerFollower {
+  /** Parameters have changed. */
+  dropSteps(): void;
+  /** Numbers or patterns have changed. */
+  moved(): void;
+}
+
 export interface LayerCalls {
   readonly intervals: readonly VariantInterval[];
   /** What formulas read. */
@@ -35,6 +43,11 @@ export interface LayerCalls {
   /** Bytes of the packed operands that a batch reads. */
   bytes(batch: number): number;
   updated(): void;
+  /** To be called before anything packed is used: another layer may have changed parameters that this one reads too. */
+  follow(): void;
+  readonly followers: Set<LayerFollower>;
+  /** The whole weight as it is now in `panel16`, in memory of its own. @throws SpxError SPX8102, SPX8306, SPX8309. */
+  mergeNow(): PackedOperand;
   /** Numbers or patterns have changed: everything that follows from them is chosen, bound and packed anew. */
   moved(): void;
   dispose(): void;
@@ -71,8 +84,10 @@ export function createLayerCalls(
   const lifetime = createOperandLifetime();
   const calls = new Map<KernelManifest, KernelCall>();
   const backwardCalls = new Map<KernelManifest, BackwardCall>();
+  const followers = new Set<LayerFollower>();
   const dropSteps = (): void => {
     leaves.dropSteps();
+    for (const follower of followers) follower.dropSteps();
     for (const bound of [calls, backwardCalls]) {
       for (const kernel of bound.keys())
         if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) bound.delete(kernel);
@@ -81,7 +96,6 @@ export function createLayerCalls(
   };
   const changesNow = (): number => state.shared.reduce((sum, { changes }) => sum + changes, 0);
   let changes = changesNow();
-  /** Another layer may have changed parameters that this one reads too. */
   const follow = (): void => {
     const now = changesNow();
     if (now === changes) return;
@@ -109,6 +123,9 @@ export function createLayerCalls(
     },
     leaves,
     kernelOf,
+    follow,
+    followers,
+    mergeNow,
     callFor(batch) {
       follow();
       return callOf(kernelFor(batch));
@@ -147,6 +164,7 @@ export function createLayerCalls(
       calls.clear();
       backwardCalls.clear();
       dropSteps();
+      for (const follower of followers) follower.moved();
     },
     dispose() {
       leaves.dropSteps();

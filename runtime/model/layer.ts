@@ -6,13 +6,16 @@ import type { TransformManifest, VariantManifest } from "../contract/manifest.ts
 import { evaluateNumber } from "../contract/number-expression.ts";
 import type { Clocks } from "../contract/time.ts";
 import { type CpuDevice, checkThreads } from "../device/cpu/cpu-device.ts";
+import type { CudaArtefact } from "../device/cuda/cuda-kernels.ts";
 import { type Pattern, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
 import { intervalAt, predictCost } from "./choose-variant.ts";
+import { readyDevice } from "./cuda-place.ts";
+import { type CudaPlace, createDeviceLayer, type DeviceLayer, type DeviceOptions } from "./device-layer.ts";
 import { frozenTensor } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
-import { createBackward } from "./layer-backward.ts";
+import { createBackward, hostEnds } from "./layer-backward.ts";
 import { createLayerCalls, type LayerCalls } from "./layer-calls.ts";
 import { createLayerTime, type LayerChange } from "./layer-time.ts";
 import type { LayerParameter } from "./parameter-values.ts";
@@ -152,8 +155,15 @@ export interface Layer<
   plan(batch?: number): readonly PlanInterval[];
   /** Bytes of the packed operands that a batch of that size reads. */
   bytes(batch: number): number;
+  /**
+   * The same layer on a CUDA device: parameters, patterns and clocks are this layer's, calls run there. Kernels are
+   * loaded, or compiled at the first load; operands are packed and copied when a batch first needs them.
+   * @throws SpxError SPX8701 to SPX8712 for driver, device, kernels and memory; this layer goes on as it was.
+   */
+  to(place: CudaPlace, options?: DeviceOptions): Promise<DeviceLayer<P, T>>;
   /** Gives the packed memory back; the layer cannot be used afterwards. */
   dispose(): void;
+  [Symbol.dispose](): void;
 }
 
 /** What a layer is made of. */
@@ -163,16 +173,13 @@ export interface LayerParts {
   readonly state: LayerState;
   readonly device: CpuDevice;
   readonly threads: number;
+  /** The CUDA kernels of the artefact; null when it was built without. */
+  readonly cuda: CudaArtefact | null;
 }
 
 /** @throws SpxError SPX8102 when the plan has no kernel for this level and these arguments. */
-export function createLayer<P, T extends TimeTypes = TimeTypes>({
-  transform,
-  identity,
-  state,
-  device,
-  threads,
-}: LayerParts): Layer<P, T> {
+export function createLayer<P, T extends TimeTypes = TimeTypes>(parts: LayerParts): Layer<P, T> {
+  const { transform, identity, state, device, threads } = parts;
   const { symbols } = state;
   const out = evaluateNumber(transform.rows, symbols);
   const inputs = evaluateNumber(transform.columns, symbols);
@@ -183,13 +190,18 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>({
     const used = options?.threads === undefined ? threads : checkThreads(options.threads);
     return { ...input, y, call: calls.callFor(input.batch), threads: used };
   };
-  const { backward, backwardAsync } = createBackward<P>(
-    { transform, state, device, threads },
+  const hand = Symbol(transform.name);
+  const ends = hostEnds({ transform, device, threads }, inputs);
+  // A call without dx is typed without it.
+  const { backward, backwardAsync } = createBackward(
+    { transform, state, device },
+    hand,
     { out, inputs },
     calls,
-  );
+    ends,
+  ) as Pick<Layer<P>, "backward" | "backwardAsync">;
   const time = createLayerTime({ transform, state, identity }, calls);
-  return {
+  const layer: Layer<P, T> = {
     transform: transform.name,
     name: identity.name,
     out,
@@ -231,8 +243,16 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>({
     },
     plan: (batch) => describePlan(calls, device.level, symbols, batch),
     bytes: calls.bytes,
+    async to(place, options) {
+      const ready = await readyDevice(place, options?.elements, parts.cuda);
+      const { cuda: plan } = transform.plan;
+      if (plan === null) throw new RangeError("an artefact with CUDA kernels has a plan for each transform");
+      return createDeviceLayer<P, T>(layer, { ...ready, parts, calls, hand, plan });
+    },
     dispose: calls.dispose,
+    [Symbol.dispose]: calls.dispose,
   };
+  return layer;
 }
 
 function describePlan(

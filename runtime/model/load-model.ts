@@ -5,12 +5,13 @@ import { evaluateNumber, type NumberExpression, symbolsOf } from "../contract/nu
 import { SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 import { bindArguments } from "./bind-arguments.ts";
+import type { DeviceLayer, OnDevice } from "./device-layer.ts";
 import { multiplyBy } from "./form-product.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
 import type { Layer } from "./layer.ts";
 import { matchRules } from "./match-rules.ts";
 import { choosePools, type PoolCuts, type PoolMember } from "./pool-cuts.ts";
-import { loadLayer, type TransformHome } from "./transform.ts";
+import { loadLayer, onDevice, type TransformHome } from "./transform.ts";
 import { widenTensor } from "./widen-tensor.ts";
 
 /** What a rule does with a tensor. */
@@ -37,10 +38,10 @@ export interface ModelLoadOptions {
   readonly sources?: Readonly<Record<string, Checkpoint | string>>;
 }
 
-export interface LoadedTensor {
+export interface LoadedTensor<L = Layer> {
   readonly tensor: string;
   readonly match: TensorMatch;
-  readonly layer: Layer;
+  readonly layer: L;
 }
 
 export interface Model {
@@ -56,7 +57,12 @@ export interface Model {
    * the caller decides how long a layer stays. A checkpoint given by its path is opened and closed here.
    * Layers of one transform have its `shared` parameters in common, in one array for each shape. Selections in a pool
    * of layers are made before the first layer is loaded: every tensor is then read two or three times more.
+   * With `device` the layers are those that `to` gives.
    */
+  load(
+    checkpoint: Checkpoint | string,
+    options: ModelLoadOptions & OnDevice,
+  ): AsyncIterable<LoadedTensor<DeviceLayer>>;
   load(checkpoint: Checkpoint | string, options?: ModelLoadOptions): AsyncIterable<LoadedTensor>;
 }
 
@@ -80,7 +86,7 @@ export function createModel(
       return manifest().documentation;
     },
     match,
-    async *load(given, options = {}) {
+    load: async function* (given: Checkpoint | string, options: ModelLoadOptions & Partial<OnDevice> = {}) {
       const opened: Checkpoint[] = [];
       const open = async (one: Checkpoint | string): Promise<Checkpoint> => {
         if (typeof one !== "string") return one;
@@ -101,12 +107,16 @@ export function createModel(
         );
         const cuts = await choosePools(layers);
         const joint = createJointValues();
-        for (const layer of layers)
-          yield { tensor: layer.name, match: layer.match, layer: await layer.load(joint, cuts.get(layer)) };
+        for (const one of layers) {
+          const { name: tensor, match: found } = one;
+          const loaded = await one.load(joint, cuts.get(one));
+          yield { tensor, match: found, layer: await named(tensor, () => onDevice(loaded, options)) };
+        }
       } finally {
         for (const checkpoint of opened) await checkpoint.close();
       }
-    },
+      // The overloads tell the two kinds of layers apart by the same option.
+    } as Model["load"],
   };
 }
 

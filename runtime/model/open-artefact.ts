@@ -2,6 +2,7 @@
  * Artefacts: what an emitted module opens. Opening costs nothing; the manifest is read when something of it is
  * first asked for, the kernels when the first layer is loaded.
  */
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suggestNames } from "../checkpoint/nearest-names.ts";
 import type { Manifest, ModelManifest, TransformManifest } from "../contract/manifest.ts";
@@ -38,14 +39,22 @@ export function openArtefact(
   const pathOf = (): string => (path ??= typeof location === "string" ? location : fileURLToPath(location));
   const manifestOf = (): Manifest => (manifest ??= readManifest(pathOf(), sha256));
   const deviceOf = (): CpuDevice => (device ??= openCpuDevice(pathOf(), manifestOf(), options.level ?? null));
-  return artefactOver(manifestOf, deviceOf);
+  return artefactOver(manifestOf, deviceOf, () => dirname(pathOf()));
 }
 
-/** An artefact over a manifest and a device that are made on demand. */
-export function artefactOver(manifest: () => Manifest, device: () => CpuDevice): Artefact {
+/** An artefact over a manifest and a device that are made on demand; `folder` holds its files. */
+export function artefactOver(
+  manifest: () => Manifest,
+  device: () => CpuDevice,
+  folder: () => string = () => ".",
+): Artefact {
   const homeOf = (name: string): TransformHome => ({
     manifest: () => transformNamed(manifest(), name),
     device,
+    cuda() {
+      const { cuda: library, abi } = manifest();
+      return library === null ? null : { folder: folder(), library, abi };
+    },
     source: () => manifest().sources[0]?.sha256 ?? "",
   });
   return {

@@ -30,7 +30,7 @@ export interface PackedOperands {
 
 /** `mergeWeight` gives the whole weight in `panel16`, computed by kernels from other operands. */
 export function createPackedOperands(
-  plan: PlanManifest,
+  plan: Pick<PlanManifest, "operands">,
   state: LayerState,
   leaves: SourceLeaves,
   allocate: Allocate,

@@ -1,10 +1,12 @@
 /** A transform of an artefact: takes tensors and numbers, gives a loaded layer. */
 import type { TransformManifest } from "../contract/manifest.ts";
 import { type CpuDevice, checkThreads } from "../device/cpu/cpu-device.ts";
+import type { CudaArtefact } from "../device/cuda/cuda-kernels.ts";
 import { SpxError } from "../errors.ts";
 import { randomStream } from "../random/philox.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 import { bindArguments, type GivenArguments, type GivenNumber, loadOptionNames } from "./bind-arguments.ts";
+import type { DeviceLayer, OnDevice } from "./device-layer.ts";
 import { multiplyBy } from "./form-product.ts";
 import { initialState } from "./initial-state.ts";
 import type { PooledChoices } from "./initial-values.ts";
@@ -52,9 +54,11 @@ export interface Transform<
   readonly documentation: string;
   /**
    * Loads a layer; its tensors are not copied and must not change while the layer is used. It binds dimensions, checks what the transform requires, selects patterns, computes initial values.
+   * With `device` it is the layer that `to` gives.
    * @throws SpxError SPX84xx for arguments, SPX81xx to SPX83xx for the artefact, SPX80xx and SPX86xx for saved
    *   parameters, and the code of a `require` that does not hold.
    */
+  load(args: A & OnDevice): Promise<DeviceLayer<P, T>>;
   load(args: A): Promise<Layer<P, T>>;
   /**
    * Schedules and phases at a time, without a layer. `numbers` gives the dimensions and arguments that they read;
@@ -67,6 +71,8 @@ export interface Transform<
 export interface TransformHome {
   readonly manifest: () => TransformManifest;
   readonly device: () => CpuDevice;
+  /** The CUDA kernels; null when the artefact was built without. */
+  readonly cuda: () => CudaArtefact | null;
   /** sha256 of the entry source file. */
   readonly source: () => string;
 }
@@ -80,14 +86,32 @@ export function createTransform<A extends object, P, T extends TimeTypes>(
     get documentation() {
       return home.manifest().documentation;
     },
-    load: async (args) => loadLayer<P, T>(home, sortArguments(home.manifest(), Object.entries(args))),
+    // The overloads tell the two results apart by the same option.
+    load: (async (args: A) => {
+      const given = sortArguments(home.manifest(), Object.entries(args));
+      return onDevice(await loadLayer<P, T>(home, given), given.options);
+    }) as Transform<A, P, T>["load"],
     numbersAt: (clocks, numbers = {}) => transformNumbersAt(home.manifest(), clocks, numbers),
   };
 }
 
+/** The layer on the device that the options name, if they name one; a layer that cannot go there is given back. */
+export async function onDevice<P, T extends TimeTypes>(
+  layer: Layer<P, T>,
+  { device, elements }: Partial<OnDevice>,
+): Promise<Layer<P, T> | DeviceLayer<P, T>> {
+  if (device === undefined) return layer;
+  try {
+    return await layer.to(device, elements === undefined ? {} : { elements });
+  } catch (thrown) {
+    layer.dispose();
+    throw thrown;
+  }
+}
+
 /** Arguments and options, told apart. */
 export interface SortedArguments extends GivenArguments {
-  readonly options: LoadOptions;
+  readonly options: LoadOptions & Partial<OnDevice>;
 }
 
 /** Loads a layer of the transform at `home`; `joint` holds what it has in common with others of its model, `cuts` what they chose together. */
@@ -127,7 +151,7 @@ export async function loadLayer<P, T extends TimeTypes = TimeTypes>(
     clocks,
   };
   const threads = options.threads === undefined ? device.threads : checkThreads(options.threads);
-  return createLayer<P, T>({ transform, identity, state, device, threads });
+  return createLayer<P, T>({ transform, identity, state, device, threads, cuda: home.cuda() });
 }
 
 /** Those of the weight, and those that a later selection reads. */

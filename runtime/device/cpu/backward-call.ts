@@ -7,19 +7,22 @@ import type { WorkspacePool } from "../workspace-pool.ts";
 import { checkStatus, frameWords, workspaceSize } from "./kernel-call.ts";
 import type { KernelSource } from "./kernel-source.ts";
 
-/** What one call reads and writes. */
-export interface BackwardBuffers {
-  readonly x: Pointer;
-  readonly dy: Pointer;
+/** What one call reads and writes: batches `V`, and `D` for dx. */
+export interface BackwardBuffers<V = Pointer, D = MemoryBlock> {
+  readonly x: V;
+  readonly dy: V;
   /** Null when dx is not asked for. */
-  readonly dx: MemoryBlock | null;
-  /** In the order of the manifest's parameters, zeroed. */
+  readonly dx: D | null;
+  /** In the order of the manifest's parameters, then of its intermediates. What is new holds zeros. */
   readonly gradients: readonly MemoryBlock[];
+  /** Whether the gradients of parameters hold values of earlier calls, which this one adds to. */
+  readonly adds: boolean;
 }
 
-export interface BackwardCall {
-  run(buffers: BackwardBuffers, batch: number, threads: number): void;
-  runAsync(buffers: BackwardBuffers, batch: number, threads: number): Promise<void>;
+/** `where`: the threads that share the call, or the stream that it is put on. */
+export interface BackwardCall<V = Pointer, D = MemoryBlock, W = number> {
+  run(buffers: BackwardBuffers<V, D>, batch: number, where: W): void;
+  runAsync(buffers: BackwardBuffers<V, D>, batch: number, where: W): Promise<void>;
 }
 
 export function prepareBackward(

@@ -10,8 +10,8 @@ import type { DeviceMemory } from "./device-memory.ts";
 import { cudaSuccess, isLost } from "./driver-errors.ts";
 
 export interface HostCopies {
-  /** From `source` to the start of `target`; `source` may change once this has returned. */
-  upload(source: ArrayBufferView, target: DeviceMemory, stream: CudaStream): void;
+  /** From `source` to byte `offset` of `target`; `source` may change once this has returned. */
+  upload(source: ArrayBufferView, target: DeviceMemory, stream: CudaStream, offset?: number): void;
   /** As `upload`; `source` must not change before the promise settles. */
   uploadAsync(source: ArrayBufferView, target: DeviceMemory, stream: CudaStream): Promise<void>;
   /** Fills `target` from the start of `source`; blocks until it is there. */
@@ -29,11 +29,12 @@ export function createHostCopies(driver: CudaDriver, events: EventPool): HostCop
   const pinned = createWorkspacePool((bytes) => allocatePinned(driver, bytes));
   const waitForCopy = (stream: CudaStream): Promise<void> => events.happened(events.record(stream));
   return {
-    upload(source, target, stream) {
+    upload(source, target, stream, offset = 0) {
       const bytes = bytesOf(source);
       if (bytes.length === 0) return;
       target.use(stream, "write");
-      driver.call("cuMemcpyHtoDAsync", target.address, bytes, bytes.length, stream.handle);
+      const address = target.address + BigInt(offset);
+      driver.call("cuMemcpyHtoDAsync", address, bytes, bytes.length, stream.handle);
     },
     async uploadAsync(source, target, stream) {
       const bytes = bytesOf(source);
