@@ -22,7 +22,7 @@ export async function readyDevice(
 ): Promise<ReadyDevice> {
   if (artefact === null) {
     throw new SpxError("SPX8711", "the artefact was built without CUDA kernels", {
-      help: "build it with `spxc build --target cuda,cpu`, or use the layer as loaded, on the CPU",
+      help: "build it with `spxc build --target cuda`, or use the layer as loaded, on the CPU",
     });
   }
   const { elements: built } = artefact.library;
@@ -30,7 +30,7 @@ export async function readyDevice(
   if (elements === undefined || !built.includes(elements)) {
     throw new SpxError("SPX8711", `the artefact has no CUDA kernels for ${elements ?? "any number type"}`, {
       facts: { found: built, expected: elements ?? null },
-      help: `give one of ${built.join(", ")} as \`elements\`, or build the artefact for it`,
+      help: `give one of ${built.join(", ")} as \`elements\`, or build with \`--elements\` for it`,
     });
   }
   const device = deviceAt(place);

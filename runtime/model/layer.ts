@@ -1,6 +1,8 @@
 /**
  * A layer: one weight under one transform, loaded. It runs on batches, merges into a dense weight, lends out its
  * parameters and saves them. Operands are packed when a batch first needs them.
+ *
+ * size: what a layer offers is one interface, documented in place, and the factory that fills it stands beside it.
  */
 import type { TransformManifest, VariantManifest } from "../contract/manifest.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
@@ -11,8 +13,9 @@ import { type Pattern, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
 import { intervalAt, predictCost } from "./choose-variant.ts";
+import { createDeviceLayer } from "./create-device-layer.ts";
 import { readyDevice } from "./cuda-place.ts";
-import { type CudaPlace, createDeviceLayer, type DeviceLayer, type DeviceOptions } from "./device-layer.ts";
+import type { CudaPlace, DeviceLayer, DeviceOptions } from "./device-layer.ts";
 import { frozenTensor } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
 import { createBackward, hostEnds } from "./layer-backward.ts";

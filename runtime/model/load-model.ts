@@ -36,6 +36,9 @@ export interface ModelLoadOptions {
    * name of the rule's tensor. One given by its path is opened and closed here.
    */
   readonly sources?: Readonly<Record<string, Checkpoint | string>>;
+  /** Given, with `elements` for the number type, the layers are ones on that device: `OnDevice`. */
+  readonly device?: undefined;
+  readonly elements?: undefined;
 }
 
 export interface LoadedTensor<L = Layer> {
@@ -59,11 +62,11 @@ export interface Model {
    * of layers are made before the first layer is loaded: every tensor is then read two or three times more.
    * With `device` the layers are those that `to` gives.
    */
+  load(checkpoint: Checkpoint | string, options?: ModelLoadOptions): AsyncIterable<LoadedTensor>;
   load(
     checkpoint: Checkpoint | string,
-    options: ModelLoadOptions & OnDevice,
+    options: Omit<ModelLoadOptions, keyof OnDevice> & OnDevice,
   ): AsyncIterable<LoadedTensor<DeviceLayer>>;
-  load(checkpoint: Checkpoint | string, options?: ModelLoadOptions): AsyncIterable<LoadedTensor>;
 }
 
 export function createModel(
@@ -86,7 +89,10 @@ export function createModel(
       return manifest().documentation;
     },
     match,
-    load: async function* (given: Checkpoint | string, options: ModelLoadOptions & Partial<OnDevice> = {}) {
+    load: async function* (
+      given: Checkpoint | string,
+      options: Omit<ModelLoadOptions, keyof OnDevice> & Partial<OnDevice> = {},
+    ) {
       const opened: Checkpoint[] = [];
       const open = async (one: Checkpoint | string): Promise<Checkpoint> => {
         if (typeof one !== "string") return one;
@@ -133,7 +139,7 @@ function modelLayer(
   sources: ReadonlyMap<string, Checkpoint>,
   match: TensorMatch,
   home: TransformHome,
-  { seed = 0, threads }: ModelLoadOptions,
+  { seed = 0, threads }: Pick<ModelLoadOptions, "seed" | "threads">,
 ): ModelLayer {
   const transform = home.manifest();
   const name = match.tensor;

@@ -43,6 +43,9 @@ export interface LoadOptions {
    * name are then those of the file; one that is given has to agree with it.
    */
   readonly parameters?: string | Readonly<Record<string, SavedParameter | SavedPattern | Float32Array>>;
+  /** Given, with `elements` for the number type, the layer is one on that device: `OnDevice`. */
+  readonly device?: undefined;
+  readonly elements?: undefined;
 }
 
 export interface Transform<
@@ -58,8 +61,8 @@ export interface Transform<
    * @throws SpxError SPX84xx for arguments, SPX81xx to SPX83xx for the artefact, SPX80xx and SPX86xx for saved
    *   parameters, and the code of a `require` that does not hold.
    */
-  load(args: A & OnDevice): Promise<DeviceLayer<P, T>>;
   load(args: A): Promise<Layer<P, T>>;
+  load(args: Omit<A, keyof OnDevice> & OnDevice): Promise<DeviceLayer<P, T>>;
   /**
    * Schedules and phases at a time, without a layer. `numbers` gives the dimensions and arguments that they read;
    * an argument that is left out has its default. @throws SpxError SPX8401, SPX8402, SPX8407.
@@ -111,7 +114,7 @@ export async function onDevice<P, T extends TimeTypes>(
 
 /** Arguments and options, told apart. */
 export interface SortedArguments extends GivenArguments {
-  readonly options: LoadOptions & Partial<OnDevice>;
+  readonly options: Omit<LoadOptions, keyof OnDevice> & Partial<OnDevice>;
 }
 
 /** Loads a layer of the transform at `home`; `joint` holds what it has in common with others of its model, `cuts` what they chose together. */
@@ -167,7 +170,7 @@ function tensorsKept(
 }
 
 async function savedParameters(
-  { parameters }: LoadOptions,
+  { parameters }: Pick<LoadOptions, "parameters">,
   transform: TransformManifest,
 ): Promise<SavedParameters | null> {
   if (parameters === undefined) return null;
@@ -212,5 +215,5 @@ function sortArguments(
     else tensors.set(name, widenTensor(transform, name, value));
   }
   // The names are those of LoadOptions; the types are the caller's, checked where they are used.
-  return { tensors, numbers, options: options as LoadOptions };
+  return { tensors, numbers, options: options as SortedArguments["options"] };
 }

@@ -45,6 +45,7 @@ test("the backward pass of W + U V + S", async () => {
     state,
     device: { ...device, allocate: counting, workspaces: createWorkspacePool(counting) },
     threads: 2,
+    cuda: null,
   });
   // The first call packs the operands; what it leaves in the pool of workspaces is smaller than the second one needs.
   layer.backward(new Float32Array(0), new Float32Array(0), { dx: false });
