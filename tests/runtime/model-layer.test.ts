@@ -142,7 +142,8 @@ describe("layer", () => {
     const other = await transform.load({ W: weightOf(8, 8), r: 3 });
     other.forward(new Float32Array(8));
     expect(device.called.at(-1)).toBe("sample_split_any:1");
-    expect(layer.bytes(1)).toBe(4 * 9 + 6 * 32 + 4 * 16 * 4 + 4 * 16 * 8 + 4 * 9 + 6 * 8);
+    const csr = (entries: number): number => 4 + 8 + 4 * 9 + 6 * entries;
+    expect(layer.bytes(1)).toBe(csr(32) + 4 * 16 * 4 + 4 * 16 * 8 + csr(8));
   });
 
   it("takes an empty batch, tensors, and refuses other shapes", async () => {

@@ -11,6 +11,7 @@ import {
 } from "../../runtime/contract/manifest.ts";
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import { csrTileRows, formatBuffers } from "../../runtime/contract/operand-format.ts";
 import type { CpuDevice } from "../../runtime/device/cpu/cpu-device.ts";
 import { createWorkspacePool } from "../../runtime/device/workspace-pool.ts";
 import type { Kernel } from "../../runtime/native/foreign-library.ts";
@@ -45,15 +46,13 @@ function kernelsOf(symbolName: string, buffers: KernelManifest["buffers"]): Kern
   ];
 }
 
+/** Buffers of a frame: those of one sparse operand, the two factors, those of the other. */
+const sparseBuffers = formatBuffers.csr.map(({ name }) => name);
 const split = [
-  { operand: "base", buffer: "rowStarts" },
-  { operand: "base", buffer: "columns" },
-  { operand: "base", buffer: "values" },
+  ...sparseBuffers.map((buffer) => ({ operand: "base", buffer })),
   { operand: "up", buffer: "values" },
   { operand: "down", buffer: "values" },
-  { operand: "delta", buffer: "rowStarts" },
-  { operand: "delta", buffer: "columns" },
-  { operand: "delta", buffer: "values" },
+  ...sparseBuffers.map((buffer) => ({ operand: "delta", buffer })),
 ];
 
 export const sampleTransform: TransformManifest = {
@@ -302,12 +301,33 @@ function sampleKernel(name: string, device: SampleDevice): Kernel {
     const at = (values: ArrayLike<number>, index: number): number => values[index] ?? Number.NaN;
     memory.find(workspace as bigint);
     device.called.push(`${name}:${batch}`);
-    const buffers = name.startsWith("sample_merged") ? 1 : 8;
+    const buffers = name.startsWith("sample_merged") ? 1 : split.length;
     const [rows, columns, rank] = [0, 1, 2].map((index) => Number(slots(buffers + index)));
     if (rows === undefined || columns === undefined || rank === undefined) return 1;
     const panel = (values: Float32Array, width: number, row: number, column: number): number =>
       at(values, ((row >> 4) * width + column) * 16 + (row & 15));
     const weight = new Float64Array(rows * columns);
+    const up = sparseBuffers.length;
+    /** Adds a `csr` operand, tile by tile, whose buffers begin at `first`. */
+    const addSparse = (into: Float64Array, first: number, height: number, breadth: number): void => {
+      const buffer = (index: number) => memory.find(slots(first + index));
+      const [width, order, starts, places] = [buffer(0), buffer(1), buffer(2), buffer(3)];
+      const tileWidth = at(new Int32Array(width.view, width.offset), 0);
+      const rowOf = new Uint8Array(order.view, order.offset);
+      const partStarts = new Int32Array(starts.view, starts.offset);
+      const columnOf = new Uint16Array(places.view, places.offset);
+      let part = 0;
+      for (let top = 0; top < height; top += csrTileRows) {
+        for (let left = 0; left < breadth; left += tileWidth) {
+          for (const end = part + Math.min(csrTileRows, height - top); part < end; part++) {
+            for (let entry = at(partStarts, part); entry < at(partStarts, part + 1); entry++) {
+              const place = (top + at(rowOf, part)) * breadth + left + at(columnOf, entry);
+              into[place] = at(into, place) + at(floats(first + 4), entry);
+            }
+          }
+        }
+      }
+    };
     for (let row = 0; row < rows; row++) {
       for (let column = 0; column < columns; column++) {
         if (buffers === 1) {
@@ -316,22 +336,11 @@ function sampleKernel(name: string, device: SampleDevice): Kernel {
         }
         let sum = 0;
         for (let k = 0; k < rank; k++)
-          sum += panel(floats(3), rank, row, k) * panel(floats(4), columns, k, column);
+          sum += panel(floats(up), rank, row, k) * panel(floats(up + 1), columns, k, column);
         weight[row * columns + column] = sum;
       }
     }
-    for (const first of buffers === 1 ? [] : [0, 5]) {
-      const starts = memory.find(slots(first));
-      const indices = memory.find(slots(first + 1));
-      const rowStarts = new Int32Array(starts.view, starts.offset);
-      const columnIndices = new Uint16Array(indices.view, indices.offset);
-      for (let row = 0; row < rows; row++) {
-        for (let entry = at(rowStarts, row); entry < at(rowStarts, row + 1); entry++) {
-          const place = row * columns + at(columnIndices, entry);
-          weight[place] = at(weight, place) + at(floats(first + 2), entry);
-        }
-      }
-    }
+    for (const first of buffers === 1 ? [] : [0, up + 2]) addSparse(weight, first, rows, columns);
     const target = y as Float32Array;
     if (/^sample_merge_/.test(name)) {
       weight.forEach((value, place) => {
