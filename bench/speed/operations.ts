@@ -118,7 +118,7 @@ const job = (name: string, peers: PeerGroup, numbers: Readonly<Record<string, nu
 
 export const operations: readonly Operation[] = [
   operation("dense", "Dense", "dense"),
-  operation("bf16 weights", null, "bf16"),
+  operation("bf16 weights", "Half", "bf16"),
   ...quantized,
   ...unstructured,
   ...grouped,

@@ -24,9 +24,12 @@ const argument = { source: 1n, weights: 33n, target: 17n, from: 1n, to: 17n } as
 /** Null when there is none whose threads are OpenMP's. */
 export function findOneDnn(): OneDnn | null {
   const library = openFirst(["libdnnl.so.3"]);
-  const openmp = openFirst(["libgomp.so.1"]);
-  if (library === null || openmp === null) return null;
-  const set = openmp.declare({ name: "omp_set_num_threads", result: "void", parameters: [int] });
+  // Linked with the first; where MKL has loaded the second before, its functions of the same names are the ones called.
+  const openmp = ["libgomp.so.1", "libiomp5.so"].flatMap((file) => openFirst([file]) ?? []);
+  if (library === null || openmp.length === 0) return null;
+  const sets = openmp.map((found) =>
+    found.declare({ name: "omp_set_num_threads", result: "void", parameters: [int] }),
+  );
   const engine = new BigUint64Array(1);
   const create = library.declare({
     name: "dnnl_engine_create",
@@ -35,7 +38,11 @@ export function findOneDnn(): OneDnn | null {
   });
   // The builds for SYCL have no device here.
   if (create(engine, constants.cpu, 0) !== 0) return null;
-  return { version: versionOf(library), library, setThreads: (threads) => void set(threads) };
+  return {
+    version: versionOf(library),
+    library,
+    setThreads: (threads) => sets.forEach((set) => void set(threads)),
+  };
 }
 
 function versionOf(library: ForeignLibrary): string {
