@@ -62,6 +62,21 @@ transform Monarch(W: [n, n], b: int = isqrt(n)) {
   weight = P(b) @ L @ P(b).T @ R
 }
 
+transform Table(W: [out, in]) {
+  frozen Q: nf4 [out, in] block 64 = W
+  weight = Q
+}
+
+transform Bytes(W: [out, in]) {
+  frozen Q: int8 [out, in] = W
+  weight = Q
+}
+
+transform Halves(W: [out, in]) {
+  frozen H: bf16 [out, in] = W
+  weight = H
+}
+
 transform Scaled(W: [n, n]) {
   param d: diag [n] = 1
   param L: blockdiag [n, n] blocks 16 = 1
@@ -86,6 +101,7 @@ export const probeCases: readonly ProbeCase[] = [
   calls("Dense", 384, some),
   calls("Dense", 1024, some),
   calls("Dense", 2048, [1, 4, 16, 64]),
+  ...["Table", "Bytes", "Halves"].map((transform) => calls(transform, 1024, few)),
   ...[0.02, 0.1, 0.4].map((density) => calls("Sparse", 384, few, { density })),
   ...[0.02, 0.1].map((density) => calls("Sparse", 1024, some, { density })),
   calls("SemiStructured", 384, some),

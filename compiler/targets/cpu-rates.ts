@@ -29,9 +29,9 @@ const memory = {
 const v4: LevelRates = {
   atoms: {
     dense: { "lane-output": measured(0.0414, 0.00934), "lane-token": measured(0.00175, 0.322) },
-    table4: { "lane-output": derived(0.016, 0.00934), "lane-token": derived(0.027, 0.322) },
-    int8: { "lane-output": derived(0.02, 0.00934), "lane-token": derived(0.03, 0.322) },
-    bf16: { "lane-output": derived(0.024, 0.00934), "lane-token": derived(0.025, 0.322) },
+    table4: { "lane-output": derived(0.0105, 0.00934), "lane-token": derived(0.027, 0.322) },
+    int8: { "lane-output": derived(0.0144, 0.00934), "lane-token": derived(0.03, 0.322) },
+    bf16: { "lane-output": derived(0.0115, 0.00934), "lane-token": derived(0.025, 0.322) },
     nm: { "lane-output": measured(0.0538, 0.0207), "lane-token": measured(0.184, 0.387) },
     sparse: { "lane-output": measured(0.0472, 0.0263), "lane-token": measured(0.00182, 0.491) },
     block: { "lane-output": derived(0.0457, 0.0264), "lane-token": measured(0.00175, 0.302) },

@@ -1,6 +1,6 @@
 /**
  * Blocks of native memory that kernels read and write, and typed arrays over them. A block is zeroed, aligned
- * to 64 bytes (a cache line, a vector register), and to 2 MiB with huge pages from 4 MiB on, because walking a
+ * to 64 bytes (a cache line, a vector register), and to 2 MiB with huge pages from 2 MiB on, because walking a
  * large weight through 4 KiB pages costs address translations that huge pages save.
  */
 import { constants } from "node:buffer";

@@ -23,7 +23,7 @@ const cacheLine = 64;
 const hugePage = 2 << 20;
 const pageSize = 4096;
 /** From this size on a reservation gets its own pages, on Linux. */
-export const pageThreshold = 4 << 20;
+export const pageThreshold = 2 << 20;
 
 let bytesInUse = 0;
 
