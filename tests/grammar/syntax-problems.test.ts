@@ -50,6 +50,8 @@ const badFiles: Readonly<Record<string, string>> = {
   "a rule without quotes": "model M {\n  for encoder.layer use T\n}\n",
   "a shared mask":
     "transform T(W: frozen [n, n]) {\n  shared mask M: unstructured = f(W)\n  weight = M .* W\n}\n",
+  "a scale for numbers that need none":
+    "transform T(W: [n, n]) {\n  frozen H: bf16 [n, n] block 32 = W\n  weight = H\n}\n",
   "a frozen tensor without a value": "transform T(W: [n, n]) {\n  frozen Q: int8 [n, n]\n  weight = Q\n}\n",
   "a block without a format": "transform T(W: [n, n]) {\n  frozen Q: [n, n] block 64 = W\n  weight = Q\n}\n",
   "an unknown format": "transform T(W: [n, n]) {\n  frozen Q: int5 [n, n] = W\n  weight = Q\n}\n",
