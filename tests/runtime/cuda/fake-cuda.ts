@@ -20,7 +20,9 @@ export interface FakeLaunch {
   float32(index: number): number;
   /** `count` floats of device memory at the address in an argument; a range that is not live is a fault. */
   floats(index: number, count: number): Float32Array;
-  bytes(index: number, count: number): Uint8Array;
+  bytes(index: number, count: number): Uint8Array<ArrayBuffer>;
+  /** All device memory from the address in an argument on. */
+  rest(index: number): Uint8Array<ArrayBuffer>;
 }
 
 export interface FakeCuda {
@@ -72,6 +74,7 @@ export function buildFakeCuda(): FakeCuda {
   const faults = declare("fake_faults", "string", []);
   const alive = declare("fake_alive", "string", []);
   const checkRange = declare("fake_check_range", "int32", ["uint64", "size", "string"]);
+  const bytesFrom = declare("fake_bytes_from", "int64", ["uint64"]);
   const onLaunch = koffi.load(path).func("void fake_on_launch(void *launch)");
   const callbacks: bigint[] = [];
   let copies = 0;
@@ -114,6 +117,8 @@ export function buildFakeCuda(): FakeCuda {
             float32: (index) => slot(index).getFloat32(0, true),
             floats: (index, values) => new Float32Array(view(index, 4 * values)),
             bytes: (index, values) => new Uint8Array(view(index, values)),
+            rest: (index) =>
+              new Uint8Array(view(index, Number(bytesFrom(slot(index).getBigUint64(0, true))))),
           });
           return 0;
         } catch (thrown) {

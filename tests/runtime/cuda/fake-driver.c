@@ -174,6 +174,13 @@ int fake_check_range(uint64_t address, size_t bytes, const char *what) {
   return 0;
 }
 
+/* How many bytes of live device memory follow an address. */
+int64_t fake_bytes_from(uint64_t address) {
+  struct object *memory = memory_at(address, DEVICE_MEMORY);
+  if (!memory || !memory->alive) { FAULT("%#lx is no live device memory\n", (long)address); return 0; }
+  return (int64_t)(memory->address + memory->bytes - address);
+}
+
 /* ---- streams ---- */
 
 static void run_until(struct object *stream, long sequence);

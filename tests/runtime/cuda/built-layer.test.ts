@@ -1,0 +1,139 @@
+/**
+ * The whole road on the fake device: a source compiled for CUDA, its files opened by the runtime, and each launch run by
+ * the interpreter of device programs on the fake's memory, which checks every access. Against a float64 oracle.
+ */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { interpretDevice } from "../../../compiler/backend/reference/interpret-device.ts";
+import type { DeviceProgram } from "../../../compiler/device/device-node.ts";
+import { compileFile } from "../../../compiler/driver/compile.ts";
+import { lowerDevicePlans } from "../../../compiler/driver/lower-device.ts";
+import { nodeHost } from "../../../compiler/driver/node-host.ts";
+import { writeArtefact } from "../../../compiler/emit/artefact-writer.ts";
+import type { CudaElements } from "../../../runtime/contract/cuda.ts";
+import {
+  type Artefact,
+  type DenseParameter,
+  type DeviceTensor,
+  type LoadOptions,
+  openArtefact,
+  openCudaDevice,
+  type Tensor,
+} from "../../../runtime/index.ts";
+import { fillNormal } from "../../../runtime/random/distributions.ts";
+import { randomStream } from "../../../runtime/random/philox.ts";
+import { fromFloat32, toFloat32 } from "../../../runtime/tensor/convert.ts";
+import { tensor } from "../../../runtime/tensor/tensor.ts";
+import { buildFakeCuda, type FakeLaunch } from "./fake-cuda.ts";
+
+const source = `
+import { magnitude, random_support } from "std/select"
+
+transform Adapted(W: frozen [out, in], r: int = 4, nnz: int = 12) {
+  mask  M: nm(2, 4) along input = magnitude(W)
+  param B: [out, r] = uniform(0.5)
+  param A: [r, in] = uniform(0.5)
+  param S: sparse [out, in] on random_support(nnz) = uniform(0.5)
+  require in % 4 == 0
+  weight = M .* W + B @ A + S
+}
+`;
+
+const fake = buildFakeCuda();
+const folder = mkdtempSync(join(tmpdir(), "spx-built-"));
+const before = { ...process.env };
+let artefact: Artefact;
+const programs = new Map<string, DeviceProgram>();
+
+beforeAll(async () => {
+  Object.assign(process.env, {
+    SPX_NVCC: "",
+    SPX_CUDA_DRIVER: fake.path,
+    SPX_NVRTC: fake.path,
+    SPX_CACHE: join(folder, "cache"),
+  });
+  const entry = join(folder, "adapted.spx");
+  writeFileSync(entry, source);
+  const elements: readonly CudaElements[] = ["f32", "bf16"];
+  const options = { name: "adapted", runtime: "spx/runtime", keepIr: false, cuda: elements };
+  const { compilation, artefact: built } = await compileFile(entry, nodeHost(), options);
+  if (built?.kind !== "artefact") throw new Error(JSON.stringify(compilation.diagnostics));
+  await writeArtefact(folder, built.files, built.replaces);
+  for (const program of lowerDevicePlans(compilation.transforms).programs)
+    programs.set(program.name, program);
+  artefact = openArtefact(join(folder, built.manifestFile));
+  fake.set({ abi: artefact.manifest().abi });
+  fake.onLaunch(interpret);
+}, 120_000);
+
+afterAll(() => {
+  process.env = before;
+  fake.remove();
+  rmSync(folder, { recursive: true });
+});
+
+/** A launch by the interpreter: pointers are what is left of their allocation, which is where a kernel may reach. */
+function interpret(launched: FakeLaunch): void {
+  const program = programs.get(launched.kernel);
+  if (program === undefined) throw new RangeError(`no kernel ${launched.kernel}`);
+  expect(launched.block).toEqual([program.threads, 1, 1]);
+  const numbers = new Map<string, number>();
+  const buffers = new Map<string, { data: Uint8Array<ArrayBuffer>; initialised: boolean }>();
+  for (const [index, parameter] of program.parameters.entries()) {
+    if (parameter.kind === "number") {
+      const read = { i32: launched.int32, i64: launched.int64, f32: launched.float32 };
+      numbers.set(parameter.name, read[parameter.type as keyof typeof read](index));
+    } else buffers.set(parameter.name, { data: launched.rest(index), initialised: true });
+  }
+  interpretDevice(program, launched.grid[0], buffers, numbers);
+}
+
+const noise = (name: string, count: number): Float32Array =>
+  fillNormal(randomStream(3, name), new Float32Array(count));
+
+test.each([
+  ["f32", 17, 12, [1, 3, 9]],
+  ["f32", 33, 20, [2, 17]],
+  ["bf16", 17, 16, [1, 5, 33]],
+] as const)("%s %ix%i against float64", async (elements, out, inputs, batches) => {
+  const W = tensor("f32", [out, inputs], noise("W", out * inputs));
+  const there = await artefact
+    .transform<LoadOptions & { readonly W: Tensor<"f32"> }, Readonly<Record<string, DenseParameter>>>(
+      "Adapted",
+    )
+    .load({ W, device: "cuda", elements });
+  const weight = Float64Array.from(there.merge().data);
+  const device = openCudaDevice();
+  for (const batch of batches) {
+    const rounded = fromFloat32(elements, [batch, inputs], noise(`x${batch}`, batch * inputs));
+    const x: DeviceTensor = device.uploadSync(rounded);
+    const poison = new Float32Array(batch * out).fill(Number.NaN);
+    const y: DeviceTensor = device.uploadSync(fromFloat32(elements, [batch, out], poison));
+    there.forward(x, { y });
+    const found = toFloat32(await y.toHost());
+    const given = toFloat32(rounded);
+    for (let place = 0; place < found.length; place++) {
+      const [row, output] = [Math.floor(place / out), place % out];
+      let sum = 0;
+      let size = 0;
+      for (let k = 0; k < inputs; k++) {
+        const term = (weight[output * inputs + k] ?? 0) * (given[row * inputs + k] ?? 0);
+        sum += term;
+        size += Math.abs(term);
+      }
+      const allowed = elements === "f32" ? 2 ** -19 : 2 ** -6;
+      expect(Math.abs((found[place] ?? Number.NaN) - sum), `batch ${batch}, ${row}, ${output}`).toBeLessThan(
+        allowed * size + 1e-30,
+      );
+    }
+    x.dispose();
+    y.dispose();
+  }
+  expect(there.plan(1)[0]?.origin).toBe("compiled for sm_90a");
+  there.dispose();
+  device.close();
+  expect(fake.faults()).toBe("");
+  expect(fake.alive()).toBe("");
+});
