@@ -8,7 +8,15 @@ import type { CudaStream } from "../device/cuda/cuda-stream.ts";
 import type { DeviceTensor } from "../device/cuda/device-tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
 import type { BatchInput } from "./batch-input.ts";
-import type { BackwardOptions, BackwardResult, Layer, ParameterGradients, TimeTypes } from "./layer.ts";
+import type {
+  BackwardOptions,
+  BackwardResult,
+  DenseParameter,
+  Layer,
+  ParameterGradients,
+  SparseParameter,
+  TimeTypes,
+} from "./layer.ts";
 
 /** Where a layer is to run. */
 export type CudaPlace = "cuda" | `cuda:${number}` | CudaDevice;
@@ -58,8 +66,10 @@ export interface DeviceBackwardResult<P> extends ParameterGradients<P> {
   readonly dx: DeviceTensor;
 }
 
-export interface DeviceLayer<P = unknown, T extends TimeTypes = TimeTypes>
-  extends Omit<Layer<P, T>, "forward" | "forwardAsync" | "backward" | "backwardAsync" | "plan" | "to"> {
+export interface DeviceLayer<
+  P = Readonly<Record<string, DenseParameter | SparseParameter>>,
+  T extends TimeTypes = TimeTypes,
+> extends Omit<Layer<P, T>, "forward" | "forwardAsync" | "backward" | "backwardAsync" | "plan" | "to"> {
   readonly device: CudaDevice;
   readonly elements: CudaElements;
   /** The same layer on the CPU, with the same parameters. */
