@@ -82,6 +82,14 @@ export function blockDiagonal(blocks: readonly DenseMatrix[]): DenseMatrix {
   return { rows, columns, values };
 }
 
+/** `a` above `b`. @throws RangeError when their widths differ. */
+export function stackMatrices(a: DenseMatrix, b: DenseMatrix): DenseMatrix {
+  if (a.columns !== b.columns) throw new RangeError(`widths differ: ${a.columns} and ${b.columns}`);
+  return denseMatrix(a.rows + b.rows, a.columns, (row, column) =>
+    row < a.rows ? entryOf(a, row, column) : entryOf(b, row - a.rows, column),
+  );
+}
+
 export const identityMatrix = (size: number): DenseMatrix =>
   denseMatrix(size, size, (row, column) => Number(row === column));
 

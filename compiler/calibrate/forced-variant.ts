@@ -10,7 +10,7 @@ const everywhere = (costs: VariantManifest["costs"], value: number): VariantMani
   Object.fromEntries(Object.keys(costs).map((level) => [level, number(value)]));
 
 /** Keeps `name`, and what the merge goes through at a price that nobody pays. */
-function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
+export function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
   const needed = plan.merge.method === "identity" ? plan.merge.variant : null;
   const variants = plan.variants
     .filter((variant) => variant.name === name || variant.name === needed)

@@ -2,8 +2,9 @@
 
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { backwardCost } from "../plan/choose-backward.ts";
-import { callCost, mergeCost, type PricedMachine } from "../plan/cost-model.ts";
+import { callCost, type PricedMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
+import { mergeCost } from "../plan/merge-cost.ts";
 import { lookupIn } from "../plan/operand-table.ts";
 import { plus } from "../plan/packed-size.ts";
 import type { Plan } from "../plan/plan.ts";

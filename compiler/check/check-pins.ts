@@ -6,6 +6,7 @@ import { addProblem } from "./check-context.ts";
 import { asTensor, sides } from "./check-tensors.ts";
 import { reportObstacle } from "./check-weight.ts";
 import type { CheckedPin, WeightExpression } from "./checked-module.ts";
+import { printWeight } from "./print-checked.ts";
 import type { Statement, TransformDraft } from "./transform-draft.ts";
 import { isObstacle } from "./value.ts";
 
@@ -42,6 +43,15 @@ function named<T>({ context }: TransformDraft, pin: Pin, table: Readonly<Record<
   return null;
 }
 
+/** How many tokens a tile has; whether a kernel can hold them is for the planner to say. */
+function tokensOf({ context }: TransformDraft, { value, claim, span }: Pin): number | null {
+  const tokens = value?.kind === "number" ? value.value : Number.NaN;
+  if (Number.isInteger(tokens) && tokens > 0) return tokens;
+  const help = ["write how many tokens a kernel takes at once: `pin tile = 16`"];
+  addProblem(context, report(pinValue, value?.span ?? span, { claim }, { help }));
+  return null;
+}
+
 function subjectOf(draft: TransformDraft, { subject }: Pin): WeightExpression | null {
   if (subject === null) return null;
   const { context } = draft;
@@ -52,17 +62,30 @@ function subjectOf(draft: TransformDraft, { subject }: Pin): WeightExpression | 
   return null;
 }
 
+/** What is claimed, after `pin`, as the language writes it. */
+function textOf({ claim, value }: Pin, subject: WeightExpression | null): string {
+  const of = subject === null ? "" : ` ${printWeight(subject)}`;
+  const claimed =
+    value?.kind === "name" ? ` = ${value.name}` : value?.kind === "number" ? ` = ${value.text}` : "";
+  return `${claim}${of}${claimed}`;
+}
+
 function checkPin(draft: TransformDraft, pin: Pin): CheckedPin | null {
   const { claim, span } = pin;
   if (claim === "layout") {
     const layout = named(draft, pin, layouts);
-    return layout === null ? null : { claim, layout, span };
+    return layout === null ? null : { claim, layout, text: textOf(pin, null), span };
+  }
+  if (claim === "tile") {
+    const tokens = tokensOf(draft, pin);
+    return tokens === null ? null : { claim, tokens, text: textOf(pin, null), span };
   }
   const subject = subjectOf(draft, pin);
   if (subject === null) return null;
-  if (claim === "merge" || claim === "separate") return { claim, subject, span };
+  const text = textOf(pin, subject);
+  if (claim === "merge" || claim === "separate") return { claim, subject, text, span };
   const format = named(draft, pin, formats);
-  return format === null ? null : { claim: "format", subject, ...format, span };
+  return format === null ? null : { claim: "format", subject, ...format, text, span };
 }
 
 /** The pins of a transform, in order; those that are wrong have been reported. */

@@ -45,18 +45,23 @@ export interface CheckedTransform {
 }
 
 /** A claim on the plan. */
-export type CheckedPin =
-  /** `merge`: formed as one matrix. `separate`: applied apart from the rest, and not formed. */
-  | { readonly claim: "merge" | "separate"; readonly subject: WeightExpression; readonly span: Span }
+export type CheckedPin = {
+  /** What is claimed, as the language writes it. */
+  readonly text: string;
+  readonly span: Span;
+} /** `merge`: formed as one matrix. `separate`: applied apart from the rest, and not formed. */ & (
+  | { readonly claim: "merge" | "separate"; readonly subject: WeightExpression }
   | {
       readonly claim: "format";
       readonly subject: WeightExpression;
       readonly storage: "dense" | "entries" | "groups" | "blocks" | "vector";
       /** The one layout that has the format; null when both have. */
       readonly layout: "lane-output" | "lane-token" | null;
-      readonly span: Span;
     }
-  | { readonly claim: "layout"; readonly layout: "lane-output" | "lane-token"; readonly span: Span };
+  | { readonly claim: "layout"; readonly layout: "lane-output" | "lane-token" }
+  /** `tokens` that a kernel takes at once; a whole number from 1. */
+  | { readonly claim: "tile"; readonly tokens: number }
+);
 
 export type CheckedArgument =
   | {

@@ -1,7 +1,7 @@
 /** `not M`, `M and N`, `M or N`: sets of positions combined. Both sides have one shape, and the result has it too. */
 
 import type { Span } from "../../grammar/text/source-text.ts";
-import { apply, type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import { apply, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { shapesDiffer } from "../diagnostics/shape-diagnostics.ts";
@@ -92,9 +92,7 @@ export function complementSelection(
     const recipe = joinReadings<Recipe, Recipe>([chosen.recipe], ([of]) =>
       callRecipe("complement", of === undefined ? {} : { of }),
     );
-    const area = areaOf(target);
-    // The complement of everything keeps nothing for sure, whatever the sizes.
-    const count = sameDimension(area, chosen.count) ? number(0) : foldNumber(apply("-", area, chosen.count));
+    const count = foldNumber(apply("-", areaOf(target), chosen.count));
     return { recipe, count, measured: chosen.measured, pool: null };
   };
   return { ...operand, text: "not", lines: null, choose, span };

@@ -41,6 +41,7 @@ export const driverDiagnostics: readonly DriverDiagnostic[] = [
   row("SPX6001", "weight-is-zero", "the weight of a transform is zero whatever its parameters hold", true),
   row("SPX6301", "pin-is-no-part", "a pinned expression is no sum of terms of the weight", true),
   row("SPX6302", "pins-impossible", "no way to apply the weight meets all its pins", true),
+  row("SPX6303", "pin-tile", "no kernel takes as many tokens at once as a pin says", true),
   row("SPX7001", "bindings-missing", "the package llvm-bindings cannot be loaded, which a build needs", true),
   row("SPX7002", "llvm-missing", "neither the library nor the programs of LLVM 14 were found", true),
   row("SPX7003", "linker-missing", "no linker was found", true),

@@ -138,6 +138,6 @@ export const pinValue = defineDiagnostic<{ claim: string }>({
   code: "SPX3104",
   name: "pin-value",
   severity: "error",
-  summary: "a pin names a format or a layout that does not exist",
+  summary: "a pin names a format, a layout or a tile that does not exist",
   message: ({ claim }) => `no such ${claim} to pin`,
 });

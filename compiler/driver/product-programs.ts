@@ -3,7 +3,7 @@
  * decompositions of weights, multiplies matrices that nobody packs. Stands beside lowering, and only where there is such work.
  */
 import type { ProductElement, ProductKernel } from "../../runtime/contract/manifest.ts";
-import { type MatrixSource, partsOfSource } from "../../runtime/contract/matrix-source.ts";
+import { type MatrixSource, partsOfSource, stackedParts } from "../../runtime/contract/matrix-source.ts";
 import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
 import type { LoopProgram } from "../loop/loop-node.ts";
 import { lowerProduct } from "../loop/lower-product.ts";
@@ -41,7 +41,9 @@ const needs: Readonly<Record<ProductElement, (stages: TransformStages) => boolea
     plan.backward.intermediates.length > 0 ||
     [
       ...plan.derived.flatMap(({ derivation }) => derivation?.formula ?? []),
-      ...plan.operands.flatMap(({ production, source }) => (production === "pack" ? [source] : [])),
+      ...plan.operands.flatMap(({ production, source }) =>
+        production === "pack" ? stackedParts(source) : [],
+      ),
     ].some(multiplies),
   f64: ({ checked }) =>
     [...checked.tensors, ...checked.patterns].some(({ recipe }) => recipe !== null && decomposes(recipe)),

@@ -8,8 +8,9 @@ import {
 import type { AlgebraGraph } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
-import { operandsOf, type PricedMachine } from "../plan/cost-model.ts";
+import { operandsOf, type PricedMachine, tiledMachine } from "../plan/cost-model.ts";
 import { costAt, lowerEnvelope } from "../plan/envelope.ts";
+import { describeEstimates, withEstimates } from "../plan/measured-counts.ts";
 import { lookupIn } from "../plan/operand-table.ts";
 import type { LevelCosts, Plan, Variant } from "../plan/plan.ts";
 import { explainStructure } from "./describe-structure.ts";
@@ -169,14 +170,17 @@ function curves({ plan, values, machine }: PlanAtSizes): readonly CostCurve[] {
 }
 
 /**
- * @param values every dimension and number argument of the transform.
+ * @param given every dimension and number argument of the transform; what only data or the clocks know is estimated
+ * where it is not among them, and a note says with what.
  * @throws RangeError when one is missing.
  */
 export function explainTransform(
   { checked, normal, plan }: ExplainedStages,
-  values: SymbolValues,
-  machine: PricedMachine,
+  given: SymbolValues,
+  level: PricedMachine,
 ): Explanation {
+  const values = withEstimates(checked, given);
+  const machine = tiledMachine(level, plan.tile);
   const at: PlanAtSizes = { plan, values, machine };
   const value = (expression: NumberExpression): number => evaluateNumber(expression, values);
   const numbers = checked.arguments.flatMap(({ kind, name }) =>
@@ -197,7 +201,8 @@ export function explainTransform(
     structure: explainStructure(normal.root, values),
     variants,
     merge: explainMerge(plan.merge, at),
-    backward: explainBackward(at),
+    // A tile is pinned for what `forward` calls.
+    backward: explainBackward({ ...at, machine: level }),
     search: { priced: plan.search.priced, total: plan.search.total },
     obligations: checked.requirements.map(({ text, reason, condition }) => ({
       text,
@@ -205,8 +210,8 @@ export function explainTransform(
       holds: value(condition) !== 0,
     })),
     proven: checked.proven.map(({ text }) => text),
-    pins: [],
-    notes: plan.notes,
+    pins: (checked.pins ?? []).map(({ text }) => text),
+    notes: [...plan.notes, ...describeEstimates(checked, given)],
     rules: [...new Set([...(normal.rules ?? []), ...variants.flatMap(({ rules }) => rules)])],
     curves: curves(at),
   };

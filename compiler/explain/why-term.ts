@@ -6,8 +6,9 @@ import { type SymbolValues, symbolsOf } from "../../runtime/contract/number-expr
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
-import type { PricedMachine } from "../plan/cost-model.ts";
+import { type PricedMachine, tiledMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
+import { withEstimates } from "../plan/measured-counts.ts";
 import { type ExplainedStages, explainTransform, rejectedAt, servingVariants } from "./explain-transform.ts";
 import type { ExplainedKernel, ExplainedOperand, Explanation } from "./explanation.ts";
 import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
@@ -135,15 +136,16 @@ function askable({ checked, normal, plan }: ExplainedStages): readonly string[] 
 export function whyTerm(
   stages: ExplainedStages,
   values: SymbolValues,
-  machine: PricedMachine,
+  level: PricedMachine,
   asked: string,
 ): WhyAnswer {
   const { plan, checked, normal } = stages;
+  const machine = tiledMachine(level, plan.tile);
   // An operand is asked for by the name that explain prints: what it holds is what is looked for.
   const operand = plan.operands.find(({ name }) => name === asked);
   const wanted = operand?.description ?? asked.trim();
   const concerns = concerning(wanted, new Set(checked.tensors.map(({ name }) => name)));
-  const explanation = explainTransform(stages, values, machine);
+  const explanation = explainTransform(stages, values, level);
   const identity = operand === undefined ? identify(stages, wanted) : [`${asked} holds ${wanted}`];
   const summands = summandsWith(normal.root, wanted);
   if (identity.length === 0 && summands.length === 0) return { kind: "unknown", known: askable(stages) };
@@ -172,7 +174,10 @@ export function whyTerm(
       merged.map((found) => printUse({ kernel: null, operand: found, input: "" })),
     ),
     ...section("backward", gradient),
-    ...section("otherwise", alternatives(stages, values, machine, explanation, concerns)),
+    ...section(
+      "otherwise",
+      alternatives(stages, withEstimates(checked, values), machine, explanation, concerns),
+    ),
     ...section(
       "checked at load",
       scaled.map(({ text: condition }) => condition),

@@ -186,7 +186,8 @@ function storePanel(block: Block, step: ResolvedStep, position: PanelPosition, t
 /** A window of each token stays in registers while the lines of an operand pass: 16 registers hold half as many. */
 function tokensAtOnce({ terms, target }: ResolvedStep): number {
   const windowed = terms.some((term) => ["window-ell", "nm-lanes"].includes(term.format.name));
-  if (windowed) return target.vectorBits === 256 ? target.outputTokens / 2 : target.outputTokens;
+  if (windowed)
+    return target.vectorBits === 256 ? Math.max(1, Math.floor(target.outputTokens / 2)) : target.outputTokens;
   return terms.some((term) => isCoded(term.format)) ? target.codedOutputTokens : target.outputTokens;
 }
 

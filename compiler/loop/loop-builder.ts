@@ -151,6 +151,7 @@ export function forExactCount(
   most: number,
   body: (inner: Block, exact: number) => void,
 ): void {
+  if (most < 1) return;
   const chain = (inner: Block, exact: number): void =>
     when(
       inner,

@@ -10,7 +10,7 @@ import {
   symbol as numberSymbol,
 } from "../../runtime/contract/number-expression.ts";
 import type { Plan, Step, Variant } from "../plan/plan.ts";
-import type { X86Target } from "../targets/x86-targets.ts";
+import { withTile, type X86Target } from "../targets/x86-targets.ts";
 import { lowerLaneOutputStep } from "./lane-output-step.ts";
 import { lowerLaneTokenStep } from "./lane-token-step.ts";
 import { batch, ceilDiv, int, mul } from "./loop-expression.ts";
@@ -121,15 +121,16 @@ function activationWidths(plan: Plan, variant: Variant): ReadonlyMap<string, Num
 }
 
 /**
- * Lowers `variant` for `target`.
+ * Lowers `variant` for `level`, with the tile of the plan if it has one.
  * @throws Error when the variant names an operand or activation that the plan does not have.
  */
 export function lowerVariant(
   plan: Plan,
   variant: Variant,
-  target: X86Target,
+  level: X86Target,
   { name, constants }: LoweringOptions,
 ): LoweredKernel {
+  const target = plan.tile === undefined ? level : withTile(level, plan.tile);
   const parts = createProgramParts(plan, [variant], constants);
   const workspace: Workspace = { buffers: [], bytes: [] };
   const widths = activationWidths(plan, variant);

@@ -130,6 +130,15 @@ export const heightOf = (factor: Stage["factor"]): NumberExpression => {
   return factor.kind === "blocks" ? factor.rows : factor.piece.rows;
 };
 
+/** A step of its own that only moves values. */
+export const movingStage = (size: NumberExpression): Stage => ({
+  factor: { kind: "diagonal", piece: identityPiece(size) },
+  window: null,
+  inputPermutation: null,
+  outputPermutation: null,
+  embedding: null,
+});
+
 /** True when a term can share a step: its last stage is one packed matrix, or a sum of such, on the whole output. */
 export function sharesStep({ factors, rows }: Pick<AppliedTerm, "factors" | "rows">): boolean {
   const last = arrangeStages(factors, rows).at(-1);

@@ -3,16 +3,18 @@
  * A sum becomes one step with a term for each packed operand (a low-rank product contributes its left factor,
  * reading `t = A x`); factors that are structured get steps of their own before it, and the sum adds to their result.
  */
-import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import { isCoded } from "../../runtime/contract/operand-format.ts";
-import { multiplyNumbers } from "../algebra/algebra-graph.ts";
+import { addNumbers, multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
 import { partOf } from "./activation-parts.ts";
 import { applicationForm } from "./application-form.ts";
-import { arrangeStages, heightOf, type Stage, writesRanges } from "./arrange-stages.ts";
+import { arrangeStages, heightOf, movingStage, type Stage, writesRanges } from "./arrange-stages.ts";
 import type { AppliedSum, AppliedTerm } from "./linear-factors.ts";
+import { stackPieces } from "./matrix-operand.ts";
 import type { OperandTable } from "./operand-table.ts";
 import type { Layout, StepTerm } from "./plan.ts";
 import { scaledIndex, scaleFactors } from "./scaled-factors.ts";
+import { stackablePiece } from "./stacked-inputs.ts";
 import { formatOf } from "./storage.ts";
 import {
   type Contribution,
@@ -62,15 +64,19 @@ function stageTerms(
 }
 
 /** Emits a step that writes a fresh activation, or finds the one that already holds the value. */
-function activationOf(draft: Draft, terms: readonly StepTerm[], stage: Stage): string {
-  const { outputPermutation } = stage;
+function activationOf(
+  draft: Draft,
+  terms: readonly StepTerm[],
+  { outputPermutation }: Pick<Stage, "outputPermutation">,
+  width: NumberExpression,
+): string {
   const content = JSON.stringify([terms, outputPermutation]);
   const same = draft.written.get(content);
   if (same !== undefined) {
     draft.rules.add("common-factor");
     return same;
   }
-  const name = freshActivation(draft, heightOf(stage.factor));
+  const name = freshActivation(draft, width);
   draft.written.set(content, name);
   draft.steps.push({ name, output: name, outputPermutation, accumulate: false, terms });
   return name;
@@ -82,7 +88,7 @@ function runStage(draft: Draft, stage: Stage, scale: NumberExpression | null, cu
   const { factor, embedding, outputPermutation } = stage;
   const ranged = factor.kind === "sum" && writesRanges(factor.sum) ? factor.sum : null;
   if (embedding === null && ranged === null)
-    return activationOf(draft, stageTerms(draft, stage, scale, input), stage);
+    return activationOf(draft, stageTerms(draft, stage, scale, input), stage, heightOf(factor));
   const size = heightOf(factor);
   const own: readonly Writer[] =
     ranged === null
@@ -131,19 +137,51 @@ export function applyToActivation(draft: Draft, term: AppliedTerm, input: string
   return stages.reduce((current, stage) => runStage(draft, stage, scaleOf(stage), current), input);
 }
 
-/** What one term adds. */
+/** Emits the step of each stack of `sum`; gives the part of its output that belongs to each term. */
+function applyStacks(
+  draft: Draft,
+  { stacks = [] }: AppliedSum,
+  outerScale: NumberExpression | null,
+  input: string,
+): ReadonlyMap<AppliedTerm, string> {
+  const places = new Map<AppliedTerm, string>();
+  for (const stack of stacks) {
+    const members = stack.map((term) => {
+      const piece = stackablePiece(scaledStages(draft, term, outerScale).stages[0]);
+      if (piece === null) throw new TypeError("a term that cannot be stacked");
+      return { term, piece, key: JSON.stringify(piece.source) };
+    });
+    const pieces = new Map(members.map(({ key, piece }) => [key, piece]));
+    const stacked = stackPieces(nonEmpty([...pieces.values()]));
+    const { rows, columns } = stacked;
+    const { name: operand } = draft.operands.operand(stacked, { name: "panel16" }, rows, columns);
+    const term: StepTerm = { atom: "dense", operand, input, inputPermutation: null };
+    const whole = activationOf(draft, [term], { outputPermutation: null }, rows);
+    draft.rules.add("stacked-input");
+    let offset: NumberExpression = number(0);
+    for (const [key, { rows: width }] of pieces) {
+      const place = partOf(draft.activations, whole, { offset, width });
+      for (const member of members) if (member.key === key) places.set(member.term, place);
+      offset = addNumbers(offset, width);
+    }
+  }
+  return places;
+}
+
+/** What one term adds. @param place where a stack put the product of its matrix next to the input. */
 function contribution(
   draft: Draft,
   term: AppliedTerm,
   outerScale: NumberExpression | null,
   input: string,
+  place: string | undefined,
 ): Contribution {
-  const { scale, stages, scaleOf } = scaledStages(draft, term, outerScale);
+  const { scale, stages: all, scaleOf } = scaledStages(draft, term, outerScale);
+  const stages = place === undefined ? all : all.slice(1);
   const current = stages
     .slice(0, -1)
-    .reduce((before, stage) => runStage(draft, stage, scaleOf(stage), before), input);
-  const [last] = stages.slice(-1);
-  if (last === undefined) throw new TypeError("a term without stages");
+    .reduce((before, stage) => runStage(draft, stage, scaleOf(stage), before), place ?? input);
+  const last = stages.at(-1) ?? movingStage(term.rows);
   const read = last.window === null ? current : partOf(draft.activations, current, last.window);
   const { factor, outputPermutation, embedding } = last;
   const form = applicationForm(term, scale, input);
@@ -155,18 +193,21 @@ function contribution(
   }
   const terms = stageTerms(draft, last, scaleOf(last), read);
   const shares = outputPermutation === null && (factor.kind === "matrix" || factor.kind === "sum");
-  if (shares && stages.length > 1) draft.rules.add("low-rank-fused");
+  if (shares && all.length > 1) draft.rules.add("low-rank-fused");
   return shares
     ? { fused: terms, own: [], range, form }
     : { fused: [], own: [{ terms, outputPermutation, range }], range, form };
 }
 
-const contributions = (
+function contributions(
   draft: Draft,
-  { terms }: AppliedSum,
+  sum: AppliedSum,
   scale: NumberExpression | null,
   input: string,
-): readonly Contribution[] => terms.map((term) => contribution(draft, term, scale, input));
+): readonly Contribution[] {
+  const places = applyStacks(draft, sum, scale, input);
+  return sum.terms.map((term) => contribution(draft, term, scale, input, places.get(term)));
+}
 
 /** The weight applied as `sum` says. `merged`: its one operand is filled by the merge. */
 export function buildVariant(

@@ -30,9 +30,11 @@ export interface CandidateClaims {
   readonly admits: (terms: readonly AppliedTerm[], layout: Layout) => boolean;
   /** Terms that the claims name. */
   readonly distinct: ReadonlySet<Term>;
+  /** Tokens that a kernel takes at once; null for what the level prefers. */
+  readonly tile: number | null;
 }
 
-export const noClaims: CandidateClaims = { admits: () => true, distinct: new Set() };
+export const noClaims: CandidateClaims = { admits: () => true, distinct: new Set(), tile: null };
 
 /** Steps with operand names replaced by nothing but themselves: operands are shared, so equal names mean equal bytes. */
 const contentKey = (draft: VariantDraft): string =>
@@ -42,8 +44,9 @@ const contentKey = (draft: VariantDraft): string =>
 const storageTraits = ["sparse", "unpacked", "merged", "dense"];
 
 /** `separate`, `sparse`, `separate-multiplied-reversed`: what sets a way apart from the plainest. */
-function nameOf({ terms }: AppliedSum): string {
-  const traits = [...new Set(terms.flatMap((term) => term.traits))];
+function nameOf({ terms, stacks = [] }: AppliedSum): string {
+  const own = stacks.length > 0 ? ["stacked"] : [];
+  const traits = [...new Set([...terms.flatMap((term) => term.traits), ...own])];
   const stored = storageTraits.filter((trait) => traits.includes(trait));
   const others = traits.filter((trait) => !storageTraits.includes(trait)).sort();
   return [...(stored.length === 0 ? ["separate"] : stored), ...others].join("-");
@@ -56,9 +59,9 @@ export function candidatePlans(
   claims: CandidateClaims = noClaims,
   most = mostCandidates,
 ): CandidateSet {
-  const { sums, total, unpartitioned } = enumerateSum(
+  const { sums, total, byKinds } = enumerateSum(
     root,
-    { most: Math.ceil(most / layouts.length), allows: () => true },
+    { most: Math.ceil(most / layouts.length), allows: () => true, stacks: true },
     claims.distinct,
   );
   // What cannot be applied but as one matrix is packed like any other.
@@ -91,8 +94,10 @@ export function candidatePlans(
     ...(cut > 0
       ? [`${all} ways to apply the weight are more than the ${most} that are priced; ${cut} were not`]
       : []),
-    ...(unpartitioned
-      ? ["the sum has too many terms to try every group of them: only all apart and all together were priced"]
+    ...(byKinds
+      ? [
+          "the sum has too many terms to try every group of them: those of one stage and structure were priced together or apart",
+        ]
       : []),
   ];
   return { drafts: [...found.values()], admitted, total: all - same, notes };

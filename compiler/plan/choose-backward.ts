@@ -19,8 +19,8 @@ import { createGridEvaluator, valuesAt } from "./price-grid.ts";
 /** The size at which storages are compared: a layer of a middling model, a short sequence. */
 const usual = { size: 1024, batch: 128 } as const;
 
-/** Ways of dx, or of one side. */
-const budget: Budget = { most: 16, allows: () => true };
+/** Ways of dx, or of one side, which share what they compute step by step: nothing is stacked. */
+const budget: Budget = { most: 16, allows: () => true, stacks: false };
 /** Choices of ways for dx and for the sides that are drafted and priced; `search` of the plan says how many there are. */
 const mostTried = 48;
 

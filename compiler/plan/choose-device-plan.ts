@@ -3,6 +3,7 @@
  * number type by itself, and of each as few as stay near the cheapest.
  */
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
+import { stackedParts } from "../../runtime/contract/matrix-source.ts";
 import type { AlgebraGraph } from "../algebra/algebra-node.ts";
 import { tensorObjectsOf } from "../algebra/term-source.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
@@ -45,7 +46,7 @@ export function chooseDevicePlan(
     variants.flatMap(({ steps }) => steps.flatMap(({ step }) => step.terms.map(({ operand }) => operand))),
   );
   const read = [...used].map(deviceOperands.find);
-  const sources = read.map(({ source }) => source);
+  const sources = read.flatMap(({ source }) => stackedParts(source));
   const tensors = [...transform.tensors, ...tensorObjectsOf(graph.root)];
   return {
     rows: graph.root.rows,

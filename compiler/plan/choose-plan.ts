@@ -4,6 +4,7 @@
  */
 
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import { stackedParts } from "../../runtime/contract/matrix-source.ts";
 import {
   evaluateNumber,
   type NumberExpression,
@@ -18,15 +19,17 @@ import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
 import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
-import { callCost, machinesOf, mergeCost, type PricedMachine, widestMachine } from "./cost-model.ts";
+import { callCost, machinesOf, type PricedMachine, tiledMachine, widestMachine } from "./cost-model.ts";
 import { derivedTensors, eachStep } from "./derived-tensors.ts";
 import { keepVariants, type PricedCandidate, type VariantChoice } from "./keep-variants.ts";
+import { mergeCost } from "./merge-cost.ts";
 import { planMerge } from "./merge-plan.ts";
 import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
 import { excluded, pinNotes } from "./pinned-candidates.ts";
 import type { LevelCosts, MergePlan, Plan, Variant } from "./plan.ts";
+import { pinsImpossible, weightIsZero } from "./plan-problems.ts";
 import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
 import { quantizationNotes } from "./quantization-notes.ts";
 import { timeNotes } from "./time-notes.ts";
@@ -50,38 +53,6 @@ export function choosePlan(
   if (graph.root.kind === "zero") return { plan: null, diagnostics: [weightIsZero(transform)] };
   const plan = planOf(graph, transform, gradients, { choice, rates, claims });
   return plan === null ? { plan, diagnostics: [pinsImpossible(transform)] } : { plan, diagnostics: [] };
-}
-
-function pinsImpossible(transform: CheckedTransform): Diagnostic {
-  const [first, ...rest] = transform.pins ?? [];
-  return {
-    code: "SPX6302",
-    severity: "error",
-    message: `no way to apply the weight of \`${transform.name}\` meets all its pins`,
-    primary: first === undefined ? null : { span: first.span, text: "pinned here" },
-    secondary: [
-      ...rest.map(({ span }) => ({ span, text: "and here" })),
-      { span: transform.weight.span, text: "the weight" },
-    ],
-    facts: {},
-    because: [],
-    help: [],
-  };
-}
-
-function weightIsZero(transform: CheckedTransform): Diagnostic {
-  const message = `the weight of \`${transform.name}\` is zero for all parameters`;
-  const primary = { span: transform.weight.span, text: "this weight" };
-  return {
-    code: "SPX6001",
-    severity: "error",
-    message,
-    primary,
-    secondary: [],
-    facts: {},
-    because: [],
-    help: [],
-  };
 }
 
 interface PlanDemands {
@@ -108,7 +79,10 @@ function planOf(
     machines.map((machine) => [machine, mergeCost(merge, reference, operands, machine)]),
   );
   const free = priceCandidates(drafts, operands, merging, transform);
-  const pinned = free.filter(({ variant }) => admitted.has(variant.name));
+  // Without a pinned tile the same prices, made once.
+  const tiled =
+    claims.tile === null ? free : priceCandidates(drafts, operands, merging, transform, claims.tile);
+  const pinned = tiled.filter(({ variant }) => admitted.has(variant.name));
   // The merge may go through a variant that the pins exclude: it gets kernels, at a price that keeps calls away.
   const through = merge.method === "identity" && !admitted.has(merge.variant) ? merge.variant : null;
   const candidates = [...pinned, ...free.filter(({ variant }) => variant.name === through).map(excluded)];
@@ -126,13 +100,17 @@ function planOf(
     rows: graph.root.rows,
     columns: graph.root.columns,
     derived: derivedTensors(
-      [...read.map(({ source }) => source), ...backward.intermediates.map(({ formula }) => formula)],
+      [
+        ...read.flatMap(({ source }) => stackedParts(source)),
+        ...backward.intermediates.map(({ formula }) => formula),
+      ],
       [...transform.tensors, ...tensorObjectsOf(graph.root)],
     ).map((tensor) => (moving.has(tensor.name) ? eachStep(tensor) : tensor)),
     operands: read.map((operand) =>
       merged.has(operand.name) ? { ...operand, production: "merge" } : operand,
     ),
     variants: kept,
+    ...(claims.tile === null ? {} : { tile: claims.tile }),
     merge,
     backward,
     rates: identityOf(rates),
@@ -200,6 +178,7 @@ function priceCandidates(
   operands: OperandTable,
   merging: ReadonlyMap<PricedMachine, NumberExpression>,
   transform: CheckedTransform,
+  tile: number | null = null,
 ): readonly PricedCandidate[] {
   const grid = createGridEvaluator(gridOf(transform));
   const [widest] = merging.keys();
@@ -208,7 +187,7 @@ function priceCandidates(
     const { notes: _, ...variant } = draft;
     const costs = Object.fromEntries(
       [...merging].map(([machine, merged]) => {
-        const call = callCost(draft, operands, machine);
+        const call = callCost(draft, operands, tiledMachine(machine, tile));
         return [machine.target.name, draft.merged ? plus(call, merged) : call];
       }),
     ) as LevelCosts;

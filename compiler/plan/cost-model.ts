@@ -12,12 +12,12 @@ import {
 } from "../../runtime/contract/number-expression.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
-import { type X86Target, x86Targets } from "../targets/x86-targets.ts";
-import { applyFolded, substitute } from "../types/fold-number.ts";
+import { withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
+import { applyFolded } from "../types/fold-number.ts";
 import { knownPrice } from "./known-prices.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { ceilOver, csrParts, over, plus, times, windowSlots } from "./packed-size.ts";
-import type { MergePlan, Operand, Step, StepTerm, Variant } from "./plan.ts";
+import type { Operand, Step, StepTerm, Variant } from "./plan.ts";
 import { ratedAtom } from "./rated-atom.ts";
 import { type StepPhase, stepPhases } from "./step-phases.ts";
 import { phaseGeometry, type StepGeometry } from "./tile-geometry.ts";
@@ -36,6 +36,10 @@ export interface PricedMachine {
 export const machinesOf = ({ levels, threads }: RateTable): readonly PricedMachine[] =>
   x86Targets.map((target) => ({ target, rates: levels[target.name], threads }));
 
+/** The machine with the tile of a plan, if its author has pinned one. */
+export const tiledMachine = (machine: PricedMachine, tile: number | null | undefined): PricedMachine =>
+  tile === null || tile === undefined ? machine : { ...machine, target: withTile(machine.target, tile) };
+
 /** The widest level: what a plan is chosen for where one level has to do. @throws TypeError without levels. */
 export function widestMachine(table: RateTable): PricedMachine {
   const [widest] = machinesOf(table);
@@ -47,11 +51,11 @@ const max = (a: NumberExpression, b: NumberExpression): NumberExpression => appl
 const min = (a: NumberExpression, b: NumberExpression): NumberExpression => applyFolded("min", a, b);
 
 /** Rows with the padding of the kernel's row tile. */
-const paddedRows = (rows: NumberExpression, tile: NumberExpression): NumberExpression =>
+export const paddedRows = (rows: NumberExpression, tile: NumberExpression): NumberExpression =>
   tile.kind === "number" && tile.value === 1 ? rows : times(applyFolded("ceil", over(rows, tile)), tile);
 
 /** Stored values with the padding that a kernel computes on: whole tiles of rows, lines of windows. */
-function walkedValues(operand: Operand, rowTile: NumberExpression): NumberExpression {
+export function walkedValues(operand: Operand, rowTile: NumberExpression): NumberExpression {
   const { rows, columns, format, multiplies } = operand;
   switch (format.name) {
     case "window-ell":
@@ -110,6 +114,9 @@ function keyOf(step: Step, variant: PricedVariant): string {
   return `${what} ${variant.layout} ${width} ${step.outputPermutation !== null} ${step.accumulate}`;
 }
 
+const levelKey = ({ threads, target }: PricedMachine): string =>
+  `${threads} ${target.name} ${target.outputTokens} ${target.denseTokenTile.vectors}`;
+
 const stepCost = (
   step: Step,
   variant: PricedVariant,
@@ -119,7 +126,7 @@ const stepCost = (
   knownPrice(
     operands,
     step,
-    { rates: machine.rates, level: `${machine.threads} ${machine.target.name}` },
+    { rates: machine.rates, level: levelKey(machine) },
     { key: () => keyOf(step, variant), price: () => freshStepCost(step, variant, operands, machine) },
   );
 
@@ -167,7 +174,7 @@ const overflow = (bytes: NumberExpression, limit: number): NumberExpression =>
   min(number(1), max(number(0), plus(over(bytes, number(limit)), number(-1))));
 
 /** Nanoseconds a byte of what is read again and again, `bytes` in all, by the smallest memory that holds it. */
-function byteNanoseconds(
+export function byteNanoseconds(
   bytes: NumberExpression,
   { rates: { memory }, threads }: PricedMachine,
 ): NumberExpression {
@@ -207,7 +214,7 @@ function readingCost(
   return times(plus(...read), byteNanoseconds(all, machine));
 }
 
-/** Share of one call in computing an operand whose tensors changed; what the merge fills is priced by `mergeCost`. */
+/** Share of one call in computing an operand whose tensors changed; what the merge fills is priced by merge-cost.ts. */
 export const formingCost = (
   { stage, production, work }: Operand,
   { rates }: PricedMachine,
@@ -260,36 +267,4 @@ export function callCost(
 ): NumberExpression {
   const { call, reading, transposing, steps, forming } = costParts(variant, operands, machine);
   return plus(call, reading, transposing, ...steps, forming);
-}
-
-/** Nanoseconds of forming the dense weight once, divided by the calls that share it. */
-export function mergeCost(
-  plan: MergePlan,
-  identityVariant: PricedVariant,
-  operands: OperandLookup,
-  machine: PricedMachine,
-): NumberExpression {
-  const share = number(1 / callsPerStep);
-  const [x, y] = identityVariant.activations;
-  const columns = x?.width ?? number(0);
-  if (plan.method === "identity") {
-    const once = callCost(identityVariant, operands, machine);
-    return times(share, substitute(once, new Map([["batch", columns]])));
-  }
-  const { rates, threads } = machine;
-  const bytes = times(y?.width ?? number(0), columns, number(4));
-  const multiply = number(rates.calls.mergeMultiplyNanoseconds / threads);
-  const scatter = number(rates.calls.mergeScatterNanoseconds / threads);
-  const parts = plan.terms.map((term) => {
-    if (term.kind === "operand") {
-      const operand = operands.find(term.operand);
-      const each = term.atom === "dense" ? multiply : scatter;
-      return plus(times(walkedValues(operand, number(16)), each), formingCost(operand, machine));
-    }
-    const [left, right] = [operands.find(term.left), operands.find(term.right)];
-    const product = times(paddedRows(left.rows, number(16)), left.columns, right.columns, multiply);
-    return plus(product, formingCost(left, machine), formingCost(right, machine));
-  });
-  const written = times(bytes, byteNanoseconds(bytes, machine));
-  return times(share, plus(number(rates.calls.callNanoseconds), written, ...parts));
 }

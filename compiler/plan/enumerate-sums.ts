@@ -11,7 +11,8 @@ import { formedWays, type Way } from "./formed-ways.ts";
 import type { AppliedSum, AppliedTerm } from "./linear-factors.ts";
 import { addPieces, pieceOf } from "./matrix-operand.ts";
 import { splitScale } from "./scaled-factors.ts";
-import { mostPartitionedTerms, type Partition, setPartitions } from "./set-partitions.ts";
+import { mostPartitionedTerms, type Partition, setPartitions, type TermKind } from "./set-partitions.ts";
+import { stackings } from "./stacked-inputs.ts";
 
 /** What limits an enumeration, and what the limits cost. */
 export interface Budget {
@@ -19,15 +20,17 @@ export interface Budget {
   readonly most: number;
   /** Claims of the author; a partition that breaks one is left out. */
   readonly allows: (groups: readonly (readonly Term[])[]) => boolean;
+  /** Whether factors that read the input of the sum may be stacked. */
+  readonly stacks: boolean;
 }
 
 export interface SumEnumeration {
   /** At most as many as the budget allows, the plainest first. */
   readonly sums: readonly AppliedSum[];
-  /** How many there are without the budget; more than `sums` when it was hit. */
+  /** How many there are without the budget; more than `sums` when it was hit, and then at least so many. */
   readonly total: number;
-  /** More terms than are partitioned: only all separate and all together were tried. */
-  readonly unpartitioned: boolean;
+  /** More terms than are partitioned one by one: those of one stage and structure went together or stayed apart. */
+  readonly byKinds: boolean;
 }
 
 export const termsOf = (term: Term): readonly Term[] => (term.kind === "sum" ? term.terms : [term]);
@@ -51,6 +54,14 @@ function costKey(term: Term): string {
 
 function subtermsOf(term: Term): readonly Term[] {
   return [term, ...childrenOf(term).flatMap(subtermsOf)];
+}
+
+/** What a term is grouped by in a long sum. */
+function kindOf(term: Term): TermKind {
+  const stage = isTrainable(term) ? "step" : "load";
+  const { operand } = splitScale(term);
+  const structure = operand.kind === "chain" ? "product" : pieceOf(operand).structure.kind;
+  return { fine: `${stage} ${structure}`, coarse: stage };
 }
 
 /** Terms with equal keys cost the same in every plan; one that shares a part with another term is like no other. */
@@ -140,7 +151,7 @@ export function enumerateSum(
 ): SumEnumeration {
   const terms = termsOf(root);
   const { rows, columns } = root;
-  const nested: Budget = { most: budget.most, allows: () => true };
+  const nested: Budget = { most: budget.most, allows: () => true, stacks: false };
   const inner = (term: Extract<Term, { kind: "sum" }>): readonly AppliedSum[] =>
     enumerateSum(term, nested, distinct).sums;
   const alone = terms.map((term) => {
@@ -164,7 +175,7 @@ export function enumerateSum(
   };
   const sums: AppliedSum[] = [];
   let total = 0;
-  for (const partition of allowed(setPartitions(classes), terms, budget)) {
+  for (const partition of allowed(setPartitions(classes, terms.map(kindOf)), terms, budget)) {
     const lists = partition.map(waysOfGroup);
     const kinds = partition.map((members) =>
       members.length === 1 ? (classes[members[0] ?? 0] ?? null) : null,
@@ -175,7 +186,12 @@ export function enumerateSum(
       sums.push({ rows, columns, terms: chosen });
     }
   }
-  return { sums, total, unpartitioned: terms.length > mostPartitionedTerms };
+  const stacked = budget.stacks ? sums.flatMap(stackings) : [];
+  return {
+    sums: [...sums, ...stacked.slice(0, budget.most - sums.length)],
+    total: total + stacked.length,
+    byKinds: terms.length > mostPartitionedTerms,
+  };
 }
 
 /** The ways to apply a term that is no sum. */

@@ -19,19 +19,6 @@ export interface EnvelopeInterval<V> {
 export const costAt = (cost: NumberExpression, values: SymbolValues, batch: number): number =>
   evaluateNumber(cost, new Map([...values, ["batch", batch]]));
 
-/** The first of the cheapest variants. @throws TypeError when there is none. */
-export function cheapestAt<V extends { readonly cost: NumberExpression }>(
-  variants: readonly V[],
-  values: SymbolValues,
-  batch: number,
-): V {
-  let [best] = variants;
-  if (best === undefined) throw new TypeError("a plan without variants");
-  for (const variant of variants)
-    if (costAt(variant.cost, values, batch) < costAt(best.cost, values, batch)) best = variant;
-  return best;
-}
-
 /** Intervals that cover every batch from 1 on, neighbours with different variants: see `batchIntervals`. */
 export function lowerEnvelope<V extends { readonly cost: NumberExpression }>(
   variants: readonly V[],

@@ -2,7 +2,7 @@
  * The interpreter of plans: runs a variant, or the merge, in float64 with dense matrices. Outputs start as NaN, so
  * a step that adds to what nobody wrote shows; an operand that its format could not hold is an error.
  */
-import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
+import { type OperandSource, stackedParts } from "../../runtime/contract/matrix-source.ts";
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import {
   addMatrices,
@@ -11,6 +11,7 @@ import {
   entryOf,
   identityMatrix,
   multiplyMatrices,
+  stackMatrices,
   stridePermutationMatrix,
   transposeMatrix,
 } from "../algebra/dense-matrix.ts";
@@ -66,7 +67,9 @@ function operandNamed(name: string, scope: PlanScope): Operand {
 /** The map that an operand stands for, [rows, columns]. @throws ReferenceError, RangeError. */
 function operandMatrix(name: string, scope: PlanScope): DenseMatrix {
   const operand = operandNamed(name, scope);
-  const source = evaluateSource(operand.source, [...scope.tensors, ...scope.plan.derived], scope.values);
+  const source = stackedParts(operand.source)
+    .map((part) => evaluateSource(part, [...scope.tensors, ...scope.plan.derived], scope.values))
+    .reduce(stackMatrices);
   const { format } = operand;
   const matrix =
     format.name === "blockdiag16" && format.repeated
@@ -88,12 +91,13 @@ const permute = (permutation: StridePermutation | null, v: Float64Array, scope: 
       );
 
 /** The positions of the pattern in a source of `positions`, row by row, also where the weight is zero. */
-function positionsOf(source: MatrixSource, scope: PlanScope): readonly number[] {
+function positionsOf(source: OperandSource, scope: PlanScope): readonly number[] {
   if (source.kind === "hadamard") {
     const pattern = source.factors[0];
     if (pattern === undefined) throw new RangeError("an elementwise product without factors");
     return positionsOf(pattern, scope);
   }
+  if (source.kind === "stack") throw new RangeError("positions of more than one pattern");
   const matrix = evaluateSource(source, scope.tensors, scope.values);
   return [...nonzeros(matrix)].map(([row, column]) => row * matrix.columns + column);
 }

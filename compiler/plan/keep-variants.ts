@@ -88,7 +88,7 @@ function fewEnough<C extends Priced>(
   }
 }
 
-/** Candidates that bring an atom in a format, a layout, a permutation or a forming that none before them had. */
+/** Candidates that bring an atom in a format, a layout, a permutation, a forming or a stack that none before them had. */
 function coveringOf(
   candidates: readonly PricedCandidate[],
   operands: OperandLookup,
@@ -97,10 +97,13 @@ function coveringOf(
   return candidates.filter(({ variant }) => {
     const traits = variant.steps.flatMap((step) =>
       step.terms.map((term) => {
-        const { format, stage, work } = operands.find(term.operand);
+        const { format, stage, work, source } = operands.find(term.operand);
         const moves = [step.outputPermutation, term.inputPermutation].map((moved) => moved !== null);
         const formed = work.kind !== "number" || work.value > 0 ? `formed at ${stage}` : "";
-        return [variant.layout, variant.merged, format.name, step.accumulate, ...moves, formed].join(" ");
+        const stacked = source.kind === "stack";
+        return [variant.layout, variant.merged, format.name, step.accumulate, stacked, ...moves, formed].join(
+          " ",
+        );
       }),
     );
     const isNew = traits.some((trait) => !seen.has(trait));

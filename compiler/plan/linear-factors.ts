@@ -63,4 +63,6 @@ export interface AppliedSum {
   readonly rows: NumberExpression;
   readonly columns: NumberExpression;
   readonly terms: readonly AppliedTerm[];
+  /** Groups of terms whose matrices next to the input are one operand, one below the other; none when left out. */
+  readonly stacks?: readonly (readonly AppliedTerm[])[];
 }

@@ -1,6 +1,6 @@
 /** Matrices that a kernel reads as one packed operand: their source, zeros, stage and the work of forming them. */
 
-import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
+import type { MatrixSource, OperandSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
 import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
@@ -9,6 +9,7 @@ import { printFactor, printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { sourceOf, tensorsOf } from "../algebra/term-source.ts";
 import { kronOf, productOf, sumWork, type WorkedMatrix, workedTerm } from "./forming-work.ts";
+import { plus } from "./packed-size.ts";
 import { type PieceStructure, sumStructure } from "./piece-structure.ts";
 
 /** A matrix that is formed before kernels run. */
@@ -40,6 +41,11 @@ export function pieceOf(term: Term): MatrixPiece {
 }
 
 const isQuantized = (term: Term): boolean => term.kind === "leaf" && term.tensor.quantization !== null;
+
+/** What one packed operand holds. */
+export interface PackedPiece extends Omit<MatrixPiece, "source"> {
+  readonly source: OperandSource;
+}
 
 /** The identity; with a factor, that multiple of it. */
 export const identityPiece = (
@@ -106,6 +112,18 @@ export function multiplyPieces(pieces: Pieces): MatrixPiece {
   const text = pieces.map((piece) => enclose(piece.text)).join(" @ ");
   return combine(pieces, { rows, columns, structure, work }, source, text);
 }
+
+/** Dense pieces of one width, one below the other, for a kernel that applies all of them to one input. */
+export const stackPieces = (pieces: Pieces): PackedPiece => ({
+  rows: plus(...pieces.map(({ rows }) => rows)),
+  columns: pieces[0].columns,
+  structure: { kind: "dense" },
+  work: plus(...pieces.map(({ work }) => work)),
+  source: { kind: "stack", parts: pieces.map(({ source }) => source) },
+  text: `[${pieces.map(({ text }) => text).join("; ")}]`,
+  trainable: pieces.some(({ trainable }) => trainable),
+  tensors: [...new Set(pieces.flatMap(({ tensors }) => tensors))],
+});
 
 /** Adjacent Kronecker factors as one piece. */
 export function kronPieces(pieces: Pieces): MatrixPiece {

@@ -1,4 +1,4 @@
-/** Counts that only data know, where prices need a number: the estimates of the checker, by name. */
+/** Counts that only data know and numbers that follow the clocks, where prices need a number: estimates, by name. */
 
 import { evaluateNumber, type SymbolValues, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import { evaluateAt, isClock } from "../../runtime/contract/time.ts";
@@ -42,10 +42,13 @@ export function withEstimates(transform: CheckedTransform, values: SymbolValues)
   return known;
 }
 
-/** `count(M) is known at load; prices assume 512`, for each count that `values` does not give. */
+/** `count(M) is measured at load; prices assume 512`, for each estimate that `values` does not give. */
 export function describeEstimates(transform: CheckedTransform, values: SymbolValues): readonly string[] {
   const known = withEstimates(transform, values);
-  return measuredOf(transform)
-    .filter(({ symbol }) => !values.has(symbol))
-    .map(({ symbol }) => `${symbol} is measured at load; prices assume ${known.get(symbol)}`);
+  const assumed = (name: string, what: string): string[] =>
+    values.has(name) ? [] : [`${name} ${what}; prices assume ${Number(known.get(name)?.toPrecision(6))}`];
+  return [
+    ...measuredOf(transform).flatMap(({ symbol }) => assumed(symbol, "is measured at load")),
+    ...(transform.time?.numbers ?? []).flatMap(({ name }) => assumed(name, "follows the clocks")),
+  ];
 }

@@ -1,7 +1,8 @@
 /** The packed operands of one plan. Variants that need the same bytes share an operand. */
+import { stackedParts } from "../../runtime/contract/matrix-source.ts";
 import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import type { MatrixPiece } from "./matrix-operand.ts";
+import type { PackedPiece } from "./matrix-operand.ts";
 import { readsAny } from "./moving-sources.ts";
 import { packedBytes, storedValues } from "./packed-size.ts";
 import type { Operand } from "./plan.ts";
@@ -14,7 +15,7 @@ export interface OperandLookup {
 export interface OperandTable extends OperandLookup {
   /** The operand that holds `piece` in `format`, added on first use. `rows` and `columns` are those of the map. */
   operand(
-    piece: MatrixPiece,
+    piece: PackedPiece,
     format: OperandFormat,
     rows: NumberExpression,
     columns: NumberExpression,
@@ -53,7 +54,7 @@ export const lookupIn = (operands: readonly Operand[]): OperandLookup => ({
 export function createOperandTable(moving: ReadonlySet<string> = new Set()): OperandTable {
   const byContent = new Map<string, Operand>();
   const byName = new Map<string, Operand>();
-  const freshName = (piece: MatrixPiece, format: OperandFormat): string => {
+  const freshName = (piece: PackedPiece, format: OperandFormat): string => {
     const stem = piece.tensors.length > 3 || piece.tensors.length === 0 ? "weight" : piece.tensors.join("_");
     const wanted = `${piece.text.endsWith("I") && piece.tensors.length === 0 ? "identity" : stem}_${shortNames[format.name]}`;
     let name = wanted;
@@ -61,9 +62,9 @@ export function createOperandTable(moving: ReadonlySet<string> = new Set()): Ope
     return name;
   };
   // Candidates share most of their pieces, so that the object answers before the content has to be written out.
-  const byPiece = new Map<MatrixPiece, Map<string, Operand>>();
+  const byPiece = new Map<PackedPiece, Map<string, Operand>>();
   const ofContent = (
-    piece: MatrixPiece,
+    piece: PackedPiece,
     format: OperandFormat,
     rows: NumberExpression,
     columns: NumberExpression,
@@ -78,7 +79,10 @@ export function createOperandTable(moving: ReadonlySet<string> = new Set()): Ope
       rows,
       columns,
       source: piece.source,
-      stage: piece.trainable || readsAny(piece.source, moving) ? "step" : "load",
+      stage:
+        piece.trainable || stackedParts(piece.source).some((part) => readsAny(part, moving))
+          ? "step"
+          : "load",
       production: "pack",
       bytes: packedBytes({ rows, columns }, format, multiplies),
       multiplies,

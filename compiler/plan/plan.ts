@@ -3,7 +3,7 @@
  * each one parallel sweep over an output activation that sums the contributions of its terms while the
  * output tile stays in registers.
  */
-import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
+import type { MatrixSource, OperandSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
@@ -18,6 +18,8 @@ export interface Plan {
   readonly operands: readonly Operand[];
   /** Each is a candidate kept for some batch or some dimensions; the cheapest for the batch is used. */
   readonly variants: readonly Variant[];
+  /** Tokens that the kernels of variants take at once, where the author says it: one of `tileTokens`. */
+  readonly tile?: number;
   readonly merge: MergePlan;
   readonly backward: BackwardPlan;
   /** The table that prices were made with. */
@@ -61,7 +63,7 @@ export interface Operand {
   readonly format: OperandFormat;
   readonly rows: NumberExpression;
   readonly columns: NumberExpression;
-  readonly source: MatrixSource;
+  readonly source: OperandSource;
   /** `load`: reads frozen tensors only. `step`: packed again after parameters changed. */
   readonly stage: "load" | "step";
   /** `pack`: computed from `source` and packed. `merge`: the merge of the plan fills it; `source` says what it is. */

@@ -1,5 +1,10 @@
 /** What the plan says about tensors that are held in fewer bits. Stands beside the choice, whose operands it looks at. */
-import { type MatrixSource, partsOfSource } from "../../runtime/contract/matrix-source.ts";
+import {
+  type MatrixSource,
+  type OperandSource,
+  partsOfSource,
+  stackedParts,
+} from "../../runtime/contract/matrix-source.ts";
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import { isCoded } from "../../runtime/contract/operand-format.ts";
 import { quantizedBytes } from "../../runtime/contract/quantized-type.ts";
@@ -20,6 +25,9 @@ export const quantizationNotes = (tensors: AlgebraGraph["tensors"], operands: re
     return [`${name} is held as ${quantization.grid} in ${bytes} bytes, ${kernels}`];
   });
 
-const readsTensor = (source: MatrixSource, name: string): boolean =>
+const readsTensor = (source: OperandSource, name: string): boolean =>
+  stackedParts(source).some((part) => readsPart(part, name));
+
+const readsPart = (source: MatrixSource, name: string): boolean =>
   (source.kind === "leaf" && source.name === name) ||
-  partsOfSource(source).some((part) => readsTensor(part, name));
+  partsOfSource(source).some((part) => readsPart(part, name));

@@ -10,6 +10,7 @@ import { normaliseTerm } from "../algebra/normalise.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import { sourceOf } from "../algebra/term-source.ts";
 import type { CheckedPin, CheckedTransform } from "../check/checked-module.ts";
+import { tileTokens } from "../targets/x86-targets.ts";
 import type { CandidateClaims } from "./candidate-plans.ts";
 import { termsOf } from "./enumerate-sums.ts";
 import type { AppliedTerm, LinearFactor } from "./linear-factors.ts";
@@ -60,7 +61,7 @@ function formatAdmits(subject: Term, pin: Extract<CheckedPin, { claim: "format" 
 }
 
 function admitsOf(
-  pin: Exclude<CheckedPin, { claim: "layout" | "format" }>,
+  pin: Extract<CheckedPin, { claim: "merge" | "separate" }>,
   named: ReadonlySet<Term>,
 ): Admits {
   if (pin.claim === "merge") return (terms) => terms.some((term) => isWhole(term, named) && isFormed(term));
@@ -93,7 +94,20 @@ const notAPart = (transform: CheckedTransform, pin: CheckedPin, subject: Term, r
   help: [],
 });
 
-/** Errors: SPX6301 a pinned expression is no part of the weight. */
+const impossibleTile = (pin: Extract<CheckedPin, { claim: "tile" }>): Diagnostic => ({
+  code: "SPX6303",
+  severity: "error",
+  message: `no kernel takes ${pin.tokens} tokens at once`,
+  primary: { span: pin.span, text: "pinned here" },
+  secondary: [],
+  facts: {},
+  because: [
+    `registers hold ${tileTokens["lane-output"].join(", ")} tokens where a lane is an output, ${tileTokens["lane-token"].join(", ")} where it is a token`,
+  ],
+  help: [],
+});
+
+/** Errors: SPX6301 a pinned expression is no part of the weight, SPX6303 no kernel has the tile. */
 export function resolvePins(
   transform: CheckedTransform,
   { root }: AlgebraGraph,
@@ -101,8 +115,16 @@ export function resolvePins(
 ): ResolvedPins {
   const diagnostics: Diagnostic[] = [];
   const distinct = new Set<Term>();
+  const tiles = (transform.pins ?? []).flatMap((pin) => (pin.claim === "tile" ? [pin.tokens] : []));
   const admits = (transform.pins ?? []).flatMap((pin): Admits[] => {
     if (pin.claim === "layout") return [(_, layout) => layout === pin.layout];
+    if (pin.claim === "tile") {
+      const layouts = (["lane-output", "lane-token"] as const).filter((layout) =>
+        tileTokens[layout].includes(pin.tokens),
+      );
+      if (layouts.length === 0) diagnostics.push(impossibleTile(pin));
+      return [(_, layout) => tiles.every((tokens) => tokens === pin.tokens) && layouts.includes(layout)];
+    }
     const subject = normaliseTerm(buildPart(pin.subject, transform, factory), factory).term;
     if (pin.claim === "format") {
       distinct.add(splitScale(subject).operand);
@@ -118,6 +140,10 @@ export function resolvePins(
   });
   return {
     diagnostics,
-    claims: { distinct, admits: (terms, layout) => admits.every((admit) => admit(terms, layout)) },
+    claims: {
+      distinct,
+      admits: (terms, layout) => admits.every((admit) => admit(terms, layout)),
+      tile: tiles[0] ?? null,
+    },
   };
 }

@@ -1,4 +1,5 @@
 /** What the explanation of a plan says of the clocks: which numbers follow them, and what is chosen and packed again. */
+import { stackedParts } from "../../runtime/contract/matrix-source.ts";
 import { type NumberExpression, printNumber, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import { isClock } from "../../runtime/contract/time.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
@@ -13,7 +14,9 @@ export function timeNotes(transform: CheckedTransform, operands: readonly Operan
   const { time } = transform;
   if (time === null) return [];
   const names = movingNames(transform);
-  const packed = operands.filter(({ source }) => readsAny(source, names)).map(({ name }) => name);
+  const packed = operands
+    .filter(({ source }) => stackedParts(source).some((part) => readsAny(part, names)))
+    .map(({ name }) => name);
   return [
     ...time.numbers.map(({ name, kind, value }) => {
       const clocks = symbolsOf(value).filter(isClock);

@@ -63,3 +63,34 @@ export const x86Targets: readonly X86Target[] = [
     codedOutputTokens: 4,
   },
 ];
+
+/** Tokens that the registers of every level hold at once, by the meaning of a lane. */
+export const tileTokens: Readonly<Record<"lane-output" | "lane-token", readonly number[]>> = {
+  "lane-output": upTo(Math.min(...x86Targets.map(({ outputTokens }) => outputTokens))),
+  "lane-token": upTo(
+    Math.min(
+      ...x86Targets.map(({ denseTokenTile, sparseTokenTile }) =>
+        Math.max(denseTokenTile.vectors, sparseTokenTile.vectors),
+      ),
+    ),
+  ).map((vectors) => 16 * vectors),
+};
+
+function upTo(most: number): readonly number[] {
+  return Array.from({ length: most }, (_, index) => index + 1);
+}
+
+/** The level with tiles of `tokens` tokens, as many registers in all; one of `tileTokens`. */
+export function withTile(target: X86Target, tokens: number): X86Target {
+  if (tokens < 16) return { ...target, outputTokens: tokens, codedOutputTokens: tokens };
+  const vectors = tokens / 16;
+  const shaped = (tile: X86Target["denseTokenTile"]): X86Target["denseTokenTile"] => ({
+    outputs: Math.max(1, Math.floor((tile.outputs * tile.vectors) / vectors)),
+    vectors,
+  });
+  return {
+    ...target,
+    denseTokenTile: shaped(target.denseTokenTile),
+    sparseTokenTile: shaped(target.sparseTokenTile),
+  };
+}

@@ -6,6 +6,7 @@ import {
   type NumberExpression,
   type NumberOperator,
   number,
+  printNumber,
 } from "../../runtime/contract/number-expression.ts";
 
 /** Replaces symbols; those without a replacement stay. */
@@ -26,16 +27,22 @@ export function substitute(
   }
 }
 
-/** Folds what holds only numbers and drops neutral elements; for scales and counts, which may be real. */
+/** Folds what holds only numbers, drops neutral elements and what cancels; for scales and counts, which may be real. */
 export const foldNumber = (expression: NumberExpression): NumberExpression =>
   expression.kind === "apply"
     ? applyFolded(expression.operator, ...expression.operands.map(foldNumber))
     : expression;
 
+/** Written the same way, not merely equal in value. */
+const isSame = (a: NumberExpression | undefined, b: NumberExpression | undefined): boolean =>
+  a !== undefined && b !== undefined && (a === b || printNumber(a) === printNumber(b));
+
 /** As `foldNumber(apply(operator, ...operands))` for operands that are folded already: building up stays linear. */
 export function applyFolded(operator: NumberOperator, ...operands: NumberExpression[]): NumberExpression {
   if (operands.every(({ kind }) => kind === "number"))
     return number(evaluateNumber(apply(operator, ...operands), noSymbols));
+  // a - a = 0, exact for all finite numbers: what is left when everything is taken away.
+  if (operator === "-" && isSame(operands[0], operands[1])) return number(0);
   const neutral = operator === "*" ? 1 : operator === "+" ? 0 : null;
   if (neutral === null) return apply(operator, ...operands);
   const kept = operands.filter((operand) => operand.kind !== "number" || operand.value !== neutral);

@@ -119,6 +119,7 @@ export const keywords: readonly Keyword[] = [
   contextual("separate", "clause", "pins a term that is applied by itself"),
   contextual("format", "clause", "pins how a tensor is stored"),
   contextual("layout", "clause", "pins the meaning of lanes"),
+  contextual("tile", "clause", "pins the number of tokens a tile"),
   contextual("as", "module", "gives an imported name another name"),
   contextual("from", "module", "names the file of an import"),
 

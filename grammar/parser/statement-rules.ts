@@ -162,7 +162,10 @@ export class StatementRules extends TypeRules {
       },
       {
         ALT: () => {
-          this.CONSUME(wordToken("layout"), { LABEL: "claim" });
+          this.OR3([
+            { ALT: () => this.CONSUME(wordToken("layout"), { LABEL: "claim" }) },
+            { ALT: () => this.CONSUME(wordToken("tile"), { LABEL: "claim" }) },
+          ]);
           this.CONSUME2(DefinitionSign);
           this.SUBRULE2(this.pinnedValue);
         },

@@ -166,7 +166,7 @@ export interface QuantizationSyntax {
 export const maskModes = ["structural", "multiplicative", "straight_through"] as const;
 export type MaskMode = (typeof maskModes)[number];
 
-export const pinKinds = ["merge", "separate", "format", "layout"] as const;
+export const pinKinds = ["merge", "separate", "format", "layout", "tile"] as const;
 export type PinKind = (typeof pinKinds)[number];
 
 export type StatementSyntax =
@@ -254,11 +254,11 @@ export type StatementSyntax =
       readonly trivia: Trivia;
       readonly span: Span;
     }
-  /** `pin merge B @ A`, `pin format S = csr`, `pin layout = lane_token` */
+  /** `pin merge B @ A`, `pin format S = csr`, `pin tile = 4` */
   | {
       readonly kind: "pin";
       readonly claim: PinKind;
-      /** Null for `layout`, which speaks of the whole transform. */
+      /** Null for `layout` and `tile`, which speak of the whole transform. */
       readonly subject: ExpressionSyntax | null;
       /** A name or a number; null for `merge` and `separate`. */
       readonly value: ExpressionSyntax | null;

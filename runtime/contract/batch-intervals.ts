@@ -2,8 +2,9 @@
  * Which alternative serves which batch, from what each costs at a batch. The runtime dispatches by it and `spxc explain`
  * prints it: both read this file, so that what is explained is what happens.
  *
- * Prices are predictions: an alternative that is cheaper by less than `tolerance` is not worth a switch, nor the
- * operands that it would have to be packed.
+ * Prices are predictions, known to be off by up to `priceError`. Every change of the alternative, and every alternative
+ * beyond the first, which packs operands of its own, therefore has to earn more than such an error over the batches
+ * that it serves.
  */
 
 export interface BatchInterval {
@@ -18,7 +19,7 @@ export interface BatchInterval {
 export type BatchCost = (batch: number) => number;
 
 /** What is chosen costs at most this factor of the cheapest of all, wherever three alternatives suffice for that. */
-export const tolerance = 1.03;
+export const priceError = 1.1;
 
 /** Alternatives that are kept for one layer: each packs operands of its own. */
 export const mostChoices = 3;
@@ -30,39 +31,89 @@ export const sampledBatches: readonly number[] = [
   ...[320, 384, 448, 512, 640, 768, 896, 1024, 1280, 1536, 1792, 2048, 2560, 3072, 4096, 8192, 16384],
 ];
 
-/** Rows: alternatives, columns: sampled batches. */
-type Prices = readonly (readonly number[])[];
+/** Sampled batches at which a change has to save `priceError`, or more batches at which it saves less. */
+const chargedSamples = 2;
+const charge = chargedSamples * Math.log(priceError);
+/** What lies beyond the error is avoided before all else. */
+const beyondError = 1e6;
 
-const priceOf = (prices: Prices, choice: number, sample: number): number =>
-  prices[choice]?.[sample] ?? Number.POSITIVE_INFINITY;
+/** What each alternative loses at each sample: the logarithm of its price over the least. */
+type Losses = readonly (readonly number[])[];
 
-const cheapest = (prices: Prices, choices: readonly number[], sample: number): number =>
-  Math.min(...choices.map((choice) => priceOf(prices, choice, sample)));
-
-/** The alternatives that are kept: the one that is missed least goes first; of equal ones the later. */
-function keptChoices(prices: Prices, samples: readonly number[]): readonly number[] {
-  const least = samples.map((sample) => cheapest(prices, [...prices.keys()], sample));
-  const loss = (choices: readonly number[]): number =>
-    Math.max(...samples.map((sample, index) => cheapest(prices, choices, sample) / (least[index] ?? 1)));
-  let kept: readonly number[] = [...prices.keys()];
-  while (kept.length > 1) {
-    const [next] = kept
-      .map((choice) => ({ choice, loss: loss(kept.filter((other) => other !== choice)) }))
-      .reverse()
-      .sort((a, b) => a.loss - b.loss);
-    if (next === undefined || (next.loss > tolerance && kept.length <= mostChoices)) break;
-    kept = kept.filter((choice) => choice !== next.choice);
-  }
-  return kept;
+function lossesOf(costs: readonly BatchCost[]): Losses {
+  const prices = costs.map((cost) => sampledBatches.map(cost));
+  const least = sampledBatches.map((_, sample) =>
+    Math.min(...prices.map((row) => row[sample] ?? Number.POSITIVE_INFINITY)),
+  );
+  return prices.map((row) =>
+    row.map((price, sample) => {
+      const loss = Math.log(price / (least[sample] ?? price));
+      return loss + beyondError * Math.max(0, loss - Math.log(priceError));
+    }),
+  );
 }
 
-/** The last sample from `start` on up to which `choice` stays within the tolerance; less than `start`: not even there. */
-function reach(prices: Prices, kept: readonly number[], choice: number, start: number): number {
-  const count = prices[choice]?.length ?? 0;
-  let sample = start;
-  while (sample < count && priceOf(prices, choice, sample) <= tolerance * cheapest(prices, kept, sample))
-    sample += 1;
-  return sample - 1;
+/** Alternatives that are somewhere the first of the cheapest: nobody misses the others. */
+const winnersOf = (losses: Losses): readonly number[] => [
+  ...new Set(sampledBatches.map((_, sample) => losses.findIndex((row) => row[sample] === 0))),
+];
+
+/** Every set of one up to `mostChoices` members; fewer members first. */
+function smallSets(members: readonly number[]): readonly (readonly number[])[] {
+  let last: readonly (readonly number[])[] = [[]];
+  const found: (readonly number[])[] = [];
+  for (let size = 1; size <= mostChoices; size++) {
+    last = last.flatMap((set) =>
+      members.filter((member) => member > (set.at(-1) ?? -1)).map((member) => [...set, member]),
+    );
+    found.push(...last);
+  }
+  return found;
+}
+
+/** The alternatives of consecutive samples. */
+interface Path {
+  readonly choice: number;
+  /** Losses and charges together. */
+  readonly cost: number;
+  readonly before: Path | null;
+}
+
+const cheaper = (best: Path, other: Path): Path => (other.cost < best.cost ? other : best);
+
+/** The cheapest path over all samples that has only these alternatives. */
+function cheapestPath(losses: Losses, choices: readonly number[]): Path | null {
+  const start = charge * (choices.length - 1);
+  let paths: readonly Path[] = [];
+  for (const sample of sampledBatches.keys()) {
+    const before = paths;
+    paths = choices.map((choice) => {
+      const loss = losses[choice]?.[sample] ?? Number.POSITIVE_INFINITY;
+      const ways = before.map(
+        (path): Path => ({
+          choice,
+          cost: path.cost + loss + (path.choice === choice ? 0 : charge),
+          before: path,
+        }),
+      );
+      const [first, ...others] = ways;
+      return first === undefined
+        ? { choice, cost: start + loss, before: null }
+        : others.reduce(cheaper, first);
+    });
+  }
+  const [first, ...others] = paths;
+  return first === undefined ? null : others.reduce(cheaper, first);
+}
+
+/** The alternative that serves each sample. */
+function servingChoices(losses: Losses): readonly number[] {
+  const paths = smallSets(winnersOf(losses)).flatMap((choices) => cheapestPath(losses, choices) ?? []);
+  const [first, ...others] = paths;
+  const choices: number[] = [];
+  for (let path = first && others.reduce(cheaper, first); path !== undefined; path = path.before ?? undefined)
+    choices.push(path.choice);
+  return choices.reverse();
 }
 
 /** The batch from which on `later` is cheaper: before `latest`, where it has to serve. */
@@ -84,35 +135,19 @@ function crossing(
 }
 
 /**
- * The fewest intervals from batch 1 on in which one of the kept alternatives stays within the tolerance of the
- * cheapest; neighbours change where their prices cross.
+ * Intervals from batch 1 on, with few changes and as little loss as they allow: see above. Neighbours change where their
+ * prices cross.
  * @throws RangeError when there is no alternative.
  */
 export function batchIntervals(costs: readonly BatchCost[]): readonly BatchInterval[] {
   if (costs.length === 0) throw new RangeError("a plan has at least one variant");
-  const samples = [...sampledBatches.keys()];
-  const prices = costs.map((cost) => sampledBatches.map(cost));
-  const kept = keptChoices(prices, samples);
-  const runs: { choice: number; first: number; last: number }[] = [];
-  for (let start = 0; start < samples.length; ) {
-    const reaching = kept.map((choice) => ({ choice, last: reach(prices, kept, choice, start) }));
-    const longest = reaching.reduce((best, other) => (other.last > best.last ? other : best));
-    runs.push({ choice: longest.choice, first: start, last: longest.last });
-    start = longest.last + 1;
-  }
-  const starts = runs.map(({ choice, first }, index) => {
-    const before = runs[index - 1];
-    if (before === undefined) return { choice, from: 1 };
-    // The later one may already have been within the tolerance for a while: the change is where it becomes cheaper.
-    let earliest = first;
-    while (
-      earliest > before.first + 1 &&
-      priceOf(prices, choice, earliest - 1) <= tolerance * cheapest(prices, kept, earliest - 1)
-    )
-      earliest -= 1;
-    const low = (sampledBatches[earliest - 1] ?? 0) + 1;
-    const from = crossing(costs, [before.choice, choice], low, sampledBatches[first] ?? low);
-    return { choice, from };
+  const serving = servingChoices(lossesOf(costs));
+  const starts = serving.flatMap((choice, sample) => {
+    const before = serving[sample - 1];
+    if (before === choice) return [];
+    const latest = sampledBatches[sample] ?? 1;
+    const first = (sampledBatches[sample - 1] ?? 0) + 1;
+    return [{ choice, from: before === undefined ? 1 : crossing(costs, [before, choice], first, latest) }];
   });
   return starts.map(({ choice, from }, index) => {
     const next = starts[index + 1];

@@ -3,7 +3,7 @@
  * Written by the compiler, checked by the runtime; JSON.
  */
 import type { CudaLibrary, CudaPlan } from "./cuda.ts";
-import type { MatrixSource } from "./matrix-source.ts";
+import type { MatrixSource, OperandSource } from "./matrix-source.ts";
 import type { NumberExpression } from "./number-expression.ts";
 import type { OperandFormat } from "./operand-format.ts";
 import type { QuantizedType } from "./quantized-type.ts";
@@ -195,7 +195,7 @@ export interface OperandManifest {
   readonly format: OperandFormat;
   readonly rows: NumberExpression;
   readonly columns: NumberExpression;
-  readonly source: MatrixSource;
+  readonly source: OperandSource;
   /** `load`: packed once. `step`: packed again after parameters changed. */
   readonly stage: "load" | "step";
   /** `pack`: evaluated and packed. `merge`: the panel16 of the whole weight, filled by the plan's merge. */

@@ -75,6 +75,15 @@ export type MatrixSource =
   /** The same value, through which no gradient flows. */
   | { readonly kind: "detach"; readonly of: MatrixSource };
 
+/** What a packed operand holds: a matrix, or several of one width, one below the other, so that one kernel reads them. */
+export type OperandSource =
+  | MatrixSource
+  | { readonly kind: "stack"; readonly parts: readonly MatrixSource[] };
+
+/** The matrices of an operand, from the top. */
+export const stackedParts = (source: OperandSource): readonly MatrixSource[] =>
+  source.kind === "stack" ? source.parts : [source];
+
 export type ElementFunction = "sigmoid" | "tanh" | "exp" | "log" | "sqrt" | "abs" | "relu";
 
 /** Functions with f(0) = 0: entries that do not exist stay away. */

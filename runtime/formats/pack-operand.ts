@@ -10,7 +10,7 @@ import type { MatrixValue } from "./matrix-value.ts";
 import { packNmLanes, unpackNmLanes } from "./nm-lanes.ts";
 import { packNmRows, unpackNmRows } from "./nm-rows.ts";
 import { type Allocate, type PackedOperand, patternViolation } from "./packed-operand.ts";
-import { packPanel16, unpackPanel16 } from "./panel16.ts";
+import { packPanel16, packStackedPanels, unpackPanel16 } from "./panel16.ts";
 import { packPositions, unpackPositions } from "./positions.ts";
 import { unpackQuantizedPanels } from "./quantized-panels.ts";
 import { packRowMajor, unpackRowMajor } from "./row-major.ts";
@@ -18,15 +18,23 @@ import { packVector, unpackVector } from "./vector.ts";
 import { packWindowEll, unpackWindowEll } from "./window-ell.ts";
 
 /**
- * The bytes of `matrix` in `format`; `symbols` gives the values that the format reads.
- * @throws SpxError SPX8411 when the matrix does not have the structure of the format.
+ * The bytes of a matrix, or of several of one width, one below the other, in `format`; `symbols` gives the values that
+ * the format reads.
+ * @throws SpxError SPX8411 when the matrix does not have the structure of the format, or the format holds one only.
  */
 export function packOperand(
   format: OperandFormat,
-  matrix: MatrixValue,
+  given: MatrixValue | readonly MatrixValue[],
   symbols: SymbolValues,
   allocate: Allocate,
 ): PackedOperand {
+  const parts = "kind" in given ? [given] : given;
+  const [matrix, ...below] = parts;
+  if (matrix === undefined) throw patternViolation(format.name, "it holds at least one matrix");
+  if (below.length > 0) {
+    if (format.name === "panel16") return packStackedPanels(parts, allocate);
+    throw patternViolation(format.name, "it holds one matrix");
+  }
   switch (format.name) {
     case "panel16":
       return packPanel16(matrix, allocate);

@@ -3,21 +3,37 @@ import { columnsOf, type MatrixValue, rowsOf, type SparseMatrix, toSparse } from
 import { type Allocate, allocateOperand, floatsOf, type PackedOperand } from "./packed-operand.ts";
 
 /** Bytes: 4 * 16 * ceil(rows / 16) * columns. */
-export function packPanel16(matrix: MatrixValue, allocate: Allocate): PackedOperand {
-  const rows = rowsOf(matrix);
-  const columns = columnsOf(matrix);
+export const packPanel16 = (matrix: MatrixValue, allocate: Allocate): PackedOperand =>
+  packStackedPanels([matrix], allocate);
+
+/** Matrices of one width, one below the other, as if they were one: no row of panels stands between them. */
+export function packStackedPanels(parts: readonly MatrixValue[], allocate: Allocate): PackedOperand {
+  const rows = parts.reduce((sum, part) => sum + rowsOf(part), 0);
+  const [top] = parts;
+  const columns = top === undefined ? 0 : columnsOf(top);
   const length = Math.ceil(rows / 16) * columns * 16;
   const operand = allocateOperand("panel16", rows, columns, { values: length }, allocate);
   const panels = floatsOf(operand, "values");
-  if (matrix.kind === "dense") writePanels(matrix.values, rows, columns, panels);
-  else scatterPanels(toSparse(matrix), panels);
+  let first = 0;
+  for (const part of parts) {
+    if (part.kind === "dense") writePanels(part.values, part.rows, columns, panels, first);
+    else scatterPanels(toSparse(part), panels, first);
+    first += rowsOf(part);
+  }
   return operand;
 }
 
-/** Writes row-major [rows, columns] into [ceil(rows/16)][columns][16]; the lanes past `rows` are not touched. */
-export function writePanels(values: Float32Array, rows: number, columns: number, panels: Float32Array): void {
+/** Writes row-major [rows, columns] into [panels][columns][16] from row `first` on; no other lane is touched. */
+export function writePanels(
+  values: Float32Array,
+  rows: number,
+  columns: number,
+  panels: Float32Array,
+  first = 0,
+): void {
   for (let row = 0; row < rows; row++) {
-    let target = (row >> 4) * columns * 16 + (row & 15);
+    const place = first + row;
+    let target = (place >> 4) * columns * 16 + (place & 15);
     const end = (row + 1) * columns;
     for (let source = row * columns; source < end; source++, target += 16)
       panels[target] = values[source] ?? 0;
@@ -46,9 +62,11 @@ export function writePanelRows(
 function scatterPanels(
   { rows, columns, rowStarts, columnIndices, values }: SparseMatrix,
   panels: Float32Array,
+  first: number,
 ): void {
   for (let row = 0; row < rows; row++) {
-    const line = (row >> 4) * columns * 16 + (row & 15);
+    const place = first + row;
+    const line = (place >> 4) * columns * 16 + (place & 15);
     const end = rowStarts[row + 1] ?? 0;
     for (let entry = rowStarts[row] ?? 0; entry < end; entry++) {
       panels[line + (columnIndices[entry] ?? 0) * 16] = values[entry] ?? 0;

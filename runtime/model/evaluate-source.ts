@@ -2,7 +2,7 @@
  * The matrix that a packed operand holds, computed from the leaves of a layer.
  * Requires leaves of the shapes that the manifest states; ensures a value of the operand's shape, f32.
  */
-import type { MatrixSource } from "../contract/matrix-source.ts";
+import { type MatrixSource, type OperandSource, stackedParts } from "../contract/matrix-source.ts";
 import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
 import { columnsOf, type MatrixValue, rowsOf, type SparseMatrix } from "../formats/matrix-value.ts";
 import { type Pattern, rowsOfPattern } from "../select/pattern.ts";
@@ -71,6 +71,10 @@ function* sourceWork(source: MatrixSource, leaves: SourceLeaves): Work<MatrixVal
       return yield* evaluateFunction(source, evaluate, leaves.symbols);
   }
 }
+
+/** The matrices of an operand, from the top. */
+export const evaluateParts = (source: OperandSource, leaves: SourceLeaves): readonly MatrixValue[] =>
+  stackedParts(source).map((part) => evaluateSource(part, leaves));
 
 /** Of a masked product only the entries that stay are computed. */
 function* maskedValue(

@@ -3,7 +3,7 @@
  * and again after parameters changed, into new memory, because calls in flight still read the old.
  */
 import type { OperandManifest, PlanManifest } from "../contract/manifest.ts";
-import type { MatrixSource } from "../contract/matrix-source.ts";
+import type { OperandSource } from "../contract/matrix-source.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import { packHalfPanels } from "../formats/bf16-panels.ts";
@@ -13,7 +13,7 @@ import type { Allocate, PackedOperand } from "../formats/packed-operand.ts";
 import { packQuantizedPanels } from "../formats/quantized-panels.ts";
 import type { HalfMatrix } from "../tensor/half-matrix.ts";
 import type { QuantizedMatrix } from "../tensor/quantized-matrix.ts";
-import { evaluateSource, type SourceLeaves } from "./evaluate-source.ts";
+import { evaluateParts, type SourceLeaves } from "./evaluate-source.ts";
 import type { LayerState } from "./initial-state.ts";
 
 export interface PackedOperands {
@@ -54,9 +54,9 @@ export function createPackedOperands(
     }
     if (name === "bf16-panel16")
       return packHalfPanels(halvesOf(manifest.name, manifest.source, state), allocate);
-    const matrix = evaluateSource(manifest.source, leaves);
-    checkShape(manifest, matrix, state);
-    return packOperand(manifest.format, matrix, state.symbols, allocate);
+    const parts = evaluateParts(manifest.source, leaves);
+    checkShape(manifest, parts, state);
+    return packOperand(manifest.format, parts, state.symbols, allocate);
   };
   return {
     get(name) {
@@ -81,7 +81,7 @@ export function createPackedOperands(
 /** The quantized tensor that a source is, or a multiple of which it is. @throws SpxError SPX8102 for any other. */
 export function codesOf(
   operand: string,
-  source: MatrixSource,
+  source: OperandSource,
   state: LayerState,
 ): { readonly matrix: QuantizedMatrix; readonly factor: number } {
   if (source.kind === "scale") {
@@ -94,24 +94,25 @@ export function codesOf(
 }
 
 /** The tensor of bfloat16 that a source is. @throws SpxError SPX8102 for any other. */
-export function halvesOf(operand: string, source: MatrixSource, state: LayerState): HalfMatrix {
+export function halvesOf(operand: string, source: OperandSource, state: LayerState): HalfMatrix {
   const frozen = source.kind === "leaf" ? state.frozen.get(source.name) : undefined;
   if (frozen?.kind === "half") return frozen.matrix;
   throw broken(operand, "it is not held as bfloat16");
 }
 
-/** A repeated block is given once; every other operand has the manifest's shape. */
+/** A repeated block is given once, stacked matrices together; every other operand has the manifest's shape. */
 function checkShape(
   { name, format, rows, columns }: OperandManifest,
-  matrix: MatrixValue,
+  parts: readonly MatrixValue[],
   { symbols }: LayerState,
 ): void {
   const copies =
     format.name === "blockdiag16" && format.repeated ? evaluateNumber(format.blocks, symbols) : 1;
   const expected = [evaluateNumber(rows, symbols), evaluateNumber(columns, symbols)];
-  const found = [rowsOf(matrix) * copies, columnsOf(matrix) * copies];
-  if (expected[0] === found[0] && expected[1] === found[1]) return;
-  throw broken(name, `it is [${found.join(", ")}], expected [${expected.join(", ")}]`);
+  const height = copies * parts.reduce((sum, part) => sum + rowsOf(part), 0);
+  const widths = [...new Set(parts.map((part) => copies * columnsOf(part)))];
+  if (height === expected[0] && widths.length === 1 && widths[0] === expected[1]) return;
+  throw broken(name, `it is [${height}, ${widths.join(" or ")}], expected [${expected.join(", ")}]`);
 }
 
 function broken(name: string, reason: string): SpxError {

@@ -247,6 +247,9 @@ const X = tensor("X", "param", ["a", "c"]);
 const Y = tensor("Y", "param", ["b", "d"]);
 const Z = tensor("Z", "param", ["a", "c"]);
 
+const Q = tensor("Q", "param", ["out", "in"]);
+const K = tensor("K", "param", ["r", "in"]);
+
 export const samples: readonly Sample[] = [
   {
     transform: transformOf(
@@ -346,6 +349,16 @@ export const samples: readonly Sample[] = [
       "VectorBank",
       sum(leaf(W), product(diagonal(d), leaf(frozenB), diagonal(c), leaf(frozenA))),
       [W, d, frozenB, c, frozenA],
+    ),
+    sizes: shapes,
+  },
+  {
+    transform: transformOf(
+      "SharedInput",
+      sum(leaf(Q), product(leaf(B), leaf(A)), scale("alpha", product(leaf(D), leaf(K)))),
+      [Q, B, A, D, K],
+      [],
+      [rank],
     ),
     sizes: shapes,
   },

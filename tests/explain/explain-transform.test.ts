@@ -3,6 +3,7 @@ import { describe, expect, it } from "vitest";
 import { createTermFactory } from "../../compiler/algebra/algebra-graph.ts";
 import { buildAlgebra } from "../../compiler/algebra/build-algebra.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
+import { checkModule } from "../../compiler/check/check-module.ts";
 import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
 import { explainTransform } from "../../compiler/explain/explain-transform.ts";
 import type { Explanation } from "../../compiler/explain/explanation.ts";
@@ -13,29 +14,13 @@ import { whyTerm } from "../../compiler/explain/why-term.ts";
 import { widestMachine } from "../../compiler/plan/cost-model.ts";
 import { costAt, lowerEnvelope } from "../../compiler/plan/envelope.ts";
 import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
-import { tolerance } from "../../runtime/contract/batch-intervals.ts";
+import { priceError } from "../../runtime/contract/batch-intervals.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
 import { samples, span } from "../algebra/sample-transforms.ts";
-import { planOf, sampleNamed } from "../plan/sample-plans.ts";
+import { textHost } from "../check/text-host.ts";
+import { planOf, sampleNamed, squareValues } from "../plan/sample-plans.ts";
 
 const machine = widestMachine(defaultRates);
-
-const square = (size: number) =>
-  new Map(
-    Object.entries({
-      ...{
-        out: size,
-        in: size,
-        n: size,
-        b: 16,
-        r: 16,
-        alpha: 32,
-        keep: 0.5,
-        nnz: Math.floor(size * size * 0.01),
-      },
-      ...{ p: 4, q: 4, s: size / 4, t: size / 4, u: 2, v: 2, a: size / 2, c: size / 2, d: size },
-    }),
-  );
 
 function stagesOf(checked: CheckedTransform) {
   const factory = createTermFactory(checked.tensors);
@@ -43,11 +28,11 @@ function stagesOf(checked: CheckedTransform) {
 }
 
 const explained = (checked: CheckedTransform, size = 1024): Explanation =>
-  explainTransform(stagesOf(checked), square(size), machine);
+  explainTransform(stagesOf(checked), squareValues(size), machine);
 
 describe.each(samples)("explanation of $transform.name", ({ transform }) => {
   const stages = stagesOf(transform);
-  const values = square(1024);
+  const values = squareValues(1024);
   const explanation = explainTransform(stages, values, machine);
 
   it("has the intervals that the dispatch has", () => {
@@ -68,7 +53,8 @@ describe.each(samples)("explanation of $transform.name", ({ transform }) => {
       expect(Object.values(parts).reduce((sum, part) => sum + part, 0) / price).toBeCloseTo(1, 9);
       expect(kernels.reduce((sum, kernel) => sum + kernel.nanoseconds, 0)).toBeCloseTo(parts.steps, 3);
       // What has no kernels was compared at other sizes; what has some is what the dispatch chose among.
-      for (const { ratio, built } of rejected) if (built) expect(ratio * tolerance).toBeGreaterThanOrEqual(1);
+      for (const { ratio, built } of rejected)
+        if (built) expect(ratio * priceError).toBeGreaterThanOrEqual(1);
       const others = stages.plan.variants.length - 1 + stages.plan.search.rejected.length;
       expect(rejected).toHaveLength(Math.min(2, others));
     }
@@ -127,12 +113,46 @@ describe("the screen", () => {
   });
 
   it("says what a term became when its factors are operands of their own", () => {
-    const answer = whyTerm(stagesOf(transform), square(1024), machine, "B @ A");
+    const answer = whyTerm(stagesOf(transform), squareValues(1024), machine, "B @ A");
     expect(answer).toMatchObject({ kind: "found", text: expect.stringContaining("A_panels = A") });
-    expect(whyTerm(stagesOf(transform), square(1024), machine, "nothing")).toMatchObject({
+    expect(whyTerm(stagesOf(transform), squareValues(1024), machine, "nothing")).toMatchObject({
       kind: "unknown",
       known: expect.arrayContaining(["W", "B", "A", "S", "M", "B @ A"]),
     });
+  });
+});
+
+describe("estimates", () => {
+  const text = `import { cubic } from "std/schedule"
+import { nonzero } from "std/select"
+transform T(W: frozen [out, in]) {
+  schedule keep: ratio = cubic(1, 0.25, progress)
+  mask M: unstructured = nonzero(W)
+  param S: [out, in] = 0
+  weight = keep * (M .* W) + S
+}
+`;
+  const [checked] = checkModule("main.spx", textHost({ "main.spx": text })).module?.transforms ?? [];
+  if (checked === undefined) throw new Error("the transform is well formed");
+  const sizes = new Map([
+    ["out", 100],
+    ["in", 10],
+  ]);
+
+  it("stand in for what only data or the clocks know, and are said", () => {
+    const { notes } = explainTransform(stagesOf(checked), sizes, machine);
+    expect(notes).toContain("count(M) is measured at load; prices assume 500");
+    expect(notes.filter((note) => /^keep follows the clocks; prices assume 0\.\d+$/.test(note))).toHaveLength(
+      1,
+    );
+    expect(whyTerm(stagesOf(checked), sizes, machine, "M").kind).toBe("found");
+  });
+
+  it("give way to what is given", () => {
+    const given = new Map([...sizes, ["count(M)", 20]]);
+    const { notes, structure } = explainTransform(stagesOf(checked), given, machine);
+    expect(notes.filter((note) => note.startsWith("count(M)"))).toEqual([]);
+    expect(JSON.stringify(structure)).toContain("20 nonzeros");
   });
 });
 

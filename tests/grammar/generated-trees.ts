@@ -238,7 +238,7 @@ const pinStatement: fc.Arbitrary<StatementSyntax> = fc
   .map(({ claim, subject, value, trivia }) => ({
     kind: "pin",
     claim,
-    subject: claim === "layout" ? null : subject,
+    subject: claim === "layout" || claim === "tile" ? null : subject,
     value: claim === "merge" || claim === "separate" ? null : value,
     trivia,
     span,

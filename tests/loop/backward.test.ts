@@ -19,7 +19,7 @@ import { wantsDx } from "../../runtime/contract/manifest.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
 import type { PackedOperand } from "../../runtime/formats/packed-operand.ts";
-import { evaluateSource, type SourceLeaves } from "../../runtime/model/evaluate-source.ts";
+import { evaluateParts, type SourceLeaves } from "../../runtime/model/evaluate-source.ts";
 import { patternOfPositions } from "../../runtime/select/pattern.ts";
 import { samples } from "../algebra/sample-transforms.ts";
 import { smallIntegers, valuesFor } from "../algebra/sample-values.ts";
@@ -99,7 +99,7 @@ function checkRun({ transform, plan, values, target, batch, wanted }: Run): void
     if (operand === undefined || slot === undefined) throw new ReferenceError(name);
     const known =
       packed.get(name) ??
-      packOperand(operand.format, evaluateSource(operand.source, leaves), values.numbers, memory.allocate);
+      packOperand(operand.format, evaluateParts(operand.source, leaves), values.numbers, memory.allocate);
     packed.set(name, known);
     buffers.set(slot, packedBuffer(known, buffer));
   });

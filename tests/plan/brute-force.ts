@@ -1,7 +1,7 @@
 /**
  * Every way to apply a small weight, written from the definition and from nothing of the search: each set partition of a
- * sum, each cut of a chain into runs, each parenthesisation of a run, each storage of each matrix, both layouts. Only
- * the cost primitives are those of the compiler.
+ * sum, each cut of a chain into runs, each parenthesisation of a run, each storage of each matrix, each stacking of what
+ * is applied to x, both layouts. Only the cost primitives are those of the compiler.
  */
 import { callCost, type PricedMachine, type PricedVariant } from "../../compiler/plan/cost-model.ts";
 import { packedBytes, storedValues } from "../../compiler/plan/packed-size.ts";
@@ -243,8 +243,83 @@ function lastTerms(assembly: Assembly, [last, ...before]: Way, input: string): r
   return factorTerms(assembly, last, read);
 }
 
+/** Ways whose dense matrices next to x are one operand, by their indices. */
+type Stacks = readonly (readonly number[])[];
+
+/** Every set partition of a list. */
+function partitionsOf(members: readonly number[]): readonly Stacks[] {
+  const [first, ...others] = members;
+  if (first === undefined) return [[]];
+  return partitionsOf(others).flatMap((groups) => [
+    [[first], ...groups],
+    ...groups.map((group, at) => groups.with(at, [first, ...group])),
+  ]);
+}
+
+/** Stacks hold matrices of one stage, and not whole terms alone; without any first. */
+function stackingsOf(ways: readonly Way[]): readonly Stacks[] {
+  const nextToInput = ways.map((way) => way.at(-1));
+  const open = nextToInput.flatMap((factor, index) =>
+    factor !== undefined && !("inner" in factor) && factor.storage === "dense" ? [index] : [],
+  );
+  const trained = (index: number): boolean => {
+    const factor = nextToInput[index];
+    return factor !== undefined && !("inner" in factor) && factor.trained;
+  };
+  return partitionsOf(open)
+    .map((groups) => groups.filter((group) => group.length > 1))
+    .filter((groups) =>
+      groups.every(
+        (group) =>
+          new Set(group.map(trained)).size === 1 && group.some((index) => (ways[index]?.length ?? 0) > 1),
+      ),
+    );
+}
+
+/** The step of a stack; gives what is left of its ways, to be applied to a part of its output. */
+function applyStack(assembly: Assembly, stack: readonly (readonly [number, Way])[]): Map<number, Rest> {
+  const matrices = stack.flatMap(([, way]) => {
+    const factor = way.at(-1);
+    return factor === undefined || "inner" in factor ? [] : [factor];
+  });
+  const rows = matrices.reduce((sum, matrix) => sum + matrix.rows, 0);
+  const work = matrices.reduce((sum, matrix) => sum + matrix.work, 0);
+  const name = matrices.map((matrix) => matrix.name).join("; ");
+  const [first] = matrices;
+  if (first === undefined) throw new Error("an empty stack");
+  const whole: Stored = { ...first, rows, work, name, zeros: "dense", count: rows * first.columns };
+  const terms = factorTerms(assembly, whole, "x");
+  const output = `s${assembly.steps.length}`;
+  assembly.activations.push({ name: output, width: number(rows) });
+  assembly.steps.push({ name: output, output, outputPermutation: null, accumulate: false, terms });
+  return new Map(
+    stack.map(([index, way], at) => {
+      const size = matrices[at]?.rows ?? 0;
+      const part = `${output} ${at}`;
+      assembly.activations.push({ name: part, width: number(size) });
+      const moved: Stored = {
+        ...first,
+        rows: size,
+        columns: size,
+        work: 0,
+        zeros: "diagonal",
+        storage: "vector",
+        trained: false,
+      };
+      return [index, { way: way.length > 1 ? way.slice(0, -1) : [moved], input: part }];
+    }),
+  );
+}
+
+/** Factors still to be applied, and to what. */
+interface Rest {
+  readonly way: Way;
+  readonly input: string;
+}
+
 function priceOf(
   ways: readonly Way[],
+  stacks: Stacks,
   layout: Layout,
   size: Size,
   machine: PricedMachine,
@@ -254,7 +329,18 @@ function priceOf(
     { name: "y", width: number(size.rows) },
   ];
   const assembly: Assembly = { layout, operands: [], activations, steps: [] };
-  const written = ways.map((way) => ({ terms: lastTerms(assembly, way, "x"), shares: sharesStep(way) }));
+  const begun = new Map(
+    stacks.flatMap((stack) => [
+      ...applyStack(
+        assembly,
+        stack.map((index) => [index, ways[index] ?? []] as const),
+      ),
+    ]),
+  );
+  const written = ways.map((whole, index) => {
+    const { way, input } = begun.get(index) ?? { way: whole, input: "x" };
+    return { terms: lastTerms(assembly, way, input), shares: sharesStep(way) };
+  });
   const fused = written.flatMap(({ terms, shares }) => (shares ? terms : []));
   const writers = [...written.flatMap(({ terms, shares }) => (shares ? [] : [terms])), fused];
   writers
@@ -286,7 +372,7 @@ export function bruteForce(formula: Formula, size: Size, machine: PricedMachine)
   };
   const apart = everything.filter((ways) => !isWhole(ways));
   const prices = (["lane-output", "lane-token"] as const).flatMap((layout) =>
-    apart.map((ways) => priceOf(ways, layout, size, machine)),
+    apart.flatMap((ways) => stackingsOf(ways).map((stacks) => priceOf(ways, stacks, layout, size, machine))),
   );
   return {
     ways: prices.length,

@@ -34,6 +34,38 @@ describe("pins", () => {
     expect(planned().plan?.notes.join()).not.toContain("pins");
   });
 
+  it("hold the tokens of a tile, with the layout that has such tiles, and say what that costs", () => {
+    const layouts = (...pins: readonly string[]) =>
+      new Set(planned(...pins).plan?.variants.map(({ layout }) => layout));
+    expect(layouts("tile = 2")).toEqual(new Set(["lane-output"]));
+    expect(layouts("tile = 16")).toEqual(new Set(["lane-token"]));
+    const { plan } = planned("tile = 1");
+    expect(plan?.tile).toBe(1);
+    expect(plan?.notes.join()).toMatch(/the pins cost up to \d+\.\d\d times the free plan/);
+    expect(planned("layout = lane_token").plan?.tile).toBeUndefined();
+  });
+
+  it("refuse a tile that no registers hold, or that the pinned layout lacks", () => {
+    const { codes, diagnostics } = planned("tile = 5");
+    expect(codes).toEqual(["SPX6303"]);
+    expect(diagnostics[0]?.primary?.text).toBe("pinned here");
+    expect(diagnostics[0]?.because.join()).toContain("1, 2, 3, 4 tokens where a lane is an output, 16, 32");
+    expect(planned("tile = 16", "layout = lane_output").codes).toEqual(["SPX6302"]);
+    expect(planned("tile = 2", "tile = 3").codes).toEqual(["SPX6302"]);
+    expect(planned("tile = 2.5").codes).toEqual(["SPX3104"]);
+    expect(planned("tile = many").codes).toEqual(["SPX3104"]);
+  });
+
+  it("are shown as they are written", () => {
+    const text = `${head}  pin tile = 4\n  pin separate B @ A\n  pin format W = dense\n}\n`;
+    const { transforms } = planFile("pins.spx", textHost({ "pins.spx": text }));
+    expect(transforms[0]?.checked.pins?.map((pin) => pin.text)).toEqual([
+      "tile = 4",
+      "separate B @ A",
+      "format W = dense",
+    ]);
+  });
+
   it("are refused where they speak of no part, or cannot be kept, with both places", () => {
     const other = planned("merge A.T @ A");
     expect(other.codes).toEqual(["SPX6301"]);

@@ -24,6 +24,30 @@ export function planOf(transform: CheckedTransform, variants: VariantChoice = "w
 export const builtRoot = (transform: CheckedTransform): Term =>
   buildAlgebra(transform, createTermFactory(transform.tensors)).root;
 
+/** Values for every symbol of the samples: layers of `size` features, 1 % of the entries in supports, rank 16. */
+export const squareValues = (size: number): ReadonlyMap<string, number> =>
+  new Map(
+    Object.entries({
+      out: size,
+      in: size,
+      n: size,
+      b: 16,
+      r: 16,
+      alpha: 32,
+      keep: 0.5,
+      nnz: Math.floor(size * size * 0.01),
+      p: 4,
+      q: 4,
+      s: size / 4,
+      t: size / 4,
+      u: 2,
+      v: 2,
+      a: size / 2,
+      c: size / 2,
+      d: size,
+    }),
+  );
+
 export function sampleNamed(name: string): CheckedTransform {
   const found = samples.find(({ transform }) => transform.name === name);
   if (found === undefined) throw new ReferenceError(name);

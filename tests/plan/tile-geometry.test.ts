@@ -4,19 +4,15 @@ import { int } from "../../compiler/loop/loop-expression.ts";
 import type { LoopExpression } from "../../compiler/loop/loop-node.ts";
 import { lowerVariant } from "../../compiler/loop/lower-variant.ts";
 import { lookupIn } from "../../compiler/plan/operand-table.ts";
+import type { Plan } from "../../compiler/plan/plan.ts";
 import { stepPhases } from "../../compiler/plan/step-phases.ts";
 import { phaseGeometry } from "../../compiler/plan/tile-geometry.ts";
-import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import { tileTokens, withTile, type X86Target, x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import { samples } from "../algebra/sample-transforms.ts";
-import { planOf } from "./sample-plans.ts";
+import { planOf, sampleNamed, squareValues } from "./sample-plans.ts";
 
 const batches = [1, 2, 3, 4, 5, 16, 17, 33, 48, 49, 300];
-
-const squareOf = (size: number): Record<string, number> => ({
-  ...{ out: size, in: size, n: size, b: 16, r: 16, alpha: 32, keep: 0.5, nnz: size, p: 4, q: 4 },
-  ...{ s: size / 4, t: size / 4, u: 2, v: 2, a: size / 2, c: size / 2, d: size },
-});
 
 /** The value of index arithmetic. */
 function evaluate(node: LoopExpression, values: ReadonlyMap<string, number>): number {
@@ -40,39 +36,54 @@ function evaluate(node: LoopExpression, values: ReadonlyMap<string, number>): nu
   return operations[node.operator] ?? Number.NaN;
 }
 
-describe.each(x86Targets)("tiles of $name", (target) => {
-  it.each(samples.map(({ transform }) => [transform.name, transform] as const))("%s", (_, transform) => {
-    const plan = planOf(transform, "all");
-    let compared = 0;
-    for (const variant of plan.variants) {
-      const { program, symbols } = lowerVariant(plan, variant, target, { name: "tiles", constants: {} });
-      for (const size of [64, 768, 4096]) {
-        const values = new Map(Object.entries(squareOf(size)));
-        const remaining = [...program.phases];
-        const frame = symbols.map(({ name, value }) => [name, evaluateNumber(value, values)] as const);
-        for (const step of variant.steps) {
-          const priced = stepPhases(step, variant.layout, lookupIn(plan.operands));
-          const lowered = priced.flatMap(
-            () =>
-              remaining.splice(
-                remaining.findIndex(({ name }) => name === step.name),
-                1,
-              )[0] ?? [],
-          );
-          expect(lowered.map(({ name }) => name)).toEqual(priced.map(() => step.name));
-          const width = variant.activations.find(({ name }) => name === step.output)?.width ?? number(0);
-          for (const [index, phase] of priced.entries()) {
-            const { tiles } = phaseGeometry(phase, width, variant.layout, lookupIn(plan.operands), target);
-            for (const batch of batches) {
-              const count = evaluate(lowered[index]?.tiles ?? int(-1), new Map([...frame, ["batch", batch]]));
-              const expected = evaluateNumber(tiles, new Map([...values, ["batch", batch]]));
-              expect(expected, `${variant.name} ${step.name} ${size} @${batch}`).toBe(count);
-              compared += 1;
-            }
+/** Compares every phase of every step of every variant; gives how many numbers were compared. */
+function compareTiles(plan: Plan, level: X86Target): number {
+  const target = plan.tile === undefined ? level : withTile(level, plan.tile);
+  let compared = 0;
+  for (const variant of plan.variants) {
+    const { program, symbols } = lowerVariant(plan, variant, level, { name: "tiles", constants: {} });
+    for (const values of [64, 768, 4096].map(squareValues)) {
+      const remaining = [...program.phases];
+      const frame = symbols.map(({ name, value }) => [name, evaluateNumber(value, values)] as const);
+      for (const step of variant.steps) {
+        const priced = stepPhases(step, variant.layout, lookupIn(plan.operands));
+        const lowered = priced.flatMap(
+          () =>
+            remaining.splice(
+              remaining.findIndex(({ name }) => name === step.name),
+              1,
+            )[0] ?? [],
+        );
+        expect(lowered.map(({ name }) => name)).toEqual(priced.map(() => step.name));
+        const width = variant.activations.find(({ name }) => name === step.output)?.width ?? number(0);
+        for (const [index, phase] of priced.entries()) {
+          const { tiles } = phaseGeometry(phase, width, variant.layout, lookupIn(plan.operands), target);
+          for (const batch of batches) {
+            const count = evaluate(lowered[index]?.tiles ?? int(-1), new Map([...frame, ["batch", batch]]));
+            const expected = evaluateNumber(tiles, new Map([...values, ["batch", batch]]));
+            expect(expected, `${variant.name} ${step.name} ${values.get("out")} @${batch}`).toBe(count);
+            compared += 1;
           }
         }
       }
     }
-    expect(compared).toBeGreaterThanOrEqual(plan.variants.length * batches.length * 3);
+  }
+  return compared;
+}
+
+describe.each(x86Targets)("tiles of $name", (target) => {
+  it.each(samples.map(({ transform }) => [transform.name, transform] as const))("%s", (_, transform) => {
+    const plan = planOf(transform, "all");
+    const least = plan.variants.length * batches.length * 3;
+    expect(compareTiles(plan, target)).toBeGreaterThanOrEqual(least);
+  });
+
+  it.each([...tileTokens["lane-output"], ...tileTokens["lane-token"]])("of %i pinned tokens", (tile) => {
+    for (const name of ["DSEE", "SemiStructuredLoRA", "Monarch"]) {
+      const plan = planOf(sampleNamed(name), "all");
+      const layout = tile < 16 ? "lane-output" : "lane-token";
+      const variants = plan.variants.filter((variant) => variant.layout === layout);
+      expect(compareTiles({ ...plan, variants, tile }, target)).toBeGreaterThan(0);
+    }
   });
 });

@@ -1,12 +1,13 @@
 /** The operands of a plan as the runtime packs them for a case, each compared with its source in float64. */
-import { blockDiagonal } from "../../compiler/algebra/dense-matrix.ts";
+import { blockDiagonal, stackMatrices } from "../../compiler/algebra/dense-matrix.ts";
 import { evaluateSource as evaluateDense } from "../../compiler/algebra/evaluate-source.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
+import { stackedParts } from "../../runtime/contract/matrix-source.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { unpackOperand } from "../../runtime/formats/pack-operand.ts";
 import type { MemoryBlock, PackedOperand } from "../../runtime/formats/packed-operand.ts";
 import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
-import { evaluateSource } from "../../runtime/model/evaluate-source.ts";
+import { evaluateParts } from "../../runtime/model/evaluate-source.ts";
 import { createLayerLeaves, type LayerLeaves } from "../../runtime/model/formula-scope.ts";
 import { codesOf } from "../../runtime/model/packed-operands.ts";
 import { demandEqual, within32 } from "./demand-equal.ts";
@@ -35,12 +36,14 @@ export function packOperands(
       const { name, format, source } = operand;
       const packed = atLevel("pack", () => {
         if (format.name !== "table4-panel16" && format.name !== "int8-panel16")
-          return road.packOperand(format, evaluateSource(source, leaves), symbols, allocate);
+          return road.packOperand(format, evaluateParts(source, leaves), symbols, allocate);
         const { matrix, factor } = codesOf(name, source, state);
         return packQuantizedPanels(format.name, matrix, factor, allocate);
       });
       const found = atLevel("pack", () => unpackOperand(format, packed, symbols));
-      const expected = evaluateDense(source, [...checked.tensors, ...plan.derived], compilerValues);
+      const expected = stackedParts(source)
+        .map((part) => evaluateDense(part, [...checked.tensors, ...plan.derived], compilerValues))
+        .reduce(stackMatrices);
       const copies =
         format.name === "blockdiag16" && format.repeated ? evaluateNumber(format.blocks, symbols) : 1;
       const whole = blockDiagonal(Array.from({ length: copies }, () => expected));
