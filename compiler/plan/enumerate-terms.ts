@@ -7,7 +7,7 @@ import { sharesStep, writesRanges } from "./arrange-stages.ts";
 import { waysOfKron } from "./enumerate-kron.ts";
 import {
   blocksFactor,
-  combinations,
+  firstCombinations,
   formedWays,
   part,
   permutation,
@@ -50,20 +50,28 @@ const isWorthForming = (run: readonly Term[]): boolean =>
     return right === undefined || !(isEmbedding(left) || isWindow(right));
   });
 
+/**
+ * Most ways of one chain: more than any budget of a sum, so that what is left out is never reached, and few enough that
+ * a long chain with sums in it, whose ways multiply, is not a matter of minutes.
+ */
+const mostWaysOfChain = 2048;
+
+/** The plainest cut first. */
 function waysOfChain(factors: readonly Term[], sums: SumWays): readonly Way[] {
   const single = new Map(factors.map((factor) => [factor, waysOfFactor(factor, sums)]));
-  return runsOf(factors)
-    .filter((runs) => runs.every((run) => run.length === 1 || isWorthForming(run)))
-    .flatMap((runs) =>
-      combinations(
-        runs.map((run) => {
-          const [only] = run;
-          if (run.length === 1 && only !== undefined) return single.get(only) ?? [];
-          const piece = multiplyPieces(nonEmpty(run.map(pieceOf)));
-          return formedWays(piece, { rules: [`product-at-${stageOf(piece)}`], traits: ["multiplied"] });
-        }),
-      ).map(inSequence),
-    );
+  const ways: Way[] = [];
+  for (const runs of runsOf(factors)) {
+    if (ways.length >= mostWaysOfChain) break;
+    if (!runs.every((run) => run.length === 1 || isWorthForming(run))) continue;
+    const lists = runs.map((run) => {
+      const [only] = run;
+      if (run.length === 1 && only !== undefined) return single.get(only) ?? [];
+      const piece = multiplyPieces(nonEmpty(run.map(pieceOf)));
+      return formedWays(piece, { rules: [`product-at-${stageOf(piece)}`], traits: ["multiplied"] });
+    });
+    ways.push(...firstCombinations(lists, mostWaysOfChain - ways.length).map(inSequence));
+  }
+  return ways;
 }
 
 /** The ways of one factor of a chain. */

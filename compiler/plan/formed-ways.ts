@@ -21,6 +21,22 @@ export function combinations<T>(lists: readonly (readonly T[])[]): readonly (rea
   );
 }
 
+/** The first `most` choices of one member from each list, the first list varying slowest. */
+export function firstCombinations<T>(
+  lists: readonly (readonly T[])[],
+  most: number,
+): readonly (readonly T[])[] {
+  return lists.reduceRight<readonly (readonly T[])[]>(
+    (rest, list) => {
+      const found: (readonly T[])[] = [];
+      for (const member of list)
+        for (const after of rest) if (found.length < most) found.push([member, ...after]);
+      return found;
+    },
+    [[]],
+  );
+}
+
 /** Every cut of a list into runs of neighbours; single members first. */
 export function runsOf<T>(members: readonly T[]): readonly (readonly (readonly T[])[])[] {
   const [first, ...rest] = members;
