@@ -7,6 +7,7 @@ import {
 import { backwardStepCosts } from "../plan/choose-backward.ts";
 import { costParts, type PricedMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
+import { enclose } from "../plan/matrix-operand.ts";
 import { lookupIn } from "../plan/operand-table.ts";
 import type { BackwardPlan, GradientStep, MergePlan, Operand, Plan, Step, Variant } from "../plan/plan.ts";
 import { printBackwardStep } from "../plan/print-backward.ts";
@@ -35,10 +36,15 @@ export function explainOperand(operand: Operand, values: SymbolValues): Explaine
 
 const explainTerms = (step: Step, { plan, values }: PlanAtSizes): readonly ExplainedTerm[] => {
   const operands = lookupIn(plan.operands);
-  return step.terms.map(({ operand, input, inputPermutation }) => ({
-    ...explainOperand(operands.find(operand), values),
-    input: permuted(inputPermutation, input),
-  }));
+  return step.terms.map(({ operand, transposed, input, inputPermutation }) => {
+    const explained = explainOperand(operands.find(operand), values);
+    const { expression } = explained;
+    return {
+      ...explained,
+      expression: transposed === true ? `${enclose(expression)}.T` : expression,
+      input: permuted(inputPermutation, input),
+    };
+  });
 };
 
 /** Nanoseconds by cause at one batch; their sum is the price of the variant. */
