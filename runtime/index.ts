@@ -28,7 +28,9 @@ export type {
   DeviceLayer,
   DeviceOptions,
   DevicePlanInterval,
+  LayerAt,
   OnDevice,
+  Placed,
 } from "./model/device-layer.ts";
 export type {
   AtOptions,

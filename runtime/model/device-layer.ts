@@ -31,6 +31,17 @@ export interface OnDevice extends DeviceOptions {
   readonly device: CudaPlace;
 }
 
+/** `OnDevice`, or nothing of it. */
+export interface Placed<D extends CudaPlace | undefined> extends DeviceOptions {
+  /** The layer is one on that device, as `to` gives it. */
+  readonly device?: D;
+}
+
+/** What `load` gives. */
+export type LayerAt<D extends CudaPlace | undefined, P, T extends TimeTypes> = D extends CudaPlace
+  ? DeviceLayer<P, T>
+  : Layer<P, T>;
+
 export interface DeviceForwardOptions {
   /** The stream that the call is put on; the device's own unless given. */
   readonly stream?: CudaStream;

@@ -5,7 +5,7 @@ import { evaluateNumber, type NumberExpression, symbolsOf } from "../contract/nu
 import { SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 import { bindArguments } from "./bind-arguments.ts";
-import type { DeviceLayer, OnDevice } from "./device-layer.ts";
+import type { CudaPlace, DeviceLayer, OnDevice, Placed } from "./device-layer.ts";
 import { multiplyBy } from "./form-product.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
 import type { Layer } from "./layer.ts";
@@ -36,9 +36,6 @@ export interface ModelLoadOptions {
    * name of the rule's tensor. One given by its path is opened and closed here.
    */
   readonly sources?: Readonly<Record<string, Checkpoint | string>>;
-  /** Given, with `elements` for the number type, the layers are ones on that device: `OnDevice`. */
-  readonly device?: undefined;
-  readonly elements?: undefined;
 }
 
 export interface LoadedTensor<L = Layer> {
@@ -62,11 +59,10 @@ export interface Model {
    * of layers are made before the first layer is loaded: every tensor is then read two or three times more.
    * With `device` the layers are those that `to` gives.
    */
-  load(checkpoint: Checkpoint | string, options?: ModelLoadOptions): AsyncIterable<LoadedTensor>;
-  load(
+  load<D extends CudaPlace | undefined = undefined>(
     checkpoint: Checkpoint | string,
-    options: Omit<ModelLoadOptions, keyof OnDevice> & OnDevice,
-  ): AsyncIterable<LoadedTensor<DeviceLayer>>;
+    options?: ModelLoadOptions & Placed<D>,
+  ): AsyncIterable<LoadedTensor<D extends CudaPlace ? DeviceLayer : Layer>>;
 }
 
 export function createModel(
@@ -89,10 +85,7 @@ export function createModel(
       return manifest().documentation;
     },
     match,
-    load: async function* (
-      given: Checkpoint | string,
-      options: Omit<ModelLoadOptions, keyof OnDevice> & Partial<OnDevice> = {},
-    ) {
+    load: async function* (given: Checkpoint | string, options: ModelLoadOptions & Partial<OnDevice> = {}) {
       const opened: Checkpoint[] = [];
       const open = async (one: Checkpoint | string): Promise<Checkpoint> => {
         if (typeof one !== "string") return one;
@@ -121,7 +114,7 @@ export function createModel(
       } finally {
         for (const checkpoint of opened) await checkpoint.close();
       }
-      // The overloads tell the two kinds of layers apart by the same option.
+      // The type of the layers follows from the same option.
     } as Model["load"],
   };
 }

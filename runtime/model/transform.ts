@@ -6,7 +6,7 @@ import { SpxError } from "../errors.ts";
 import { randomStream } from "../random/philox.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 import { bindArguments, type GivenArguments, type GivenNumber, loadOptionNames } from "./bind-arguments.ts";
-import type { DeviceLayer, OnDevice } from "./device-layer.ts";
+import type { CudaPlace, DeviceLayer, LayerAt, OnDevice, Placed } from "./device-layer.ts";
 import { multiplyBy } from "./form-product.ts";
 import { initialState } from "./initial-state.ts";
 import type { PooledChoices } from "./initial-values.ts";
@@ -43,10 +43,10 @@ export interface LoadOptions {
    * name are then those of the file; one that is given has to agree with it.
    */
   readonly parameters?: string | Readonly<Record<string, SavedParameter | SavedPattern | Float32Array>>;
-  /** Given, with `elements` for the number type, the layer is one on that device: `OnDevice`. */
-  readonly device?: undefined;
-  readonly elements?: undefined;
 }
+
+/** The arguments of a transform and where its layer runs; where any object will do, nothing is said of a device. */
+type Arguments<A extends object, D extends CudaPlace | undefined> = object extends A ? A : A & Placed<D>;
 
 export interface Transform<
   A extends object = LoadOptions,
@@ -61,8 +61,7 @@ export interface Transform<
    * @throws SpxError SPX84xx for arguments, SPX81xx to SPX83xx for the artefact, SPX80xx and SPX86xx for saved
    *   parameters, and the code of a `require` that does not hold.
    */
-  load(args: A): Promise<Layer<P, T>>;
-  load(args: Omit<A, keyof OnDevice> & OnDevice): Promise<DeviceLayer<P, T>>;
+  load<D extends CudaPlace | undefined = undefined>(args: Arguments<A, D>): Promise<LayerAt<D, P, T>>;
   /**
    * Schedules and phases at a time, without a layer. `numbers` gives the dimensions and arguments that they read;
    * an argument that is left out has its default. @throws SpxError SPX8401, SPX8402, SPX8407.
@@ -89,7 +88,7 @@ export function createTransform<A extends object, P, T extends TimeTypes>(
     get documentation() {
       return home.manifest().documentation;
     },
-    // The overloads tell the two results apart by the same option.
+    // The type of the result follows from the same option.
     load: (async (args: A) => {
       const given = sortArguments(home.manifest(), Object.entries(args));
       return onDevice(await loadLayer<P, T>(home, given), given.options);
@@ -114,7 +113,7 @@ export async function onDevice<P, T extends TimeTypes>(
 
 /** Arguments and options, told apart. */
 export interface SortedArguments extends GivenArguments {
-  readonly options: Omit<LoadOptions, keyof OnDevice> & Partial<OnDevice>;
+  readonly options: LoadOptions & Partial<OnDevice>;
 }
 
 /** Loads a layer of the transform at `home`; `joint` holds what it has in common with others of its model, `cuts` what they chose together. */

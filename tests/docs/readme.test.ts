@@ -142,7 +142,7 @@ const W = tensor("f32", [64, 48], new Float32Array(64 * 48));
   it("refuses wrong names and types with the compiler's own errors", { timeout: 60_000 }, () => {
     const mistakes: readonly (readonly [code: string, statement: string])[] = [
       ["TS2353", "await DSEE.load({ W, rank: 8 });"],
-      ["TS2741", "await DSEE.load({ r: 8 });"],
+      ["TS2345", "await DSEE.load({ r: 8 });"],
       ["TS2322", 'await DSEE.load({ W: tensor("i32", [64, 48], new Int32Array(64 * 48)) });'],
       ["TS2322", 'await DSEE.load({ W, r: "8" });'],
       ["TS2339", "(await DSEE.load({ W })).parameters().C;"],
@@ -172,6 +172,13 @@ for (const weight of [W, half, plain]) {
   void [positions, values];
 }
 for (const { tensor: name, transform } of Encoder.match([])) void [name, transform];
+const there = async (): Promise<readonly number[]> => {
+  const layer = await DSEE.load({ W, device: "cuda", elements: "bf16" });
+  const x = new Float32Array(48);
+  const { B } = (await layer.backwardAsync(x, new Float32Array(64), { dx: false })).grads;
+  return [...layer.forward(x).data, ...B.values, ...(await layer.host.to("cuda:1")).forward(x).data];
+};
+void there;
 `;
     expect(compile("right", beginning + right)).toEqual([]);
   });
