@@ -24,6 +24,8 @@ interface Suite {
   readonly operations: ReadonlySet<string> | null;
   readonly shapes: readonly Shape[];
   readonly batches: readonly number[];
+  /** Batches beside these, at 2048 x 2048 alone. */
+  readonly middleBatches: readonly number[];
   /** For the dense product alone, at `denseShapes`: sizes that no register tile divides, and large ones. */
   readonly denseBatches: readonly number[];
   readonly denseShapes: readonly Shape[];
@@ -69,6 +71,7 @@ const suites: Readonly<Record<SuiteName, Suite>> = {
     operations: few,
     shapes: [middle],
     batches: [1, 64],
+    middleBatches: [],
     denseBatches: [7],
     denseShapes: [middle],
     trainingBatch: 256,
@@ -80,7 +83,8 @@ const suites: Readonly<Record<SuiteName, Suite>> = {
   targets: {
     operations: null,
     shapes: [[768, 768], middle, large],
-    batches: [1, 16, 64],
+    batches: [1, 64],
+    middleBatches: [16],
     denseBatches: [...oddBatches, 256, 2048],
     denseShapes: [middle],
     trainingBatch: 2048,
@@ -93,6 +97,7 @@ const suites: Readonly<Record<SuiteName, Suite>> = {
     operations: null,
     shapes: [[768, 768], [3072, 768], [768, 3072], [4096, 1024], middle, [8192, 2048], large, [14336, 4096]],
     batches: [1, 2, 4, 8, 16, 64, 256, 2048],
+    middleBatches: [],
     denseBatches: oddBatches,
     denseShapes: [[768, 768], [4096, 1024], middle, large],
     trainingBatch: 2048,
@@ -113,10 +118,11 @@ function batchesAt(operation: Operation, shape: Shape, suite: Suite): readonly n
   const has = (shapes: readonly Shape[]): boolean => shapes.some((found) => isSame(found, shape));
   if (pass === "job") return [1];
   if (pass !== "forward") return has(suite.trainingShapes) ? [suite.trainingBatch] : [];
+  const batches = isSame(shape, middle) ? [...suite.batches, ...suite.middleBatches] : suite.batches;
   // Fewer bits are for calls that wait for memory.
-  if (quantized !== null) return suite.batches.filter((batch) => batch <= 16);
-  if (name !== "dense" || !has(suite.denseShapes)) return suite.batches;
-  return [...suite.batches, ...suite.denseBatches].sort((a, b) => a - b);
+  if (quantized !== null) return batches.filter((batch) => batch <= 16);
+  const more = name === "dense" && has(suite.denseShapes) ? suite.denseBatches : [];
+  return [...batches, ...more].sort((a, b) => a - b);
 }
 
 function regimesOf(cell: Omit<Cell, "regime">, { coldFrom, bothRegimes }: Suite): readonly Regime[] {

@@ -32,6 +32,8 @@ export interface MachineRates {
 export interface Probes {
   readonly caches: CacheSizes;
   measure(threads: number): MachineRates;
+  /** What multiply-adds are short of the most that any probe of so many threads has given, as a share of that. */
+  shortfall(threads: number, rates: MachineRates): number;
   dispose(): void;
 }
 
@@ -93,9 +95,9 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
     const lines = probeLines * 8192;
     return (threads * lines) / fastest(1, () => run(probe, address, threads, lines, threads));
   };
-  return {
-    caches,
-    measure: (threads) => ({
+  const most = new Map<number, number>();
+  const measure = (threads: number): MachineRates => {
+    const rates: MachineRates = {
       read: {
         // One tile a thread: each reads its own half again and again.
         L2: readRate(0.5 * caches.secondLevel * threads, threads, threads),
@@ -105,7 +107,14 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
       copy: copyRate(512, threads),
       multiplies: 16 * rate(multiplier, null, threads),
       permutes: rate(permuter, addressOf(order), threads),
-    }),
+    };
+    most.set(threads, Math.max(most.get(threads) ?? 0, rates.multiplies));
+    return rates;
+  };
+  return {
+    caches,
+    measure,
+    shortfall: (threads, { multiplies }) => 1 - multiplies / Math.max(most.get(threads) ?? 0, multiplies),
     dispose: () => {
       data.free();
       copied.free();
