@@ -32,8 +32,12 @@ export interface MachineRates {
 export interface Probes {
   readonly caches: CacheSizes;
   measure(threads: number): MachineRates;
+  /** Seconds of `calls` short runs of multiply-adds: what tells in the middle of a cell that the machine has changed. */
+  pulse(threads: number, calls: number): number;
+  /** Multiply-adds a second that a pulse of so many seconds stands for. */
+  pulseRate(threads: number, seconds: number): number;
   /** What multiply-adds are short of the most that any probe of so many threads has given, as a share of that. */
-  shortfall(threads: number, rates: MachineRates): number;
+  shortfall(threads: number, rates: Pick<MachineRates, "multiplies">): number;
   dispose(): void;
 }
 
@@ -91,10 +95,11 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
     const call = (): void => run(copier, data.address, tiles, lines, threads, copied.address);
     return (2 * tiles * lines * lineBytes) / fastest(1, call);
   };
-  const rate = (probe: Kernel, address: bigint | null, threads: number): number => {
-    const lines = probeLines * 8192;
-    return (threads * lines) / fastest(1, () => run(probe, address, threads, lines, threads));
-  };
+  const pulseLines = probeLines * 8192;
+  const pulse = (probe: Kernel, address: bigint | null, threads: number): void =>
+    run(probe, address, threads, pulseLines, threads);
+  const rate = (probe: Kernel, address: bigint | null, threads: number): number =>
+    (threads * pulseLines) / fastest(1, () => pulse(probe, address, threads));
   const most = new Map<number, number>();
   const measure = (threads: number): MachineRates => {
     const rates: MachineRates = {
@@ -114,6 +119,8 @@ export async function openProbes(target: X86Target, caches: CacheSizes): Promise
   return {
     caches,
     measure,
+    pulse: (threads, calls) => timeCalls(calls, () => pulse(multiplier, null, threads)),
+    pulseRate: (threads, seconds) => (16 * threads * pulseLines) / seconds,
     shortfall: (threads, { multiplies }) => 1 - multiplies / Math.max(most.get(threads) ?? 0, multiplies),
     dispose: () => {
       data.free();
