@@ -64,7 +64,7 @@ export interface Bench {
 const tolerableDrift = 0.1;
 /** Undisturbed rounds that a cell needs. */
 const fewestRounds = 3;
-const mostRuns = 2;
+const mostRuns = 3;
 const mostWaits = 20;
 const waitMilliseconds = 150;
 /** Bytes of copies that no cache of this machine holds, as a multiple of the last level: gone before their turn comes again. */
@@ -165,7 +165,11 @@ async function waitForMachine({ probes }: Bench, threads: number): Promise<Machi
 }
 
 /** Rounds in which the machine did what it can, by the pulses that were taken in turn with everybody. */
-function undisturbedRounds({ probes }: Bench, threads: number, pulses: readonly number[]): readonly number[] {
+export function undisturbedRounds(
+  { probes }: { readonly probes: Pick<Probes, "pulseRate" | "shortfall"> },
+  threads: number,
+  pulses: readonly number[],
+): readonly number[] {
   return pulses.flatMap((seconds, round) => {
     const multiplies = probes.pulseRate(threads, seconds);
     return probes.shortfall(threads, { multiplies }) <= tolerableDrift ? [round] : [];

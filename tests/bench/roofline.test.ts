@@ -1,5 +1,6 @@
 // What the benchmark makes of samples and probes: errors, rooflines, drift.
 import { describe, expect, it } from "vitest";
+import { undisturbedRounds } from "../../bench/speed/measure-cell.ts";
 import { driftOf, type MachineRates } from "../../bench/speed/probes.ts";
 import { compressRows, errorOf } from "../../bench/speed/problem.ts";
 import { levelOf, rooflineOf } from "../../bench/speed/roofline.ts";
@@ -55,5 +56,16 @@ describe("the roofline", () => {
   it("of a machine that changed is seen as drift", () => {
     expect(driftOf(rates, rates)).toBe(0);
     expect(driftOf(rates, { ...rates, multiplies: 40e9 })).toBeCloseTo(0.2);
+  });
+});
+
+describe("rounds of a cell", () => {
+  it("count when the machine gave all but a tenth of its best", () => {
+    const probes = {
+      pulseRate: (threads: number, seconds: number) => (threads * 100) / seconds,
+      shortfall: (_: number, { multiplies }: { readonly multiplies: number }) => 1 - multiplies / 200,
+    };
+    // The third round ran at half speed, the fourth a little below the best.
+    expect(undisturbedRounds({ probes }, 2, [1, 1, 2, 1.05])).toEqual([0, 1, 3]);
   });
 });
