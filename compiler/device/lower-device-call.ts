@@ -4,12 +4,14 @@
  * in the number type of the call.
  */
 import type { CudaElements, CudaPointer, CudaSequence, CudaStep } from "../../runtime/contract/cuda.ts";
+import { wantsDx } from "../../runtime/contract/manifest.ts";
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
-import type { DevicePlan, DevicePlanStep, DeviceVariant } from "../plan/device-plan.ts";
-import type { Activation, Operand, Step } from "../plan/plan.ts";
+import type { DeviceBackward, DevicePlan, DevicePlanStep, DeviceVariant } from "../plan/device-plan.ts";
+import type { Activation, GradientStep, Operand, Step } from "../plan/plan.ts";
 import { type DeviceElement, type DeviceProgram, dynamicBytes, elementBytes } from "./device-node.ts";
 import { type ActivationPlace, type DeviceStep, resolveDeviceStep, type StepScene } from "./device-step.ts";
 import { createKernelParts, type KernelParts, type KernelTitle } from "./kernel-parts.ts";
+import { gradientEntries, gradientKernel } from "./kernels/gradient-kernel.ts";
 import { type LaneShape, laneKernel, laneShapes } from "./kernels/lane-kernel.ts";
 import { streamKernel, streamShapes } from "./kernels/stream-kernel.ts";
 import { tileFrom, tileKernel, tileSide } from "./kernels/tile-kernel.ts";
@@ -239,3 +241,59 @@ export function lowerDeviceVariant(
     },
   };
 }
+
+/** The backward call: x and dy are read, dx and the gradients written; what only dx needs waits for being asked. */
+export function lowerDeviceBackward(
+  plan: Pick<DevicePlan, "rows" | "columns" | "operands">,
+  backward: DeviceBackward,
+  name: string,
+): LoweredDeviceCall {
+  const { elements, activations } = backward;
+  const element = activationElement[elements];
+  const workspace = createWorkspace(element);
+  const given = new Map([
+    ["x", wholePlace({ kind: "input" }, element, plan.columns)],
+    ["dy", wholePlace({ kind: "cotangent" }, element, plan.rows)],
+    ["dx", wholePlace({ kind: "result" }, element, plan.columns)],
+  ]);
+  const scene = { operand: operandIn(plan.operands), place: placesOf(activations, given, workspace) };
+  const lowered = backward.steps.map((step, index) => {
+    const stem = `${name}_${index + 1}`;
+    if (step.kind === "gradient") return lowerGradient(step, scene, stem, elements);
+    const about = { name: stem, line: stepLine(step.planned.step), elements };
+    return lowerDeviceStep(step.planned, scene, about, step.dxOnly ? symbol(wantsDx) : null);
+  });
+  return {
+    programs: lowered.flatMap(({ programs }) => programs),
+    sequence: {
+      architecture: "sm_80",
+      guard: null,
+      workspace: workspace.bytes(),
+      steps: lowered.flatMap(({ steps }) => steps),
+    },
+  };
+}
+
+function lowerGradient(step: GradientStep, scene: StepScene, stem: string, elements: CudaElements) {
+  const parts = createKernelParts();
+  const program = gradientKernel(parts, step, scene, {
+    name: kernelName(stem, "gradient", elements),
+    purpose: [gradientLine(step)],
+    elements,
+  });
+  const launch: CudaStep = {
+    kind: "launch",
+    kernel: program.name,
+    grid: [ceilOver(gradientEntries(step), program.threads), number(1), number(1)],
+    block: [program.threads, 1, 1],
+    dynamicBytes: number(0),
+    cluster: 1,
+    arguments: parts.arguments(),
+    condition: null,
+  };
+  return { programs: [program], steps: [launch] };
+}
+
+/** One line for a gradient step. */
+export const gradientLine = ({ parameter, left, right }: GradientStep): string =>
+  `d${parameter} += ${left.activation} · ${right.activation}.T`;

@@ -89,7 +89,7 @@ function planTransform(checked: CheckedTransform, clock: StageClock, { variants,
   const device =
     cuda.length === 0
       ? null
-      : clock.time("choose device", () => chooseDevicePlan(forward, checked, cuda, pins.claims));
+      : clock.time("choose device", () => chooseDevicePlan(forward, checked, cuda, gradients, pins.claims));
   const stages: TransformStages = { checked, built, normal, plan, device };
   return { stages, diagnostics };
 }

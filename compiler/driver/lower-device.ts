@@ -3,10 +3,24 @@
  * steps in common, and number types have kernels in common where nothing depends on them.
  */
 import { cudaPlanProblems } from "../../runtime/contract/check-cuda.ts";
-import type { CudaElements, CudaPlan, CudaStep, CudaVariant } from "../../runtime/contract/cuda.ts";
+import type {
+  CudaBackward,
+  CudaElements,
+  CudaPlan,
+  CudaSequence,
+  CudaStep,
+  CudaVariant,
+} from "../../runtime/contract/cuda.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import type { DeviceProgram } from "../device/device-node.ts";
-import { kernelName, lowerDeviceVariant, stepLine } from "../device/lower-device-call.ts";
+import {
+  gradientLine,
+  kernelName,
+  type LoweredDeviceCall,
+  lowerDeviceBackward,
+  lowerDeviceVariant,
+  stepLine,
+} from "../device/lower-device-call.ts";
 import type { TransformStages } from "./compilation.ts";
 
 export interface LoweredDevices {
@@ -34,19 +48,28 @@ function lowerPlan({ checked, plan, device }: TransformStages, kernels: UniquePr
   const variants = device.variants.map((variant): CudaVariant => {
     const { name, form, elements, cost, rules, steps } = variant;
     const lowered = lowerDeviceVariant(device, variant, kernelName(checked.name, name));
-    const names = new Map(lowered.programs.map((program) => [program.name, kernels.add(program)]));
-    const renamed = lowered.sequence.steps.map(
-      (step): CudaStep =>
-        step.kind === "launch" ? { ...step, kernel: names.get(step.kernel) ?? step.kernel } : step,
-    );
     return {
       name,
       form,
       elements,
-      sequences: [{ ...lowered.sequence, steps: renamed }],
+      sequences: [renamed(lowered, kernels)],
       cost,
       rules,
       lines: steps.map(({ kernel, step }) => `${stepLine(step)} (${kernel})`),
+    };
+  });
+  const backward = device.backward.map((planned): CudaBackward => {
+    const { elements, cost, steps } = planned;
+    const lowered = lowerDeviceBackward(device, planned, kernelName(checked.name, "backward"));
+    return {
+      elements,
+      sequences: [renamed(lowered, kernels)],
+      cost,
+      lines: steps.map((step) =>
+        step.kind === "gradient"
+          ? gradientLine(step)
+          : `${stepLine(step.planned.step)} (${step.planned.kernel})`,
+      ),
     };
   });
   const cuda: CudaPlan = {
@@ -61,7 +84,7 @@ function lowerPlan({ checked, plan, device }: TransformStages, kernels: UniquePr
       bytes,
     })),
     variants,
-    backward: [],
+    backward,
     notes: device.notes,
     rates: device.rates,
   };
@@ -72,6 +95,16 @@ function lowerPlan({ checked, plan, device }: TransformStages, kernels: UniquePr
   if (problems.length > 0)
     throw new Error(`SPX9001: the verifier refused launches of ${checked.name}: ${problems.join("; ")}`);
   return cuda;
+}
+
+/** The launches with the kernels that are written once. */
+function renamed({ programs, sequence }: LoweredDeviceCall, kernels: UniquePrograms): CudaSequence {
+  const names = new Map(programs.map((program) => [program.name, kernels.add(program)]));
+  const steps = sequence.steps.map(
+    (step): CudaStep =>
+      step.kind === "launch" ? { ...step, kernel: names.get(step.kernel) ?? step.kernel } : step,
+  );
+  return { ...sequence, steps };
 }
 
 interface UniquePrograms {

@@ -29,6 +29,7 @@ import type {
   GradientShape,
   GradientStep,
   Intermediate,
+  Layout,
 } from "./plan.ts";
 import { createDraft, type Draft } from "./variant-draft.ts";
 
@@ -238,6 +239,7 @@ export function draftBackward(
   tensors: readonly CheckedTensor[],
   ways: BackwardWays,
   operands: OperandTable,
+  layout: Layout = "lane-token",
 ): BackwardDraft {
   const { transposed } = gradients;
   const given: readonly Activation[] = [
@@ -245,7 +247,7 @@ export function draftBackward(
     { name: "dy", width: transposed.columns },
     { name: "dx", width: transposed.rows },
   ];
-  const draft = createDraft("dx", given, "lane-token", operands, []);
+  const draft = createDraft("dx", given, layout, operands, []);
   const steps: BackwardStep[] = [];
   const takeSteps = (): void => {
     const known = steps.filter(({ kind }) => kind === "apply").length;

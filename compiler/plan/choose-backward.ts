@@ -13,7 +13,7 @@ import { combinations } from "./formed-ways.ts";
 import type { AppliedSum, AppliedTerm } from "./linear-factors.ts";
 import type { OperandLookup, OperandTable } from "./operand-table.ts";
 import { ceilOver, plus, times } from "./packed-size.ts";
-import type { BackwardPlan, GradientStep, Plan } from "./plan.ts";
+import type { BackwardPlan, GradientStep, Layout, Plan } from "./plan.ts";
 import { createGridEvaluator, valuesAt } from "./price-grid.ts";
 
 /** The size at which storages are compared: a layer of a middling model, a short sequence. */
@@ -35,13 +35,14 @@ export function backwardOperands({ steps }: Pick<BackwardPlan, "steps">): readon
   ];
 }
 
-function gradientOperands({ shape, scale }: GradientStep): readonly string[] {
+/** Operands of a gradient step. */
+export function gradientOperands({ shape, scale }: GradientStep): readonly string[] {
   const own = shape.kind === "positions" ? shape.operand : shape.kind === "matrix" ? shape.weights : null;
   return [own, scale].filter((name) => name !== null);
 }
 
 /** Values of the gradient that a step computes. */
-function gradientValues({ shape }: GradientStep): NumberExpression {
+export function gradientValues({ shape }: GradientStep): NumberExpression {
   switch (shape.kind) {
     case "matrix":
       return times(shape.blocks, shape.rows, shape.columns);
@@ -140,12 +141,14 @@ function cheapestChoice(sizes: readonly number[], priceOf: (choice: Choice) => n
   return best.choice;
 }
 
-export function chooseBackward(
+/** The cheapest of the drafts that are tried, by its price at a usual size; `cost` reads `batch`. */
+export function cheapestDraft(
   gradients: Gradients,
   transform: CheckedTransform,
   operands: OperandTable,
-  machine: PricedMachine,
-): { readonly backward: Plan["backward"]; readonly notes: readonly string[] } {
+  layout: Layout,
+  cost: (draft: BackwardDraft) => NumberExpression,
+): { readonly draft: BackwardDraft; readonly search: BackwardPlan["search"] } {
   const space = waySpace(gradients);
   const prepared = prepareGradients(gradients, operands);
   const sizes = [space.dx.length, ...space.sides.map(({ ways }) => ways.length)];
@@ -157,14 +160,26 @@ export function chooseBackward(
     const key = choice.join(",");
     const known = drafts.get(key);
     if (known !== undefined) return known;
-    const draft = draftBackward(gradients, prepared, transform.tensors, waysOf(space, choice), operands);
-    const [price = Number.NaN] = prices.valuesOf(backwardCost(draft, operands, machine));
+    const ways = waysOf(space, choice);
+    const draft = draftBackward(gradients, prepared, transform.tensors, ways, operands, layout);
+    const [price = Number.NaN] = prices.valuesOf(cost(draft));
     const fresh = { draft, price };
     drafts.set(key, fresh);
     return fresh;
   };
   const best = cheapestChoice(sizes, (choice) => drafted(choice).price);
-  const { notes, ...backward } = drafted(best).draft;
   const search = { priced: drafts.size, total: sizes.reduce((product, size) => product * size, 1) };
-  return { backward: { ...backward, cost: backwardCost(backward, operands, machine), search }, notes };
+  return { draft: drafted(best).draft, search };
+}
+
+export function chooseBackward(
+  gradients: Gradients,
+  transform: CheckedTransform,
+  operands: OperandTable,
+  machine: PricedMachine,
+): { readonly backward: Plan["backward"]; readonly notes: readonly string[] } {
+  const cost = (draft: BackwardDraft): NumberExpression => backwardCost(draft, operands, machine);
+  const { draft, search } = cheapestDraft(gradients, transform, operands, "lane-token", cost);
+  const { notes, ...backward } = draft;
+  return { backward: { ...backward, cost: cost(draft), search }, notes };
 }

@@ -3,18 +3,21 @@
  * number type by itself, and of each as few as stay near the cheapest.
  */
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
-import { stackedParts } from "../../runtime/contract/matrix-source.ts";
+import { type MatrixSource, stackedParts } from "../../runtime/contract/matrix-source.ts";
 import type { AlgebraGraph } from "../algebra/algebra-node.ts";
+import type { Gradients } from "../algebra/derive-gradient.ts";
 import { tensorObjectsOf } from "../algebra/term-source.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
 import { type CudaRates, cudaRatesIdentity, defaultCudaRates } from "../targets/cuda-rates.ts";
+import type { BackwardDraft } from "./backward-plan.ts";
 import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plans.ts";
+import { cheapestDraft, gradientOperands } from "./choose-backward.ts";
 import { derivedTensors, eachStep } from "./derived-tensors.ts";
-import { deviceCost } from "./device-cost.ts";
-import type { DevicePlan, DeviceVariant } from "./device-plan.ts";
+import { deviceBackwardCost, deviceCost } from "./device-cost.ts";
+import type { DeviceBackward, DeviceBackwardStep, DevicePlan, DeviceVariant } from "./device-plan.ts";
 import { fewestNear } from "./keep-variants.ts";
 import { movingNames } from "./moving-sources.ts";
-import { createOperandTable } from "./operand-table.ts";
+import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { createGridEvaluator, gridOf } from "./price-grid.ts";
 import { createDeviceOperands, type DeviceOperands, retargetStep } from "./retarget-device.ts";
 import type { VariantDraft } from "./variant-draft.ts";
@@ -24,6 +27,7 @@ export function chooseDevicePlan(
   graph: AlgebraGraph,
   transform: CheckedTransform,
   elements: readonly CudaElements[],
+  gradients: Gradients,
   claims: CandidateClaims = noClaims,
   rates: CudaRates = defaultCudaRates,
 ): DevicePlan {
@@ -42,20 +46,34 @@ export function chooseDevicePlan(
       }),
     ).map(({ variant }) => variant),
   );
-  const used = new Set(
-    variants.flatMap(({ steps }) => steps.flatMap(({ step }) => step.terms.map(({ operand }) => operand))),
+  const backward = elements.map((type) =>
+    backwardOf(gradients, transform, type, operands, deviceOperands, rates),
   );
+  const applied = [
+    ...variants.flatMap(({ steps }) => steps),
+    ...backward.flatMap(({ steps }) =>
+      steps.flatMap((step) => (step.kind === "apply" ? [step.planned] : [])),
+    ),
+  ];
+  const used = new Set([
+    ...applied.flatMap(({ step }) => step.terms.map(({ operand }) => operand)),
+    ...backward.flatMap(({ steps }) =>
+      steps.flatMap((step) => (step.kind === "gradient" ? gradientOperands(step) : [])),
+    ),
+  ]);
+  const formulas = gradientFormulas(gradients);
   const read = [...used].map(deviceOperands.find);
   const sources = read.flatMap(({ source }) => stackedParts(source));
   const tensors = [...transform.tensors, ...tensorObjectsOf(graph.root)];
   return {
     rows: graph.root.rows,
     columns: graph.root.columns,
-    derived: derivedTensors(sources, tensors).map((tensor) =>
+    derived: derivedTensors([...sources, ...formulas], tensors).map((tensor) =>
       moving.has(tensor.name) ? eachStep(tensor) : tensor,
     ),
     operands: read,
     variants,
+    backward,
     rates: cudaRatesIdentity(rates),
     priced: possible.length,
     notes: [
@@ -73,6 +91,38 @@ export function chooseDevicePlan(
       ]),
     ],
   };
+}
+
+/** Formulas of derived tensors that get gradients of their own. */
+const gradientFormulas = ({ leaves }: Gradients): readonly MatrixSource[] =>
+  leaves.flatMap(({ leaf }) =>
+    leaf.tensor.derivation === undefined ? [] : [leaf.tensor.derivation.formula],
+  );
+
+function backwardOf(
+  gradients: Gradients,
+  transform: CheckedTransform,
+  elements: CudaElements,
+  table: OperandTable,
+  operands: DeviceOperands,
+  rates: CudaRates,
+): DeviceBackward {
+  const retargeted = ({ activations, steps }: Pick<BackwardDraft, "activations" | "steps">) => ({
+    elements,
+    activations,
+    steps: steps.flatMap((step): readonly DeviceBackwardStep[] =>
+      step.kind === "gradient"
+        ? [step]
+        : retargetStep(step.step, elements, operands).map((planned) => ({
+            kind: "apply",
+            planned,
+            dxOnly: step.dxOnly,
+          })),
+    ),
+  });
+  const cost = (draft: BackwardDraft) => deviceBackwardCost(retargeted(draft), operands, rates);
+  const { draft } = cheapestDraft(gradients, transform, table, "lane-output", cost);
+  return { ...retargeted(draft), cost: cost(draft) };
 }
 
 /** A draft's name without the layout, which a device does not have. */

@@ -7,7 +7,8 @@ import { apply, type NumberExpression, number, symbol } from "../../runtime/cont
 import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { CudaRates } from "../targets/cuda-rates.ts";
 import { applyFolded } from "../types/fold-number.ts";
-import type { DevicePlanStep, DeviceVariant } from "./device-plan.ts";
+import { gradientValues } from "./choose-backward.ts";
+import type { DeviceBackward, DevicePlanStep, DeviceVariant } from "./device-plan.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { ceilOver, over, plus, times } from "./packed-size.ts";
 import type { Operand } from "./plan.ts";
@@ -86,4 +87,21 @@ export function deviceCost(
 ): NumberExpression {
   const steps = variant.steps.map((step) => deviceStepCost(step, variant, operands, rates));
   return plus(...steps, formingCost(variant, operands, rates));
+}
+
+/** Nanoseconds of a backward call with dx; reads `batch`. */
+export function deviceBackwardCost(
+  backward: Pick<DeviceBackward, "activations" | "elements" | "steps">,
+  operands: OperandLookup,
+  rates: CudaRates,
+): NumberExpression {
+  const applied = backward.steps.flatMap((step) => (step.kind === "apply" ? [step.planned] : []));
+  const gradients = backward.steps.flatMap((step) => (step.kind === "gradient" ? [step] : []));
+  const entries = gradients.map((step) =>
+    plus(
+      number(rates.launchNanoseconds),
+      times(gradientValues(step), step.copies, batch, number(1 / rates.gradients)),
+    ),
+  );
+  return plus(deviceCost({ ...backward, steps: applied }, operands, rates), ...entries);
 }

@@ -6,7 +6,7 @@ import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import type { CudaKernelKind } from "../targets/cuda-rates.ts";
-import type { Activation, Operand, Step } from "./plan.ts";
+import type { Activation, GradientStep, Operand, Step } from "./plan.ts";
 
 export interface DevicePlan {
   readonly rows: NumberExpression;
@@ -15,6 +15,8 @@ export interface DevicePlan {
   readonly operands: readonly Operand[];
   /** At least one of each number type; of one type the cheapest for the batch is used. */
   readonly variants: readonly DeviceVariant[];
+  /** One for each number type. */
+  readonly backward: readonly DeviceBackward[];
   readonly rates: { readonly name: string; readonly id: string };
   /** Ways to apply the weight that were priced, for one number type. */
   readonly priced: number;
@@ -35,4 +37,17 @@ export interface DeviceVariant {
   /** Predicted nanoseconds of a call; reads dimensions, arguments and `batch`. */
   readonly cost: NumberExpression;
   readonly rules: readonly string[];
+}
+
+export type DeviceBackwardStep =
+  /** `dxOnly` as in `BackwardStep`. */
+  { readonly kind: "apply"; readonly planned: DevicePlanStep; readonly dxOnly: boolean } | GradientStep;
+
+/** dx and gradients as `BackwardPlan` has them, for a number type. */
+export interface DeviceBackward {
+  readonly elements: CudaElements;
+  readonly activations: readonly Activation[];
+  readonly steps: readonly DeviceBackwardStep[];
+  /** With dx; reads `batch`. */
+  readonly cost: NumberExpression;
 }

@@ -10,6 +10,7 @@ import { planFile } from "../../compiler/driver/compile.ts";
 import { type LoweredDevices, lowerDevicePlans } from "../../compiler/driver/lower-device.ts";
 import { nodeHost } from "../../compiler/driver/node-host.ts";
 import { buildManifest } from "../../compiler/emit/manifest.ts";
+import { interpretBackwardSteps } from "../../compiler/plan/interpret-backward.ts";
 import type { CudaElements, CudaPlan, CudaVariant } from "../../runtime/contract/cuda.ts";
 import type { TransformManifest } from "../../runtime/contract/manifest.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
@@ -175,4 +176,88 @@ export function largestError({ y, expected }: DeviceRun): number {
   return expected.reduce((most, value, at) => {
     return Math.max(most, Math.abs((y[at] ?? Number.NaN) - value) / largest);
   }, 0);
+}
+
+export interface DeviceBackwardRun {
+  readonly dx: DeviceRun;
+  readonly gradients: ReadonlyMap<string, { readonly found: Float32Array; readonly expected: Float64Array }>;
+  readonly launched: readonly string[];
+}
+
+/** dx (unless it is not asked for) and gradients, added to 1, beside those of the CPU plan's interpreter in float64. */
+export function runBackwardOnDevice(
+  program: DeviceProgramCase,
+  elements: CudaElements,
+  state: LayerState,
+  batch: number,
+  wantsDx: boolean,
+  value: (index: number) => number,
+): DeviceBackwardRun {
+  const backward = program.cuda.backward.find((one) => one.elements === elements);
+  const [sequence] = backward?.sequences ?? [];
+  if (sequence === undefined) throw new Error(`no backward in ${elements}`);
+  const { plan, checked } = program.stages;
+  const symbols = new Map([
+    ...state.symbols,
+    ["batch", batch] as const,
+    ["wants dx", Number(wantsDx)] as const,
+  ]);
+  const [rows, columns] = [evaluateNumber(plan.rows, symbols), evaluateNumber(plan.columns, symbols)];
+  const given = (count: number, by: number) =>
+    encode(
+      Float32Array.from({ length: count }, (_, at) => value(by * at + by)),
+      elements,
+    ).slice();
+  const [input, cotangent] = [given(batch * columns, 5), given(batch * rows, 3)];
+  const result = poisoned(wantsDx ? input.byteLength : 0);
+  const [x, dy] = [decode(input, elements), decode(cotangent, elements)];
+  const scope = { plan, tensors: checked.tensors, values: valuesOf(state) };
+  const oracle = interpretBackwardSteps(
+    plan.backward,
+    scope,
+    Float64Array.from(x),
+    Float64Array.from(dy),
+    batch,
+  );
+  const gradients = new Map(
+    [...oracle.gradients].map(
+      ([name, expected]) => [name, new Float32Array(expected.length).fill(1)] as const,
+    ),
+  );
+  const leaves = createLayerLeaves(program.manifest.plan.derived, state);
+  const manifestPlan = { ...program.manifest.plan, operands: program.cuda.operands };
+  const operands = createPackedOperands(manifestPlan, state, leaves, createTestMemory().allocate, () => {
+    throw new Error("nothing is merged on a device");
+  });
+  const launched = runSequence({ programs: program.devices.programs, sequence }, symbols, (pointer) => {
+    switch (pointer.kind) {
+      case "input":
+        return { data: input, initialised: true };
+      case "cotangent":
+        return { data: cotangent, initialised: true };
+      case "result":
+        return { data: result, initialised: false };
+      case "gradient": {
+        const values = gradients.get(pointer.of);
+        if (values === undefined) throw new TypeError(`no gradient of ${pointer.of}`);
+        return { data: new Uint8Array(values.buffer), initialised: true };
+      }
+      case "operand": {
+        const packed = new Map([[pointer.operand, operands.get(pointer.operand)]]);
+        return { data: packedBytes(packed, pointer.operand, pointer.buffer), initialised: true };
+      }
+      default:
+        throw new TypeError(`a backward call has no ${pointer.kind}`);
+    }
+  });
+  return {
+    dx: { y: decode(result, elements), expected: wantsDx ? oracle.dx : new Float64Array(), launched },
+    gradients: new Map(
+      [...oracle.gradients].map(([name, expected]) => {
+        const found = (gradients.get(name) ?? new Float32Array()).map((sum) => sum - 1);
+        return [name, { found, expected }] as const;
+      }),
+    ),
+    launched,
+  };
 }
