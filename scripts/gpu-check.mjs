@@ -65,7 +65,7 @@ function pack(folder) {
     if (existsSync(join(modules, name)))
       cpSync(realpathSync(join(modules, name)), into("node_modules", name), {
         recursive: true,
-        filter: (path) => !/\/koffi\/(?:src|vendor|doc)$/.test(path),
+        filter: (path) => !/\/koffi\/(?:vendor|doc)$/.test(path),
       });
   cpSync(artefacts, into("artefact"), { recursive: true });
   copyFileSync(process.execPath, into("node"));

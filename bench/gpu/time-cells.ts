@@ -76,16 +76,20 @@ export async function prepareCell(
     for (const { layer, x, y } of batches) layer.forward(x, { y, stream });
   });
   made.push(graph);
-  return { copies, plan, dispose, time: graphTime(device, () => graph.start(device.main), copies) };
+  const { driver } = device.context;
+  const clock = [0, 0].map(() => createEvent(driver, driverConstants.CU_EVENT_DEFAULT)) as [bigint, bigint];
+  made.push({ dispose: () => clock.forEach((event) => void driver.status("cuEventDestroy", event)) });
+  return { copies, plan, dispose, time: graphTime(device, clock, () => graph.start(device.main), copies) };
 }
 
 /** Time by the device's own clock, of as many starts as it takes to be exact. */
-function graphTime(device: DeviceState, start: () => void, copies: number): () => number {
+function graphTime(
+  device: DeviceState,
+  [before, after]: readonly [bigint, bigint],
+  start: () => void,
+  copies: number,
+): () => number {
   const { driver } = device.context;
-  const [before, after] = [0, 0].map(() => createEvent(driver, driverConstants.CU_EVENT_DEFAULT)) as [
-    bigint,
-    bigint,
-  ];
   const elapsed = new Float32Array(1);
   const run = (starts: number): number => {
     driver.call("cuEventRecord", before, device.main.handle);

@@ -236,7 +236,7 @@ function describePlan(
     form: variant.form,
     elements,
     nanoseconds: calls.cost(variant, batch ?? from),
-    kernels: sequence.steps.flatMap((step) => (step.kind === "launch" ? [step.kernel] : [])),
+    kernels: calls.kernels(sequence, batch ?? from),
     origin,
     rules: variant.rules,
     steps: variant.lines,

@@ -10,8 +10,8 @@ import {
   type CudaVariant,
   runsArchitecture,
 } from "../contract/cuda.ts";
-import type { TransformManifest } from "../contract/manifest.ts";
-import { evaluateNumber } from "../contract/number-expression.ts";
+import { type TransformManifest, wantsDx } from "../contract/manifest.ts";
+import { evaluateNumber, type NumberExpression } from "../contract/number-expression.ts";
 import type { DeviceState } from "../device/cuda/cuda-device.ts";
 import type { CudaKernels } from "../device/cuda/cuda-kernels.ts";
 import type { CudaStream } from "../device/cuda/cuda-stream.ts";
@@ -37,6 +37,8 @@ export interface DeviceCalls {
   readonly intervals: readonly DeviceInterval[];
   intervalAt(batch: number): DeviceInterval;
   cost(variant: CudaVariant, batch: number): number;
+  /** Kernels that a batch launches, in order: those with a condition that does not hold, or no blocks, are left out. */
+  kernels(sequence: CudaSequence, batch: number): readonly string[];
   /** Packs, copies and binds what a batch of that size needs. */
   prepare(batch: number): void;
   /** Puts a forward call on the stream. @throws SpxError SPX8306 after `dispose`. */
@@ -131,6 +133,15 @@ export function createDeviceCalls(parts: DeviceCallParts): DeviceCalls {
     },
     intervalAt,
     cost,
+    kernels: ({ steps }, batch) => {
+      const numbers = new Map(symbols).set("batch", batch).set(wantsDx, 1);
+      const holds = (value: NumberExpression): boolean => evaluateNumber(value, numbers) !== 0;
+      return steps.flatMap((step) =>
+        step.kind === "launch" && step.grid.every(holds) && (step.condition === null || holds(step.condition))
+          ? [step.kernel]
+          : [],
+      );
+    },
     prepare: (batch) => void callOf(intervalAt(batch).sequence),
     forward: (memory, batch, stream) => put(intervalAt(batch).sequence, memory, batch, stream),
     get hasBackward() {

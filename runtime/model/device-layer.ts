@@ -61,7 +61,7 @@ export interface DevicePlanInterval {
   readonly elements: CudaElements;
   /** Predicted at batch `from`, or at the batch asked for. */
   readonly nanoseconds: number;
-  /** Kernels in the order of their launches. */
+  /** Kernels in the order of their launches, at that batch. */
   readonly kernels: readonly string[];
   /** What they were loaded from, e.g. `cubin sm_90a`. */
   readonly origin: string;

@@ -71,6 +71,8 @@ function firstLibrary(places: readonly string[]): ForeignLibrary {
     try {
       return openLibrary(place);
     } catch (cause) {
+      // What else can go wrong is not about this library.
+      if (!(cause instanceof SpxError)) throw cause;
       reasons.push(cause);
     }
   }

@@ -67,6 +67,8 @@ function firstLibrary(places: readonly string[]): ForeignLibrary {
     try {
       return openLibrary(place);
     } catch (cause) {
+      // What else can go wrong is not about this library.
+      if (!(cause instanceof SpxError)) throw cause;
       first ??= cause;
     }
   }
