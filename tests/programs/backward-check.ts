@@ -1,6 +1,6 @@
-/** A loaded layer beside its oracle, and the comparison of its backward pass with it. */
+/** A loaded layer beside its oracle, and the comparison of its forward and backward passes and its merge with it. */
 import { expect } from "vitest";
-import { oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
+import { oracleForward, oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import { type DenseMatrix, transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
 import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
@@ -35,6 +35,23 @@ export async function loadCase(
   randomizeParameters(layer, 11);
   const values = oracleValues(stages, layer, given);
   return { layer, stages, values, weight: densify(stages.built.root, values) };
+}
+
+/** The merged weight, and y of each batch, written into an array that held no numbers. */
+export function checkForward(
+  { layer, weight }: Pick<LoadedCase, "layer" | "weight">,
+  sizes: readonly number[],
+  about = `${layer.out}x${layer.in}`,
+): void {
+  expect(relativeError(layer.merge().data, weight.values), `${about} merged`).toBeLessThan(errorBound);
+  for (const batch of sizes) {
+    const x = testMatrix(batch, batch * layer.in);
+    const y = new Float32Array(batch * layer.out).fill(Number.NaN);
+    layer.forward(x, { y });
+    expect(relativeError(y, oracleForward(weight, x, batch)), `${about}, batch ${batch}`).toBeLessThan(
+      errorBound,
+    );
+  }
 }
 
 type Gradients = Readonly<Record<string, DenseParameter | SparseParameter>>;

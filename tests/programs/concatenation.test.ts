@@ -1,8 +1,7 @@
 /** Matrices above each other, side by side and on a diagonal of unequal blocks, native, against the float64 oracle. */
-import { beforeAll, describe, expect, test } from "vitest";
-import { oracleForward, relativeError } from "../../bench/quickstart/layer-oracle.ts";
-import { checkBackward, loadCase } from "./backward-check.ts";
-import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts";
+import { beforeAll, describe, test } from "vitest";
+import { checkBackward, checkForward, loadCase } from "./backward-check.ts";
+import { type BuiltProgram, buildProgram } from "./built-program.ts";
 
 const source = `
 import { magnitude, random_support } from "std/select"
@@ -126,14 +125,7 @@ describe.each(names)("%s", (name) => {
   test("forward and merged", async () => {
     for (const [out, inputs] of sizes[name] ?? usual) {
       const { layer, weight } = await loadCase(program, name, out, inputs, {});
-      expect(relativeError(layer.merge().data, weight.values), `${out}x${inputs} merged`).toBeLessThan(1e-5);
-      for (const batch of [1, 2, 5, 16, 33, 50]) {
-        const x = testMatrix(batch, batch * inputs);
-        const y = new Float32Array(batch * out).fill(Number.NaN);
-        layer.forward(x, { y });
-        const expected = oracleForward(weight, x, batch);
-        expect(relativeError(y, expected), `${out}x${inputs}, batch ${batch}`).toBeLessThan(1e-5);
-      }
+      checkForward({ layer, weight }, [1, 2, 5, 16, 33, 50]);
       layer.dispose();
     }
   });

@@ -1,8 +1,7 @@
 /** Every construct of the language, compiled and run natively, against the float64 oracle. */
-import { beforeAll, expect, test } from "vitest";
-import { oracleForward, relativeError } from "../../bench/quickstart/layer-oracle.ts";
-import { checkBackward, loadCase } from "./backward-check.ts";
-import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts";
+import { beforeAll, test } from "vitest";
+import { checkBackward, checkForward, loadCase } from "./backward-check.ts";
+import { type BuiltProgram, buildProgram } from "./built-program.ts";
 
 const source = `
 import { magnitude, random_support, topk } from "std/select"
@@ -225,16 +224,7 @@ const sizesOf = (name: string): readonly (readonly [number, number])[] =>
 test.each(names)("%s", async (name) => {
   for (const [out, inputs] of sizesOf(name)) {
     const { layer, weight } = await loadCase(program, name, out, inputs, {});
-    expect(relativeError(layer.merge().data, weight.values), `${out}x${inputs} merged`).toBeLessThan(1e-5);
-    for (const batch of batches) {
-      const x = testMatrix(batch, batch * inputs);
-      const y = new Float32Array(batch * out).fill(Number.NaN);
-      layer.forward(x, { y });
-      expect(
-        relativeError(y, oracleForward(weight, x, batch)),
-        `${out}x${inputs}, batch ${batch}`,
-      ).toBeLessThan(1e-5);
-    }
+    checkForward({ layer, weight }, batches);
     layer.dispose();
   }
 });

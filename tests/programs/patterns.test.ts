@@ -1,8 +1,7 @@
 /** Combined and measured patterns, indicators and selectors: chosen as by brute force, and run against the oracle. */
 import { beforeAll, expect, test } from "vitest";
-import { oracleForward, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import type { Layer } from "../../runtime/index.ts";
-import { checkBackward, loadCase } from "./backward-check.ts";
+import { checkBackward, checkForward, loadCase } from "./backward-check.ts";
 import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts";
 
 const source = `
@@ -228,13 +227,7 @@ test.each(cases.map((one) => [`${one.name} ${JSON.stringify(one.numbers ?? {})}`
           wanted,
         );
       }
-      expect(relativeError(layer.merge().data, weight.values), `${out}x${inputs} merged`).toBeLessThan(1e-5);
-      for (const batch of [1, 3, 17, 64]) {
-        const x = testMatrix(batch, batch * inputs);
-        const y = new Float32Array(batch * out).fill(Number.NaN);
-        layer.forward(x, { y });
-        expect(relativeError(y, oracleForward(weight, x, batch)), `batch ${batch}`).toBeLessThan(1e-5);
-      }
+      checkForward({ layer, weight }, [1, 3, 17, 64]);
       await checkBackward(loaded);
       layer.dispose();
     }

@@ -1,8 +1,7 @@
 /** Permutations that data choose, native, against the float64 oracle and against sorting. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { oracleForward, relativeError } from "../../bench/quickstart/layer-oracle.ts";
-import { checkBackward, loadCase } from "./backward-check.ts";
-import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts";
+import { checkBackward, checkForward, loadCase } from "./backward-check.ts";
+import { type BuiltProgram, buildProgram } from "./built-program.ts";
 
 const source = `
 import { column_norm, magnitude, row_norm } from "std/select"
@@ -47,13 +46,7 @@ describe.each(names)("%s", (name) => {
     for (const [out, inputs] of sizes) {
       const loaded = await loadCase(program, name, out, inputs, {});
       const { layer, weight } = loaded;
-      expect(relativeError(layer.merge().data, weight.values), `${out}x${inputs} merged`).toBeLessThan(1e-5);
-      for (const batch of [1, 5, 16, 50]) {
-        const x = testMatrix(batch, batch * inputs);
-        const y = new Float32Array(batch * out).fill(Number.NaN);
-        layer.forward(x, { y });
-        expect(relativeError(y, oracleForward(weight, x, batch)), `batch ${batch}`).toBeLessThan(1e-5);
-      }
+      checkForward({ layer, weight }, [1, 5, 16, 50]);
       await checkBackward(loaded);
       layer.dispose();
     }

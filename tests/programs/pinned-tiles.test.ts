@@ -3,11 +3,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { oracleForward, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import { tileTokens, x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
-import { loadCase } from "./backward-check.ts";
-import { type BuiltProgram, buildProgram, openChanged, testMatrix } from "./built-program.ts";
+import { checkForward, loadCase } from "./backward-check.ts";
+import { type BuiltProgram, buildProgram, openChanged } from "./built-program.ts";
 
 const tiles = [...tileTokens["lane-output"], ...tileTokens["lane-token"]];
 
@@ -65,14 +64,7 @@ describe.each(tiles)("tiles of %i tokens", (tile) => {
         const { layer, weight } = await loadCase(program, name, size, size, {}, artefact);
         const layout = tile < 16 ? "lane-output" : "lane-token";
         expect(new Set(layer.plan().map((interval) => interval.layout))).toEqual(new Set([layout]));
-        expect(relativeError(layer.merge().data, weight.values), "merged").toBeLessThan(1e-5);
-        for (const batch of [1, 2, 3, 5, 16, 31, 33, 64, 65]) {
-          const x = testMatrix(batch, batch * size);
-          const y = new Float32Array(batch * size).fill(Number.NaN);
-          layer.forward(x, { y });
-          const about = `${size}, batch ${batch}, ${level}`;
-          expect(relativeError(y, oracleForward(weight, x, batch)), about).toBeLessThan(1e-5);
-        }
+        checkForward({ layer, weight }, [1, 2, 3, 5, 16, 31, 33, 64, 65], `${size}, ${level}`);
         layer.dispose();
       }
     }

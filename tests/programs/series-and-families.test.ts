@@ -1,8 +1,7 @@
 /** Indexed products, families that know their index, trained numbers before a permutation, combined supports after `on`. */
 import { beforeAll, expect, test } from "vitest";
-import { oracleForward, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import type { Layer, SparseParameter } from "../../runtime/index.ts";
-import { checkBackward, loadCase } from "./backward-check.ts";
+import { checkBackward, checkForward, loadCase } from "./backward-check.ts";
 import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts";
 
 const source = `
@@ -64,13 +63,7 @@ test.each(Object.entries(sizes))("%s: forward, merge and gradients as the oracle
   for (const [out, inputs] of all) {
     const loaded = await loadCase(program, name, out, inputs, {});
     const { layer, weight } = loaded;
-    expect(relativeError(layer.merge().data, weight.values), `${out}x${inputs} merged`).toBeLessThan(1e-5);
-    for (const batch of [1, 3, 17, 33]) {
-      const x = testMatrix(batch, batch * inputs);
-      const y = new Float32Array(batch * out).fill(Number.NaN);
-      layer.forward(x, { y });
-      expect(relativeError(y, oracleForward(weight, x, batch)), `batch ${batch}`).toBeLessThan(1e-5);
-    }
+    checkForward({ layer, weight }, [1, 3, 17, 33]);
     await checkBackward(loaded);
     layer.dispose();
   }

@@ -1,11 +1,11 @@
 /** Published systems that choose which entries to train, run natively: their kernels against the oracle, and what is known of them. */
 import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
-import { oracleForward, oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
+import { oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import { densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import type { Layer } from "../../runtime/index.ts";
-import { checkBackward, type LoadedCase } from "./backward-check.ts";
+import { checkBackward, checkForward, type LoadedCase } from "./backward-check.ts";
 import { type BuiltProgram, buildProgram, randomizeParameters, testMatrix } from "./built-program.ts";
 
 /** Each transform with the sizes and numbers that it is run at. */
@@ -185,13 +185,7 @@ describe("kernels", () => {
       randomizeParameters(layer, 11);
       const values = oracleValues(stages, layer, given);
       const weight = densify(stages.built.root, values);
-      expect(relativeError(layer.merge().data, weight.values), `${out}x${inputs} merged`).toBeLessThan(1e-5);
-      for (const batch of [1, 5, 33]) {
-        const x = testMatrix(batch, batch * inputs);
-        const y = new Float32Array(batch * out).fill(Number.NaN);
-        layer.forward(x, { y });
-        expect(relativeError(y, oracleForward(weight, x, batch)), `batch ${batch}`).toBeLessThan(1e-5);
-      }
+      checkForward({ layer, weight }, [1, 5, 33]);
       await checkBackward({ layer, stages, values, weight });
       layer.dispose();
     }

@@ -1,13 +1,13 @@
 // size: one table of systems, and what is known of each beside it.
 /** Published systems that add to, tie, gather or probe a weight: their kernels against the oracle, and what is known of each. */
 import { beforeAll, describe, expect, test } from "vitest";
-import { oracleForward, oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
+import { oracleValues, relativeError } from "../../bench/quickstart/layer-oracle.ts";
 import { densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import type { WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import type { TransformStages } from "../../compiler/driver/compilation.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import type { DenseParameter, Layer } from "../../runtime/index.ts";
-import { checkBackward, type LoadedCase } from "./backward-check.ts";
+import { checkBackward, checkForward, type LoadedCase } from "./backward-check.ts";
 import { type BuiltProgram, buildProgram, randomizeParameters, testMatrix } from "./built-program.ts";
 
 type Sizes = Readonly<Record<string, number>>;
@@ -234,13 +234,7 @@ describe("kernels", () => {
       randomizeParameters(layer, 11);
       const values = valuesNow(stages, layer, given);
       const weight = densify(stages.built.root, values);
-      expect(relativeError(layer.merge().data, weight.values), "merged").toBeLessThan(1e-5);
-      for (const batch of [1, 5, 33]) {
-        const x = testMatrix(batch, batch * layer.in);
-        const y = new Float32Array(batch * layer.out).fill(Number.NaN);
-        layer.forward(x, { y });
-        expect(relativeError(y, oracleForward(weight, x, batch)), `batch ${batch}`).toBeLessThan(1e-5);
-      }
+      checkForward({ layer, weight }, [1, 5, 33]);
       await checkBackward({ layer, stages, values, weight });
       layer.dispose();
     }
