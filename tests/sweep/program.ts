@@ -1,6 +1,7 @@
 /**
  * A generated program as a tree: the weight with the declarations that it reads hanging on its nodes, so that a
  * smaller weight is a smaller program by itself. Every node knows its shape as text would write it.
+ * size: the kinds of nodes and declarations, and the walks that have to know all of them.
  */
 import {
   apply,
