@@ -11,6 +11,7 @@ import { plus, times } from "./packed-size.ts";
 import {
   entryCount,
   kronStructure,
+  type PieceStructure,
   productStructure,
   type StructuredMatrix,
   sumStructure,
@@ -55,12 +56,20 @@ export function productOf(factors: readonly [WorkedMatrix, ...WorkedMatrix[]]): 
     return {
       rows: cell(from, from + 1).rows,
       columns: cell(to - 1, to).columns,
-      // Every split gives the same matrix; what one of them shows of it is true.
-      structure: structures.find(({ kind }) => kind !== "dense") ?? { kind: "dense" },
+      structure: jointStructure(structures),
       work: works.length > 1 ? applyFolded("min", ...works) : work,
     };
   };
   return cell(0, factors.length);
+}
+
+/** Every split gives the same matrix: what one of them shows of it is true, and the least count of entries. */
+function jointStructure(structures: readonly PieceStructure[]): PieceStructure {
+  const counts = structures.flatMap((structure) => (structure.kind === "masked" ? [structure.count] : []));
+  const [only, ...more] = counts;
+  const shown = structures.find(({ kind }) => kind !== "dense" && kind !== "masked");
+  if (shown !== undefined || only === undefined) return shown ?? { kind: "dense" };
+  return { kind: "masked", count: more.length === 0 ? only : applyFolded("min", ...counts) };
 }
 
 /** Additions that join terms of one shape. */
@@ -88,5 +97,7 @@ export function workedTerm(term: Term): WorkedMatrix {
   if (term.kind === "sum")
     return { rows, columns, structure: sumStructure([first, ...rest]), work: sumWork(inner) };
   if (term.kind === "kron") return kronOf([first, ...rest]);
+  // A factor goes with the packing and leaves zeros where they are.
+  if (term.kind === "scale") return first;
   return { rows, columns, structure, work: parts };
 }

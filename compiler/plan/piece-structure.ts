@@ -85,7 +85,10 @@ export function sumStructure(terms: readonly [StructuredMatrix, ...StructuredMat
   return scattered(first, fold("+", ...terms.map(entryCount)));
 }
 
-/** X Y: a diagonal keeps the structure of the other side, equal blocks stay blocks, a permutation moves entries. */
+/**
+ * X Y: a diagonal keeps the structure of the other side, equal blocks stay blocks. Of a side that stores few values each
+ * one reaches no more than a row or a column of the product, which may then be mostly zero: entries are a way to store it.
+ */
 export function productStructure(left: StructuredMatrix, right: StructuredMatrix): PieceStructure {
   if (left.structure.kind === "diagonal") return right.structure;
   if (right.structure.kind === "diagonal") return left.structure;
@@ -95,7 +98,12 @@ export function productStructure(left: StructuredMatrix, right: StructuredMatrix
     sameDimension(left.structure.blocks, right.structure.blocks)
   )
     return left.structure;
-  return { kind: "dense" };
+  const reached = [
+    ...(left.structure.kind === "sparse" ? [fold("*", entryCount(left), right.columns)] : []),
+    ...(right.structure.kind === "sparse" ? [fold("*", left.rows, entryCount(right))] : []),
+  ];
+  if (reached.length === 0) return { kind: "dense" };
+  return { kind: "masked", count: fold("min", fold("*", left.rows, right.columns), ...reached) };
 }
 
 /** X ⊗ Y: I ⊗ Y is block diagonal; otherwise entries multiply. */

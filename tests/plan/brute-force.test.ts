@@ -59,7 +59,9 @@ function drawLeaf(draw: Draw, rows: number, columns: number): Formula {
             ? Math.max(1, Math.round((density * rows * columns) / blockSize)) * blockSize
             : Math.max(1, Math.round(density * rows * columns));
   const trained = zeros === "sparse" || (!(zeros in shapes) && random.below(2) === 0);
-  return { kind: "leaf", name: `T${draw.count++}`, rows, columns, trained, zeros, count };
+  // The transpose of groups along the input has them along the output, which is another storage.
+  const turned = zeros !== "nm" && zeros !== "block" && random.below(4) === 0;
+  return { kind: "leaf", name: `T${draw.count++}`, rows, columns, trained, zeros, count, turned };
 }
 
 /** A formula of `parts` leaves; sums hold no sums and products no products, as in normal form. */
@@ -92,7 +94,9 @@ const leavesOf = (formula: Formula): readonly (Formula & { kind: "leaf" })[] =>
 
 function declarations(formula: Formula) {
   const patterns: CheckedPattern[] = [];
-  const tensors = leavesOf(formula).map(({ name, rows, columns, trained, zeros, count }): CheckedTensor => {
+  const tensors = leavesOf(formula).map((drawn): CheckedTensor => {
+    const { name, trained, zeros, count, turned } = drawn;
+    const [rows, columns] = turned ? [drawn.columns, drawn.rows] : [drawn.rows, drawn.columns];
     const role = trained ? "param" : "frozen";
     if (zeros === "diagonal") return tensor(name, role, [rows], { structure: "diag" });
     if (zeros === "dense") return tensor(name, role, [rows, columns]);
@@ -113,13 +117,18 @@ function declarations(formula: Formula) {
 function termOf(formula: Formula, factory: TermFactory, given: ReturnType<typeof declarations>): Term {
   if (formula.kind !== "leaf") {
     const parts = nonEmpty(formula.parts.map((member) => termOf(member, factory, given)));
-    return formula.kind === "sum" ? factory.sum(parts) : factory.chain(parts);
+    const whole = formula.kind === "sum" ? factory.sum(parts) : factory.chain(parts);
+    // Turned twice and scaled: the normal form takes both to the leaves, where neither costs anything.
+    return formula.parts.length % 2 === 0
+      ? factory.scale(number(3), factory.transpose(factory.transpose(whole)))
+      : whole;
   }
   const declared = given.tensors.find(({ name }) => name === formula.name);
   const mask = given.patterns.find(({ name }) => name === `${formula.name}_at`);
   if (declared === undefined) throw new ReferenceError(formula.name);
   const term = factory.leaf(declared, null);
-  return formula.zeros in shapes && mask !== undefined ? factory.mask(mask, term) : term;
+  const masked = formula.zeros in shapes && mask !== undefined ? factory.mask(mask, term) : term;
+  return formula.turned ? factory.transpose(masked) : masked;
 }
 
 function planOf(formula: Formula): Plan {

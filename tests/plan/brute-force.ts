@@ -25,6 +25,8 @@ export type Formula =
       readonly zeros: Zeros;
       /** Entries that may be nonzero. */
       readonly count: number;
+      /** Declared as its transpose, which costs nothing. */
+      readonly turned: boolean;
     }
   | { readonly kind: "product" | "sum"; readonly parts: readonly Formula[] };
 
@@ -70,7 +72,29 @@ function timesOf(left: Formed, right: Formed): Formed {
   const [byLeft, byRight] = [left.count * right.columns, left.rows * right.count];
   const work =
     right.zeros === "dense" ? byLeft : left.zeros === "dense" ? byRight : Math.min(byLeft, byRight);
-  return { ...product, zeros: "dense", count: left.rows * right.columns, work: spent + work };
+  const area = left.rows * right.columns;
+  // An entry of few reaches a row or a column of the product.
+  const reached = [
+    ...(left.zeros === "sparse" ? [byLeft] : []),
+    ...(right.zeros === "sparse" ? [byRight] : []),
+  ];
+  return {
+    ...product,
+    zeros: reached.length > 0 ? "masked" : "dense",
+    count: Math.min(area, ...reached),
+    work: spent + work,
+  };
+}
+
+/** All trees of one product give one matrix, which has no more entries than any of them shows. */
+function ofOneMatrix(trees: readonly Formed[]): readonly Formed[] {
+  const shown = trees.filter(({ zeros }) => zeros === "masked");
+  const count = Math.min(...shown.map((tree) => tree.count));
+  return shown.length === 0
+    ? trees
+    : trees.map((tree) =>
+        tree.zeros === "dense" || tree.zeros === "masked" ? { ...tree, zeros: "masked", count } : tree,
+      );
 }
 
 function plusOf(terms: readonly Formed[]): Formed {
@@ -92,13 +116,15 @@ function plusOf(terms: readonly Formed[]): Formed {
 /** Every tree of binary products over the factors. */
 function parenthesisations(factors: readonly Formed[]): readonly Formed[] {
   if (factors.length === 1) return factors;
-  return factors
-    .slice(1)
-    .flatMap((_, index) =>
-      parenthesisations(factors.slice(0, index + 1)).flatMap((left) =>
-        parenthesisations(factors.slice(index + 1)).map((right) => timesOf(left, right)),
+  return ofOneMatrix(
+    factors
+      .slice(1)
+      .flatMap((_, index) =>
+        parenthesisations(factors.slice(0, index + 1)).flatMap((left) =>
+          parenthesisations(factors.slice(index + 1)).map((right) => timesOf(left, right)),
+        ),
       ),
-    );
+  );
 }
 
 /** Every way to form a formula as one matrix. */
