@@ -21,6 +21,8 @@ import {
   binary,
   ceilDiv,
   compare,
+  constant,
+  div,
   extract,
   f32,
   f32x16,
@@ -28,6 +30,7 @@ import {
   int,
   load,
   loadIndex,
+  max,
   min,
   mul,
   splat,
@@ -45,8 +48,15 @@ export interface EntriesShape {
   readonly columns: LoopExpression | null;
 }
 
-/** Entries of a parallel tile. */
-const entriesPerTile = 64;
+/** Tiles that the entries are dealt into where there are enough of them; the activations that a tile reads are used again. */
+const tilesWanted = 8;
+/** Entries of a tile at least. */
+const leastEntries = 64;
+/** Panels that pass before the next entries are begun, times the features they are read of: what the second-level cache holds. */
+const linesAtOnce = 16384;
+const mostPanels = 16;
+/** Entries (i, i) lie in as many rows. */
+const never = constant({ scalar: "bool", lanes: 1 }, 0);
 /** Accumulators beside the two vectors that each entry loads. */
 const groupSize = ({ target }: ResolvedGradient): number => (target.vectorBits === 512 ? 16 : 4);
 
@@ -77,17 +87,33 @@ const startsOf = (
   features: readonly LoopExpression[],
 ) => features.flatMap((feature) => featureStarts(block, side, copy, feature, 1));
 
-function sumGroup(block: Block, gradient: ResolvedGradient, group: Group): LoopExpression {
+/** The panels of tokens that pass before the next entries are begun. */
+interface PanelRange {
+  readonly from: LoopExpression;
+  readonly to: LoopExpression;
+}
+
+/** @param inOneRow all entries lie in the row of the first one, whose activations are loaded once. */
+function sumGroup(
+  block: Block,
+  gradient: ResolvedGradient,
+  group: Group,
+  panels: PanelRange,
+  inOneRow: boolean,
+): LoopExpression {
   const { left, right } = gradient;
   const sums = group.rows.map(() => declareRegister(block, "sum", zeros));
   loop(block, "copy", { from: int(0), to: gradient.copies }, (inner, copy) => {
-    const rows = startsOf(inner, left, copy, group.rows);
+    const rows = startsOf(inner, left, copy, inOneRow ? group.rows.slice(0, 1) : group.rows);
     const columns = startsOf(inner, right, copy, group.columns);
-    loop(inner, "panel", { from: int(0), to: ceilDiv(batch, 16) }, (body, panel) => {
+    loop(inner, "panel", panels, (body, panel) => {
       const leftPanel = define(body, "left_panel", mul(panel, panelStride(left)));
       const rightPanel = define(body, "right_panel", mul(panel, panelStride(right)));
+      const [firstRow = int(0)] = rows;
+      const shared = define(body, "left", load(left.place.buffer, add(leftPanel, firstRow), f32x16));
       for (const [index, sum] of sums.entries()) {
-        const a = load(left.place.buffer, add(leftPanel, rows[index] ?? int(0)), f32x16);
+        const own = load(left.place.buffer, add(leftPanel, rows[index] ?? int(0)), f32x16);
+        const a = inOneRow || index === 0 ? shared : own;
         const b = load(right.place.buffer, add(rightPanel, columns[index] ?? int(0)), f32x16);
         assign(body, sum, fma(a, b, sum.read));
       }
@@ -143,12 +169,34 @@ export function lowerEntryGradient(gradient: ResolvedGradient, shape: EntriesSha
   // A pattern that keeps nothing, whatever the sizes, has no last entry that others could repeat.
   if (shape.entries.kind === "constant" && shape.entries.value === 0)
     return { name: gradient.name, tile, tiles: int(0), body: [] };
-  const from = define(block, "first_entry", mul(symbol(tile), int(entriesPerTile)));
-  const to = define(block, "end_entry", min(shape.entries, add(from, int(entriesPerTile))));
+  const groups = ceilDiv(shape.entries, leastEntries);
+  const each = define(
+    block,
+    "entries_of_tile",
+    mul(max(int(1), ceilDiv(groups, tilesWanted)), int(leastEntries)),
+  );
+  const from = define(block, "first_entry", mul(symbol(tile), each));
+  const to = define(block, "end_entry", min(shape.entries, add(from, each)));
   const size = groupSize(gradient);
-  loop(block, "group", { from, to, step: size }, (inner, first) => {
-    const group = groupAt(inner, shape, first, size);
-    addGroup(inner, gradient, shape, group, sumGroup(inner, gradient, group));
+  const all = define(block, "panels", ceilDiv(batch, 16));
+  const fitting = div(int(linesAtOnce), max(int(1), gradient.right.place.width));
+  const together = define(block, "panels_at_once", max(int(1), min(int(mostPanels), fitting)));
+  const turns = define(block, "turns", div(add(all, sub(together, int(1))), together));
+  loop(block, "turn", { from: int(0), to: turns }, (chunk, turn) => {
+    const firstPanel = define(chunk, "first_panel", mul(turn, together));
+    const panels = { from: firstPanel, to: define(chunk, "end_panel", min(all, add(firstPanel, together))) };
+    loop(chunk, "group", { from, to, step: size }, (inner, first) => {
+      const group = groupAt(inner, shape, first, size);
+      const addSums = (branch: Block, inOneRow: boolean): void =>
+        addGroup(branch, gradient, shape, group, sumGroup(branch, gradient, group, panels, inOneRow));
+      const [row = int(0)] = group.rows;
+      when(
+        inner,
+        shape.positions === null ? never : compare("eq", row, group.rows.at(-1) ?? row),
+        (branch) => addSums(branch, true),
+        (branch) => addSums(branch, false),
+      );
+    });
   });
-  return { name: gradient.name, tile, tiles: ceilDiv(shape.entries, entriesPerTile), body: block.statements };
+  return { name: gradient.name, tile, tiles: min(int(tilesWanted), groups), body: block.statements };
 }

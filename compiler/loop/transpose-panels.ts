@@ -53,6 +53,14 @@ const quartersHigh = wholeLanes([2, 6, 3, 7]);
 const halvesLow = wholeLanes([0, 1, 4, 5]);
 const halvesHigh = wholeLanes([2, 3, 6, 7]);
 
+/** The network of 16 rows, from its first stage to its last: what a stage takes of two registers for either of its results. */
+export const mixingPatterns: readonly (readonly [low: readonly number[], high: readonly number[]])[] = [
+  [interleaveLow, interleaveHigh],
+  [pairsLow, pairsHigh],
+  [quartersLow, quartersHigh],
+  [halvesLow, halvesHigh],
+];
+
 /**
  * Transposes `rows` (a power of two up to 16, one value for each of 16 tokens).
  * @throws RangeError for another number of rows.

@@ -1,10 +1,11 @@
 /** Rates are found again from the prices that they make, also on a machine that something else keeps busy. */
 import { describe, expect, it } from "vitest";
 import { fitRates } from "../../compiler/calibrate/fit-rates.ts";
-import { priceRows } from "../../compiler/calibrate/price-rows.ts";
+import { priceRows, untimedRate } from "../../compiler/calibrate/price-rows.ts";
 import { ratesOf, withRates } from "../../compiler/calibrate/rate-vector.ts";
-import { widestMachine } from "../../compiler/plan/cost-model.ts";
+import { callCost, widestMachine } from "../../compiler/plan/cost-model.ts";
 import { costAt } from "../../compiler/plan/envelope.ts";
+import { lookupIn } from "../../compiler/plan/operand-table.ts";
 import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
 import { identityOf } from "../../compiler/targets/rate-table.ts";
 import { planOf, sampleNamed } from "../plan/sample-plans.ts";
@@ -34,7 +35,8 @@ describe("rates as a vector", () => {
 });
 
 describe("prices", () => {
-  it("are linear in the rates: the features times the rates are the price", () => {
+  it("are linear in the rates: the features times the rates are the price of a call that forms nothing", () => {
+    const timed = withRates(rates, (path, before) => (path === untimedRate ? 0 : before));
     for (const name of ["DSEE", "SLTrain", "Monarch"]) {
       const plan = planOf(sampleNamed(name), "all");
       const symbols = { out: 768, in: 512, n: 1024, b: 32, r: 16, alpha: 32, keep: 0.5, nnz: 900 };
@@ -52,7 +54,8 @@ describe("prices", () => {
           (total, feature, j) => total + feature * (values[j] ?? 0),
           0,
         );
-        const price = costAt(found.cost, new Map(Object.entries(symbols)), batch);
+        const cost = callCost(found, lookupIn(plan.operands), { target, rates: timed, threads });
+        const price = costAt(cost, new Map(Object.entries(symbols)), batch);
         expect(sum, `${name} ${variant} @${batch}`).toBeCloseTo(price, 3);
       }
     }

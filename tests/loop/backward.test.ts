@@ -157,7 +157,7 @@ describe.each(samples.map(({ transform, sizes }) => ({ name: transform.name, tra
       const [first] = sizes;
       if (first === undefined) throw new Error("a size");
       // More panels of tokens than pass at once.
-      checkRun({ transform, plan, values: valuesFor(transform, first, 8), target, batch: 150, wanted: true });
+      checkRun({ transform, plan, values: valuesFor(transform, first, 8), target, batch: 270, wanted: true });
     });
   },
 );

@@ -123,11 +123,12 @@ export function accumulateNmLanes(
     inner: Block,
     x: readonly LoopExpression[],
     line: number,
+    place: number,
     value: LoopExpression,
     index: LoopExpression,
   ): void => {
     for (const [token, window] of x.entries()) {
-      const sum = tile.sums[token]?.[line % tile.chains];
+      const sum = tile.sums[token]?.[place % tile.chains];
       if (sum === undefined) continue;
       assign(inner, sum, fma(value, permute(groupTable(window, shape, line, narrow), index), sum.read));
     }
@@ -154,7 +155,7 @@ export function accumulateNmLanes(
         const index =
           shift === 0 ? word : define(inner, "pick", binary("shr", word, constant(i32x16, shift)));
         const lineStart = add(add(valueStart, mul(window, int(lines * 16))), int(place * 16));
-        accumulateLine(inner, x, line, define(inner, "w", load(values, lineStart, f32x16)), index);
+        accumulateLine(inner, x, line, place, define(inner, "w", load(values, lineStart, f32x16)), index);
       }
     }
   });
@@ -169,7 +170,7 @@ export function accumulateNmLanes(
       const number = define(inner, "line", add(mul(window, int(lines)), int(line)));
       const index = define(inner, "pick", shiftedWord(indices, wordStart, number, bits));
       const value = define(inner, "w", load(values, add(valueStart, mul(number, int(16))), f32x16));
-      accumulateLine(inner, x, line, value, index);
+      accumulateLine(inner, x, line, line, value, index);
     }
   });
 }
