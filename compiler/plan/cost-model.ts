@@ -59,7 +59,7 @@ export function walkedValues(operand: Operand, rowTile: NumberExpression): Numbe
   const { rows, columns, format, multiplies } = operand;
   switch (format.name) {
     case "window-ell":
-      return windowSlots(rows, columns, multiplies);
+      return operand.aligned ? multiplies : windowSlots(rows, columns, multiplies);
     case "panel16":
     case "table4-panel16":
     case "int8-panel16":
@@ -154,11 +154,14 @@ function phaseCost(
   const width = widthOf(variant, step.output);
   const geometry = phaseGeometry(phase, width, variant.layout, operands, machine.target);
   const scattered = step.outputPermutation !== null && variant.layout === "lane-output";
-  const stores =
-    (scattered ? calls.scatterNanoseconds : calls.storeNanoseconds[variant.layout]) *
-    (step.accumulate || phase.sparse ? 2 : 1);
+  const stores = times(
+    geometry.tokens,
+    width,
+    number(scattered ? calls.scatterNanoseconds : calls.storeNanoseconds[variant.layout]),
+    number(step.accumulate || phase.sparse ? 2 : 1),
+  );
   const work = plus(
-    times(geometry.tokens, width, number(stores)),
+    scattered ? number(0) : stores,
     ...phase.terms.map((term) => termCost(term, geometry, variant, operands, machine)),
   );
   return plus(
@@ -166,6 +169,8 @@ function phaseCost(
       ? number(0)
       : times(apply(">", geometry.tiles, number(1)), number(calls.sweepNanoseconds)),
     times(work, sharing(geometry.tiles, machine.threads)),
+    // Scattered numbers share their lines with those of other threads, which take turns at them.
+    scattered ? stores : number(0),
   );
 }
 

@@ -4,7 +4,7 @@ import { type NumberExpression, printNumber } from "../../runtime/contract/numbe
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { PackedPiece } from "./matrix-operand.ts";
 import { readsAny } from "./moving-sources.ts";
-import { packedBytes, storedValues } from "./packed-size.ts";
+import { isAligned, packedBytes, storedValues } from "./packed-size.ts";
 import type { Operand } from "./plan.ts";
 
 export interface OperandLookup {
@@ -73,6 +73,7 @@ export function createOperandTable(moving: ReadonlySet<string> = new Set()): Ope
     const known = byContent.get(key);
     if (known !== undefined) return known;
     const multiplies = storedValues({ rows, columns, structure: piece.structure }, format);
+    const aligned = format.name === "window-ell" && isAligned(piece.structure);
     const fresh: Operand = {
       name: freshName(piece, format),
       format,
@@ -84,8 +85,9 @@ export function createOperandTable(moving: ReadonlySet<string> = new Set()): Ope
           ? "step"
           : "load",
       production: "pack",
-      bytes: packedBytes({ rows, columns }, format, multiplies),
+      bytes: packedBytes({ rows, columns }, format, multiplies, aligned),
       multiplies,
+      ...(aligned ? { aligned } : {}),
       work: piece.work,
       description: piece.text,
     };

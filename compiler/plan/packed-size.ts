@@ -3,7 +3,7 @@ import { type NumberExpression, number } from "../../runtime/contract/number-exp
 import { csrTileInputs, nmTable, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { windowPadding } from "../targets/cpu-rates.ts";
 import { applyFolded, foldNumber } from "../types/fold-number.ts";
-import { entryCount, type StructuredMatrix } from "./piece-structure.ts";
+import { entryCount, type PieceStructure, type StructuredMatrix } from "./piece-structure.ts";
 
 const fold = (
   operator: "+" | "-" | "*" | "/" | "min" | "max" | "sqrt" | "ceil",
@@ -38,6 +38,9 @@ export function storedValues(piece: StructuredMatrix, format: OperandFormat): Nu
   }
 }
 
+/** Whether neighbouring rows have their entries beside one another, as blocks on the diagonal and a diagonal have. */
+export const isAligned = ({ kind }: PieceStructure): boolean => kind === "blocks" || kind === "diagonal";
+
 /** Slots of a window-ell operand: its nonzeros and the padding that random positions need. */
 export function windowSlots(
   rows: NumberExpression,
@@ -65,6 +68,7 @@ export function packedBytes(
   { rows, columns }: Omit<StructuredMatrix, "structure">,
   format: OperandFormat,
   count: NumberExpression,
+  aligned = false,
 ): NumberExpression {
   const panels = ceilOver(rows, 16);
   switch (format.name) {
@@ -90,7 +94,7 @@ export function packedBytes(
       return times(count, number(5));
     case "window-ell":
       return plus(
-        times(windowSlots(rows, columns, count), number(4.75)),
+        times(aligned ? count : windowSlots(rows, columns, count), number(4.75)),
         times(plus(panels, number(1)), number(4)),
       );
     case "csr":

@@ -71,6 +71,8 @@ export interface Operand {
   readonly bytes: NumberExpression;
   /** Stored values (multiplies per row of the batch). */
   readonly multiplies: NumberExpression;
+  /** Of a window-ell operand whose 16 neighbouring rows have their entries beside one another: no slot is padding. */
+  readonly aligned?: true;
   /** Elementary operations that compute it from its tensors, before it is packed; 0 for a tensor as it is. */
   readonly work: NumberExpression;
   /** The term as the algebra prints it. */

@@ -4,7 +4,7 @@
  * is applied to x, both layouts. Only the cost primitives are those of the compiler.
  */
 import { callCost, type PricedMachine, type PricedVariant } from "../../compiler/plan/cost-model.ts";
-import { packedBytes, storedValues } from "../../compiler/plan/packed-size.ts";
+import { isAligned, packedBytes, storedValues } from "../../compiler/plan/packed-size.ts";
 import type { Activation, Layout, Operand, Step, StepTerm } from "../../compiler/plan/plan.ts";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
@@ -232,6 +232,7 @@ function operandOf({ operands, layout }: Assembly, stored: Stored): Operand {
       ? ({ kind: stored.zeros } as const)
       : ({ kind: "sparse", count: number(stored.count) } as const);
   const multiplies = storedValues({ rows, columns, structure }, format);
+  const aligned = format.name === "window-ell" && isAligned(structure);
   const operand: Operand = {
     name: `o${operands.length}`,
     format,
@@ -240,8 +241,9 @@ function operandOf({ operands, layout }: Assembly, stored: Stored): Operand {
     source: { kind: "leaf", name: stored.name, slice: null },
     stage: stored.trained ? "step" : "load",
     production: "pack",
-    bytes: packedBytes({ rows, columns }, format, multiplies),
+    bytes: packedBytes({ rows, columns }, format, multiplies, aligned),
     multiplies,
+    ...(aligned ? { aligned } : {}),
     work: number(stored.work),
     description: stored.name,
   };
