@@ -131,6 +131,25 @@ test.each([
     x.dispose();
     y.dispose();
   }
+  const [x, dy] = [noise("bx", 3 * inputs), noise("bdy", 3 * out)];
+  const kinds = artefact.manifest().transforms[0]?.plan.cuda?.backward.map((backward) => backward.elements);
+  expect(kinds).toContain(elements);
+  const expected = there.host.backward(x, dy);
+  const found = await there.backwardAsync(x, dy);
+  const pairs = [
+    [expected.dx.data, found.dx.data] as const,
+    ...Object.entries(expected.grads).map(
+      ([name, { values }]) => [values, found.grads[name]?.values] as const,
+    ),
+  ];
+  for (const [wanted, got] of pairs) {
+    expect(got?.length).toBe(wanted.length);
+    const scale = Math.max(...wanted.map(Math.abs));
+    for (const [index, value] of wanted.entries())
+      expect(Math.abs((got?.[index] ?? Number.NaN) - value)).toBeLessThan(
+        (elements === "f32" ? 1e-5 : 0.03) * scale,
+      );
+  }
   expect(there.plan(1)[0]?.origin).toBe("compiled for sm_90a");
   there.dispose();
   device.close();
