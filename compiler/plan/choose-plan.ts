@@ -104,7 +104,7 @@ function planOf(
         ...read.flatMap(({ source }) => stackedParts(source)),
         ...backward.intermediates.map(({ formula }) => formula),
       ],
-      [...transform.tensors, ...tensorObjectsOf(graph.root)],
+      [...transform.tensors, ...[graph.root, ...termsOfGradients(gradients)].flatMap(tensorObjectsOf)],
     ).map((tensor) => (moving.has(tensor.name) ? eachStep(tensor) : tensor)),
     operands: read.map((operand) =>
       merged.has(operand.name) ? { ...operand, production: "merge" } : operand,
@@ -134,6 +134,14 @@ function planOf(
     specializations: specializationsOf(graph.root, transform),
   };
 }
+
+/** Transposed and beside other factors, terms may be rewritten to tensors that the weight itself does not have. */
+const termsOfGradients = ({ transposed, leaves }: Gradients): readonly Term[] => [
+  transposed,
+  ...leaves.flatMap(({ left, right, weight }) =>
+    [left.term, right.term, weight].filter((term) => term !== null),
+  ),
+];
 
 /** Of candidates that get no kernels nobody needs to know which formats they would have refused. */
 function notesOf(drafts: readonly VariantDraft[], kept: readonly Variant[]): readonly string[] {

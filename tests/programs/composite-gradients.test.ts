@@ -41,6 +41,15 @@ transform Transposed(${given}) {
   param A: [in, out] = 0
   weight = (2 * (A @ V @ W.T)).T .* U
 }
+transform TwoProducts(W: [out, in], k: int = 3, m: int = 2) {
+  frozen P: [in, min(2, in)] = normal(std: 1)
+  frozen Q: [min(2, in), out] = normal(std: 1)
+  frozen R: [out, in] = W
+  frozen T: [in, k] = normal(std: 1)
+  frozen Z: [m, in] = normal(std: 1)
+  param A: [k, m] = 0
+  weight = (P @ Q).T .* (R @ T @ (A @ Z))
+}
 transform Masked(${given}) {
   mask M: unstructured = magnitude(W, 0.4)
   param A: [out, in] = 0
