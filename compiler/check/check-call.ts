@@ -18,6 +18,7 @@ import {
   argumentTwice,
   missingArgument,
   notAValue,
+  outOfRange,
   positionalAfterNamed,
   tooManyArguments,
   unknownArgument,
@@ -25,7 +26,7 @@ import {
 import { type Callable, type Declaration, findDeclaration, visibleNames } from "../modules/module-scope.ts";
 import { bindArguments, type GivenArgument } from "./bind-arguments.ts";
 import { addProblem, addProblemOnce, type CheckContext, type Environment } from "./check-context.ts";
-import { isWholeExpression } from "./check-numbers.ts";
+import { asWholeConstant, isWholeExpression } from "./check-numbers.ts";
 import { intrinsicValue, isVariadic } from "./intrinsic-meanings.ts";
 import { describeValue, isCondition, poison, poolNamed, type Value } from "./value.ts";
 
@@ -76,7 +77,7 @@ export function callOverloads(
   const given: GivenArgument[] = argumentSyntax.map((argument, position) => ({
     name: argument.name,
     value:
-      poolArgument(declaration, environment, argument, position) ??
+      poolArgument(context, declaration, environment, argument, position) ??
       context.check(environment, argument.value),
     span: argument.value.span,
   }));
@@ -104,14 +105,16 @@ export function callOverloads(
   return value;
 }
 
-/** `pool: row`: the words of a pool have their meaning only where a pool is wanted. */
+/** `pool: row`, `pool: block(16, 16)`: the words of a pool have their meaning only where a pool is wanted. */
 function poolArgument(
+  context: CheckContext,
   { overloads }: CallableDeclaration,
   environment: Environment,
   { name, value }: ArgumentSyntax,
   position: number,
 ): Value | null {
-  if (value.kind !== "name") return null;
+  const isTile = value.kind === "call" && value.callee.name === "block" && value.arguments.length === 2;
+  if (value.kind !== "name" && !isTile) return null;
   const wanted = overloads.some(({ parameters }) => {
     const parameter =
       name === null
@@ -120,10 +123,23 @@ function poolArgument(
     return parameter?.type.kind === "pool-type";
   });
   if (!wanted) return null;
+  if (value.kind !== "name") return tilePool(context, environment, value.arguments);
   const pool = poolNamed(value.name);
   if (pool !== null) return pool;
   const local = environment.lookup(value.name, value.span);
   return local?.kind === "pool" ? local : null;
+}
+
+function tilePool(context: CheckContext, environment: Environment, sides: readonly ArgumentSyntax[]): Value {
+  const [height, width] = sides.map(({ value }) => {
+    const found = context.check(environment, value);
+    const side = asWholeConstant(context, found, value.span, "a side of a block");
+    if (side === null || side >= 1) return side;
+    const facts = { name: "a side of a block", expected: "at least 1", found: String(side) };
+    addProblem(context, report(outOfRange, value.span, facts));
+    return null;
+  });
+  return height == null || width == null ? poison : { kind: "pool", pool: { height, width } };
 }
 
 function expand(

@@ -4,6 +4,7 @@ import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import type { Callable, ModuleScope } from "../modules/module-scope.ts";
+import type { CheckedArgument } from "./checked-module.ts";
 import type { DerivedDraft } from "./derived-tensors.ts";
 import type { Obligation } from "./obligations.ts";
 import type { PatternDraft } from "./pattern-draft.ts";
@@ -17,6 +18,8 @@ export interface CheckContext {
   readonly patterns: Map<string, PatternDraft>;
   /** Symbols that follow the clocks. */
   readonly scheduled: Set<string>;
+  /** Shares that the layers of a model get together, by their symbol: arguments that nobody writes. */
+  readonly allotments: Map<string, CheckedArgument & { readonly kind: "number" }>;
   /** Derived tensors by name, used or not. */
   readonly derived: Map<string, DerivedDraft>;
   /** Functions being expanded, outermost first. */

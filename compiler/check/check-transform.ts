@@ -43,6 +43,7 @@ export const newContext = (work: CheckContext["work"] = { steps: 0 }): CheckCont
   symbolTypes: new Map(),
   patterns: new Map(),
   scheduled: new Set(),
+  allotments: new Map(),
   derived: new Map(),
   calls: [],
   reportedNames: new Set(),
@@ -85,6 +86,7 @@ function elaborate(draft: TransformDraft, module: ModuleScope, name: string): Ch
   const tensors = weight === null ? written : withDerived(draft, weight, written, patterns);
   const refreshes = finishRefreshes(draft, patterns, tensors);
   warnOfReadOnce(draft, patterns, tensors);
+  declareAllotments(draft);
   const settled = settleObligations(context.obligations, {
     ranges: draft.ranges,
     defaults: draft.defaults,
@@ -128,6 +130,15 @@ function withDerived(
 ): readonly CheckedTensor[] {
   const all = finishDerived(draft.context, namesInWeight(weight), written);
   return storeStructurally(weight, all, patterns);
+}
+
+/** Last among the arguments: their defaults read the others. */
+function declareAllotments({ context, arguments: declared, ranges, origins }: TransformDraft): void {
+  for (const [name, argument] of context.allotments) {
+    declared.push(argument);
+    ranges.set(name, { low: 0, high: 1, whole: false });
+    origins.set(name, { span: argument.span, text: `\`${name}\` is the layer's share` });
+  }
 }
 
 const statementsOf = <Kind extends StatementSyntax["kind"]>(

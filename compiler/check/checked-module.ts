@@ -4,7 +4,7 @@
  */
 import type { MaskMode } from "../../grammar/syntax/syntax-tree.ts";
 import type { SourceText, Span } from "../../grammar/text/source-text.ts";
-import type { PoolManifest } from "../../runtime/contract/manifest.ts";
+import type { AllotmentManifest, PoolManifest } from "../../runtime/contract/manifest.ts";
 import type { MatrixSource } from "../../runtime/contract/matrix-source.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import type { QuantizedType } from "../../runtime/contract/quantized-type.ts";
@@ -76,6 +76,8 @@ export type CheckedArgument =
       readonly name: string;
       readonly type: "int" | "real" | "ratio" | "bool";
       readonly defaultValue: NumberExpression | null;
+      /** Given by nobody: the layers of a model get it together. */
+      readonly allotment?: AllotmentManifest;
       readonly span: Span;
     };
 

@@ -18,6 +18,7 @@ import { unknownIntrinsic } from "../diagnostics/name-diagnostics.ts";
 import { rankAboveBound, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
 import { canonicalDimension, sameDimension } from "../types/dimension.ts";
 import { foldNumber } from "../types/fold-number.ts";
+import { erkMeaning } from "./allotment-meaning.ts";
 import type { BoundCall } from "./bind-arguments.ts";
 import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import { asWhole, numberValue, realValue } from "./check-numbers.ts";
@@ -233,6 +234,7 @@ const meanings: ReadonlyMap<string, Meaning> = new Map<string, Meaning>([
     ["min", "max", "abs", "sqrt", "isqrt", "floor", "ceil", "round", "exp", "log", "cos", "pow"] as const
   ).map((operator): [string, Meaning] => [operator, numericMeaning(operator)]),
   ...(["sigmoid", "tanh", "relu"] as const).map((name): [string, Meaning] => [name, elementMeaning(name)]),
+  ["erk", erkMeaning],
   ["row_norm", rowNormMeaning],
   ["column_norm", columnNormMeaning],
   ["softmax", softmaxMeaning],

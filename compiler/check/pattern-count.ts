@@ -8,13 +8,14 @@ import {
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
-import { requirementRefuted, supportTooLarge } from "../diagnostics/shape-diagnostics.ts";
+import { requirementRefuted, supportTooLarge, tilesDoNotDivide } from "../diagnostics/shape-diagnostics.ts";
 import { pooledPart, selectionForPattern } from "../diagnostics/training-diagnostics.ts";
 import { canonicalDimension } from "../types/dimension.ts";
 import { foldNumber } from "../types/fold-number.ts";
 import { addProblem, type CheckContext, oblige } from "./check-context.ts";
 import type { PatternShape } from "./checked-module.ts";
-import type { Choice, Pool, SelectionTarget } from "./value.ts";
+import { divides } from "./obligations.ts";
+import { type Choice, type Pool, poolText, type SelectionTarget, type TilePool } from "./value.ts";
 
 /** How much a selection keeps: a share, a number, or (null) what an N:M pattern says. */
 export type Budget =
@@ -76,8 +77,8 @@ export function countOfBudget(
     const blocks = canonicalDimension(apply("/", apply("*", target.rows, target.columns), size));
     return known(foldNumber(apply("*", apply("round", apply("*", budget.amount, blocks)), size)));
   }
-  if (pool === "row") return known(countOfRows(context, selection, budget, target));
   if (pool === "matrix") return known(countOfMatrix(context, selection, budget, target));
+  if (pool !== "group" && pool !== "model") return known(countOfLines(context, selection, pool, target));
   if (target.isPart) {
     addProblem(context, report(pooledPart, selection.span, { selection: selection.text, pool }));
     return null;
@@ -94,17 +95,47 @@ export function countOfBudget(
   };
 }
 
-function countOfRows(
+/** As many pools as there are rows, columns or tiles, each with its own budget. */
+function countOfLines(
   context: CheckContext,
-  selection: BudgetedSelection,
-  budget: NonNullable<Budget>,
+  { budget, span }: BudgetedSelection,
+  pool: "row" | "column" | TilePool,
   target: SelectionTarget,
 ): NumberExpression {
   const { rows, columns } = target;
-  if (budget.kind === "keep")
-    return foldNumber(apply("*", rows, apply("round", apply("*", budget.amount, columns))));
-  obligeCount(context, selection, budget.amount, columns, target);
-  return foldNumber(apply("*", rows, budget.amount));
+  const [pools, size] =
+    pool === "row"
+      ? [rows, columns]
+      : pool === "column"
+        ? [columns, rows]
+        : [tilesOf(context, pool, span, target), number(pool.height * pool.width)];
+  const amount = budget?.amount ?? number(0);
+  if (budget?.kind === "keep") return foldNumber(apply("*", pools, apply("round", apply("*", amount, size))));
+  obligeCount(context, { span }, amount, size, target);
+  return foldNumber(apply("*", pools, amount));
+}
+
+/** The number of tiles, which have to fill the matrix. */
+function tilesOf(
+  context: CheckContext,
+  pool: TilePool,
+  span: Span,
+  { rows, columns }: SelectionTarget,
+): NumberExpression {
+  for (const [side, of] of [
+    [pool.height, rows],
+    [pool.width, columns],
+  ] as const) {
+    const condition = divides(number(side), of);
+    oblige(context, {
+      kind: tilesDoNotDivide,
+      condition,
+      text: printNumber(condition),
+      span,
+      reason: `the pools are ${poolText(pool)}`,
+    });
+  }
+  return canonicalDimension(apply("/", apply("*", rows, columns), number(pool.height * pool.width)));
 }
 
 function countOfMatrix(

@@ -14,6 +14,7 @@ import type {
   PatternShape,
   WeightExpression,
 } from "./checked-module.ts";
+import { poolText } from "./value.ts";
 
 /** Transforms, then models, one blank line between them. Spans are left out. */
 export const printChecked = (module: Pick<CheckedModule, "transforms" | "models">): string =>
@@ -101,7 +102,7 @@ export function printRecipe(recipe: Recipe): string {
     case "call":
       return `${recipe.intrinsic}(${Object.entries(recipe.operands)
         .map(([name, operand]) => `${name}: ${printRecipe(operand)}`)
-        .concat(recipe.pool === undefined ? [] : [`pool: ${recipe.pool}`])
+        .concat(recipe.pool === undefined ? [] : [`pool: ${poolText(recipe.pool)}`])
         .join(", ")})`;
     case "output":
       return `output ${recipe.index} of ${printRecipe(recipe.of)}`;

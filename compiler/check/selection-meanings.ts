@@ -43,7 +43,8 @@ function recipeWith(
         ...Object.entries(numbers).map(([name, value]) => [name, numberRecipe(value)] as const),
       ]);
       const call = callRecipe(intrinsic, operands);
-      return pool === "row" && call.kind === "call" ? { ...call, pool } : call;
+      const isLines = pool !== "matrix" && pool !== "group" && pool !== "model";
+      return isLines && call.kind === "call" ? { ...call, pool } : call;
     },
   );
 }

@@ -105,7 +105,14 @@ export interface SelectionValue {
   readonly span: Span;
 }
 
-export type Pool = "row" | "matrix" | "group" | "model";
+/** Tiles [height, width] that lie side by side. */
+export interface TilePool {
+  readonly height: number;
+  readonly width: number;
+}
+
+type NamedPool = "row" | "column" | "matrix" | "group" | "model";
+export type Pool = NamedPool | TilePool;
 
 /** The word after `pool:`. */
 export interface PoolValue {
@@ -156,7 +163,11 @@ export type Value =
   | PoolValue
   | PoisonValue;
 
-export const poolWords: readonly Pool[] = ["row", "matrix", "group", "model"];
+export const poolWords: readonly NamedPool[] = ["row", "column", "matrix", "group", "model"];
+
+/** A pool as the language writes it. */
+export const poolText = (pool: Pool): string =>
+  typeof pool === "string" ? pool : `block(${pool.height}, ${pool.width})`;
 
 /** The pool that a word names, or null. */
 export const poolNamed = (word: string): PoolValue | null => {

@@ -137,6 +137,7 @@ function argumentManifest(argument: CheckedTransform["arguments"][number]): Argu
         name: argument.name,
         type: argument.type,
         defaultValue: argument.defaultValue,
+        ...(argument.allotment === undefined ? {} : { allotment: argument.allotment }),
       };
 }
 

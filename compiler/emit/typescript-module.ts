@@ -88,7 +88,7 @@ function writeArguments(file: SourceFile, transform: TransformManifest): void {
     isExported: true,
     extends: ["LoadOptions"],
     docs: [{ description: `What \`${transform.name}.load\` takes.` }],
-    properties: transform.arguments.map((argument) => ({
+    properties: transform.arguments.filter(isGiven).map((argument) => ({
       name: argument.name,
       isReadonly: true,
       hasQuestionToken: argument.kind === "number" && argument.defaultValue !== null,
@@ -97,6 +97,9 @@ function writeArguments(file: SourceFile, transform: TransformManifest): void {
     })),
   });
 }
+
+const isGiven = (argument: ArgumentManifest): boolean =>
+  argument.kind === "tensor" || argument.allotment === undefined;
 
 function describeArgument(argument: ArgumentManifest): string {
   if (argument.kind === "tensor") {

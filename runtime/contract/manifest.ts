@@ -1,3 +1,4 @@
+// size: the manifest is one tree, read as one page.
 /**
  * The manifest of an artefact: everything the runtime needs to load, run, merge and save its transforms.
  * Written by the compiler, checked by the runtime; JSON.
@@ -95,7 +96,20 @@ export type ArgumentManifest =
       readonly type: "int" | "real" | "ratio" | "bool";
       /** May read dimensions and earlier arguments; null when the caller has to give it. */
       readonly defaultValue: NumberExpression | null;
+      /** For a share that the layers of a model get together; the default is that of a layer alone. */
+      readonly allotment?: AllotmentManifest;
     };
+
+/**
+ * A density that layers share out: each gets ε (rows + columns) / (rows · columns), at most 1, and ε is such that all
+ * together keep the share which the default gives of their entries.
+ */
+export interface AllotmentManifest {
+  readonly scope: "group" | "model";
+  /** Of the matrix whose entries the share is of. */
+  readonly rows: NumberExpression;
+  readonly columns: NumberExpression;
+}
 
 export interface RequirementManifest {
   readonly condition: NumberExpression;

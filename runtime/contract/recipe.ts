@@ -14,11 +14,13 @@ export type Recipe =
       readonly kind: "call";
       readonly intrinsic: IntrinsicName;
       readonly operands: Readonly<Record<string, Recipe>>;
-      /** `row`: chosen in each row by itself, the count being that of a row. Absent: among all entries. */
-      readonly pool?: "row";
+      /** Chosen in each row, column or tile by itself, the count being that of one. Absent: among all entries. */
+      readonly pool?: LinePool;
     }
   /** One of several results of a call, as in `init L, R = monarch_projection(W)`. */
   | { readonly kind: "output"; readonly index: number; readonly of: Recipe };
+
+export type LinePool = "row" | "column" | { readonly height: number; readonly width: number };
 
 /** Those that choose positions. */
 export type SelectionName =

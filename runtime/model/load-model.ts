@@ -4,7 +4,8 @@ import type { ModelManifest, ModelRule, TransformManifest } from "../contract/ma
 import { evaluateNumber, type NumberExpression, symbolsOf } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
-import { bindArguments } from "./bind-arguments.ts";
+import { type AllottedLayer, allotDensities } from "./allot-densities.ts";
+import { bindArguments, type GivenNumber } from "./bind-arguments.ts";
 import type { CudaPlace, DeviceLayer, OnDevice, Placed } from "./device-layer.ts";
 import { multiplyBy } from "./form-product.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
@@ -104,6 +105,7 @@ export function createModel(
             ? []
             : [modelLayer(checkpoint, sources, found, homeOf(found.transform), options)],
         );
+        await allotDensities(layers);
         const cuts = await choosePools(layers);
         const joint = createJointValues();
         for (const one of layers) {
@@ -122,7 +124,7 @@ export function createModel(
 const constantOf = (value: NumberExpression): number | NumberExpression =>
   symbolsOf(value).length === 0 ? evaluateNumber(value, new Map()) : value;
 
-interface ModelLayer extends PoolMember {
+interface ModelLayer extends PoolMember, AllottedLayer {
   readonly match: TensorMatch;
   readonly load: (joint: JointValues, cuts: PoolCuts | undefined) => Promise<Layer>;
 }
@@ -136,13 +138,14 @@ function modelLayer(
 ): ModelLayer {
   const transform = home.manifest();
   const name = match.tensor;
-  const numbers = new Map(Object.entries(match.arguments));
+  const numbers = new Map<string, GivenNumber>(Object.entries(match.arguments));
   const read = () => readTensors(checkpoint, sources, match, transform);
   return {
     name,
     rule: match.rule,
     match,
     transform,
+    numbers,
     seed,
     multiply: multiplyBy(home.device),
     bind: () => named(name, async () => bindArguments(transform, { tensors: await read(), numbers })),

@@ -50,16 +50,6 @@ export function forLargest(keys: Keys, count: number, visit: (position: number) 
   forKept(keys, cutOf(keys, count), visit);
 }
 
-/** The pattern of the `count` largest keys of each row. */
-export function largestOfRows(keys: Keys, rows: number, columns: number, count: number): Pattern {
-  const bits = emptyBits(rows, columns);
-  for (let row = 0; row < rows; row++) {
-    const own = keys.subarray(row * columns, (row + 1) * columns);
-    setKept(bits, own, row * columns, cutOf(own, count));
-  }
-  return { rows, columns, count: rows * count, bits };
-}
-
 /** Sets the bits of what the cut keeps of `keys`, which begin at position `first`; gives how many. */
 function setKept(bits: Uint32Array, keys: Keys, first: number, cut: KeyCut): number {
   let kept = 0;

@@ -2,7 +2,7 @@
 import { fillUniform } from "../random/distributions.ts";
 import { philoxBlock, type RandomStream } from "../random/philox.ts";
 import { sampleWithoutReplacement } from "../random/sample-positions.ts";
-import { checkCount, type Keys, largestOfRows } from "./largest-entries.ts";
+import { checkCount, type Keys } from "./largest-entries.ts";
 import { checkTiling, patternOfBlocks, selectMagnitudeGroups } from "./magnitude.ts";
 import { type Pattern, patternOfPositions } from "./pattern.ts";
 import type { PatternTarget } from "./recipe-target.ts";
@@ -37,15 +37,4 @@ export function randomKeys(stream: RandomStream, size: number): Keys {
   const words = new Uint32Array(Math.ceil(size / 4) * 4);
   for (let block = 0; block < words.length / 4; block++) philoxBlock(stream, block, words, 4 * block);
   return words.subarray(0, size);
-}
-
-/** `count` random positions in each row. @throws SpxError SPX8407. */
-export function selectRandomInRows(
-  rows: number,
-  columns: number,
-  count: number,
-  stream: RandomStream,
-): Pattern {
-  checkCount("random in rows", count, columns);
-  return largestOfRows(randomKeys(stream, rows * columns), rows, columns, count);
 }

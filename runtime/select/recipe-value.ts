@@ -1,5 +1,7 @@
 /** What recipes read and give, and what an intrinsic sees of its call. */
+
 import type { SymbolLookup } from "../contract/number-expression.ts";
+import type { LinePool } from "../contract/recipe.ts";
 import type { Multiply } from "../linalg/form-product.ts";
 import type { RandomStream } from "../random/philox.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
@@ -36,7 +38,7 @@ export interface Call {
   optionalNumber(operand: string): number | null;
   pattern(operand: string): Pattern;
   /** See `Recipe`. */
-  readonly pool: "row" | null;
+  readonly pool: LinePool | null;
   /** All operands as tensors, in the order of the declaration. */
   readonly tensors: () => readonly DenseTensor[];
   /** See `RecipeSources`. */

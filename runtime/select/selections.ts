@@ -9,11 +9,11 @@ import {
   checkCount,
   type Keys,
   largestEntries,
-  largestOfRows,
   magnitudeKeys,
   requireFinite,
   valueKeys,
 } from "./largest-entries.ts";
+import { largestOfPools, poolsIn } from "./line-pools.ts";
 import {
   type NamedMatrix,
   selectMagnitude,
@@ -33,7 +33,7 @@ import {
   selectorOf,
   unionOf,
 } from "./pattern-algebra.ts";
-import { randomKeys, selectRandom, selectRandomInRows } from "./random-support.ts";
+import { randomKeys, selectRandom } from "./random-support.ts";
 import type { PatternTarget } from "./recipe-target.ts";
 import type { Call } from "./recipe-value.ts";
 import { regrow } from "./regrow.ts";
@@ -81,28 +81,24 @@ function selectByMagnitude(call: Call, place: Place): Pattern {
   if (shape.kind === "nm") return selectMagnitudeGroups(weight, shape);
   const count = countOf(call, place);
   if (shape.kind === "block") return selectMagnitudeBlocks(weight, shape.height, shape.width, count);
-  if (call.pool !== "row") return selectMagnitude(weight, count);
-  return ofRows("magnitude", magnitudeKeys(finite(weight).values), weight, count / weight.rows);
+  if (call.pool === null) return selectMagnitude(weight, count);
+  const pools = poolsIn("magnitude", call.pool, weight.rows, weight.columns);
+  return largestOfPools("magnitude", magnitudeKeys(finite(weight).values), weight, call.pool, count / pools);
 }
 
 function selectByScore(call: Call): Pattern {
   const score = matrixOf(call.tensor("score"));
   const count = call.number("count");
-  if (call.pool !== "row") return selectTopk(score, count);
-  return ofRows("topk", valueKeys(finite(score).values), score, count);
-}
-
-function ofRows(what: string, keys: Keys, { rows, columns }: NamedMatrix, count: number): Pattern {
-  checkCount(`${what} in rows`, count, columns);
-  return largestOfRows(keys, rows, columns, count);
+  if (call.pool === null) return selectTopk(score, count);
+  return largestOfPools("topk", valueKeys(finite(score).values), score, call.pool, count);
 }
 
 function selectAtRandom(call: Call, place: Place): Pattern {
   const { rows, columns, shape } = place;
   const count = shape.kind === "nm" ? 0 : countOf(call, place);
-  return call.pool === "row"
-    ? selectRandomInRows(rows, columns, count / rows, call.stream())
-    : selectRandom(place, count, call.stream());
+  if (call.pool === null) return selectRandom(place, count, call.stream());
+  const each = count / poolsIn("random", call.pool, rows, columns);
+  return largestOfPools("random", randomKeys(call.stream(), rows * columns), place, call.pool, each);
 }
 
 const compared =

@@ -10,6 +10,7 @@ import { type BuiltProgram, buildProgram, testMatrix } from "./built-program.ts"
 
 const source = `
 import { magnitude, nonzero, random, topk } from "std/select"
+import { erk } from "std/sparse"
 
 transform Global(W: frozen [out, in], keep: ratio = 0.3) {
   mask M: unstructured = magnitude(W, keep, pool: model)
@@ -29,6 +30,30 @@ transform Drawn(W: frozen [out, in], keep: ratio = 0.25) {
 transform Delta(W: frozen [out, in], tuned: [out, in], k: int = 9) {
   param S: sparse [out, in] on topk(abs(tuned - W), k, pool: model) = tuned - W
   weight = W + S
+}
+transform Lines(W: frozen [out, in], k: int = 1) {
+  mask M: unstructured = topk(abs(W), k, pool: column)
+  mask N: unstructured = magnitude(W, 0.5, pool: column)
+  mask R: unstructured = random(0.5, pool: column)
+  weight = M .* W + N .* W + R .* W
+}
+transform Tiles(W: frozen [out, in]) {
+  mask M: unstructured = magnitude(W, 0.25, pool: block(2, 4))
+  weight = M .* W
+}
+transform Allotted(W: frozen [out, in], keep: ratio = 0.3) {
+  mask M: unstructured = magnitude(W, erk(keep, out, in))
+  mask N: unstructured = topk(abs(W), floor(out * in * erk(keep, out, in, pool: group)))
+  weight = M .* W + N .* W
+}
+model Er { for "**" use Allotted(keep: 0.2) }
+model ErGroups {
+  for "a.*" use Allotted(keep: 0.5)
+  for "b.*" use Allotted(keep: 0.5)
+}
+model ErDiffering {
+  for "a.*" use Allotted(keep: 0.5)
+  for "b.*" use Allotted(keep: 0.25)
 }
 model All { for "**" use Global }
 model None { for "**" use Global(keep: 0) }
@@ -213,5 +238,98 @@ describe("a pool of layers", () => {
       const none = program.artefact.transform("Global").load({ W, parameters: {} });
       await expect(none).rejects.toThrow("error[SPX8014]");
     }
+  });
+});
+
+describe("pools inside a matrix", () => {
+  test("columns and tiles have budgets of their own", async () => {
+    const W = { data: testMatrix(8, 6 * 8), shape: [6, 8] };
+    const lines = (await program.artefact.transform("Lines").load({ W, k: 2, seed: 4 })) as Layer;
+    const perColumn = (pattern: string): number[] => {
+      const counts = new Array<number>(8).fill(0);
+      for (const at of lines.patterns()[pattern]?.positions ?? []) counts[at % 8] = (counts[at % 8] ?? 0) + 1;
+      return counts;
+    };
+    expect(["M", "N", "R"].map(perColumn)).toEqual([2, 3, 3].map((count) => new Array(8).fill(count)));
+    const columns = Array.from({ length: 8 }, (_, column) =>
+      [0, 1, 2, 3, 4, 5]
+        .map((row) => row * 8 + column)
+        .sort((a, b) => Math.abs(W.data[b] ?? 0) - Math.abs(W.data[a] ?? 0))
+        .slice(0, 2),
+    );
+    expect([...(lines.patterns().M?.positions ?? [])]).toEqual(columns.flat().sort((a, b) => a - b));
+    const tiles = (await program.artefact.transform("Tiles").load({ W })) as Layer;
+    const counts = new Map<string, number>();
+    for (const at of tiles.patterns().M?.positions ?? []) {
+      const tile = `${Math.floor(at / 16)} ${Math.floor((at % 8) / 4)}`;
+      counts.set(tile, (counts.get(tile) ?? 0) + 1);
+    }
+    expect([...counts.values()]).toEqual(new Array(6).fill(2));
+    await expect(
+      program.artefact.transform("Tiles").load({ W: { data: new Float32Array(15), shape: [3, 5] } }),
+    ).rejects.toThrow("SPX4105");
+  });
+});
+
+describe("allotted densities", () => {
+  /** By bisection over ε. */
+  function densities(among: readonly string[], density: number): number[] {
+    const sizes = among.map((name) => shapes[name] ?? [0, 0]);
+    const at = (scale: number): number[] =>
+      sizes.map(([rows, columns]) => Math.min(1, (scale * (rows + columns)) / (rows * columns)));
+    const kept = (scale: number): number =>
+      at(scale).reduce((sum, share, index) => sum + share * size(among[index] ?? ""), 0);
+    const budget = density * among.reduce((sum, name) => sum + size(name), 0);
+    let [low, high] = [0, 1e4];
+    for (let step = 0; step < 200; step++) {
+      const middle = (low + high) / 2;
+      if (kept(middle) < budget) low = middle;
+      else high = middle;
+    }
+    return at(low);
+  }
+
+  test("are Erdős-Rényi's over the model, and over each rule", async () => {
+    const layers = await load("Er", finePath);
+    const expected = densities(names, 0.2);
+    expect(Math.max(...expected)).toBe(1);
+    for (const [index, name] of names.entries()) {
+      const share = expected[index] ?? 0;
+      const layer = layers.get(name);
+      expect(layer?.arguments["erk(keep, out, in)"]).toBeCloseTo(share, 10);
+      expect(layer?.patterns().M?.positions.length).toBe(Math.round(share * size(name)));
+      expect(layer?.patterns().N?.positions.length).toBe(
+        Math.floor(size(name) * (layer?.arguments["erk(keep, out, in, group)"] ?? 0)),
+      );
+    }
+    const grouped = await load("ErGroups", finePath);
+    for (const group of [
+      ["a.0", "a.1"],
+      ["b.0", "b.1"],
+    ])
+      for (const [index, name] of group.entries())
+        expect(grouped.get(name)?.arguments["erk(keep, out, in, group)"]).toBeCloseTo(
+          densities(group, 0.5)[index] ?? 0,
+          10,
+        );
+  });
+
+  test("of a layer alone are the whole; a saved layer keeps what it was given", async () => {
+    const W = { data: fine.get("b.1") ?? new Float32Array(), shape: [11, 13] };
+    const alone = (await program.artefact.transform("Allotted").load({ W })) as Layer;
+    expect(alone.patterns().M?.positions.length).toBe(Math.round(0.3 * 143));
+    const [path, given] = [join(folder, "allotted.safetensors"), (await load("Er", finePath)).get("b.1")];
+    await given?.save(path);
+    const again = (await program.artefact
+      .transform("Allotted")
+      .load({ W, parameters: path, name: "b.1" })) as Layer;
+    expect(again.arguments).toEqual(given?.arguments);
+    expect(again.patterns()).toEqual(given?.patterns());
+  });
+
+  test("need one density among the layers that share", async () => {
+    await expect(load("ErDiffering", finePath)).rejects.toThrow(
+      "error[SPX8503]: the model shares out `erk(keep, out, in)`, and `a.0` asks for 0.5, `b.0` for 0.25",
+    );
   });
 });

@@ -114,6 +114,7 @@ const systems: Readonly<
   GlobalSparsity: { file: "essential_sparsity", sizes: [[17, 33]] },
   SemiStructuredSparsity: { file: "essential_sparsity", sizes: [[17, 36]] },
   UniformSparsity: { file: "essential_sparsity", sizes: [[17, 33]] },
+  ERKSparsity: { file: "essential_sparsity", sizes: [[17, 33]] },
   RandomSparsity: { file: "essential_sparsity", sizes: [[17, 33]] },
   Supra: {
     file: "super_tuning",

@@ -1,8 +1,8 @@
 /** Sets of positions combined, and the largest of each row, by brute force. */
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { randomStream } from "../../runtime/random/philox.ts";
-import { forLargest, largestEntries, largestOfRows } from "../../runtime/select/largest-entries.ts";
+import { forLargest, largestEntries } from "../../runtime/select/largest-entries.ts";
+import { largestOfPools, poolsIn } from "../../runtime/select/line-pools.ts";
 import { lineNorms, lineSums, scaleLines } from "../../runtime/select/line-sums.ts";
 import { type Pattern, patternOfPositions, positionsOf } from "../../runtime/select/pattern.ts";
 import {
@@ -16,7 +16,6 @@ import {
   selectorOf,
   unionOf,
 } from "../../runtime/select/pattern-algebra.ts";
-import { selectRandomInRows } from "../../runtime/select/random-support.ts";
 
 const kept = (pattern: Pattern): number[] => [...positionsOf(pattern)];
 
@@ -113,30 +112,47 @@ describe("the largest", () => {
     expect(kept(found)).toEqual(best([...values], 1000));
   });
 
-  it("of each row are chosen row by row", () => {
+  it("of each row, column or tile are chosen among themselves", () => {
     fc.assert(
-      fc.property(keys, fc.integer({ min: 1, max: 5 }), (values, rows) => {
-        const columns = Math.floor(values.length / rows);
-        const count = Math.ceil(columns / 2);
-        const own = values.slice(0, rows * columns);
-        const found = largestOfRows(Uint32Array.from(own), rows, columns, count);
-        const expected = Array.from({ length: rows }, (_, row) =>
-          best(own.slice(row * columns, (row + 1) * columns), count).map((at) => row * columns + at),
-        ).flat();
-        expect(kept(found)).toEqual(expected);
-        expect(found.count).toBe(rows * count);
-      }),
+      fc.property(
+        fc.tuple(fc.integer({ min: 1, max: 3 }), fc.integer({ min: 1, max: 3 })),
+        fc.tuple(fc.integer({ min: 1, max: 4 }), fc.integer({ min: 1, max: 4 })),
+        fc.constantFrom("row" as const, "column" as const, "tile" as const),
+        fc.infiniteStream(fc.integer({ min: 0, max: 9 })),
+        ([down, across], [height, width], kind, stream) => {
+          const [rows, columns] = [down * height, across * width];
+          const keys = Array.from({ length: rows * columns }, () => stream.next().value);
+          const pool = kind === "tile" ? { height, width } : kind;
+          const poolOf = (at: number): string => {
+            const [row, column] = [Math.floor(at / columns), at % columns];
+            if (kind === "row") return String(row);
+            if (kind === "column") return String(column);
+            return `${Math.floor(row / height)} ${Math.floor(column / width)}`;
+          };
+          const members = new Map<string, number[]>();
+          for (const at of keys.keys()) members.set(poolOf(at), [...(members.get(poolOf(at)) ?? []), at]);
+          const size = [...members.values()][0]?.length ?? 0;
+          const count = Math.ceil(size / 2);
+          const found = largestOfPools("topk", Uint32Array.from(keys), { rows, columns }, pool, count);
+          const expected = [...members.values()].flatMap((own) =>
+            best(
+              own.map((at) => keys[at] ?? 0),
+              count,
+            ).map((index) => own[index] ?? -1),
+          );
+          expect(kept(found)).toEqual(expected.sort((a, b) => a - b));
+          expect(found.count).toBe(expected.length);
+          expect(poolsIn("M", pool, rows, columns)).toBe(members.size);
+        },
+      ),
     );
   });
 
-  it("random positions of each row are as many as asked for, and differ", () => {
-    const found = selectRandomInRows(50, 20, 6, randomStream(3, "layer/M"));
-    const rows = Array.from({ length: 50 }, (_, row) =>
-      kept(found).filter((at) => Math.floor(at / 20) === row),
-    );
-    for (const row of rows) expect(row).toHaveLength(6);
-    expect(new Set(rows.map((row) => row.map((at) => at % 20).join())).size).toBeGreaterThan(40);
-    expect(() => selectRandomInRows(2, 3, 4, randomStream(0, "x"))).toThrow(/SPX8407/);
+  it("of tiles that do not fill the matrix, or of more than a pool has, are refused", () => {
+    const keys = new Uint32Array(6);
+    const size = { rows: 2, columns: 3 };
+    expect(() => largestOfPools("x", keys, size, { height: 2, width: 2 }, 1)).toThrow(/SPX8405/);
+    expect(() => largestOfPools("x", keys, size, "column", 3)).toThrow(/SPX8407/);
   });
 });
 

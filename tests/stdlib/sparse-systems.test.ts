@@ -62,6 +62,13 @@ describe("trained values", () => {
       { out: 7, in: 5, keep: 0.4 },
       14,
     ],
+    [
+      "essential sparsity, ERK: the layer's share",
+      "essential_sparsity",
+      "ERKSparsity",
+      { out: 7, in: 5, "erk(keep, out, in)": 0.4 },
+      14,
+    ],
     ["essential sparsity, 2:4", "essential_sparsity", "SemiStructuredSparsity", { out: 6, in: 8 }, 24],
     ["a sparse probe trains nothing by gradients", "sparse_mezo", "SparseMeZO", { out: 6, in: 8 }, 0],
     ["sparse then prune: out in", "sparse_then_prune", "SparseThenPrune", { out: 6, in: 8 }, 48],
