@@ -410,6 +410,7 @@ test("too old a device, images of another contract, and files that are not the a
   await expect(layer.to("cuda")).rejects.toThrow(
     "Fake GPU 0 has compute capability 7.5, the kernels need 8.0 or newer",
   );
+  expect(await codeOf(() => layer.to("cuda"))).toBe("SPX8703");
   openCudaDevice().close();
   start();
   expect(await codeOf(async () => (await load({}, { ...manifest, abi: manifest.abi + 1 })).to("cuda"))).toBe(
