@@ -1,4 +1,5 @@
 /** Construction of device expressions: types are derived and arithmetic on known numbers is folded away. */
+import { indexArithmetic, indexIdentities } from "../loop/index-arithmetic.ts";
 import type {
   DeviceComparison,
   DeviceExpression,
@@ -45,32 +46,13 @@ export const thread: Value = { kind: "position", of: "thread" };
 export const blockNumber: Value = { kind: "position", of: "block" };
 
 const integers: Readonly<Record<DeviceOperator, (a: number, b: number) => number>> = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  div: (a, b) => Math.floor(a / b),
-  rem: (a, b) => a % b,
-  min: Math.min,
-  max: Math.max,
+  ...indexArithmetic,
   and: (a, b) => a & b,
   or: (a, b) => a | b,
   xor: (a, b) => a ^ b,
   shl: (a, b) => a << b,
   shr: (a, b) => a >>> b,
 };
-
-/** Identities of index arithmetic: `operator` with `value` on the right leaves the left side, or gives a number. */
-const identities: readonly { operator: DeviceOperator; value: number; gives: "left" | number }[] = [
-  { operator: "add", value: 0, gives: "left" },
-  { operator: "sub", value: 0, gives: "left" },
-  { operator: "mul", value: 1, gives: "left" },
-  { operator: "mul", value: 0, gives: 0 },
-  { operator: "div", value: 1, gives: "left" },
-  { operator: "rem", value: 1, gives: 0 },
-  { operator: "shl", value: 0, gives: "left" },
-  { operator: "shr", value: 0, gives: "left" },
-  { operator: "xor", value: 0, gives: "left" },
-];
 
 /** The value of an integer that is known, or null. */
 export const known = (value: Value): number | null =>
@@ -95,7 +77,7 @@ export function binary(operator: DeviceOperator, first: Value, second: Value): V
       ? plain
       : constant(type, integers[operator](a, b));
   if (a !== null && (operator === "add" || operator === "mul")) return binary(operator, right, left);
-  const identity = identities.find((row) => row.operator === operator && row.value === b);
+  const identity = indexIdentities.find((row) => row.operator === operator && row.value === b);
   if (identity === undefined) return plain;
   return identity.gives === "left" ? left : constant(type, identity.gives);
 }

@@ -2,6 +2,7 @@
  * Construction of loop expressions: types are derived, and index arithmetic on known numbers is folded away,
  * so that a specialised dimension leaves literal trip counts behind.
  */
+import { comparisons, indexArithmetic, indexIdentities } from "./index-arithmetic.ts";
 import type { BinaryOperator, CompareOperator, LoopExpression, Scalar, ValueType } from "./loop-node.ts";
 
 export const i64: ValueType = { scalar: "i64", lanes: 1 };
@@ -56,31 +57,13 @@ export const symbol = (name: string): LoopExpression => ({ kind: "symbol", name 
 /** The number of rows of `x`, an argument of every kernel. */
 export const batch: LoopExpression = symbol("batch");
 
-const integerOperations: Record<BinaryOperator, (a: number, b: number) => number> = {
-  add: (a, b) => a + b,
-  sub: (a, b) => a - b,
-  mul: (a, b) => a * b,
-  div: (a, b) => Math.floor(a / b),
-  rem: (a, b) => a % b,
-  min: Math.min,
-  max: Math.max,
+const integerOperations: Readonly<Record<BinaryOperator, (a: number, b: number) => number>> = {
+  ...indexArithmetic,
   and: (a, b) => a & b,
   or: (a, b) => a | b,
   shl: (a, b) => a * 2 ** b,
   shr: (a, b) => Math.floor(a / 2 ** b),
 };
-
-/** Identities of index arithmetic: `operator` with `value` on the right leaves the left side, or gives a number. */
-const identities: readonly { operator: BinaryOperator; value: number; gives: "left" | number }[] = [
-  { operator: "add", value: 0, gives: "left" },
-  { operator: "sub", value: 0, gives: "left" },
-  { operator: "mul", value: 1, gives: "left" },
-  { operator: "mul", value: 0, gives: 0 },
-  { operator: "div", value: 1, gives: "left" },
-  { operator: "rem", value: 1, gives: 0 },
-  { operator: "shl", value: 0, gives: "left" },
-  { operator: "shr", value: 0, gives: "left" },
-];
 
 const commutes = (operator: BinaryOperator): boolean => operator === "add" || operator === "mul";
 
@@ -103,7 +86,7 @@ export function binary(
       : int(integerOperations[operator](a, b));
   }
   if (a !== null && commutes(operator)) return binary(operator, right, left);
-  const identity = identities.find((row) => row.operator === operator && row.value === b);
+  const identity = indexIdentities.find((row) => row.operator === operator && row.value === b);
   if (identity !== undefined) return identity.gives === "left" ? left : int(identity.gives);
   if (b !== null && operator === "add" && left.kind === "binary" && left.operator === "add") {
     const inner = knownInt(left.right);
@@ -134,15 +117,6 @@ export const max = (left: LoopExpression, right: LoopExpression): LoopExpression
 /** left / right rounded up. */
 export const ceilDiv = (left: LoopExpression, right: number): LoopExpression =>
   div(add(left, int(right - 1)), int(right));
-
-const comparisons: Record<CompareOperator, (a: number, b: number) => boolean> = {
-  eq: (a, b) => a === b,
-  ne: (a, b) => a !== b,
-  lt: (a, b) => a < b,
-  le: (a, b) => a <= b,
-  gt: (a, b) => a > b,
-  ge: (a, b) => a >= b,
-};
 
 export function compare(
   operator: CompareOperator,

@@ -1,5 +1,7 @@
 /** Expressions of the device level, for all active threads of a block at once; inactive ones keep zeros. */
+import { scalarOf } from "../../device/device-expression.ts";
 import type { DeviceExpression, DeviceScalar } from "../../device/device-node.ts";
+import { comparisons } from "../../loop/index-arithmetic.ts";
 import { checkRead, DeviceFault, narrow, readElement, widen } from "./device-memory.ts";
 import {
   accessOf,
@@ -75,44 +77,11 @@ function applyBinary(operator: string, a: number, b: number, type: DeviceScalar)
   }
 }
 
-const comparisons: Readonly<Record<string, (a: number, b: number) => boolean>> = {
-  eq: (a, b) => a === b,
-  ne: (a, b) => a !== b,
-  lt: (a, b) => a < b,
-  le: (a, b) => a <= b,
-  gt: (a, b) => a > b,
-  ge: (a, b) => a >= b,
-};
-
 function ones(word: number): number {
   let count = 0;
   for (let rest = word >>> 0; rest !== 0; rest = (rest & (rest - 1)) >>> 0) count++;
   return count;
 }
-
-export const typeOfValue = (expression: DeviceExpression): DeviceScalar => {
-  switch (expression.kind) {
-    case "binary":
-      return typeOfValue(expression.left);
-    case "select":
-      return typeOfValue(expression.whenTrue);
-    case "convert":
-      return expression.to;
-    case "compare":
-      return "bool";
-    case "position":
-    case "popcount":
-      return "i32";
-    case "fma":
-    case "unpack":
-      return "f32";
-    case "pack":
-    case "round-tf32":
-      return "u32";
-    default:
-      return expression.type;
-  }
-};
 
 type Fixed = Extract<DeviceExpression, { kind: "constant" | "parameter" | "position" }>;
 
@@ -147,7 +116,7 @@ export function evaluate(expression: DeviceExpression, mask: Uint8Array, state: 
     case "read":
       return oneOf(state, expression.name, expression.index, mask);
     case "binary": {
-      const type = typeOfValue(expression.left);
+      const type = scalarOf(expression.left);
       const left = of(expression.left);
       // The right side of `and` is evaluated where the left one holds, as in C.
       const guards = type === "bool" && expression.operator === "and";
@@ -157,7 +126,7 @@ export function evaluate(expression: DeviceExpression, mask: Uint8Array, state: 
     case "compare": {
       const holds = comparisons[expression.operator];
       const [left, right] = [of(expression.left), of(expression.right)];
-      return each((thread) => Number(holds?.(at(left, thread), at(right, thread)) ?? false));
+      return each((thread) => Number(holds(at(left, thread), at(right, thread))));
     }
     case "select": {
       const condition = of(expression.condition);

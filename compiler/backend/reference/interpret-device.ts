@@ -4,6 +4,7 @@
  * whatever a kernel must not do ends in a DeviceFault.
  */
 // size: one switch over statements; its cases are what the device level means.
+import { scalarOf } from "../../device/device-expression.ts";
 import {
   type BlockMemory,
   type DeviceExpression,
@@ -33,7 +34,7 @@ import {
   registersOf,
   uniform,
 } from "./device-state.ts";
-import { evaluate, oneOf, typeOfValue } from "./evaluate-device.ts";
+import { evaluate, oneOf } from "./evaluate-device.ts";
 import { multiplyFragments } from "./matrix-fragments.ts";
 
 /** A buffer argument: its bytes, and whether the kernel may rely on what they hold. */
@@ -128,11 +129,11 @@ function run(statement: DeviceStatement, mask: Uint8Array, state: BlockState): v
       return;
     case "let":
       state.registers.set(statement.name, [of(statement.value).slice()]);
-      state.types.set(statement.name, typeOfValue(statement.value));
+      state.types.set(statement.name, scalarOf(statement.value));
       return;
     case "register": {
       const initial = of(statement.initial);
-      state.types.set(statement.name, typeOfValue(statement.initial));
+      state.types.set(statement.name, scalarOf(statement.initial));
       state.registers.set(
         statement.name,
         Array.from({ length: statement.count ?? 1 }, () => initial.slice()),
@@ -221,7 +222,7 @@ function runLoop(
 ): void {
   const variable = evaluate(statement.from, mask, state).slice();
   state.registers.set(statement.variable, [variable]);
-  state.types.set(statement.variable, typeOfValue(statement.from));
+  state.types.set(statement.variable, scalarOf(statement.from));
   for (;;) {
     const to = evaluate(statement.to, mask, state);
     const going = narrowed(mask, (thread) => (variable[thread] ?? 0) < (to[thread] ?? 0));

@@ -3,6 +3,7 @@
  * bounds-checked, workspaces and the scratch of each tile start as NaN, tiles run in any order, and two tiles of a
  * phase may not meet.
  */
+import { comparisons } from "../../loop/index-arithmetic.ts";
 import { isFloat, typeOf } from "../../loop/loop-expression.ts";
 import type {
   BinaryOperator,
@@ -47,15 +48,6 @@ const arithmetic: Record<BinaryOperator, (a: number, b: number, scalar: Scalar) 
   or: (a, b, scalar) => (scalar === "i64" ? Number(BigInt(a) | BigInt(b)) : (a | b) >>> 0),
   shl: (a, b) => a * 2 ** b,
   shr: (a, b) => Math.floor(a / 2 ** b),
-};
-
-const comparisons = {
-  eq: (a: number, b: number) => a === b,
-  ne: (a: number, b: number) => a !== b,
-  lt: (a: number, b: number) => a < b,
-  le: (a: number, b: number) => a <= b,
-  gt: (a: number, b: number) => a > b,
-  ge: (a: number, b: number) => a >= b,
 };
 
 /** The result as its type holds it. */
