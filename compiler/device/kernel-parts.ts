@@ -12,7 +12,13 @@ import {
 import { symbolName } from "../loop/from-number-expression.ts";
 import { type Code, createCode } from "./device-builder.ts";
 import { int, type Value } from "./device-expression.ts";
-import type { BlockMemory, DeviceBuffer, DeviceElement, DeviceParameter } from "./device-node.ts";
+import type {
+  BlockMemory,
+  DeviceBuffer,
+  DeviceElement,
+  DeviceParameter,
+  DeviceProgram,
+} from "./device-node.ts";
 
 /** What a kernel is called, what it is for, and the number type of its activations. */
 export interface KernelTitle {
@@ -98,3 +104,18 @@ export function createKernelParts(): KernelParts {
 
 /** Rows of x. */
 export const batchOf = (parts: KernelParts): Value => parts.dimension(symbol("batch"));
+
+/** The program whose body, parameters and memories `parts` has collected. Kernels compile for sm_80 and newer. */
+export const kernelProgram = (
+  { code, memories, parameters }: KernelParts,
+  { name, purpose }: Pick<KernelTitle, "name" | "purpose">,
+  block: Pick<DeviceProgram, "threads" | "blocksPerProcessor">,
+): DeviceProgram => ({
+  name,
+  purpose,
+  architecture: "sm_80",
+  parameters: parameters(),
+  memories,
+  ...block,
+  body: code.statements,
+});

@@ -22,7 +22,7 @@ import {
 } from "../device-expression.ts";
 import type { DeviceProgram } from "../device-node.ts";
 import { activationIn, placeOf, rowOf, type StepScene, stridedPlaces } from "../device-step.ts";
-import { batchOf, type KernelParts, type KernelTitle } from "../kernel-parts.ts";
+import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
 
 const threads = 128;
 
@@ -110,14 +110,5 @@ export function gradientKernel(
     const at = name(body, "at", add(start, place));
     store(body, gradient, at, binary("add", load(gradient, at, "f32"), scaled));
   });
-  return {
-    name: about.name,
-    purpose: about.purpose,
-    architecture: "sm_80",
-    parameters: parts.parameters(),
-    memories: parts.memories,
-    threads,
-    blocksPerProcessor: 1,
-    body: code.statements,
-  };
+  return kernelProgram(parts, about, { threads, blocksPerProcessor: 1 });
 }

@@ -24,7 +24,7 @@ import {
 } from "../device-expression.ts";
 import type { DeviceProgram } from "../device-node.ts";
 import { type DeviceStep, type DeviceTerm, placeOf, rowOf } from "../device-step.ts";
-import { batchOf, type KernelParts, type KernelTitle } from "../kernel-parts.ts";
+import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
 import {
   addBlockdiag,
   addDense,
@@ -222,14 +222,5 @@ export function laneKernel(
   };
   accumulate(parts, step, tile);
   storeSums(parts, step, tile, place, compare("lt", wanted, panels), firstToken);
-  return {
-    name: about.name,
-    purpose: about.purpose,
-    architecture: "sm_80",
-    parameters: parts.parameters(),
-    memories: parts.memories,
-    threads: warps * 32,
-    blocksPerProcessor: 1,
-    body: code.statements,
-  };
+  return kernelProgram(parts, about, { threads: warps * 32, blocksPerProcessor: 1 });
 }

@@ -23,7 +23,7 @@ import {
 } from "../device-expression.ts";
 import type { DeviceProgram } from "../device-node.ts";
 import type { DeviceStep, DeviceTerm } from "../device-step.ts";
-import { batchOf, type KernelParts, type KernelTitle } from "../kernel-parts.ts";
+import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
 import {
   isAligned,
   loadFour,
@@ -162,14 +162,5 @@ export function streamKernel(
     const token = name(body, "token", add(firstToken, mul(eight, int(8)), tokenOfSum(lane, index)));
     storeSum(body, step.output, step.accumulate, batch, { row, token }, total.read());
   });
-  return {
-    name: about.name,
-    purpose: about.purpose,
-    architecture: "sm_80",
-    parameters: parts.parameters(),
-    memories: parts.memories,
-    threads: warps * 32,
-    blocksPerProcessor: 1,
-    body: code.statements,
-  };
+  return kernelProgram(parts, about, { threads: warps * 32, blocksPerProcessor: 1 });
 }

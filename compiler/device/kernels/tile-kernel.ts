@@ -25,7 +25,7 @@ import {
 } from "../device-expression.ts";
 import type { DeviceProgram } from "../device-node.ts";
 import { type DeviceStep, type DeviceTerm, rowOf } from "../device-step.ts";
-import { batchOf, type KernelParts, type KernelTitle } from "../kernel-parts.ts";
+import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
 import {
   isAligned,
   loadFour,
@@ -249,14 +249,5 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
       }),
     ),
   );
-  return {
-    name: about.name,
-    purpose: about.purpose,
-    architecture: "sm_80",
-    parameters: parts.parameters(),
-    memories: parts.memories,
-    threads,
-    blocksPerProcessor: 2,
-    body: code.statements,
-  };
+  return kernelProgram(parts, about, { threads, blocksPerProcessor: 2 });
 }
