@@ -36,6 +36,7 @@ export function checkRefresh(
 ): void {
   const { context } = draft;
   const { name, every, condition, value } = statement;
+  draft.awaited.delete(statement);
   const pattern = context.patterns.get(name.name);
   if (pattern === undefined) {
     reportUnknown(draft, statement);
@@ -103,16 +104,17 @@ function reportUnknown({ context }: TransformDraft, { name }: Statement<"refresh
   addProblem(context, report(refreshUnknown, name.span, { name: name.name }, { help }));
 }
 
-/** True when the number of positions may change while a layer is trained. */
+/** True when the number of positions may change while a layer is trained, and where that cannot be told yet. */
 export function countMoves(
-  { refreshes, context }: TransformDraft,
+  { refreshes, awaited, context }: TransformDraft,
   { name, selection }: PatternDraft,
   pattern: Pick<CheckedPattern, "shape" | "rows" | "columns">,
   count: NumberExpression,
 ): boolean {
   const own = refreshes.filter((refresh) => refresh.pattern === name);
-  if (own.length === 0 || pattern.shape.kind === "nm") return false;
-  if (scheduledIn(context, count) !== null) return true;
+  const unread = [...awaited].filter((statement) => statement.name.name === name);
+  if (own.length + unread.length === 0 || pattern.shape.kind === "nm") return false;
+  if (scheduledIn(context, count) !== null || unread.some(({ value }) => value !== null)) return true;
   return own.some((refresh) => {
     if (refresh.selection === selection) return false;
     // Dropping and growing keeps the number; any other selection that reads the pattern itself may shrink it.

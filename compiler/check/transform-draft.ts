@@ -59,6 +59,8 @@ export interface TransformDraft {
   /** Schedules and phases, each after those that it reads. */
   readonly time: TimeManifest["numbers"][number][];
   readonly refreshes: RefreshDraft[];
+  /** Refreshes that have not been checked: that waits for the weight, which may read counts of what they choose again. */
+  readonly awaited: Set<Statement<"refresh">>;
 }
 
 /** A pattern that is chosen again: see `RefreshManifest`. */
@@ -112,6 +114,7 @@ export function startDraft(parts: DraftParts, context: CheckContext): TransformD
     defaults: new Map(),
     time: [],
     refreshes: [],
+    awaited: new Set(parts.syntax.statements.filter((statement) => statement.kind === "refresh")),
   };
 }
 

@@ -46,6 +46,11 @@ transform Shrinking(W: frozen [out, in]) {
   param T: [out, in] = 0
   weight = M .* (W + T)
 }
+transform Counted(W: frozen [out, in]) {
+  mask M: multiplicative unstructured = magnitude(W, 0.5)
+  refresh M every 4 = magnitude(W, 0.25)
+  weight = count(M) * (M .* W)
+}
 transform Fading(W: frozen [out, in], a: real = 2) {
   schedule s: real = a * (1 - progress)
   phase on = step < 3
@@ -222,6 +227,21 @@ test("a pattern that reads itself only shrinks, and its params with it", async (
     known = kept;
   }
   layer.dispose();
+});
+
+test("a weight follows the count of a pattern that is chosen again otherwise", async () => {
+  const layer = await load("Counted");
+  for (const [step, keep] of [
+    [0, 0.5],
+    [4, 0.25],
+  ] as const) {
+    layer.at({ step });
+    const kept = largest(W.data, Math.round(keep * out * inputs));
+    demandWeight(
+      layer,
+      W.data.map((value, at) => (kept.includes(at) ? kept.length * value : 0)),
+    );
+  }
 });
 
 test("what is saved at a clock goes on as if it had not stopped", async () => {
