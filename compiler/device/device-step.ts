@@ -2,9 +2,10 @@
 
 import type { CudaPointer } from "../../runtime/contract/cuda.ts";
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { apply, number } from "../../runtime/contract/number-expression.ts";
+import { number } from "../../runtime/contract/number-expression.ts";
 import { formatBuffers, type OperandFormat } from "../../runtime/contract/operand-format.ts";
-import type { Operand, Step, StridePermutation } from "../plan/plan.ts";
+import { type StrideMap, strideMap } from "../loop/stride-map.ts";
+import type { Operand, Step } from "../plan/plan.ts";
 import { add, convert, div, mul, rem, type Value } from "./device-expression.ts";
 import type { DeviceElement } from "./device-node.ts";
 import type { KernelParts } from "./kernel-parts.ts";
@@ -45,24 +46,7 @@ export function activationIn(
 export const rowOf = ({ stride, offset }: DeviceActivation, token: Value): Value =>
   add(mul(convert(token, "i64"), stride), offset);
 
-/** Index i of a permuted vector sits at (i % period) * jump + i / period. */
-export interface StridedPlaces {
-  readonly period: Value;
-  readonly jump: Value;
-}
-
-export function stridedPlaces(
-  parts: KernelParts,
-  permutation: StridePermutation | null,
-  side: "input" | "output",
-): StridedPlaces | null {
-  if (permutation === null) return null;
-  const stride = parts.dimension(permutation.stride);
-  const quotient = parts.dimension(apply("/", permutation.size, permutation.stride));
-  return side === "input" ? { period: stride, jump: quotient } : { period: quotient, jump: stride };
-}
-
-export const placeOf = (places: StridedPlaces | null, index: Value): Value =>
+export const placeOf = (places: StrideMap<Value> | null, index: Value): Value =>
   places === null ? index : add(mul(rem(index, places.period), places.jump), div(index, places.period));
 
 /** A packed operand with the activation that it is applied to. */
@@ -77,12 +61,12 @@ export interface DeviceTerm {
   /** The memory of a buffer of the format, read as its own elements or as `element`. */
   readonly buffer: (name: string, element?: DeviceElement) => string;
   readonly input: DeviceActivation;
-  readonly inputPlaces: StridedPlaces | null;
+  readonly inputPlaces: StrideMap<Value> | null;
 }
 
 export interface DeviceStep {
   readonly output: DeviceActivation;
-  readonly outputPlaces: StridedPlaces | null;
+  readonly outputPlaces: StrideMap<Value> | null;
   readonly accumulate: boolean;
   readonly terms: readonly DeviceTerm[];
 }
@@ -110,12 +94,12 @@ export function resolveDeviceStep(parts: KernelParts, step: Step, scene: StepSce
         return parts.buffer(pointer, `${name}_${wanted}`, element ?? found.element, "read");
       },
       input: activationIn(parts, scene.place(term.input), "x", "read"),
-      inputPlaces: stridedPlaces(parts, term.inputPermutation, "input"),
+      inputPlaces: strideMap(parts.dimension, term.inputPermutation, "input"),
     };
   });
   return {
     output,
-    outputPlaces: stridedPlaces(parts, step.outputPermutation, "output"),
+    outputPlaces: strideMap(parts.dimension, step.outputPermutation, "output"),
     accumulate: step.accumulate,
     terms,
   };

@@ -9,12 +9,10 @@ import { apply, type NumberExpression, number, symbol } from "../../runtime/cont
 import type { DeviceBackward, DevicePlan, DevicePlanStep, DeviceVariant } from "../plan/device-plan.ts";
 import type { Activation, GradientStep, Operand, Step } from "../plan/plan.ts";
 import { type DeviceElement, type DeviceProgram, dynamicBytes, elementBytes } from "./device-node.ts";
-import { type ActivationPlace, type DeviceStep, resolveDeviceStep, type StepScene } from "./device-step.ts";
-import { createKernelParts, type KernelParts, type KernelTitle } from "./kernel-parts.ts";
+import { type ActivationPlace, resolveDeviceStep, type StepScene } from "./device-step.ts";
+import { ceilOver, type KernelChoice, kernelChoices } from "./kernel-choices.ts";
+import { createKernelParts, type KernelParts } from "./kernel-parts.ts";
 import { gradientEntries, gradientKernel } from "./kernels/gradient-kernel.ts";
-import { type LaneShape, laneKernel, laneShapes } from "./kernels/lane-kernel.ts";
-import { streamKernel, streamShapes } from "./kernels/stream-kernel.ts";
-import { tileFrom, tileKernel, tileSide } from "./kernels/tile-kernel.ts";
 
 export interface LoweredDeviceCall {
   readonly programs: readonly DeviceProgram[];
@@ -32,8 +30,6 @@ export const activationElement: Readonly<Record<CudaElements, DeviceElement>> = 
 const batch = symbol("batch");
 const ceilTo = (value: NumberExpression, unit: number): NumberExpression =>
   apply("*", apply("ceil", apply("/", value, number(unit))), number(unit));
-const ceilOver = (value: NumberExpression, unit: number): NumberExpression =>
-  apply("ceil", apply("/", value, number(unit)));
 
 /** Activations of a call that have no memory of their own yet get it from a workspace that grows. */
 export interface WorkspaceLayout {
@@ -102,56 +98,6 @@ const operandIn = (operands: readonly Operand[]): StepScene["operand"] => {
   };
 };
 
-/** Blocks of a lane kernel: pairs of panels times tiles of tokens. */
-function laneGrid(step: Step, scene: StepScene, shape: LaneShape): NumberExpression {
-  const diagonal = step.terms
-    .map(({ operand }) => scene.operand(operand))
-    .find(({ format }) => format.name === "blockdiag16");
-  const panels =
-    diagonal?.format.name === "blockdiag16"
-      ? apply("*", diagonal.format.blocks, ceilOver(apply("/", diagonal.rows, diagonal.format.blocks), 16))
-      : ceilOver(scene.place(step.output).width, 16);
-  return apply("*", ceilOver(panels, 2), ceilOver(batch, shape.tokens));
-}
-
-/** A kernel of a step with the batches that it serves and the blocks that it takes. */
-interface KernelChoice {
-  readonly suffix: string;
-  readonly from: number;
-  readonly to: number | null;
-  readonly grid: NumberExpression;
-  readonly make: (parts: KernelParts, step: DeviceStep, about: KernelTitle) => DeviceProgram;
-}
-
-function kernelChoices({ kernel, step }: DevicePlanStep, scene: StepScene): readonly KernelChoice[] {
-  if (kernel === "lanes")
-    return laneShapes.map((shape) => ({
-      suffix: `t${shape.tokens}`,
-      from: shape.from,
-      to: shape.to,
-      grid: laneGrid(step, scene, shape),
-      make: (parts, resolved, about) => laneKernel(parts, resolved, shape, about),
-    }));
-  const { width } = scene.place(step.output);
-  const streams = streamShapes.map(
-    (shape): KernelChoice => ({
-      suffix: `stream${shape.tokens}`,
-      from: shape.from,
-      to: shape.to,
-      grid: apply("*", ceilOver(width, 16 * shape.rowTiles), ceilOver(batch, shape.tokens)),
-      make: (parts, resolved, about) => streamKernel(parts, resolved, shape, about),
-    }),
-  );
-  const tiles: KernelChoice = {
-    suffix: "tiles",
-    from: tileFrom,
-    to: null,
-    grid: apply("*", ceilOver(width, tileSide), ceilOver(batch, tileSide)),
-    make: tileKernel,
-  };
-  return [...streams, tiles];
-}
-
 function conditionOf(
   { from, to }: Pick<KernelChoice, "from" | "to">,
   also: NumberExpression | null,
@@ -170,13 +116,46 @@ function conditionOf(
 export const kernelName = (...words: readonly string[]): string =>
   words.join("_").replaceAll(/[^A-Za-z0-9_]+/g, "_");
 
+/** The kernels of a step and what it puts on the stream. */
+interface LoweredDeviceStep {
+  readonly programs: readonly DeviceProgram[];
+  readonly steps: readonly CudaStep[];
+}
+
+const launchOf = (
+  program: DeviceProgram,
+  parts: KernelParts,
+  grid: NumberExpression,
+  condition: NumberExpression | null,
+): CudaStep => ({
+  kind: "launch",
+  kernel: program.name,
+  grid: [grid, number(1), number(1)],
+  block: [program.threads, 1, 1],
+  dynamicBytes: number(dynamicBytes(program)),
+  cluster: 1,
+  arguments: parts.arguments(),
+  condition,
+});
+
+/** The steps of a call one after the other, over the workspace that they share. */
+const callOf = (lowered: readonly LoweredDeviceStep[], workspace: WorkspaceLayout): LoweredDeviceCall => ({
+  programs: lowered.flatMap(({ programs }) => programs),
+  sequence: {
+    architecture: "sm_80",
+    guard: null,
+    workspace: workspace.bytes(),
+    steps: lowered.flatMap(({ steps }) => steps),
+  },
+});
+
 /** What one step launches; `condition` holds for all of it. */
 export function lowerDeviceStep(
   planned: DevicePlanStep,
   scene: StepScene,
   about: { readonly name: string; readonly line: string; readonly elements: CudaElements },
   condition: NumberExpression | null = null,
-): { readonly programs: readonly DeviceProgram[]; readonly steps: readonly CudaStep[] } {
+): LoweredDeviceStep {
   const { name, line, elements } = about;
   const { step } = planned;
   if (step.terms.length === 0) {
@@ -196,16 +175,7 @@ export function lowerDeviceStep(
       elements,
     });
     programs.push(program);
-    return {
-      kind: "launch",
-      kernel: program.name,
-      grid: [grid, number(1), number(1)],
-      block: [program.threads, 1, 1],
-      dynamicBytes: number(dynamicBytes(program)),
-      cluster: 1,
-      arguments: parts.arguments(),
-      condition: conditionOf(choice, condition),
-    };
+    return launchOf(program, parts, grid, conditionOf(choice, condition));
   });
   return { programs, steps };
 }
@@ -231,15 +201,7 @@ export function lowerDeviceVariant(
   const lowered = variant.steps.map((planned, index) =>
     lowerDeviceStep(planned, scene, { name: `${name}_${index + 1}`, line: stepLine(planned.step), elements }),
   );
-  return {
-    programs: lowered.flatMap(({ programs }) => programs),
-    sequence: {
-      architecture: "sm_80",
-      guard: null,
-      workspace: workspace.bytes(),
-      steps: lowered.flatMap(({ steps }) => steps),
-    },
-  };
+  return callOf(lowered, workspace);
 }
 
 /** The backward call: x and dy are read, dx and the gradients written; what only dx needs waits for being asked. */
@@ -263,35 +225,23 @@ export function lowerDeviceBackward(
     const about = { name: stem, line: stepLine(step.planned.step), elements };
     return lowerDeviceStep(step.planned, scene, about, step.dxOnly ? symbol(wantsDx) : null);
   });
-  return {
-    programs: lowered.flatMap(({ programs }) => programs),
-    sequence: {
-      architecture: "sm_80",
-      guard: null,
-      workspace: workspace.bytes(),
-      steps: lowered.flatMap(({ steps }) => steps),
-    },
-  };
+  return callOf(lowered, workspace);
 }
 
-function lowerGradient(step: GradientStep, scene: StepScene, stem: string, elements: CudaElements) {
+function lowerGradient(
+  step: GradientStep,
+  scene: StepScene,
+  stem: string,
+  elements: CudaElements,
+): LoweredDeviceStep {
   const parts = createKernelParts();
   const program = gradientKernel(parts, step, scene, {
     name: kernelName(stem, "gradient", elements),
     purpose: [gradientLine(step)],
     elements,
   });
-  const launch: CudaStep = {
-    kind: "launch",
-    kernel: program.name,
-    grid: [ceilOver(gradientEntries(step), program.threads), number(1), number(1)],
-    block: [program.threads, 1, 1],
-    dynamicBytes: number(0),
-    cluster: 1,
-    arguments: parts.arguments(),
-    condition: null,
-  };
-  return { programs: [program], steps: [launch] };
+  const grid = ceilOver(gradientEntries(step), program.threads);
+  return { programs: [program], steps: [launchOf(program, parts, grid, null)] };
 }
 
 /** One line for a gradient step. */

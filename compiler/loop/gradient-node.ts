@@ -3,13 +3,14 @@ import type { X86Target } from "../targets/x86-targets.ts";
 import { type Block, define, type Names } from "./loop-builder.ts";
 import { add, int, min, mul, sub } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
-import type { Place, StrideMap } from "./step-node.ts";
+import type { Place } from "./step-node.ts";
+import type { StrideMap } from "./stride-map.ts";
 import { stridedIndices } from "./stride-walk.ts";
 
 /** Features of a side belong to the parameter from `offset` on; `stride` features on stands its next copy. */
 export interface GradientSide {
   readonly place: Place;
-  readonly map: StrideMap | null;
+  readonly map: StrideMap<LoopExpression> | null;
   readonly offset: LoopExpression;
   readonly stride: LoopExpression;
 }

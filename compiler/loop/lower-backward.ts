@@ -23,8 +23,9 @@ import {
   type Workspace,
 } from "./lower-variant.ts";
 import { lowerMatrixGradient } from "./matrix-gradient.ts";
-import { createProgramParts, type ProgramParts, partPlace, resolveStep, strideMap } from "./program-parts.ts";
+import { createProgramParts, type ProgramParts, partPlace, resolveStep } from "./program-parts.ts";
 import type { Place } from "./step-node.ts";
+import { strideMap } from "./stride-map.ts";
 import { panelsPhase } from "./transpose-panels.ts";
 
 /** A buffer of an operand under the program's name. */
@@ -37,7 +38,7 @@ function bufferOf(parts: ProgramParts, operand: string, buffer: string): string 
 function resolveSide(parts: ProgramParts, side: GradientInput, place: Place): GradientSide {
   return {
     place,
-    map: strideMap(parts.symbols, side.permutation, "input"),
+    map: strideMap(parts.symbols.dimension, side.permutation, "input"),
     offset: parts.symbols.dimension(side.offset),
     stride: parts.symbols.dimension(side.stride),
   };

@@ -2,14 +2,15 @@
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { apply } from "../../runtime/contract/number-expression.ts";
 import { formatBuffers, isScaled, type OperandFormat } from "../../runtime/contract/operand-format.ts";
-import type { Activation, Operand, Plan, Step, StepTerm, StridePermutation, Variant } from "../plan/plan.ts";
+import type { Activation, Operand, Plan, Step, StepTerm, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { windowShape } from "./atoms/nm.ts";
 import { createFrameSymbols, type FrameSymbols, symbolNames } from "./from-number-expression.ts";
 import { createNames, type Names } from "./loop-builder.ts";
 import { ceilDiv, int, mul } from "./loop-expression.ts";
 import type { BufferDeclaration, LoopExpression } from "./loop-node.ts";
-import type { Place, ResolvedStep, ResolvedTerm, StrideMap } from "./step-node.ts";
+import type { Place, ResolvedStep, ResolvedTerm } from "./step-node.ts";
+import { strideMap } from "./stride-map.ts";
 
 export interface ProgramParts {
   readonly names: Names;
@@ -158,17 +159,6 @@ export function partPlace(symbols: FrameSymbols, whole: Place, { width, part }: 
   return { ...whole, width: symbols.dimension(width), within: { stride: whole.width, offset } };
 }
 
-export function strideMap(
-  symbols: FrameSymbols,
-  permutation: StridePermutation | null,
-  side: "input" | "output",
-): StrideMap | null {
-  if (permutation === null) return null;
-  const stride = symbols.dimension(permutation.stride);
-  const quotient = symbols.dimension(apply("/", permutation.size, permutation.stride));
-  return side === "input" ? { period: stride, jump: quotient } : { period: quotient, jump: stride };
-}
-
 const blocksOf = (symbols: FrameSymbols, format: OperandFormat): LoopExpression =>
   format.name === "blockdiag16" ? symbols.dimension(format.blocks) : int(1);
 
@@ -184,7 +174,7 @@ function resolveTerm(parts: ProgramParts, term: StepTerm, input: Place): Resolve
     run: isScaled(format) ? parts.symbols.dimension(format.block) : int(1),
     transposed: term.transposed ?? false,
     input,
-    inputMap: strideMap(parts.symbols, term.inputPermutation, "input"),
+    inputMap: strideMap(parts.symbols.dimension, term.inputPermutation, "input"),
   };
 }
 
@@ -213,7 +203,7 @@ export function resolveStep(
     names: parts.names,
     target,
     output: places.output,
-    outputMap: strideMap(parts.symbols, step.outputPermutation, "output"),
+    outputMap: strideMap(parts.symbols.dimension, step.outputPermutation, "output"),
     accumulate: step.accumulate,
     start: null,
     terms,

@@ -4,6 +4,7 @@ import type { X86Target } from "../targets/x86-targets.ts";
 import type { Names } from "./loop-builder.ts";
 import { add, div } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
+import type { StrideMap } from "./stride-map.ts";
 
 /**
  * Where an activation lies. `rows`: [batch][width]; `panels`: [ceil(batch/16)][width][16], lane = token,
@@ -24,15 +25,6 @@ export const featureStride = ({ width, within }: Place): LoopExpression => withi
 export const featureAt = ({ within }: Place, feature: LoopExpression): LoopExpression =>
   within === undefined ? feature : add(within.offset, feature);
 
-/**
- * Index i of a permuted vector sits at (i % period) * jump + floor(i / period). A stride permutation read
- * from its input has period = stride; written to its output it has period = size / stride.
- */
-export interface StrideMap {
-  readonly period: LoopExpression;
-  readonly jump: LoopExpression;
-}
-
 /** A packed operand with the buffers of the program that hold it. */
 export interface OperandTerm {
   readonly format: OperandFormat;
@@ -50,7 +42,7 @@ export interface ResolvedTerm extends OperandTerm {
   /** The step applies the transposed operand: its rows are the inputs. */
   readonly transposed: boolean;
   readonly input: Place;
-  readonly inputMap: StrideMap | null;
+  readonly inputMap: StrideMap<LoopExpression> | null;
 }
 
 /** Inputs that a row of the step's output reads through a term. */
@@ -62,7 +54,7 @@ export interface ResolvedStep {
   readonly names: Names;
   readonly target: X86Target;
   readonly output: Place;
-  readonly outputMap: StrideMap | null;
+  readonly outputMap: StrideMap<LoopExpression> | null;
   readonly accumulate: boolean;
   /** Panels with what the sums begin with, in the order of the rows; null for zeros. Only where a lane is a token. */
   readonly start: Place | null;

@@ -5,7 +5,7 @@
 import { assign, type Block, declareRegister, define, snapshot } from "./loop-builder.ts";
 import { add, compare, div, int, mul, rem, select } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
-import type { StrideMap } from "./step-node.ts";
+import type { StrideMap } from "./stride-map.ts";
 
 interface Position {
   readonly remainder: LoopExpression;
@@ -13,13 +13,13 @@ interface Position {
   readonly index: LoopExpression;
 }
 
-function startAt(block: Block, map: StrideMap, start: LoopExpression): Position {
+function startAt(block: Block, map: StrideMap<LoopExpression>, start: LoopExpression): Position {
   const remainder = define(block, "remainder", rem(start, map.period));
   const quotient = define(block, "quotient", div(start, map.period));
   return { remainder, quotient, index: define(block, "strided", add(mul(remainder, map.jump), quotient)) };
 }
 
-function following(block: Block, map: StrideMap, position: Position): Position {
+function following(block: Block, map: StrideMap<LoopExpression>, position: Position): Position {
   const next = snapshot(block, "next", add(position.remainder, int(1)));
   const wraps = snapshot(block, "wraps", compare("eq", next, map.period));
   const quotient = snapshot(
@@ -34,7 +34,7 @@ function following(block: Block, map: StrideMap, position: Position): Position {
 /** The places of `count` consecutive indices from `start`; `map` null leaves them in order. */
 export function stridedIndices(
   block: Block,
-  map: StrideMap | null,
+  map: StrideMap<LoopExpression> | null,
   start: LoopExpression,
   count: number,
 ): LoopExpression[] {
@@ -54,7 +54,11 @@ export interface StrideCursor {
   take(block: Block, offset: LoopExpression): LoopExpression;
 }
 
-export function createCursor(block: Block, map: StrideMap | null, start: LoopExpression): StrideCursor {
+export function createCursor(
+  block: Block,
+  map: StrideMap<LoopExpression> | null,
+  start: LoopExpression,
+): StrideCursor {
   if (map === null) return { take: (_, offset) => add(start, offset) };
   const first = startAt(block, map, start);
   const remainder = declareRegister(block, "walk_remainder", first.remainder);

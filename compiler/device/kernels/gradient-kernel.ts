@@ -3,6 +3,7 @@
  * are computed, so that a sparse parameter costs its own entries; neighbours read neighbouring numbers of the right side.
  */
 import { apply, type NumberExpression } from "../../../runtime/contract/number-expression.ts";
+import { strideMap } from "../../loop/stride-map.ts";
 import type { GradientInput, GradientStep } from "../../plan/plan.ts";
 import { loop, name, registers, set, store, when } from "../device-builder.ts";
 import {
@@ -21,7 +22,7 @@ import {
   zero,
 } from "../device-expression.ts";
 import type { DeviceProgram } from "../device-node.ts";
-import { activationIn, placeOf, rowOf, type StepScene, stridedPlaces } from "../device-step.ts";
+import { activationIn, placeOf, rowOf, type StepScene } from "../device-step.ts";
 import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
 
 const threads = 128;
@@ -69,7 +70,7 @@ function entryPlace(parts: KernelParts, { shape }: GradientStep, entry: Value): 
 /** Reads a feature of one side: of a token, a copy and an index. */
 function sideOf(parts: KernelParts, side: GradientInput, scene: StepScene, hint: string) {
   const activation = activationIn(parts, scene.place(side.activation), hint, "read");
-  const places = stridedPlaces(parts, side.permutation, "input");
+  const places = strideMap(parts.dimension, side.permutation, "input");
   const [offset, stride] = [parts.dimension(side.offset), parts.dimension(side.stride)];
   return (token: Value, copy: Value, index: Value): Value => {
     const feature = placeOf(places, add(mul(copy, stride), offset, index));

@@ -2,8 +2,9 @@
 import { assign, type Block, define, loop } from "../loop-builder.ts";
 import { add, f32, f32x16, fma, int, load, mul, rem, splat, sub } from "../loop-expression.ts";
 import type { LoopExpression } from "../loop-node.ts";
-import type { ResolvedTerm, StrideMap } from "../step-node.ts";
+import type { ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
+import type { StrideMap } from "../stride-map.ts";
 import { createCursor } from "../stride-walk.ts";
 import { type OutputTile, rowBases, type TokenTile, tokenBases } from "../tile-node.ts";
 
@@ -14,7 +15,7 @@ export interface DensePanel {
   readonly lines: LoopExpression;
   /** Input of the first line, counted before `map`. */
   readonly firstInput: LoopExpression;
-  readonly map: StrideMap | null;
+  readonly map: StrideMap<LoopExpression> | null;
   /** Lane = token: elements from one line to the next; 16 when left out. */
   readonly lineStride?: number;
 }
