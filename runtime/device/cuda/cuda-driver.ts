@@ -2,12 +2,12 @@
  * The NVIDIA driver of this machine: finds and opens libcuda, declares the functions of `driver-functions.ts` when they
  * are first called, and turns every result that is no success into an error. Opened once for each path.
  */
-import { describeCause, type ErrorFacts, SpxError } from "../../errors.ts";
+import type { ErrorFacts, SpxError } from "../../errors.ts";
+import { firstLibrary } from "../../native/first-library.ts";
 import {
   type ForeignFunction,
   type ForeignLibrary,
   type ForeignValue,
-  openLibrary,
   readString,
 } from "../../native/foreign-library.ts";
 import {
@@ -60,25 +60,9 @@ const opened = new Map<string, CudaDriver>();
 export function openCudaDriver(path: string | null = process.env.SPX_CUDA_DRIVER || null): CudaDriver {
   const places = path === null ? driverPlaces : [path];
   const key = places.join(":");
-  const driver = opened.get(key) ?? startDriver(firstLibrary(places));
+  const driver = opened.get(key) ?? startDriver(firstLibrary(places, driverMissing));
   opened.set(key, driver);
   return driver;
-}
-
-function firstLibrary(places: readonly string[]): ForeignLibrary {
-  const reasons: unknown[] = [];
-  for (const place of places) {
-    try {
-      return openLibrary(place);
-    } catch (cause) {
-      // What else can go wrong is not about this library.
-      if (!(cause instanceof SpxError)) throw cause;
-      reasons.push(cause);
-    }
-  }
-  const [first] = reasons;
-  const reason = first instanceof SpxError ? first.summary : describeCause(first);
-  throw driverMissing(places, reason, first);
 }
 
 function startDriver(library: ForeignLibrary): CudaDriver {

@@ -3,6 +3,7 @@
  * names and describes its results itself; this table adds the way out.
  */
 import { type ErrorFacts, type RuntimeErrorCode, SpxError } from "../../errors.ts";
+import type { MissingLibrary } from "../../native/first-library.ts";
 
 /** CUresult values that the runtime itself asks for. */
 export const cudaSuccess = 0;
@@ -109,12 +110,12 @@ export function driverFailure(result: DriverResult, doing: string | null, facts:
   });
 }
 
-export function driverMissing(tried: readonly string[], reason: string, cause: unknown): SpxError {
+export function driverMissing({ places, reason, cause }: MissingLibrary): SpxError {
   return new SpxError(
     "SPX8701",
-    `no NVIDIA driver was found: ${tried.map((path) => `\`${path}\``).join(", ")} cannot be loaded (${reason})`,
+    `no NVIDIA driver was found: ${places.map((path) => `\`${path}\``).join(", ")} cannot be loaded (${reason})`,
     {
-      facts: { tried, reason },
+      facts: { tried: places, reason },
       help: "install the NVIDIA driver (no CUDA toolkit is needed); where libcuda.so.1 lies elsewhere, set SPX_CUDA_DRIVER to its path. Without a device use the layer as loaded, on the CPU",
       cause,
     },

@@ -2,14 +2,14 @@
  * NVRTC, NVIDIA's compiler as a library: CUDA C++ to machine code for one architecture, on a worker thread. Needed only
  * for artefacts that were built without nvcc, so that it is looked for no earlier.
  */
-import { describeCause, SpxError } from "../../errors.ts";
+import { SpxError } from "../../errors.ts";
+import { firstLibrary, type MissingLibrary } from "../../native/first-library.ts";
 import {
   addressOf,
   type ForeignFunction,
   type ForeignLibrary,
   type ForeignType,
   type ForeignValue,
-  openLibrary,
   readString,
 } from "../../native/foreign-library.ts";
 
@@ -56,28 +56,17 @@ const opened = new Map<string, Nvrtc>();
 export function openNvrtc(path: string | null = process.env.SPX_NVRTC || null): Nvrtc {
   const places = path === null ? nvrtcPlaces : [path];
   const key = places.join(":");
-  const compiler = opened.get(key) ?? declareNvrtc(firstLibrary(places));
+  const compiler = opened.get(key) ?? declareNvrtc(firstLibrary(places, nvrtcMissing));
   opened.set(key, compiler);
   return compiler;
 }
 
-function firstLibrary(places: readonly string[]): ForeignLibrary {
-  let first: unknown = null;
-  for (const place of places) {
-    try {
-      return openLibrary(place);
-    } catch (cause) {
-      // What else can go wrong is not about this library.
-      if (!(cause instanceof SpxError)) throw cause;
-      first ??= cause;
-    }
-  }
-  const reason = first instanceof SpxError ? first.summary : describeCause(first);
+function nvrtcMissing({ places, reason, cause }: MissingLibrary): SpxError {
   const tried = places.map((place) => `\`${place}\``).join(", ");
-  throw new SpxError("SPX8709", `no NVRTC was found: ${tried} cannot be loaded (${reason})`, {
+  return new SpxError("SPX8709", `no NVRTC was found: ${tried} cannot be loaded (${reason})`, {
     facts: { tried: places, reason },
     help: "build the artefact where nvcc is installed, so that it carries machine code; or install NVRTC (the CUDA toolkit, or the Python package nvidia-cuda-nvrtc) and set SPX_NVRTC to the path of libnvrtc.so",
-    cause: first,
+    cause,
   });
 }
 
