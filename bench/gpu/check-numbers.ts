@@ -87,7 +87,8 @@ export async function loadRandom(
   }
 }
 
-async function* checkLayer(
+/** Forward at each batch, and gradients at 3 and at 17 tokens. */
+export async function* checkLayer(
   layer: Layer,
   there: DeviceLayer,
   device: DeviceState,

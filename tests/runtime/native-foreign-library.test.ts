@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { SpxError } from "../../runtime/errors.ts";
 import {
   addressOf,
   type ForeignLibrary,
@@ -14,6 +13,7 @@ import {
   viewMemory,
 } from "../../runtime/native/foreign-library.ts";
 import { allocate } from "../../runtime/native/native-memory.ts";
+import { codeOf } from "./thrown-error.ts";
 
 const source = `
 #include <stdint.h>
@@ -49,16 +49,6 @@ beforeAll(() => {
   library = openLibrary(libraryPath);
 });
 afterAll(() => rmSync(folder, { recursive: true }));
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof SpxError) return thrown.code;
-    throw thrown;
-  }
-  return "nothing was thrown";
-}
 
 test("a kernel reads and writes the caller's memory itself, subarrays included", () => {
   const kernel = library.declareKernel("twice");

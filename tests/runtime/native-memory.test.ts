@@ -4,23 +4,13 @@ import { setTimeout as after } from "node:timers/promises";
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { expect, test } from "vitest";
-import { SpxError } from "../../runtime/errors.ts";
 import { openLibrary } from "../../runtime/native/foreign-library.ts";
 import { allocate } from "../../runtime/native/native-memory.ts";
 import { nativeBytesInUse, pageThreshold } from "../../runtime/native/system-memory.ts";
+import { codeOf } from "./thrown-error.ts";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
-
-function codeOf(action: () => unknown): string {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof SpxError) return thrown.code;
-    throw thrown;
-  }
-  return "nothing was thrown";
-}
 
 test.each([
   0,

@@ -9,16 +9,7 @@ import {
   storageWidth,
 } from "../../runtime/tensor/element-type.ts";
 import { elementCount, hasElementType, tensor, zeros } from "../../runtime/tensor/tensor.ts";
-
-function caught(action: () => unknown): SpxError {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof SpxError) return thrown;
-    throw thrown;
-  }
-  throw new Error("nothing was thrown");
-}
+import { caught } from "./thrown-error.ts";
 
 test("an error renders code, message and help, and turns into data", () => {
   const error = new SpxError("SPX8012", "too much", { facts: { count: 2n ** 60n }, help: "first\nsecond" });

@@ -1,140 +1,35 @@
 /**
  * Layers on the fake device: what is launched in which order, numbers against a float64 oracle, what is made anew after
- * parameters changed, and every call failing once. Kernels are JavaScript over the fake's memory.
+ * parameters changed. Kernels are JavaScript over the fake's memory.
  */
-import { existsSync, mkdtempSync, readdirSync, rmSync, truncateSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Manifest } from "../../../runtime/contract/manifest.ts";
+import { expect, test } from "vitest";
 import { openCudaDevice } from "../../../runtime/device/cuda/cuda-device.ts";
 import type { CudaStream } from "../../../runtime/device/cuda/cuda-stream.ts";
 import type { DeviceTensor } from "../../../runtime/device/cuda/device-tensor.ts";
-import { SpxError } from "../../../runtime/errors.ts";
 import type { DeviceLayer, OnDevice } from "../../../runtime/model/device-layer.ts";
-import type { DenseParameter, Layer, SparseParameter } from "../../../runtime/model/layer.ts";
-import { artefactOver } from "../../../runtime/model/open-artefact.ts";
-import type { LoadOptions } from "../../../runtime/model/transform.ts";
-import { fillNormal } from "../../../runtime/random/distributions.ts";
-import { randomStream } from "../../../runtime/random/philox.ts";
 import { fromFloat32, toFloat32 } from "../../../runtime/tensor/convert.ts";
 import { tensor } from "../../../runtime/tensor/tensor.ts";
-import { sampleDevice } from "../model-sample.ts";
-import { runSampleKernel, writeSampleArtefact } from "./device-sample.ts";
-import { buildFakeCuda } from "./fake-cuda.ts";
+import { laterCodeOf } from "../thrown-error.ts";
+import {
+  checkedEachTest,
+  close,
+  dense,
+  fake,
+  give,
+  inputs,
+  launches,
+  load,
+  manifest,
+  noise,
+  out,
+  product,
+  type SampleArguments,
+  type SampleParameters,
+  transformOf,
+  W,
+} from "./sample-layer.ts";
 
-interface SampleArguments extends LoadOptions {
-  readonly W: unknown;
-  readonly r?: number;
-  readonly nnz?: number;
-}
-interface SampleParameters {
-  readonly B: DenseParameter;
-  readonly A: DenseParameter;
-  readonly S: SparseParameter;
-}
-
-const fake = buildFakeCuda();
-const folder = mkdtempSync(join(tmpdir(), "spx-device-"));
-process.env.SPX_CACHE = join(folder, "cache");
-process.env.SPX_CUDA_DRIVER = fake.path;
-process.env.SPX_NVRTC = fake.path;
-const manifest = writeSampleArtefact(folder, [
-  ["cubin", "sm_80"],
-  ["cubin", "sm_90a"],
-  ["ptx", "sm_80"],
-]);
-
-function start(settings: Readonly<Record<string, number>> = {}): void {
-  fake.reset();
-  fake.set({ abi: manifest.abi, ...settings });
-  fake.onLaunch(runSampleKernel);
-}
-beforeEach(() => start());
-afterEach(() => {
-  openCudaDevice().close();
-  expect(fake.faults()).toBe("");
-  expect(fake.alive()).toBe("");
-});
-afterAll(() => {
-  fake.remove();
-  rmSync(folder, { recursive: true });
-});
-
-const transformOf = (from: Manifest, at = folder) =>
-  artefactOver(
-    () => from,
-    () => sampleDevice(),
-    () => at,
-  ).transform<SampleArguments, SampleParameters>("Sample");
-
-const noise = (name: string, count: number): Float32Array =>
-  fillNormal(randomStream(9, name), new Float32Array(count));
-const weightOf = (rows: number, columns: number) => ({
-  data: noise("W", rows * columns),
-  shape: [rows, columns],
-});
-const [out, inputs] = [13, 7];
-const W = weightOf(out, inputs);
-const load = (more: object = {}, from: Manifest = manifest): Promise<Layer<SampleParameters>> =>
-  transformOf(from).load({ W, nnz: 9, ...more });
-
-function give(layer: Layer<SampleParameters>): void {
-  const { B, S } = layer.parameters();
-  B.values.set(noise("B", B.values.length));
-  S.values.set(noise("S", S.values.length));
-  layer.updated();
-}
-
-/** W ⊙ M + (alpha / r) (B A + S) in double precision. */
-function dense(layer: Pick<Layer<SampleParameters>, "parameters" | "patterns" | "arguments">): Float64Array {
-  const { B, A, S } = layer.parameters();
-  const { r = 4, alpha = 8 } = layer.arguments;
-  const kept = new Set(layer.patterns().M?.positions);
-  const weight = Float64Array.from({ length: out * inputs }, (_, place) => {
-    let sum = 0;
-    for (let k = 0; k < r; k++)
-      sum +=
-        (B.values[Math.floor(place / inputs) * r + k] ?? 0) * (A.values[k * inputs + (place % inputs)] ?? 0);
-    return (alpha / r) * sum + (kept.has(place) ? (W.data[place] ?? 0) : 0);
-  });
-  for (const [entry, place] of S.positions.entries())
-    weight[place] = (weight[place] ?? 0) + (alpha / r) * (S.values[entry] ?? 0);
-  return weight;
-}
-
-function product(weight: Float64Array, x: Float32Array): number[] {
-  return Array.from({ length: (x.length / inputs) * out }, (_, place) => {
-    const [row, column] = [Math.floor(place / out), place % out];
-    let sum = 0;
-    for (let k = 0; k < inputs; k++) sum += (weight[column * inputs + k] ?? 0) * (x[row * inputs + k] ?? 0);
-    return sum;
-  });
-}
-
-function close(found: ArrayLike<number>, expected: ArrayLike<number>, tolerance = 1e-5): void {
-  expect(found.length).toBe(expected.length);
-  for (let i = 0; i < found.length; i++)
-    expect(Math.abs((found[i] ?? 0) - (expected[i] ?? 0)), `value ${i}`).toBeLessThan(
-      tolerance * (1 + Math.abs(expected[i] ?? 0)),
-    );
-}
-
-const codeOf = async (action: () => unknown): Promise<string> => {
-  try {
-    await action();
-  } catch (thrown) {
-    if (thrown instanceof SpxError) return thrown.code;
-    throw thrown;
-  }
-  return "nothing was thrown";
-};
-
-const launches = (): string[] =>
-  fake
-    .log()
-    .filter((line) => line.startsWith("cuLaunch"))
-    .map((line) => line.split(" ")[1] ?? "");
+checkedEachTest();
 
 test.each([1, 2, 5, 9, 10, 31])("batch %i: from the host, from the device, and later", async (batch) => {
   const layer = await load();
@@ -201,7 +96,7 @@ test("half precision: x and y are bf16 on the device, the host gives and gets fl
   expect(y.elementType).toBe("bf16");
   close(toFloat32(y.toHostSync()), expected, 0.01);
   const single = device.uploadSync(tensor("f32", [3, inputs], x));
-  expect(await codeOf(() => there.forward(single))).toBe("SPX8404");
+  expect(await laterCodeOf(() => there.forward(single))).toBe("SPX8404");
   for (const each of [given, y, single, there]) each.dispose();
 });
 
@@ -224,15 +119,15 @@ test("wrong batches are told, and the results that were made for them given back
   const wide = device.empty("f32", [2, inputs + 1]);
   const short = device.empty("f32", [1, out]);
   const before = device.bytesInUse;
-  expect(await codeOf(() => there.forward(wide))).toBe("SPX8405");
-  expect(await codeOf(() => there.forward(x, { y: wide }))).toBe("SPX8405");
-  expect(await codeOf(() => there.forward(x, { y: short }))).toBe("SPX8405");
-  expect(await codeOf(() => there.forward(new Float32Array(inputs + 1)))).toBe("SPX8405");
+  expect(await laterCodeOf(() => there.forward(wide))).toBe("SPX8405");
+  expect(await laterCodeOf(() => there.forward(x, { y: wide }))).toBe("SPX8405");
+  expect(await laterCodeOf(() => there.forward(x, { y: short }))).toBe("SPX8405");
+  expect(await laterCodeOf(() => there.forward(new Float32Array(inputs + 1)))).toBe("SPX8405");
   expect(device.bytesInUse).toBe(before);
   x.dispose();
-  expect(await codeOf(() => there.forward(x))).toBe("SPX8708");
+  expect(await laterCodeOf(() => there.forward(x))).toBe("SPX8708");
   there.dispose();
-  expect(await codeOf(() => there.forward(noise("x", inputs)))).toBe("SPX8306");
+  expect(await laterCodeOf(() => there.forward(noise("x", inputs)))).toBe("SPX8306");
   for (const each of [wide, short]) each.dispose();
 });
 
@@ -381,157 +276,9 @@ test("`load` with a device gives the layer there, and nothing of it stays when i
     [{ device: {} as "cuda" }, "SPX8712"],
   ];
   for (const [place, code] of cases)
-    expect(await codeOf(() => transform.load({ W, nnz: 9, ...place } as SampleArguments & OnDevice))).toBe(
-      code,
-    );
+    expect(
+      await laterCodeOf(() => transform.load({ W, nnz: 9, ...place } as SampleArguments & OnDevice)),
+    ).toBe(code);
   const without = transformOf({ ...manifest, cuda: null });
-  expect(await codeOf(() => without.load({ W, nnz: 9, device: "cuda" }))).toBe("SPX8711");
+  expect(await laterCodeOf(() => without.load({ W, nnz: 9, device: "cuda" }))).toBe("SPX8711");
 });
-
-test.each([
-  [{ major: 8, minor: 6 }, "cubin sm_80"],
-  [{ major: 9, minor: 0 }, "cubin sm_90a"],
-  [{ major: 12, minor: 0 }, "ptx sm_80"],
-])("on %j the image is %s", async (settings, origin) => {
-  openCudaDevice().close();
-  start(settings);
-  const layer = await load();
-  give(layer);
-  const there = await layer.to("cuda");
-  expect(there.plan(1)[0]?.origin).toBe(origin);
-  close(there.forward(noise("x", inputs)).data, product(dense(layer), noise("x", inputs)));
-  there.dispose();
-});
-
-test("too old a device, images of another contract, and files that are not the artefact's", async () => {
-  openCudaDevice().close();
-  start({ major: 7, minor: 5 });
-  const layer = await load();
-  await expect(layer.to("cuda")).rejects.toThrow(
-    "Fake GPU 0 has compute capability 7.5, the kernels need 8.0 or newer",
-  );
-  expect(await codeOf(() => layer.to("cuda"))).toBe("SPX8703");
-  openCudaDevice().close();
-  start();
-  expect(await codeOf(async () => (await load({}, { ...manifest, abi: manifest.abi + 1 })).to("cuda"))).toBe(
-    "SPX8201",
-  );
-  const damaged = mkdtempSync(join(folder, "damaged-"));
-  const other = writeSampleArtefact(damaged, [["cubin", "sm_90a"]]);
-  const there = () => transformOf(other, damaged).load({ W, nnz: 9, device: "cuda" });
-  writeFileSync(join(damaged, "sample.sm_90a.cubin"), "something else");
-  expect(await codeOf(there)).toBe("SPX8103");
-  rmSync(join(damaged, "sample.sm_90a.cubin"));
-  expect(await codeOf(there)).toBe("SPX8301");
-  close(layer.forward(noise("x", inputs)).data, product(dense(layer), noise("x", inputs)));
-});
-
-test("a driver that refuses an image says why", async () => {
-  fake.fail("cuModuleLoadDataEx", 1, 222);
-  const layer = await load();
-  expect(await codeOf(() => layer.to("cuda"))).toBe("SPX8704");
-  const there = await layer.to("cuda");
-  there.dispose();
-});
-
-test("source alone is compiled once for each architecture and text, and a damaged copy anew", async () => {
-  const place = mkdtempSync(join(folder, "source-"));
-  const source = writeSampleArtefact(place, []);
-  const layer = await transformOf(source, place).load({ W, nnz: 9 });
-  const compiled = (): string[] => fake.log().filter((line) => line.startsWith("nvrtcCompileProgram"));
-  const run = async (): Promise<string> => {
-    const there = await layer.to("cuda");
-    close(there.forward(noise("x", inputs)).data, product(dense(layer), noise("x", inputs)));
-    const { origin } = there.plan(1)[0] ?? { origin: "" };
-    there.dispose();
-    openCudaDevice().close();
-    return origin;
-  };
-  expect(await run()).toBe("compiled for sm_90a");
-  expect(compiled()).toEqual(["nvrtcCompileProgram --gpu-architecture=sm_90a --std=c++17"]);
-  expect(await run()).toBe("compiled for sm_90a");
-  expect(compiled()).toHaveLength(1);
-  const cache = join(folder, "cache", "cuda");
-  const [entry = ""] = readdirSync(cache);
-  truncateSync(join(cache, entry), 100);
-  const warn = vi.spyOn(process, "emitWarning").mockImplementation(() => undefined);
-  expect(await run()).toBe("compiled for sm_90a");
-  expect(compiled()).toHaveLength(2);
-  expect(String(warn.mock.calls[0]?.[0])).toContain("are damaged; they are compiled anew");
-  start({ major: 8, minor: 9 });
-  expect(await run()).toBe("compiled for sm_89");
-  expect(readdirSync(cache)).toHaveLength(2);
-  // A cache that cannot be written is said and costs time only.
-  process.env.SPX_CACHE = join(place, "sample.cu");
-  start();
-  expect(await run()).toBe("compiled for sm_90a");
-  expect(String(warn.mock.calls[1]?.[0])).toContain("cannot be kept");
-  process.env.SPX_CACHE = join(folder, "cache");
-  warn.mockRestore();
-  start();
-});
-
-test("source that does not compile, and no compiler", async () => {
-  const place = mkdtempSync(join(folder, "broken-"));
-  const broken = writeSampleArtefact(place, [], "#error not today\n");
-  const there = () => transformOf(broken, place).load({ W, nnz: 9, device: "cuda" });
-  await expect(there()).rejects.toThrow("kernels.cu(1): error: #error directive");
-  expect(await codeOf(there)).toBe("SPX8710");
-  process.env.SPX_NVRTC = join(place, "libnvrtc.so");
-  try {
-    expect(await codeOf(there)).toBe("SPX8709");
-  } finally {
-    process.env.SPX_NVRTC = fake.path;
-  }
-  expect(existsSync(join(place, "libnvrtc.so"))).toBe(false);
-});
-
-test("whatever call fails: an error with a code, the layer on the host goes on, everything is given back", async () => {
-  const layer = await load();
-  give(layer);
-  const [x, dy] = [noise("x", 2 * inputs), noise("dy", 2 * out)];
-  const work = async (): Promise<void> => {
-    try {
-      const there = await layer.to("cuda");
-      try {
-        close(there.forward(x).data, product(dense(layer), x));
-        await there.forwardAsync(x);
-        there.backward(x, dy);
-        const device = openCudaDevice();
-        const given = device.uploadSync(tensor("f32", [2, inputs], x));
-        try {
-          there.forward(given).dispose();
-        } finally {
-          given.dispose();
-        }
-      } finally {
-        there.dispose();
-      }
-    } finally {
-      openCudaDevice().close();
-    }
-  };
-  openCudaDevice().close();
-  start();
-  await work();
-  const calls = fake.callCount();
-  expect(calls).toBeGreaterThan(80);
-  let failures = 0;
-  for (const status of [2, 719]) {
-    for (let call = 1; call <= calls; call++) {
-      start();
-      fake.failAt(call, status);
-      const code = await codeOf(work);
-      if (code !== "nothing was thrown") failures++;
-      expect(["nothing was thrown", "SPX8705", "SPX8707"]).toContain(code);
-      expect(fake.faults(), `call ${call} gave ${status}`).toBe("");
-      const which = fake.log()[call - 1] ?? "";
-      fake.heal();
-      if (status < 700 && !/Destroy|Free|Release|Unload|SetCurrent none/.test(which))
-        expect(fake.alive(), `call ${call} gave ${status}: ${which}`).toBe("");
-      close(layer.forward(x).data, product(dense(layer), x));
-    }
-  }
-  expect(failures).toBeGreaterThan(120);
-  start();
-}, 60_000);

@@ -8,6 +8,7 @@ import type { CudaStream, StreamState } from "../../../runtime/device/cuda/cuda-
 import type { DeviceTensor } from "../../../runtime/device/cuda/device-tensor.ts";
 import { SpxError } from "../../../runtime/errors.ts";
 import { tensor } from "../../../runtime/tensor/tensor.ts";
+import { laterCodeOf } from "../thrown-error.ts";
 import { buildFakeCuda } from "./fake-cuda.ts";
 
 const fake = buildFakeCuda();
@@ -24,16 +25,6 @@ afterEach(() => {
   expect(fake.alive()).toBe("");
 });
 afterAll(() => fake.remove());
-
-const codeOf = async (action: () => unknown): Promise<string> => {
-  try {
-    await action();
-  } catch (thrown) {
-    if (thrown instanceof SpxError) return thrown.code;
-    throw thrown;
-  }
-  return "nothing was thrown";
-};
 
 const bytesOf = (values: Float32Array): Buffer => Buffer.from(values.buffer);
 const counting = (count: number, first = 0): Float32Array =>
@@ -97,12 +88,14 @@ test("what was asked for is what lay there then, whatever is written afterwards"
 
 test("a tensor is not used after it is disposed, nor filled from another", async () => {
   const there = device.empty("f32", [2]);
-  expect(await codeOf(() => there.writeSync(tensor("f32", [3], counting(3))))).toBe("SPX8708");
-  expect(await codeOf(() => there.write(tensor("bf16", [2], new Uint16Array(2)) as never))).toBe("SPX8708");
+  expect(await laterCodeOf(() => there.writeSync(tensor("f32", [3], counting(3))))).toBe("SPX8708");
+  expect(await laterCodeOf(() => there.write(tensor("bf16", [2], new Uint16Array(2)) as never))).toBe(
+    "SPX8708",
+  );
   there.dispose();
   there.dispose();
   for (const use of [() => there.memory, () => there.toHost(), () => there.toHostSync()])
-    expect(await codeOf(use)).toBe("SPX8708");
+    expect(await laterCodeOf(use)).toBe("SPX8708");
 });
 
 test("a tensor that is forgotten is given back, and said once", async () => {
@@ -127,7 +120,7 @@ test("no room left: what is kept for later is given back first, then the error s
   const kept = device.workspaces.take(700_000);
   device.workspaces.give(kept);
   const large = device.empty("u8" as never, [800_000]);
-  const error = await codeOf(() => device.empty("f32", [100_000]));
+  const error = await laterCodeOf(() => device.empty("f32", [100_000]));
   expect(error).toBe("SPX8705");
   try {
     device.empty("f32", [100_000]);
@@ -306,8 +299,8 @@ test("a lost device: every call says so, disposing stays quiet, and the process 
     expect((thrown as SpxError).code).toBe("SPX8707");
     expect((thrown as SpxError).message).toContain("CUDA_ERROR_ILLEGAL_ADDRESS (700)");
   }
-  expect(await codeOf(() => there.toHost())).toBe("SPX8707");
-  expect(await codeOf(() => device.empty("f32", [1]))).toBe("SPX8707");
+  expect(await laterCodeOf(() => there.toHost())).toBe("SPX8707");
+  expect(await laterCodeOf(() => device.empty("f32", [1]))).toBe("SPX8707");
   there.dispose();
   device.close();
   fake.heal();
@@ -356,7 +349,7 @@ test("whatever call fails, the error is told and everything can be given back", 
     for (let call = 1; call <= calls; call++) {
       fake.reset();
       fake.failAt(call, status);
-      const code = await codeOf(work);
+      const code = await laterCodeOf(work);
       expect(["nothing was thrown", "SPX8705", "SPX8706", "SPX8707"]).toContain(code);
       expect(fake.faults(), `call ${call} gave ${status}`).toBe("");
       // A lost device takes everything along; of the others only what could not be given back is left.

@@ -4,23 +4,14 @@ import { afterAll, beforeEach, expect, test } from "vitest";
 import { cudaDevices, openCudaDevice } from "../../../runtime/device/cuda/cuda-device.ts";
 import { openCudaDriver } from "../../../runtime/device/cuda/cuda-driver.ts";
 import { driverConstants, driverFunctions } from "../../../runtime/device/cuda/driver-functions.ts";
-import { SpxError } from "../../../runtime/errors.ts";
+import type { SpxError } from "../../../runtime/errors.ts";
 import { openLibrary } from "../../../runtime/native/foreign-library.ts";
+import { caught } from "../thrown-error.ts";
 import { buildFakeCuda } from "./fake-cuda.ts";
 
 const fake = buildFakeCuda();
 beforeEach(() => fake.reset());
 afterAll(() => fake.remove());
-
-function caught(action: () => unknown): SpxError {
-  try {
-    action();
-  } catch (thrown) {
-    if (thrown instanceof SpxError) return thrown;
-    throw thrown;
-  }
-  throw new Error("nothing was thrown");
-}
 
 const header = "/usr/local/cuda/include/cuda.h";
 const headers = [header, "/usr/local/cuda-13.0/include/cuda.h", "/usr/include/cuda.h"].filter(existsSync);
