@@ -113,10 +113,13 @@ const scaled: ReadonlySet<string> = new Set(["dense", "unstructured 90 %", "2:4"
 
 const isSame = (a: Shape, b: Shape): boolean => a[0] === b[0] && a[1] === b[1];
 
+/** Done with a weight, not with a batch. */
+const isOnce = ({ pass }: Operation): boolean => pass === "load" || pass === "job";
+
 function batchesAt(operation: Operation, shape: Shape, suite: Suite): readonly number[] {
   const { name, pass, quantized } = operation;
   const has = (shapes: readonly Shape[]): boolean => shapes.some((found) => isSame(found, shape));
-  if (pass === "job") return [1];
+  if (isOnce(operation)) return [1];
   if (pass !== "forward") return has(suite.trainingShapes) ? [suite.trainingBatch] : [];
   const batches = isSame(shape, middle) ? [...suite.batches, ...suite.middleBatches] : suite.batches;
   // Fewer bits are for calls that wait for memory.
@@ -144,7 +147,7 @@ export function cellsOf(name: SuiteName, threads: readonly number[], only: reado
       .filter((operation) => suite.operations?.has(operation.name) ?? true)
       .filter((operation) => suite.everyThread || count === most || scaled.has(operation.name))
       .flatMap((operation) => {
-        const shapes = operation.pass === "job" ? [large] : suite.shapes;
+        const shapes = isOnce(operation) ? [large] : suite.shapes;
         return shapes
           .filter(([out, inputs]) => operation.fits(out, inputs))
           .flatMap((shape) =>
@@ -161,7 +164,7 @@ export function cellsOf(name: SuiteName, threads: readonly number[], only: reado
 }
 
 export const nameOfCell = ({ operation, out, inputs, batch, threads, regime }: Cell): string =>
-  operation.pass === "job"
+  isOnce(operation)
     ? `${operation.name} ${out}x${inputs} ${threads}T`
     : `${operation.name} ${out}x${inputs} batch ${batch} ${regime} ${threads}T`;
 

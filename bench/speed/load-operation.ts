@@ -10,6 +10,8 @@ import { type BuiltOperations, loadLayer, type Parameters } from "./spx-contesta
 export interface LoadedOperation {
   /** Null where spx does not offer the operation. */
   readonly layer: Layer<Parameters> | null;
+  /** What the layer was loaded from. */
+  readonly given: { readonly data: Float32Array; readonly shape: readonly number[] };
   /** The whole weight [out, in]. */
   readonly weight: Float32Array;
   readonly quantized: QuantizedWeight | null;
@@ -34,7 +36,9 @@ export async function loadOperation(
 ): Promise<LoadedOperation> {
   const given = { data: randomMatrix(out * inputs, 1, 1 / Math.sqrt(inputs)), shape: [out, inputs] };
   const layer = operation.loaded === null ? null : await loadLayer(built, operation.loaded, given, threads);
-  const weight = layer === null ? given.data : layer.merge().data;
+  // Who does what a load does starts where it starts.
+  const isLoad = operation.pass === "load";
+  const weight = layer === null || isLoad ? given.data : layer.merge().data;
   const merged = { data: weight, shape: [out, inputs] };
   const made: Record<"own" | "dense" | "base", Layer<Parameters>[]> = { own: [], dense: [], base: [] };
   if (layer !== null) made.own.push(layer);
@@ -57,6 +61,7 @@ export async function loadOperation(
   let entries: SparseEntries | null = null;
   return {
     layer,
+    given,
     weight,
     quantized,
     parts: partsOf(layer, base, merged, quantized),

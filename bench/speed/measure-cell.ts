@@ -11,7 +11,7 @@ import type { PythonPeers } from "./peers/python-peers.ts";
 import { driftOf, fastestOf, type MachineRates, type Probes } from "./probes.ts";
 import { errorOf, type Problem } from "./problem.ts";
 import { levelOf, type Roofline, rooflineOf, workOf } from "./roofline.ts";
-import { type BuiltOperations, type Parameters, spxContestant } from "./spx-contestant.ts";
+import { type BuiltOperations, loadingContestant, type Parameters, spxContestant } from "./spx-contestant.ts";
 
 export interface Timed {
   readonly name: string;
@@ -112,7 +112,9 @@ async function gather(bench: Bench, cell: Cell, loaded: LoadedOperation, refused
       contestants.push(spxContestant({ name, kind }, layers, operation.pass, { x, dy, batch }));
   };
   const { layer } = loaded;
-  if (layer !== null) offer("spx", "spx", await loaded.copies("own", countFor(layer.bytes(batch))));
+  if (operation.pass === "load" && operation.loaded !== null)
+    contestants.push(loadingContestant(bench.built, operation.loaded, loaded.given, threads));
+  else if (layer !== null) offer("spx", "spx", await loaded.copies("own", countFor(layer.bytes(batch))));
   if (layer !== null && operation.pass === "forward" && operation.name !== "dense")
     offer("spx dense", "dense", await loaded.copies("dense", copies));
   const [base] = await loaded.copies("base", operation.base === null ? 0 : 1);
@@ -231,11 +233,20 @@ async function resultOf(bench: Bench, cell: Cell, measured: Measured): Promise<C
         ? null
         : { variant: interval.variant, form: interval.form, predicted: interval.nanoseconds / 1e9 },
     roofline:
-      interval === undefined || layer === null ? null : boundOf(bench, cell, layer, interval.variant, rates),
+      interval === undefined || layer === null
+        ? readingsBound(cell, rates)
+        : boundOf(bench, cell, layer, interval.variant, rates),
     refused,
     drift,
     runs,
   };
+}
+
+/** Where the operation tells how often the weight has to be read. */
+function readingsBound({ operation, out, inputs }: Cell, rates: MachineRates): Roofline | null {
+  if (operation.readings === 0) return null;
+  const bytes = 4 * operation.readings * out * inputs;
+  return rooflineOf({ bytes, multiplies: 0, permutes: 0 }, rates, "memory");
 }
 
 function boundOf(

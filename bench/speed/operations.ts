@@ -4,7 +4,8 @@
  */
 import type { QuantizedType } from "./quantized-weight.ts";
 
-export type Pass = "forward" | "backward" | "forward and backward" | "job";
+/** `load`: from the weight to a layer that could be called, selections and decompositions included. */
+export type Pass = "forward" | "backward" | "forward and backward" | "load" | "job";
 
 /** Which ways of others to do the same. */
 export type PeerGroup =
@@ -34,8 +35,10 @@ export interface Operation {
   readonly loaded: Loaded | null;
   /** What peers are told beside the tensors. */
   readonly numbers: Readonly<Record<string, number>>;
-  /** `job`: something done with a whole weight that is no product. */
+  /** `load` and `job` are done once with a whole weight. */
   readonly pass: Pass;
+  /** Readings of the whole weight that a load cannot do without; 0 where that is not told. */
+  readonly readings: number;
   readonly peers: PeerGroup;
   /** What it adds something to: timed beside it, so that what is added has a price. */
   readonly base: Loaded | null;
@@ -54,9 +57,9 @@ const operation = (
   peers: PeerGroup,
   more: Partial<Omit<Operation, "name" | "loaded" | "peers">> = {},
 ): Operation => {
-  const { numbers = {}, pass = "forward", base = null, quantized = null, fits = always } = more;
+  const { numbers = {}, pass = "forward", readings = 0, base = null, quantized = null, fits = always } = more;
   const loaded = transform === null ? null : { transform, numbers };
-  return { name, loaded, numbers, pass, peers, base, quantized, fits };
+  return { name, loaded, numbers, pass, readings, peers, base, quantized, fits };
 };
 
 export const denseForm: Loaded = { transform: "Dense", numbers: {} };
@@ -116,6 +119,17 @@ const isLarge = (out: number, inputs: number): boolean => out === 4096 && inputs
 const job = (name: string, peers: PeerGroup, numbers: Readonly<Record<string, number>>): Operation =>
   operation(name, null, peers, { pass: "job", numbers, fits: isLarge });
 
+const loading = (
+  name: string,
+  transform: string,
+  peers: PeerGroup,
+  numbers: Readonly<Record<string, number>>,
+  readings: number,
+): Operation => ({
+  ...operation(name, transform, peers, { pass: "load", readings, fits: isLarge }),
+  numbers,
+});
+
 export const operations: readonly Operation[] = [
   operation("dense", "Dense", "dense"),
   operation("bf16 weights", "Half", "bf16"),
@@ -135,7 +149,8 @@ export const operations: readonly Operation[] = [
     fits: (out, inputs) => Math.min(out, inputs) >= 128,
   }),
   job("sparse AdamW 3 %", "adam", { density: 0.03 }),
-  job("exact top-k 10 %", "top-k", { keep: 0.1 }),
-  job("2:4 selection", "n:m selection", { n: 2, m: 4 }),
+  // One reading to find the threshold, one to mark what is above it.
+  loading("exact top-k 10 %", "Unstructured", "top-k", { keep: 0.1 }, 2),
+  loading("2:4 selection", "Grouped", "n:m selection", { n: 2, m: 4 }, 1),
   job("randomized SVD 16", "svd", { r: 16 }),
 ];

@@ -36,6 +36,26 @@ export async function loadLayer(
   return loadable.load({ W: weight, ...numbers, seed: 1, threads });
 }
 
+/** Loads the layer anew for each call, from a weight that lies in memory. */
+export function loadingContestant(
+  built: BuiltOperations,
+  loaded: Loaded,
+  weight: { readonly data: Float32Array; readonly shape: readonly number[] },
+  threads: number,
+): Contestant {
+  return {
+    name: "spx",
+    kind: "spx",
+    async sample(calls) {
+      const start = performance.now();
+      for (let call = 0; call < calls; call += 1) (await loadLayer(built, loaded, weight, threads)).dispose();
+      return (performance.now() - start) / 1e3;
+    },
+    output: async () => null,
+    close: async () => undefined,
+  };
+}
+
 /** @param dy [batch, out], for the passes that go backward; their gradients go where those of the first call went. */
 export function spxContestant(
   { name, kind }: Pick<Contestant, "name" | "kind">,

@@ -27,6 +27,7 @@ import { emitArtefact } from "./emit-artefact.ts";
 import { lowerDevicePlans } from "./lower-device.ts";
 import { lowerTransform } from "./lower-transform.ts";
 import { productPrograms } from "./product-programs.ts";
+import { selectionPrograms } from "./selection-programs.ts";
 import { StageClock } from "./stage-clock.ts";
 import { uniqueKernels } from "./unique-kernels.ts";
 
@@ -107,8 +108,11 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
   // Equal kernels once, because machine code is what a build waits for.
   const { transforms, programs } = clock.time("unite", () => uniqueKernels(lowered));
   // Beside the plans: products of matrices that nobody packs.
-  const shared = productPrograms(compilation.transforms, x86Targets);
-  for (const program of [...programs, ...shared.programs])
+  const products = productPrograms(compilation.transforms, x86Targets);
+  // And the passes of selections, which run before anything is packed.
+  const selections = selectionPrograms(compilation.transforms, x86Targets);
+  const beside = { products, selections };
+  for (const program of [...programs, ...products.programs, ...selections.programs])
     demand(
       program.name,
       verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`),
@@ -119,7 +123,7 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
   // the module that names the manifest's.
   return {
     compilation,
-    artefact: await emitArtefact(module, { transforms, programs, shared, devices }, clock, options),
+    artefact: await emitArtefact(module, { transforms, programs, beside, devices }, clock, options),
   };
 }
 

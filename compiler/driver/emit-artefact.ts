@@ -14,24 +14,27 @@ import type { LoweredDevices } from "./lower-device.ts";
 import type { LoweredTransform } from "./lower-transform.ts";
 import { packageVersion } from "./package-version.ts";
 import type { ProductPrograms } from "./product-programs.ts";
+import type { SelectionPrograms } from "./selection-programs.ts";
 import type { StageClock } from "./stage-clock.ts";
 
 export interface EmittedKernels {
   readonly transforms: readonly LoweredTransform[];
   readonly programs: readonly LoopProgram[];
-  readonly shared: ProductPrograms;
+  /** What runs beside the plans. */
+  readonly beside: { readonly products: ProductPrograms; readonly selections: SelectionPrograms };
   readonly devices: LoweredDevices;
 }
 
 export async function emitArtefact(
   module: CheckedModule,
-  { transforms, programs, shared, devices }: EmittedKernels,
+  { transforms, programs, beside, devices }: EmittedKernels,
   clock: StageClock,
   options: CompileOptions,
 ): Promise<Artefact | BuildProblem> {
   const names = artefactNames(options.name);
   const foreign = { openLibrary, readString };
-  const library = await compileLibrary([...programs, ...shared.programs], {
+  const { products, selections } = beside;
+  const library = await compileLibrary([...programs, ...products.programs, ...selections.programs], {
     foreign,
     keepIr: options.keepIr,
   });
@@ -43,7 +46,8 @@ export async function emitArtefact(
     sha256: hash,
     bytes: library.bytes.byteLength,
     levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
-    products: shared.products,
+    products: products.products,
+    selections: selections.selections,
   };
   const cuda = devices.programs.length === 0 ? null : await emitCuda(devices, clock, options);
   if (cuda?.kind === "problem") return cuda;

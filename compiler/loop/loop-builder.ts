@@ -76,6 +76,17 @@ export function store(
   block.statements.push({ kind: "store", buffer, index, value, count });
 }
 
+/** Stores the lanes for which `where` holds; see the statement. */
+export function compress(
+  block: Block,
+  buffer: string,
+  index: LoopExpression,
+  value: LoopExpression,
+  where: LoopExpression,
+): void {
+  block.statements.push({ kind: "compress", buffer, index, value, where });
+}
+
 export interface LoopRange {
   readonly from: LoopExpression;
   readonly to: LoopExpression;

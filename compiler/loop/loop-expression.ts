@@ -3,7 +3,14 @@
  * so that a specialised dimension leaves literal trip counts behind.
  */
 import { comparisons, indexArithmetic, indexIdentities } from "./index-arithmetic.ts";
-import type { BinaryOperator, CompareOperator, LoopExpression, Scalar, ValueType } from "./loop-node.ts";
+import type {
+  BinaryOperator,
+  CompareOperator,
+  LoopExpression,
+  Scalar,
+  UnaryOperator,
+  ValueType,
+} from "./loop-node.ts";
 
 export const i64: ValueType = { scalar: "i64", lanes: 1 };
 export const f32: ValueType = { scalar: "f32", lanes: 1 };
@@ -19,8 +26,14 @@ export function typeOf(expression: LoopExpression): ValueType {
     case "read":
     case "load":
       return expression.type;
+    case "vector":
+      return { scalar: expression.scalar, lanes: expression.values.length };
     case "symbol":
       return i64;
+    case "mask":
+      return i32;
+    case "unary":
+      return typeOf(expression.value);
     case "binary":
       return typeOf(expression.left);
     case "compare":
@@ -172,6 +185,22 @@ export const reinterpret = (value: LoopExpression): LoopExpression => ({ kind: "
 /** One element of an integer buffer, as an index. */
 export const loadIndex = (buffer: string, index: LoopExpression): LoopExpression =>
   convert(load(buffer, index, i32), "i64");
+
+export const unary = (operator: UnaryOperator, value: LoopExpression): LoopExpression => ({
+  kind: "unary",
+  operator,
+  value,
+});
+
+/** The truths of all lanes as bits. */
+export const mask = (value: LoopExpression): LoopExpression => ({ kind: "mask", value });
+
+/** A literal for each lane. */
+export const vector = (scalar: Scalar, values: readonly number[]): LoopExpression => ({
+  kind: "vector",
+  scalar,
+  values,
+});
 
 export const permute = (table: LoopExpression, index: LoopExpression): LoopExpression => ({
   kind: "permute",

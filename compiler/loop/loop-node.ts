@@ -7,11 +7,11 @@
 
 /**
  * Scalars a register can hold. Floats are IEEE binary32 and binary64; `i64` is for indices; integers are never negative,
- * but for those loaded from `i8`, which are only converted.
+ * but for those loaded from `i8`, which are only converted, and for sets of bits, which are only combined and stored.
  */
 export type Scalar = "f32" | "f64" | "i32" | "i64" | "bool";
 
-/** Elements a buffer can hold. A load extends integers to `i32`: unsigned ones by zeros, `i8` by its sign. */
+/** Elements a buffer can hold. A load extends integers to `i32`: unsigned ones by zeros, `i8` by its sign; a store cuts them off. */
 export type BufferElement = "f32" | "f64" | "i32" | "u32" | "u16" | "u8" | "i8";
 
 /** A register type: `lanes` copies of a scalar; `lanes` is 1 for plain scalars, 16 for vectors, 2, 4 or 8 for parts of them. */
@@ -34,11 +34,16 @@ export type BinaryOperator =
   | "shl"
   | "shr";
 
+/** `popcount`: how many bits of an integer are set. `sqrt`: of floats, rounded to nearest. */
+export type UnaryOperator = "popcount" | "sqrt";
+
 export type CompareOperator = "eq" | "ne" | "lt" | "le" | "gt" | "ge";
 
 export type LoopExpression =
   /** A literal, repeated over all lanes. */
   | { readonly kind: "constant"; readonly type: ValueType; readonly value: number }
+  /** A vector of one literal for each lane. */
+  | { readonly kind: "vector"; readonly scalar: Scalar; readonly values: readonly number[] }
   /** An `i64`: a run-time symbol of the program (a dimension, `batch`), a loop variable or a tile variable. */
   | { readonly kind: "symbol"; readonly name: string }
   /** The value of a `let` or the present value of a `register`. */
@@ -49,6 +54,7 @@ export type LoopExpression =
       readonly left: LoopExpression;
       readonly right: LoopExpression;
     }
+  | { readonly kind: "unary"; readonly operator: UnaryOperator; readonly value: LoopExpression }
   | {
       readonly kind: "compare";
       readonly operator: CompareOperator;
@@ -84,6 +90,8 @@ export type LoopExpression =
   | { readonly kind: "convert"; readonly value: LoopExpression; readonly to: Scalar }
   /** The f32 whose 32 bits are those of an i32. */
   | { readonly kind: "reinterpret"; readonly value: LoopExpression }
+  /** An i32 whose bit l is the truth in lane l. */
+  | { readonly kind: "mask"; readonly value: LoopExpression }
   /** out[l] = table[index[l] mod lanes of the table]; table f32 x 16 or x 4, index i32 x 16. */
   | { readonly kind: "permute"; readonly table: LoopExpression; readonly index: LoopExpression }
   /** out[l] = (left ++ right)[lanes[l]], lanes known at compile time. */
@@ -117,6 +125,17 @@ export type LoopStatement =
       readonly index: LoopExpression;
       readonly value: LoopExpression;
       readonly count: LoopExpression | null;
+    }
+  /**
+   * Stores the f32 lanes for which `where` holds, one after the other from `index`. All 16 elements from there are
+   * written: what lies behind those lanes is undefined.
+   */
+  | {
+      readonly kind: "compress";
+      readonly buffer: string;
+      readonly index: LoopExpression;
+      readonly value: LoopExpression;
+      readonly where: LoopExpression;
     }
   | {
       readonly kind: "if";

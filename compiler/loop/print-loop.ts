@@ -52,9 +52,13 @@ export function printExpression(node: LoopExpression, outer = 0): string {
   switch (node.kind) {
     case "constant":
       return node.type.scalar === "i64" ? String(node.value) : `${printType(node.type)}(${node.value})`;
+    case "vector":
+      return `${node.scalar}[${node.values.join(" ")}]`;
     case "symbol":
     case "read":
       return node.name;
+    case "unary":
+      return `${node.operator}(${list(node.value)})`;
     case "binary":
     case "compare": {
       const sign = signs[node.operator];
@@ -74,6 +78,8 @@ export function printExpression(node: LoopExpression, outer = 0): string {
       return `${node.to}(${list(node.value)})`;
     case "reinterpret":
       return `bits(${list(node.value)})`;
+    case "mask":
+      return `mask(${list(node.value)})`;
     case "permute":
       return `permute(${list(node.table, node.index)})`;
     case "shuffle":
@@ -110,6 +116,10 @@ function printStatement(node: LoopStatement, indent: string): string[] {
         `${indent}${printAccess(node.buffer, node.index, lanes, node.count)} = ${printExpression(node.value)}`,
       ];
     }
+    case "compress":
+      return [
+        `${indent}${node.buffer}[${printExpression(node.index)} ..] = compress(${printExpression(node.value)}, ${printExpression(node.where)})`,
+      ];
     case "if":
       return [
         `${indent}if ${printExpression(node.condition)} {`,

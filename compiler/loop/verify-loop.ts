@@ -3,6 +3,7 @@ import { isFloat, typeOf } from "./loop-expression.ts";
 import type {
   BufferDeclaration,
   BufferElement,
+  BufferSpace,
   LoopExpression,
   LoopProgram,
   LoopStatement,
@@ -21,6 +22,7 @@ const sameType = (a: ValueType, b: ValueType): boolean => a.scalar === b.scalar 
 const isIndex = (node: LoopExpression): boolean => sameType(typeOf(node), { scalar: "i64", lanes: 1 });
 const isInteger = ({ scalar }: ValueType): boolean => scalar === "i32" || scalar === "i64";
 const lengthOperators = new Set(["add", "sub", "mul", "div", "rem", "min", "max"]);
+const writable: ReadonlySet<BufferSpace> = new Set(["output", "result", "workspace", "local"]);
 const laneCounts = new Set([1, 2, 4, 8, 16]);
 const levels = new Set(["x86-64-v3", "x86-64-v4"]);
 
@@ -49,8 +51,22 @@ const expressionRules: { readonly [Kind in LoopExpression["kind"]]: ExpressionRu
       (node) => !isInteger(node.type) || (Number.isSafeInteger(node.value) && node.value >= 0),
     ],
   ],
+  vector: [
+    [
+      "an integer literal is a natural number",
+      (node) =>
+        isFloat(node.scalar) || node.values.every((value) => Number.isSafeInteger(value) && value >= 0),
+    ],
+  ],
   symbol: [],
   read: [],
+  unary: [
+    [
+      "bits of integers are counted, roots of floats are taken",
+      (node) =>
+        node.operator === "popcount" ? isInteger(typeOf(node.value)) : isFloat(typeOf(node.value).scalar),
+    ],
+  ],
   binary: [
     ["both sides have one type", (node) => sameType(typeOf(node.left), typeOf(node.right))],
     [
@@ -97,6 +113,7 @@ const expressionRules: { readonly [Kind in LoopExpression["kind"]]: ExpressionRu
     ],
   ],
   reinterpret: [["bits of an i32 are read", (node) => typeOf(node.value).scalar === "i32"]],
+  mask: [["truths become bits", (node) => typeOf(node.value).scalar === "bool"]],
   permute: [
     [
       "the table is f32x16 or f32x4",
@@ -137,6 +154,12 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
     string,
     { readonly type: ValueType; readonly kind: "index" | "value" | "register" }
   >;
+
+  /** Whether values of the type may be stored to the buffer. */
+  const holds = (name: string, scalar: Scalar): boolean => {
+    const buffer = buffers.get(name);
+    return buffer !== undefined && writable.has(buffer.space) && loadedAs(buffer.element) === scalar;
+  };
 
   function checkExpression(node: LoopExpression, scope: Scope): void {
     const text = (): string => printExpression(node);
@@ -207,11 +230,9 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
         case "store": {
           for (const part of [node.index, node.value, ...(node.count === null ? [] : [node.count])])
             checkExpression(part, scope);
-          const space = buffers.get(node.buffer)?.space;
           check(
-            "floats are stored to outputs, results, workspaces and scratch of their type",
-            (space === "output" || space === "result" || space === "workspace" || space === "local") &&
-              typeOf(node.value).scalar === buffers.get(node.buffer)?.element,
+            "values are stored to outputs, results, workspaces and scratch of their type",
+            holds(node.buffer, typeOf(node.value).scalar),
             node.buffer,
           );
           check(
@@ -219,6 +240,19 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
             isIndex(node.index) && (node.count === null || isIndex(node.count)),
             node.buffer,
           );
+          break;
+        }
+        case "compress": {
+          for (const part of [node.index, node.value, node.where]) checkExpression(part, scope);
+          const { value, where } = node;
+          check(
+            "16 floats are stored by 16 truths to a buffer of floats",
+            holds(node.buffer, "f32") &&
+              sameType(typeOf(value), { scalar: "f32", lanes: 16 }) &&
+              sameType(typeOf(where), { scalar: "bool", lanes: 16 }),
+            node.buffer,
+          );
+          check("places are indices", isIndex(node.index), node.buffer);
           break;
         }
         case "if":
@@ -237,10 +271,9 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
   check("the level is known", levels.has(program.level), program.level);
   [...program.symbols, ...buffers.keys()].forEach(introduce);
   check("a buffer is declared once", buffers.size === program.buffers.length, program.name);
-  for (const { name, space, element, length } of program.buffers) {
+  for (const { name, space, length } of program.buffers) {
     check("lengths are made of symbols", isLength(length, symbols), name);
     check("scratch has a known length", space !== "local" || length.kind === "constant", name);
-    check("only constants hold integers", space === "constant" || isFloat(loadedAs(element)), name);
   }
   for (const phase of program.phases) {
     check(

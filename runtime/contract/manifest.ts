@@ -41,6 +41,8 @@ export interface KernelLibrary {
   }[];
   /** Products of matrices that are not packed; none where no transform needs them. */
   readonly products: readonly ProductKernel[];
+  /** Selections among the entries of large tensors; none where no transform selects. */
+  readonly selections: readonly SelectionKernel[];
 }
 
 export type ProductElement = "f32" | "f64";
@@ -51,6 +53,27 @@ export type ProductElement = "f32" | "f64";
  */
 export interface ProductKernel {
   readonly element: ProductElement;
+  /** One of `levels`. */
+  readonly level: string;
+  readonly symbol: string;
+}
+
+/** What entries are compared by. */
+export type SelectionOrder = "magnitude" | "value";
+
+/** How many entries a tile of a selection reads; a multiple of every group. */
+export const selectionRun = 1 << 16;
+
+/**
+ * `x` is the f32 tensor that is selected from, `batch` the number of its entries; floats stand in the frame by their bits.
+ * `bracket`: frame low, high, room, counts; `mark`: threshold, cut; `groups`: n, counts. What they write stands at their
+ * lowering; for `mark` and `groups` it is the bits of a pattern.
+ */
+export interface SelectionKernel {
+  readonly pass: "bracket" | "mark" | "groups";
+  readonly order: SelectionOrder;
+  /** Entries of a group; 0 for the other passes. */
+  readonly m: number;
   /** One of `levels`. */
   readonly level: string;
   readonly symbol: string;

@@ -1,18 +1,24 @@
 /** Who forms the dense products of formulas: kernels of the artefact where there are any, and loops for the rest. */
 import type { ProductKernels } from "../device/cpu/product-kernels.ts";
+import type { SelectionPasses } from "../device/cpu/selection-passes.ts";
 import type { DenseMatrix } from "../formats/matrix-value.ts";
-import type { Multiply } from "../linalg/form-product.ts";
 import { multiply } from "../linalg/jacobi-svd.ts";
+import type { RecipeKernels } from "../select/recipe-value.ts";
 import { multiplyDense } from "./multiply-dense.ts";
 import type { DenseProduct, FormProduct } from "./product-work.ts";
 
-/** What decompositions at load multiply with: asked for when one runs; null where the artefact has no kernel for it. */
-export const multiplyBy = (device: () => { readonly products: ProductKernels }) => (): Multiply | null => {
-  const { products } = device();
-  if (!products.has("f64")) return null;
-  return (left, right, rows, inner, columns) =>
-    products.multiply({ left, right, rows, inner, columns }) ?? multiply(left, right, rows, inner, columns);
-};
+/** What recipes compute with: decompositions multiply, null where the artefact has no kernel for it; selections make passes. */
+export const computedBy = (
+  device: () => { readonly products: ProductKernels; readonly selections: SelectionPasses },
+): RecipeKernels => ({
+  multiply() {
+    const { products } = device();
+    if (!products.has("f64")) return null;
+    return (left, right, rows, inner, columns) =>
+      products.multiply({ left, right, rows, inner, columns }) ?? multiply(left, right, rows, inner, columns);
+  },
+  select: () => device().selections,
+});
 
 /** By loops, on the calling thread. */
 export const formProduct: FormProduct = ({ left, right }) => multiplyDense(left, right);

@@ -11,7 +11,7 @@ import { evaluateKeys, evaluatePattern, evaluateRecipe } from "../select/evaluat
 import { entriesOfCut, type KeyCut, type Keys } from "../select/largest-entries.ts";
 import type { Pattern } from "../select/pattern.ts";
 import { type ParameterTarget, parameterTarget, patternTarget } from "../select/recipe-target.ts";
-import type { RecipeSources } from "../select/recipe-value.ts";
+import type { RecipeKernels, RecipeSources } from "../select/recipe-value.ts";
 import type { BoundArguments } from "./bind-arguments.ts";
 import { type FrozenTensor, frozenTensor, storeFrozen } from "./frozen-values.ts";
 import { type LayerParameter, parameterTensor, storeInitialValue } from "./parameter-values.ts";
@@ -26,12 +26,11 @@ export interface PooledChoices {
 
 export const noChoices: PooledChoices = { cuts: new Map(), patterns: new Map() };
 
-/** What recipes have beside tensors: the keys of their random streams, and who forms their products. */
-export interface RecipeContext {
+/** What recipes have beside tensors: the keys of their random streams, and who computes for them. */
+export interface RecipeContext extends Partial<RecipeKernels> {
   readonly seed: number;
   /** The layer's name, which shared tensors leave out. */
   readonly layer: string;
-  readonly multiply?: NonNullable<RecipeSources["multiply"]>;
 }
 
 /** By name. @throws SpxError from the recipes; SPX8102 for a name that is none or reads itself. */

@@ -7,7 +7,7 @@ import type { DenseTensor } from "../select/dense-tensor.ts";
 import { type AllottedLayer, allotDensities } from "./allot-densities.ts";
 import { bindArguments, type GivenNumber } from "./bind-arguments.ts";
 import type { CudaPlace, DeviceLayer, OnDevice, Placed } from "./device-layer.ts";
-import { multiplyBy } from "./form-product.ts";
+import { computedBy } from "./form-product.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
 import type { Layer } from "./layer.ts";
 import { matchRules } from "./match-rules.ts";
@@ -147,7 +147,7 @@ function modelLayer(
     transform,
     numbers,
     seed,
-    multiply: multiplyBy(home.device),
+    kernels: computedBy(home.device),
     bind: () => named(name, async () => bindArguments(transform, { tensors: await read(), numbers })),
     load: (joint, cuts) =>
       named(name, async () => {

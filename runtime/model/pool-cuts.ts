@@ -8,8 +8,9 @@ import type { ModelRule, PatternManifest, PoolManifest, TransformManifest } from
 import { evaluateNumber } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import { checkCount, countDigits, descend, type KeyCut, type Keys } from "../select/largest-entries.ts";
+import type { RecipeKernels } from "../select/recipe-value.ts";
 import type { BoundArguments } from "./bind-arguments.ts";
-import { initialValues, noChoices, type RecipeContext } from "./initial-values.ts";
+import { initialValues, noChoices } from "./initial-values.ts";
 
 /** A layer that is going to be loaded. */
 export interface PoolMember {
@@ -18,7 +19,7 @@ export interface PoolMember {
   readonly rule: ModelRule;
   readonly transform: TransformManifest;
   readonly seed: number;
-  readonly multiply: RecipeContext["multiply"];
+  readonly kernels: RecipeKernels;
   /** Reads its tensor and binds its arguments; called once for each reading. */
   readonly bind: () => Promise<BoundArguments>;
 }
@@ -71,8 +72,8 @@ async function choosePool(
 ): Promise<void> {
   const read = async (member: PoolMember): Promise<Ballot> => {
     const bound = await member.bind();
-    const { seed, name: layer, multiply } = member;
-    const context = { seed, layer, ...(multiply === undefined ? {} : { multiply }) };
+    const { seed, name: layer, kernels } = member;
+    const context = { seed, layer, ...kernels };
     const known = cuts.get(member) ?? new Map<string, KeyCut>();
     const values = initialValues(member.transform, bound, context, { ...noChoices, cuts: known });
     return { keys: values.keys(pattern), amount: evaluateNumber(pool.amount, values.symbols) };

@@ -173,6 +173,9 @@ const outline: Readonly<Record<string, Check>> = {
     bytes: isNumber,
     levels: isList(hasFields({ name: isText, suffix: isText, needs: isList(isText) })),
     products: isList(hasFields({ element: isText, level: isText, symbol: isText })),
+    selections: isList(
+      hasFields({ pass: isText, order: isText, m: isNumber, level: isText, symbol: isText }),
+    ),
   }),
   cuda: isNullOr(cudaLibrary),
   transforms: isList(

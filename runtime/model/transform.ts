@@ -7,7 +7,7 @@ import { randomStream } from "../random/philox.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
 import { bindArguments, type GivenArguments, type GivenNumber, loadOptionNames } from "./bind-arguments.ts";
 import type { CudaPlace, DeviceLayer, LayerAt, OnDevice, Placed } from "./device-layer.ts";
-import { multiplyBy } from "./form-product.ts";
+import { computedBy } from "./form-product.ts";
 import { initialState } from "./initial-state.ts";
 import type { PooledChoices } from "./initial-values.ts";
 import { createJointValues, type JointValues } from "./joint-values.ts";
@@ -135,7 +135,7 @@ export async function loadLayer<P, T extends TimeTypes = TimeTypes>(
   // A seed that is none is refused even where nothing random is drawn.
   randomStream(seed, layerName);
   const restored = saved === null ? null : restoreState(transform, saved);
-  const context = { seed, layer: layerName, multiply: multiplyBy(home.device) };
+  const context = { seed, layer: layerName, ...computedBy(home.device) };
   const complete = initialState(transform, bound, context, restored, joint, cuts);
   // What only selections and initial values read is not needed any more, and may be large.
   const state = { ...complete, tensors: tensorsKept(transform, complete.tensors) };

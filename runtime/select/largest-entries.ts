@@ -73,7 +73,7 @@ const wideDigits = [16, 16] as const;
 const narrowDigits = [11, 11, 10] as const;
 
 /** The smallest key that is kept, and how many entries with just that key are. */
-function cutOf(keys: Keys, count: number): KeyCut {
+export function cutOf(keys: Keys, count: number): KeyCut {
   if (count === 0) return { threshold: 0xffffffff, ties: 0 };
   let prefix = 0;
   let bitsKnown = 0;

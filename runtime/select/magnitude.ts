@@ -2,6 +2,7 @@
 import { SpxError } from "../errors.ts";
 import { checkCount, largestEntries, magnitudeKeys, requireFinite } from "./largest-entries.ts";
 import { emptyBits, type Pattern, setBit } from "./pattern.ts";
+import { largestByPasses, type SelectionPasses } from "./select-by-passes.ts";
 
 /** A dense [rows, columns] matrix with the name that messages call it by. */
 export interface NamedMatrix {
@@ -12,7 +13,14 @@ export interface NamedMatrix {
 }
 
 /** The `count` entries of largest magnitude. @throws SpxError SPX8407, SPX8408. */
-export function selectMagnitude(matrix: NamedMatrix, count: number): Pattern {
+export function selectMagnitude(
+  matrix: NamedMatrix,
+  count: number,
+  passes: SelectionPasses | null = null,
+): Pattern {
+  const { rows, columns } = matrix;
+  const found = largestByPasses(matrix.values, "magnitude", count, passes);
+  if (found !== null) return { rows, columns, count, bits: found };
   requireFinite(matrix.name, matrix.values, matrix.columns);
   checkCount("magnitude", count, matrix.values.length);
   return largestEntries(magnitudeKeys(matrix.values), matrix.rows, matrix.columns, count);
@@ -26,8 +34,16 @@ export interface GroupShape {
 }
 
 /** The n largest of each m consecutive entries. @throws SpxError SPX8405 for a ragged length, SPX8408. */
-export function selectMagnitudeGroups(matrix: NamedMatrix, { n, m, axis }: GroupShape): Pattern {
+export function selectMagnitudeGroups(
+  matrix: NamedMatrix,
+  { n, m, axis }: GroupShape,
+  passes: SelectionPasses | null = null,
+): Pattern {
   const { name, rows, columns, values } = matrix;
+  const count = (values.length / m) * n;
+  const isWhole = axis === "input" && columns % m === 0;
+  const found = isWhole ? (passes?.groups(values, n, m) ?? null) : null;
+  if (found !== null) return { rows, columns, count, bits: found };
   requireFinite(name, values, columns);
   const length = axis === "input" ? columns : rows;
   if (length % m !== 0) {
@@ -52,7 +68,7 @@ export function selectMagnitudeGroups(matrix: NamedMatrix, { n, m, axis }: Group
       }
     }
   }
-  return { rows, columns, count: (values.length / m) * n, bits };
+  return { rows, columns, count, bits };
 }
 
 /** The free entry of largest magnitude; the first of equals. */

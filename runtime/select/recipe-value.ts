@@ -7,6 +7,7 @@ import type { RandomStream } from "../random/philox.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { Pattern } from "./pattern.ts";
 import type { RecipeTarget } from "./recipe-target.ts";
+import type { SelectionPasses } from "./select-by-passes.ts";
 
 export type RecipeValue =
   | { readonly kind: "number"; readonly value: number }
@@ -14,8 +15,16 @@ export type RecipeValue =
   | { readonly kind: "pattern"; readonly pattern: Pattern }
   | { readonly kind: "outputs"; readonly values: readonly RecipeValue[] };
 
-/** What recipes of one layer read. */
-export interface RecipeSources {
+/** Kernels of an artefact, asked for when a recipe runs that needs one. */
+export interface RecipeKernels {
+  /** Who forms large products; null where loops have to. */
+  readonly multiply: () => Multiply | null;
+  /** Who makes the passes of selections. */
+  readonly select: () => SelectionPasses;
+}
+
+/** What recipes of one layer read; without kernels loops do all the work. */
+export interface RecipeSources extends Partial<RecipeKernels> {
   readonly symbols: SymbolLookup;
   /** An argument tensor, or the initial value of a parameter, dense. */
   tensor(name: string): DenseTensor;
@@ -23,8 +32,6 @@ export interface RecipeSources {
   readonly seed: number;
   /** Key of the random streams beside the target's name. */
   readonly layer: string;
-  /** Who forms large products; asked when one is needed, null where loops have to. */
-  readonly multiply?: () => Multiply | null;
   /** Results of calls that do not depend on their target. */
   readonly computed: Map<string, RecipeValue>;
 }
@@ -41,8 +48,10 @@ export interface Call {
   readonly pool: LinePool | null;
   /** All operands as tensors, in the order of the declaration. */
   readonly tensors: () => readonly DenseTensor[];
-  /** See `RecipeSources`. */
+  /** See `RecipeKernels`. */
   readonly multiply: () => Multiply | null;
+  /** See `RecipeKernels`; null without any. */
+  readonly select: () => SelectionPasses | null;
   /** The stream of random numbers of this call. */
   readonly stream: () => RandomStream;
 }

@@ -78,10 +78,10 @@ export const rankingKeys: Readonly<
 function selectByMagnitude(call: Call, place: Place): Pattern {
   const weight = matrixOf(call.tensor("weight"));
   const { shape } = place;
-  if (shape.kind === "nm") return selectMagnitudeGroups(weight, shape);
+  if (shape.kind === "nm") return selectMagnitudeGroups(weight, shape, call.select());
   const count = countOf(call, place);
   if (shape.kind === "block") return selectMagnitudeBlocks(weight, shape.height, shape.width, count);
-  if (call.pool === null) return selectMagnitude(weight, count);
+  if (call.pool === null) return selectMagnitude(weight, count, call.select());
   const pools = poolsIn("magnitude", call.pool, weight.rows, weight.columns);
   return largestOfPools("magnitude", magnitudeKeys(finite(weight).values), weight, call.pool, count / pools);
 }
@@ -89,7 +89,7 @@ function selectByMagnitude(call: Call, place: Place): Pattern {
 function selectByScore(call: Call): Pattern {
   const score = matrixOf(call.tensor("score"));
   const count = call.number("count");
-  if (call.pool === null) return selectTopk(score, count);
+  if (call.pool === null) return selectTopk(score, count, call.select());
   return largestOfPools("topk", valueKeys(finite(score).values), score, call.pool, count);
 }
 

@@ -22,11 +22,14 @@ import {
   i32x16,
   int,
   load,
+  mask,
   mul,
   permute,
   shuffle,
   splat,
   symbol,
+  unary,
+  vector,
   zeros,
 } from "../../compiler/loop/loop-expression.ts";
 import type {
@@ -145,7 +148,7 @@ const broken: readonly { readonly rule: string; readonly of: LoopProgram }[] = [
   { rule: "a load has the type of its buffer", of: program([put(load("x", int(0), i32x16))]) },
   { rule: "a load has the type of its buffer", of: program([put(load("z", int(0), f32x16))]) },
   {
-    rule: "floats are stored to outputs, results, workspaces and scratch of their type",
+    rule: "values are stored to outputs, results, workspaces and scratch of their type",
     of: program([{ kind: "store", buffer: "x", index: int(0), value: zeros, count: null }]),
   },
   {
@@ -170,8 +173,18 @@ const broken: readonly { readonly rule: string; readonly of: LoopProgram }[] = [
     of: program([], { buffers: [{ name: "t", element: "f32", space: "local", length: symbol("batch") }] }),
   },
   {
-    rule: "only constants hold integers",
-    of: program([], { buffers: [{ name: "t", element: "u8", space: "workspace", length: int(1) }] }),
+    rule: "values are stored to outputs, results, workspaces and scratch of their type",
+    of: program([{ kind: "store", buffer: "y", index: int(0), value: constant(i32x16, 0), count: null }]),
+  },
+  { rule: "truths become bits", of: program([put(mask(zeros))]) },
+  {
+    rule: "bits of integers are counted, roots of floats are taken",
+    of: program([put(unary("popcount", zeros))]),
+  },
+  { rule: "an integer literal is a natural number", of: program([put(vector("i32", [1, -1]))]) },
+  {
+    rule: "16 floats are stored by 16 truths to a buffer of floats",
+    of: program([{ kind: "compress", buffer: "y", index: int(0), value: zeros, where: zeros }]),
   },
   {
     rule: "tiles are counted from symbols",

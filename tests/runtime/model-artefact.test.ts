@@ -273,6 +273,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
         bytes: library.bytes.length,
         levels: [{ name: "any", suffix: "", needs: [] }],
         products: [],
+        selections: [],
       },
       transforms: [
         {

@@ -254,6 +254,7 @@ export function sampleManifest(
         { name: "x86-64-v3", suffix: "", needs: ["avx2", "fma"] },
       ],
       products: [],
+      selections: [],
     },
     cuda: null,
     transforms,
@@ -283,6 +284,7 @@ export function sampleDevice(): SampleDevice {
     workspaces: createWorkspacePool(memory.allocate),
     kernels: { kernel: (name) => sampleKernel(name, device) },
     products: { has: () => false, multiply: () => null, multiplyLater: () => null },
+    selections: { bracket: () => null, mark: () => null, groups: () => null },
   };
   return device;
 }

@@ -110,6 +110,7 @@ export async function compileCases(
       bytes: library.bytes.byteLength,
       levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
       products: [],
+      selections: [],
     },
     cuda: null,
     compiler: "sweep",

@@ -93,7 +93,7 @@ function loadingManifest(module: CheckedModule, checked: CheckedTransform): Tran
         cudaDerived: [],
       },
     ],
-    kernels: { file: "", sha256: "", bytes: 0, levels: [], products: [] },
+    kernels: { file: "", sha256: "", bytes: 0, levels: [], products: [], selections: [] },
     cuda: null,
     compiler: "sweep",
     hashes: new Map(),

@@ -99,6 +99,12 @@ function splitOffset(index: LoopExpression): { readonly index: LoopExpression; r
   return offset === null || index.kind !== "binary" ? { index, offset: 0 } : { index: index.left, offset };
 }
 
+/** Where a buffer of the program begins, and what its accesses tell alias analysis. */
+export function bufferStart(target: IrFunction, name: string): { address: string; metadata: string } {
+  const { address, accessMetadata } = bufferOf(target, name);
+  return { address, metadata: accessMetadata };
+}
+
 function bufferOf(target: IrFunction, name: string): BufferBinding {
   const buffer = target.buffers.get(name);
   if (buffer === undefined) throw new Error(`the loop program touches ${name}, which is not a buffer of it`);

@@ -12,7 +12,7 @@ import type {
 import { emitLoad } from "./generate-access.ts";
 import { permuted } from "./generate-permute.ts";
 import { emit, emitText, type IrFunction, type IrValue, lookUp, readBinding } from "./ir-function.ts";
-import { laneList, literalText, mangledType, typeText } from "./ir-types.ts";
+import { laneList, lanesText, literalText, mangledType, typeText } from "./ir-types.ts";
 
 type Expression<Kind extends LoopExpression["kind"]> = Extract<LoopExpression, { kind: Kind }>;
 
@@ -20,11 +20,18 @@ export function emitExpression(target: IrFunction, expression: LoopExpression): 
   switch (expression.kind) {
     case "constant":
       return { type: expression.type, text: literalText(expression.type, expression.value) };
+    case "vector":
+      return {
+        type: { scalar: expression.scalar, lanes: expression.values.length },
+        text: lanesText(expression.scalar, expression.values),
+      };
     case "symbol":
     case "read":
       return readBinding(target, lookUp(target, expression.name));
     case "binary":
       return emitBinary(target, expression);
+    case "unary":
+      return emitUnary(target, expression);
     case "compare":
       return emitCompare(target, expression);
     case "select":
@@ -39,6 +46,8 @@ export function emitExpression(target: IrFunction, expression: LoopExpression): 
       return emitConvert(target, expression);
     case "reinterpret":
       return emitReinterpret(target, emitExpression(target, expression.value));
+    case "mask":
+      return emitMask(target, emitExpression(target, expression.value));
     case "permute":
       return emitPermute(target, expression);
     case "shuffle":
@@ -92,6 +101,17 @@ function emitBinary(target: IrFunction, expression: Expression<"binary">): IrVal
     left.type,
     `${opcode}${overflowFlag(opcode, left.type)} ${type} ${left.text}, ${right.text}`,
   );
+}
+
+const unaryIntrinsics = { popcount: "ctpop", sqrt: "sqrt" } as const;
+
+function emitUnary(target: IrFunction, expression: Expression<"unary">): IrValue {
+  const { type, text } = emitExpression(target, expression.value);
+  const spelled = typeText(type);
+  const mangled = mangledType(typeText({ ...type, lanes: 1 }), type.lanes);
+  const name = `@llvm.${unaryIntrinsics[expression.operator]}.${mangled}`;
+  target.module.declarations.add(`declare ${spelled} ${name}(${spelled})`);
+  return emit(target, type, `call ${spelled} ${name}(${spelled} ${text})`);
 }
 
 /** Index arithmetic stays far below 2^63; saying so lets LLVM strength-reduce addresses. */
@@ -186,6 +206,14 @@ function emitConvert(target: IrFunction, expression: Expression<"convert">): IrV
 function emitReinterpret(target: IrFunction, value: IrValue): IrValue {
   const type: ValueType = { scalar: "f32", lanes: value.type.lanes };
   return emit(target, type, `bitcast ${typeText(value.type)} ${value.text} to ${typeText(type)}`);
+}
+
+function emitMask(target: IrFunction, { type, text }: IrValue): IrValue {
+  const { lanes } = type;
+  const i32: ValueType = { scalar: "i32", lanes: 1 };
+  if (lanes === 1) return emit(target, i32, `zext i1 ${text} to i32`);
+  const bits = emitText(target, `bitcast ${typeText(type)} ${text} to i${lanes}`);
+  return emit(target, i32, `zext i${lanes} ${bits} to i32`);
 }
 
 function emitPermute(target: IrFunction, expression: Expression<"permute">): IrValue {

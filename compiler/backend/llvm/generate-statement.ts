@@ -1,6 +1,7 @@
 /** Loop statements to LLVM blocks. */
 import type { LoopStatement } from "../../loop/loop-node.ts";
 import { emitStore } from "./generate-access.ts";
+import { emitCompress } from "./generate-compress.ts";
 import { emitExpression } from "./generate-expression.ts";
 import {
   bind,
@@ -40,6 +41,9 @@ function emitStatement(target: IrFunction, statement: LoopStatement): void {
       break;
     case "store":
       emitStore(target, statement, emitExpression);
+      break;
+    case "compress":
+      emitCompress(target, statement, emitExpression);
       break;
     case "if":
       emitIf(target, statement);

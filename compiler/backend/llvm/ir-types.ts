@@ -49,6 +49,13 @@ export function literalText(type: ValueType, value: number): string {
   );
 }
 
+/** A literal of its own for each lane. */
+export const lanesText = (scalar: Scalar, values: readonly number[]): string =>
+  vectorLiteral(
+    scalarSpelling[scalar],
+    values.map((value) => scalarLiteral(scalar, value)),
+  );
+
 export function vectorLiteral(element: string, items: readonly string[]): string {
   return `<${items.map((item) => `${element} ${item}`).join(", ")}>`;
 }

@@ -7,10 +7,12 @@ import { comparisons } from "../../loop/index-arithmetic.ts";
 import { isFloat, typeOf } from "../../loop/loop-expression.ts";
 import type {
   BinaryOperator,
+  BufferElement,
   LoopExpression,
   LoopProgram,
   LoopStatement,
   Scalar,
+  UnaryOperator,
 } from "../../loop/loop-node.ts";
 
 export type BufferData =
@@ -48,6 +50,28 @@ const arithmetic: Record<BinaryOperator, (a: number, b: number, scalar: Scalar) 
   or: (a, b, scalar) => (scalar === "i64" ? Number(BigInt(a) | BigInt(b)) : (a | b) >>> 0),
   shl: (a, b) => a * 2 ** b,
   shr: (a, b) => Math.floor(a / 2 ** b),
+};
+
+function bitCount(value: number): number {
+  let count = 0;
+  for (let rest = value; rest > 0; rest = Math.floor(rest / 2)) count += rest % 2;
+  return count;
+}
+
+const unaryOperations: Readonly<Record<UnaryOperator, (value: number) => number>> = {
+  popcount: bitCount,
+  sqrt: Math.sqrt,
+};
+
+/** Memory of a program's own, in which every element holds what no correct program reads. */
+const poisoned: Readonly<Record<BufferElement, (length: number) => BufferData>> = {
+  f32: (length) => new Float32Array(length).fill(Number.NaN),
+  f64: (length) => new Float64Array(length).fill(Number.NaN),
+  i32: (length) => new Int32Array(length).fill(0x7ead7ead),
+  u32: (length) => new Uint32Array(length).fill(0x7ead7ead),
+  u16: (length) => new Uint16Array(length).fill(0xdead),
+  u8: (length) => new Uint8Array(length).fill(0xad),
+  i8: (length) => new Int8Array(length).fill(-83),
 };
 
 /** The result as its type holds it. */
@@ -89,7 +113,7 @@ interface Touches {
 export function interpretLoop(program: LoopProgram, run: LoopRun): void {
   const names = new Map<string, Value>([...run.symbols, ["batch", run.batch]]);
   const buffers = new Map<string, BufferData>(run.buffers);
-  const scratch = new Map<string, number>();
+  const scratch = new Map<string, () => BufferData>();
   let touches = new Map<string, Touches>();
   let tile = 0;
 
@@ -120,9 +144,15 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
     switch (node.kind) {
       case "constant":
         return node.type.lanes === 1 ? node.value : Array.from({ length: node.type.lanes }, () => node.value);
+      case "vector":
+        return node.values;
       case "symbol":
       case "read":
         return lookUp(node.name);
+      case "unary":
+        return map(evaluate(node.value), (item) =>
+          rounded(unaryOperations[node.operator](item), typeOf(node).scalar),
+        );
       case "binary": {
         const { scalar } = typeOf(node.left);
         const operation = arithmetic[node.operator];
@@ -161,6 +191,8 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
         return map(evaluate(node.value), (item) => rounded(item, node.to));
       case "reinterpret":
         return map(evaluate(node.value), floatOfBits);
+      case "mask":
+        return vectorOf(evaluate(node.value)).reduce((all, taken, lane) => all + taken * 2 ** lane, 0);
       case "permute": {
         const table = vectorOf(evaluate(node.table));
         return map(evaluate(node.index), (lane) => table[lane & (table.length - 1)] ?? NaN);
@@ -202,15 +234,24 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
         }
         return;
       }
+      case "compress": {
+        const start = scalarOf(evaluate(node.index));
+        const truths = vectorOf(evaluate(node.where));
+        const kept = vectorOf(evaluate(node.value)).filter((_, lane) => truths[lane] !== 0);
+        for (let lane = 0; lane < truths.length; lane++) {
+          touch("written", node.buffer, start + lane)[start + lane] = kept[lane] ?? NaN;
+        }
+        return;
+      }
       case "if":
         (scalarOf(evaluate(node.condition)) === 0 ? node.otherwise : node.then).forEach(execute);
     }
   }
 
-  for (const { name, space, length } of program.buffers) {
+  for (const { name, space, element, length } of program.buffers) {
     const expected = scalarOf(evaluate(length));
-    if (space === "workspace") buffers.set(name, new Float32Array(expected).fill(NaN));
-    if (space === "local") scratch.set(name, expected);
+    if (space === "workspace") buffers.set(name, poisoned[element](expected));
+    if (space === "local") scratch.set(name, () => poisoned[element](expected));
     if (space === "local") continue;
     const found = buffers.get(name)?.length ?? -1;
     if (found < expected) throw new LoopFault(`buffer ${name} has ${found} of ${expected} elements`);
@@ -220,8 +261,8 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
     const count = scalarOf(evaluate(phase.tiles));
     for (const number of run.tileOrder?.(count) ?? Array.from({ length: count }, (_, at) => at)) {
       tile = number;
-      for (const [name, length] of scratch) {
-        buffers.set(name, new Float32Array(length).fill(NaN));
+      for (const [name, fresh] of scratch) {
+        buffers.set(name, fresh());
         touches.delete(name);
       }
       names.set(phase.tile, tile);

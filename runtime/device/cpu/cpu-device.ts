@@ -9,12 +9,14 @@ import { createWorkspacePool, type WorkspacePool } from "../workspace-pool.ts";
 import { chooseLevel } from "./choose-level.ts";
 import { type KernelSource, openKernels } from "./kernel-source.ts";
 import { openProducts, type ProductKernels } from "./product-kernels.ts";
+import { openSelections, type SelectionPasses } from "./selection-passes.ts";
 
 export interface CpuDevice {
   /** Name of the level in use. */
   readonly level: string;
   readonly kernels: KernelSource;
   readonly products: ProductKernels;
+  readonly selections: SelectionPasses;
   readonly allocate: Allocate;
   readonly workspaces: WorkspacePool<MemoryBlock>;
   /** Threads of a call unless the caller says otherwise. */
@@ -43,6 +45,7 @@ export function openCpuDevice(
     level: chosen.name,
     kernels,
     products: openProducts(manifest.kernels, kernels, chosen.name, threads),
+    selections: openSelections(manifest.kernels, kernels, chosen.name, threads),
     allocate,
     workspaces: createWorkspacePool(allocate),
     threads,
