@@ -5,6 +5,7 @@ import { compileLibrary } from "../backend/llvm/compile-library.ts";
 import type { CheckedModule } from "../check/checked-module.ts";
 import { type ArtefactFile, sha256 } from "../emit/artefact-writer.ts";
 import { buildManifest } from "../emit/manifest.ts";
+import { manifestText } from "../emit/manifest-text.ts";
 import type { LoopProgram } from "../loop/loop-node.ts";
 import { x86Targets } from "../targets/x86-targets.ts";
 import { artefactNames, isHashedName, kernelsName, manifestName } from "./artefact-names.ts";
@@ -64,8 +65,8 @@ export async function emitArtefact(
     compiler: packageVersion(),
     hashes: new Map(module.sources.map((source) => [source.file, sha256(source.text)])),
   });
-  const manifestText = `${JSON.stringify(manifest, null, 1)}\n`;
-  const manifestHash = sha256(manifestText);
+  const printed = manifestText(manifest);
+  const manifestHash = sha256(printed);
   const manifestFile = manifestName(options.name, manifestHash);
   // Loaded here because only a build pays for ts-morph's quarter of a second.
   const { writeTypeScriptModule } = await import("../emit/typescript-module.ts");
@@ -80,7 +81,7 @@ export async function emitArtefact(
   const files: ArtefactFile[] = [
     { name: kernels.file, bytes: library.bytes },
     ...(cuda?.files ?? []),
-    { name: manifestFile, bytes: manifestText },
+    { name: manifestFile, bytes: printed },
     { name: names.javascript, bytes: text.javascript },
     { name: names.declarations, bytes: text.declarations },
     ...(options.keepIr ? [{ name: names.ir, bytes: library.ir }] : []),
