@@ -123,10 +123,12 @@ function scaledStages(draft: Draft, term: AppliedTerm, outerScale: NumberExpress
 function freshStages(term: AppliedTerm, outerScale: NumberExpression | null): ScaledStages {
   const { scale: own, factors, rows } = term;
   const scale = own === null ? outerScale : outerScale === null ? own : multiplyNumbers(own, outerScale);
-  const carrier = factors[scaledIndex(factors)];
-  // A sum hands the scale to its terms; of several sums only the carrier does, or the scale would count twice.
-  const scaledSum = carrier?.kind === "sum" ? carrier : null;
-  const scaled = scaledSum === null ? scaleFactors(factors, scale, rows) : factors;
+  const at = scaledIndex(factors);
+  const carrier = factors[at];
+  // A sum hands the scale to its terms; of several sums only the carrier does, or the scale would count twice. It is an
+  // object of its own, because equal factors are one.
+  const scaledSum = carrier?.kind === "sum" ? { ...carrier } : null;
+  const scaled = scaledSum === null ? scaleFactors(factors, scale, rows) : factors.with(at, scaledSum);
   const scaleOf = (stage: Stage): NumberExpression | null => (stage.factor === scaledSum ? scale : null);
   return { scale, stages: arrangeStages(scaled, rows), scaleOf };
 }

@@ -11,10 +11,16 @@ const W = tensor("W", "frozen", ["m", "n"]);
 const A = tensor("A", "param", ["m", "n"]);
 const V = tensor("V", "frozen", ["n", "m"]);
 const B = tensor("B", "param", ["n", "m"]);
+const S = tensor("S", "frozen", ["m", "m"]);
+const T = tensor("T", "param", ["m", "m"]);
 
-it("scales a product of two trained sums once", () => {
-  const chain = product(sum(leaf(W), leaf(A)), sum(leaf(V), leaf(B)), leaf(W));
-  const transform = transformOf("SumsTimesSums", scale("q", chain), [W, A, V, B], []);
+const chains = [
+  ["different", product(sum(leaf(W), leaf(A)), sum(leaf(V), leaf(B)), leaf(W)), [W, A, V, B]],
+  ["equal", product(sum(leaf(S), leaf(T)), sum(leaf(S), leaf(T))), [S, T]],
+] as const;
+
+it.each(chains)("scales a product of two trained sums once: %s ones", (_title, chain, tensors) => {
+  const transform = transformOf("SumsTimesSums", scale("q", chain), tensors, []);
   const values = valuesFor(transform, { m: 3, n: 2, q: 5 }, 4);
   const weight = densify(buildAlgebra(transform).root, values);
   const x = Float64Array.from({ length: 2 * weight.columns }, smallIntegers(3));
