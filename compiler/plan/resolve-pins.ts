@@ -16,6 +16,7 @@ import { termsOf } from "./enumerate-sums.ts";
 import type { AppliedTerm, LinearFactor } from "./linear-factors.ts";
 import type { Layout } from "./plan.ts";
 import { splitScale } from "./scaled-factors.ts";
+import { formatOf } from "./storage.ts";
 
 export interface ResolvedPins {
   readonly claims: CandidateClaims;
@@ -55,9 +56,13 @@ function formatAdmits(subject: Term, pin: Extract<CheckedPin, { claim: "format" 
   const source = JSON.stringify(sourceOf(splitScale(subject).operand));
   const holds = (factor: LinearFactor): boolean =>
     "piece" in factor && JSON.stringify(factor.piece.source) === source;
+  // What has no format of its own in a layout runs as something else there, which is not what is claimed.
+  const isKept = (factor: LinearFactor, layout: Layout): boolean =>
+    storageOf(factor) === pin.storage &&
+    (factor.kind !== "matrix" || formatOf(factor.piece, factor.storage, layout).note === null);
   return (terms, layout) =>
     (pin.layout === null || pin.layout === layout) &&
-    matricesOf(terms).some((factor) => holds(factor) && storageOf(factor) === pin.storage);
+    matricesOf(terms).some((factor) => holds(factor) && isKept(factor, layout));
 }
 
 function admitsOf(

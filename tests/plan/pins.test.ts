@@ -56,6 +56,27 @@ describe("pins", () => {
     expect(planned("tile = many").codes).toEqual(["SPX3104"]);
   });
 
+  it("of groups keep to layouts whose kernels read groups, and are refused where none does", () => {
+    const grouped = (pattern: string) => {
+      const text = `import { magnitude } from "std/select"
+transform T(W: frozen [out, in]) {
+  require out % 4 == 0 and in % 32 == 0
+  mask M: ${pattern} = magnitude(W${pattern.startsWith("block") ? ", 0.5" : ""})
+  weight = M .* W
+  pin format M .* W = groups
+}
+`;
+      const { transforms, diagnostics } = planFile("pins.spx", textHost({ "pins.spx": text }));
+      const plan = transforms[0]?.plan;
+      const layouts = plan?.variants.map(({ layout }) => layout);
+      return { layouts: [...new Set(layouts)].sort(), codes: diagnostics.map(({ code }) => code) };
+    };
+    expect(grouped("nm(2, 4) along in").layouts).toContain("lane-output");
+    expect(grouped("block(4, 1)").layouts).toContain("lane-token");
+    expect(grouped("nm(3, 32) along in").layouts).toContain("lane-token");
+    expect(grouped("nm(2, 4) along out").codes).toEqual(["SPX6302"]);
+  });
+
   it("are shown as they are written", () => {
     const text = `${head}  pin tile = 4\n  pin separate B @ A\n  pin format W = dense\n}\n`;
     const { transforms } = planFile("pins.spx", textHost({ "pins.spx": text }));
