@@ -4,8 +4,10 @@ import {
   type NumberExpression,
   symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
+import { nodesOf } from "./expression-parts.ts";
 import { atClocks, clockChoices } from "./generate-time.ts";
-import { type Condition, conditionsOf, nodesOf, type Program, type Sizes, tensorsOf } from "./program.ts";
+import type { Condition, Program, Sizes } from "./program.ts";
+import { conditionsOf, tensorsOf } from "./program-declarations.ts";
 import type { Random } from "./random.ts";
 
 /** Ones, primes, and both sides of the widths of panels. */

@@ -9,6 +9,7 @@ import { compareLoops, type LoopChoices } from "./compare-loops.ts";
 import { demandEqual, within64 } from "./demand-equal.ts";
 import { inputsFor, type LoadedCase, largestInput, type SweepCase } from "./loaded-case.ts";
 import { packOperands } from "./packed-case.ts";
+import { demandPinned } from "./pinned-plan.ts";
 import { applyMatrix } from "./program-oracle.ts";
 import { atLevel, LevelFault, type Road } from "./road.ts";
 import { demandLawfulPlan, type Stages } from "./stages.ts";
@@ -27,10 +28,13 @@ export function compareLevels(
   if (plan === null) {
     if (refusal === "SPX6001" && loaded.weight.values.some((value) => value !== 0))
       throw new LevelFault("plan", "the weight is said to be zero and is not");
-    if (refusal !== "SPX6001") throw new LevelFault("plan", `refused with ${refusal}`);
+    const { pins } = one.program;
+    const isPinned = pins.length > 0 && (refusal === "SPX6301" || refusal === "SPX6302");
+    if (refusal !== "SPX6001" && !isPinned) throw new LevelFault("plan", `refused with ${refusal}`);
     return new Map();
   }
   demandLawfulPlan(plan);
+  demandPinned(plan, one.program.pins, one.program.weight);
   comparePlan(one, stages, loaded, plan);
   compareBackward(one, stages, loaded, plan);
   comparePullBack(one, stages, plan, loaded, road);
@@ -39,11 +43,12 @@ export function compareLevels(
   return packed;
 }
 
-function compareAlgebra({ built, normal }: Stages, loaded: LoadedCase): void {
+function compareAlgebra({ built, normal, forward }: Stages, loaded: LoadedCase): void {
   const { weight, compilerValues } = loaded;
   for (const [level, graph] of [
     ["build", built],
     ["normalise", normal],
+    ["forward value", forward],
   ] as const) {
     const found = atLevel(level, () => densify(graph.root, compilerValues));
     demandEqual(level, "shape", [found.rows, found.columns], [weight.rows, weight.columns]);

@@ -1,7 +1,7 @@
 /** Positions that the runtime chose: those of the definition, or as many as chance may choose, where it may. */
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { type Pattern, positionsOf } from "../../runtime/select/pattern.ts";
-import { positionsKept } from "./positions-oracle.ts";
+import { poolNames, poolSize, positionsKept } from "./positions-oracle.ts";
 import type { PatternDeclaration, Selection } from "./program.ts";
 import { type Level, LevelFault } from "./road.ts";
 import type { Values } from "./stored-values.ts";
@@ -71,7 +71,14 @@ function randomProblem(
       const { shape } = pattern;
       const share = (entries: number): number =>
         Math.round((selection.keep === null ? 1 : number(selection.keep)) * entries);
-      if (shape.kind === "unstructured") return single(share(rows * columns));
+      if (shape.kind === "unstructured") {
+        const each = poolSize(selection.pool, rows, columns);
+        return demand(
+          of(poolNames(selection.pool)),
+          share(each) === 0 ? 0 : (rows * columns) / each,
+          share(each),
+        );
+      }
       if (shape.kind === "block") {
         const { height, width } = shape;
         const groups = of((row, column) => `${Math.floor(row / height)}:${Math.floor(column / width)}`);

@@ -84,6 +84,13 @@ export const scaleFactor = (random: Random): NumberExpression => random.pick(fac
 export const sameShape = (a: Shape, b: Shape): boolean =>
   sameDimension(a.rows, b.rows) && sameDimension(a.columns, b.columns);
 
+/** side / by, written as a number where it is one; null where it never divides. */
+export function quotient(side: NumberExpression, by: number): NumberExpression | null {
+  if (by === 1) return side;
+  if (!mayDivide(side, by)) return null;
+  return isNumber(side) ? number(side.value / by) : apply("/", side, number(by));
+}
+
 /** What a dense tensor does not have. */
 export const bare = { stack: null, support: null, blocks: null, formula: null } as const;
 
@@ -94,8 +101,13 @@ export function declare(
   prefix: string,
 ): TensorDeclaration {
   const { random } = draft;
-  const isShared = tensor.role === "param" && tensor.support === null && random.chance(0.1);
-  const start = tensor.role === "param" ? startOf(draft, tensor, isShared) : undefined;
+  const isShared =
+    tensor.role === "param" &&
+    tensor.support === null &&
+    typeof tensor.start !== "object" &&
+    random.chance(0.1);
+  const isOpen = tensor.role === "param" && tensor.start === undefined;
+  const start = isOpen ? startOf(draft, tensor, isShared) : undefined;
   const made = {
     isShared,
     ...tensor,

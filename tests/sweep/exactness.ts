@@ -1,6 +1,7 @@
 /** How large the numbers of a calculation may become in any order, and so whether float32 is exact and what rounding costs. */
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
-import { childrenOf, type Expression } from "./program.ts";
+import { childrenOf } from "./expression-parts.ts";
+import type { Expression } from "./program.ts";
 import { type Loops, meaningOf, withLoops } from "./program-oracle.ts";
 import { type Matrix, stored, type Values } from "./stored-values.ts";
 
@@ -35,7 +36,7 @@ function extentOf(expression: Expression, values: Values, loops: Loops): Extent 
     const all = Array.from({ length: count }, (_, index) =>
       extentOf(expression.body, values, new Map([...loops, [expression.variable, index]])),
     );
-    return combine(all, (a, b) => a + b);
+    return combine(all, (a, b) => (expression.operator === "product" ? a * b : a + b));
   }
   const inner = childrenOf(expression).map((child) => extentOf(child, values, loops));
   if (expression.kind === "square") {

@@ -1,9 +1,10 @@
 /** Leaves of generated programs: tensors of every role and structure. */
 import { sameDimension } from "../../compiler/types/dimension.ts";
-import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
-import { bare, type Draft, declare, isNumber, mayDivide, type Place, sameShape } from "./draft.ts";
-import { moveWith, operandPattern, scoreTensor, support } from "./generate-patterns.ts";
-import type { Expression, TensorDeclaration } from "./program.ts";
+import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
+import { bare, type Draft, declare, freshName, isNumber, mayDivide, type Place, sameShape } from "./draft.ts";
+import { matrixFormula, namedFormula, scoreTensor } from "./generate-formulas.ts";
+import { moveWith, operandPattern, support } from "./generate-patterns.ts";
+import type { Decomposition, Expression, TensorDeclaration } from "./program.ts";
 
 export type LeafKind =
   | "frozen"
@@ -28,6 +29,7 @@ export function plainLeaf(draft: Draft, place: Place): Expression {
       sameShape(tensor, place) &&
       tensor.stack === null &&
       tensor.role !== "source" &&
+      tensor.role !== "let" &&
       tensor.structure !== "vector",
   );
   if (known.length > 0 && draft.random.chance(0.35)) return leafOf(draft.random.pick(known));
@@ -44,10 +46,37 @@ export function quantizedLeaf(draft: Draft, place: Place): Expression {
     block: random.chance(0.4) ? null : random.pick(blocks),
   };
   const left = declare(draft, { role: "source", structure: "dense", rows, columns, ...bare }, "X");
-  const formula = { left, right: null, factor: 1 };
+  const formula = leafOf(left);
   return leafOf(
     declare(draft, { role: "computed", structure: "dense", rows, columns, ...bare, formula, grid }, "Q"),
   );
+}
+
+/** B @ A of two parameters that start as the factors of a matrix. */
+export function decomposedProduct(draft: Draft, { rows, columns }: Place): Expression {
+  const { random } = draft;
+  const rank = random.pick([
+    number(1),
+    apply("min", symbol("r"), rows, columns),
+    apply("min", number(2), rows, columns),
+  ]);
+  const names = [freshName(draft, "B"), freshName(draft, "A")] as const;
+  const decomposed: Decomposition = {
+    name: random.chance(0.7) ? "truncated_svd" : "trailing_svd",
+    of: scoreTensor(draft, { rows, columns }),
+    rank,
+    names,
+  };
+  const factors = [
+    { rows, columns: rank },
+    { rows: rank, columns },
+  ].map((shape, index) => {
+    const made = { role: "param", structure: "dense", ...shape, ...bare, decomposed } as const;
+    const tensor = { ...made, name: names[index] ?? "" };
+    draft.tensors.push(tensor);
+    return leafOf(tensor);
+  });
+  return { kind: "product", factors, rows, columns };
 }
 
 /** The permutation of a matrix's rows by their norm. */
@@ -81,22 +110,30 @@ export function tensorLeaf(draft: Draft, place: Place, kind?: LeafKind | Place):
   switch (chosen) {
     case "frozen":
       return leafOf(declare(draft, { role: "frozen", structure: "dense", rows, columns, ...bare }, "W"));
-    case "param":
-      return leafOf(declare(draft, { role: "param", structure: "dense", rows, columns, ...bare }, "A"));
+    case "param": {
+      const start = random.chance(0.08) ? { start: namedFormula(draft, place) } : {};
+      return leafOf(
+        declare(draft, { role: "param", structure: "dense", rows, columns, ...bare, ...start }, "A"),
+      );
+    }
     case "computed": {
       if (random.chance(0.15)) {
-        const formula = { left: random.pick([2, -1, 0.5]), right: null, factor: 1 };
+        const formula = random.pick([2, -1, 0.5]);
         const made = { role: "computed", structure: "dense", rows, columns, ...bare, formula } as const;
         return leafOf(declare(draft, { ...made, isShared: random.chance(0.7) }, "F"));
       }
-      const formula = {
-        left: scoreTensor(draft, place),
-        right: random.chance(0.7) ? scoreTensor(draft, place) : null,
-        factor: random.pick([1, 2, -1]),
-      };
-      return leafOf(
-        declare(draft, { role: "computed", structure: "dense", rows, columns, ...bare, formula }, "F"),
-      );
+      const formula = matrixFormula(draft, place);
+      const grid = random.chance(0.3) ? { grid: { kind: "bf16", block: null } as const } : {};
+      const made = {
+        role: "computed",
+        structure: "dense",
+        rows,
+        columns,
+        ...bare,
+        formula,
+        ...grid,
+      } as const;
+      return leafOf(declare(draft, made, "F"));
     }
     case "indicator":
       return { kind: "indicator", pattern: operandPattern(draft, place, true), rows, columns };

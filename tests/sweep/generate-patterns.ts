@@ -1,29 +1,18 @@
 /** Masks and supports of generated programs: every kind of pattern with every selection that can choose it. */
 import { apply, type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
 import { bare, type Draft, declare, freshName, mayDivide, type Place, sameShape } from "./draft.ts";
+import { scoreTensor } from "./generate-formulas.ts";
 import { refreshOf } from "./generate-time.ts";
-import {
-  type Expression,
-  type PatternDeclaration,
-  type PatternShape,
-  type Selection,
-  type Shape,
-  type TensorDeclaration,
-  tensorsOf,
+import type {
+  Expression,
+  PatternDeclaration,
+  PatternShape,
+  Pool,
+  Selection,
+  Shape,
+  TensorDeclaration,
 } from "./program.ts";
-
-/** What a selection reads: a frozen tensor, or one that is not part of the weight. */
-export function scoreTensor(draft: Draft, { rows, columns }: Shape): TensorDeclaration {
-  const known = draft.tensors.filter(
-    (tensor) =>
-      tensor.role !== "param" &&
-      tensor.structure === "dense" &&
-      tensor.stack === null &&
-      sameShape(tensor, { rows, columns }),
-  );
-  if (known.length > 0 && draft.random.chance(0.6)) return draft.random.pick(known);
-  return declare(draft, { role: "source", structure: "dense", rows, columns, ...bare }, "X");
-}
+import { tensorsOf } from "./program-declarations.ts";
 
 /** Never more positions than there are. */
 function supportSize({ random }: Draft, { rows, columns }: Shape): NumberExpression {
@@ -102,7 +91,8 @@ export const hasSize = ({ selection }: PatternDeclaration): boolean =>
 export function operandPattern(draft: Draft, shape: Shape, sized = false): PatternDeclaration {
   const { random } = draft;
   const known = draft.patterns.filter(
-    (pattern) => pattern.mode === null && sameShape(pattern, shape) && (!sized || hasSize(pattern)),
+    (pattern) =>
+      pattern.mode === null && sameShape(pattern, shape) && (!sized || hasSize(pattern)) && isOwn(pattern),
   );
   if (known.length > 0 && random.chance(0.6)) return random.pick(known);
   const { rows, columns } = shape;
@@ -135,13 +125,25 @@ function freeSelection(draft: Draft, shape: Shape, mayCombine = true): Selection
     () => ({ kind: "random_rows", count: number(1), among: null }),
     () => ({ kind: "random_columns", count: number(1), among: null }),
     () => ({ kind: random.pick(["all", "diagonal"] as const) }),
-    () => ({ kind: "topk", of: of(), count: number(1), pool: "row" }),
+    () => ({ kind: "topk", of: of(), count: number(1), pool: linePool(draft, shape) }),
   ];
   if (!mayCombine || random.chance(0.6)) return random.pick(choices)();
   if (random.chance(0.4)) return { kind: "not", parts: [operandPattern(draft, shape)] };
   const parts = [operandPattern(draft, shape), operandPattern(draft, shape)] as const;
   return { kind: random.pick(["and", "or"] as const), parts };
 }
+
+/** Rows, columns or tiles by themselves. */
+function linePool({ random }: Draft, { rows, columns }: Shape): Pool {
+  const [height = 1, width = 1] = [rows, columns].map((side) =>
+    random.pick([1, 2, 3, 4, 8].filter((by) => mayDivide(side, by))),
+  );
+  return random.pick(["row", "row", "column", "column", { height, width }] as const);
+}
+
+/** Whether other patterns may be combined from it: not what several layers choose together. */
+const isOwn = ({ selection }: Pick<PatternDeclaration, "selection">): boolean =>
+  !("pool" in selection && (selection.pool === "group" || selection.pool === "model"));
 
 function maskShape(draft: Draft, { rows, columns }: Shape): PatternShape | null {
   const { random } = draft;
@@ -163,19 +165,35 @@ function maskShape(draft: Draft, { rows, columns }: Shape): PatternShape | null 
 
 function maskSelection(draft: Draft, place: Shape, { kind }: PatternShape): Selection {
   const { random } = draft;
+  if (kind === "unstructured" && random.chance(0.25)) return amongLayers(draft, place);
   if (kind === "unstructured" && random.chance(0.3)) {
     const count = supportSize(draft, place);
     return random.chance(0.5)
       ? { kind: "random", count }
-      : { kind: "topk", of: scoreTensor(draft, place), count, pool: null };
+      : { kind: "topk", of: scoreTensor(draft, place), count, pool: random.chance(0.5) ? "matrix" : null };
   }
   if (kind === "unstructured" && random.chance(0.5)) return freeSelection(draft, place);
 
   const some = random.chance(0.3) ? symbol("keep") : number(random.pick([0.125, 0.25, 0.5, 0.75]));
   const keep = kind === "nm" ? null : some;
-  if (random.chance(0.2)) return { kind: "random_share", keep };
-  const pool = kind === "unstructured" && random.chance(0.2) ? "row" : null;
+  const pool = kind === "unstructured" && random.chance(0.35) ? linePool(draft, place) : null;
+  if (random.chance(0.2)) return { kind: "random_share", keep, pool };
   return { kind: "magnitude", of: scoreTensor(draft, place), keep, pool };
+}
+
+/** What the layers of a model choose, or are allotted, together; all ask for the same. */
+function amongLayers(draft: Draft, place: Shape): Selection {
+  const { random } = draft;
+  const scope = random.pick(["model", "group"] as const);
+  const of = scoreTensor(draft, place);
+  const keep = random.pick([symbol("keep"), number(0.25), number(0.5)]);
+  const choices: readonly (() => Selection)[] = [
+    () => ({ kind: "magnitude", of, keep, pool: scope }),
+    () => ({ kind: "topk", of, count: number(1), pool: scope }),
+    () => ({ kind: "random_share", keep, pool: scope }),
+    () => ({ kind: "magnitude", of, keep, pool: null, allotted: scope }),
+  ];
+  return random.pick(choices)();
 }
 
 const hasShared = (operand: Expression): boolean =>
@@ -207,18 +225,27 @@ export function maskProduction(draft: Draft, place: Place, operand: Expression):
   const around = place.loops.at(-1);
   if (random.chance(around === undefined ? 0.1 : 0.5)) {
     const family = around?.count ?? number(random.pick([1, 2, 3]));
-    const selection = familySelection(draft, place, shape);
+    const index = random.chance(0.5) ? { index: "f" } : {};
+    const selection =
+      index.index === undefined
+        ? familySelection(draft, place, shape)
+        : indexedSelection(draft, place, shape, family, symbol(index.index));
     const name = freshName(draft, "M");
-    const pattern = { name, shape, mode, selection, refresh: null, family, rows, columns };
+    const pattern = { name, shape, mode, selection, refresh: null, family, ...index, rows, columns };
     const member = around?.variable ?? random.below(family.kind === "number" ? family.value : 1);
     return { kind: "mask", pattern, member, operand, rows, columns };
   }
-  const selection = maskSelection(draft, place, shape);
+  // What hides everything still hands the gradient down.
+  const hidesAll = mode === "straight_through" && shape.kind !== "nm" && random.chance(0.1);
+  const selection: Selection = hidesAll
+    ? { kind: "magnitude", of: scoreTensor(draft, place), keep: number(0), pool: null }
+    : maskSelection(draft, place, shape);
   const trained = trainedIn(operand, place);
   const of = trained.length > 0 && random.chance(0.8) ? random.pick(trained) : null;
-  const refresh = hasShared(operand)
-    ? null
-    : refreshOf(draft, { shape, rows, columns }, of ?? scoreTensor(draft, place));
+  const refresh =
+    hasShared(operand) || !isOwn({ selection }) || "allotted" in selection
+      ? null
+      : refreshOf(draft, { shape, rows, columns }, of ?? scoreTensor(draft, place));
   const name = freshName(draft, "M");
   const pattern = { name, shape, mode, selection, refresh, family: null, rows, columns };
   draft.patterns.push(pattern);
@@ -228,5 +255,35 @@ export function maskProduction(draft: Draft, place: Place, operand: Expression):
 /** Mostly by chance, because every other selection makes equal patterns. */
 function familySelection(draft: Draft, place: Shape, shape: PatternShape): Selection {
   const keep = shape.kind === "nm" ? null : number(draft.random.pick([0.25, 0.5]));
-  return draft.random.chance(0.8) ? { kind: "random_share", keep } : maskSelection(draft, place, shape);
+  const selection: Selection = { kind: "random_share", keep, pool: null };
+  return draft.random.chance(0.8) ? selection : maskSelection(draft, place, shape);
+}
+
+/** Each of the family by one of a stack of matrices, or by an amount of its own. */
+function indexedSelection(
+  draft: Draft,
+  place: Shape,
+  { kind }: PatternShape,
+  family: NumberExpression,
+  index: NumberExpression,
+): Selection {
+  const { random } = draft;
+  const { rows, columns } = place;
+  const part = apply("/", apply("+", index, number(1)), number(4));
+  if (kind !== "nm" && random.chance(0.3))
+    return { kind: "magnitude", of: scoreTensor(draft, place), keep: part, pool: null };
+  const of = declare(
+    draft,
+    { role: "source", structure: "dense", rows, columns, ...bare, stack: family },
+    "X",
+  );
+  if (kind === "unstructured" && random.chance(0.6)) {
+    const choices: readonly (() => Selection)[] = [
+      () => ({ kind: "topk", of, count: supportSize(draft, place), pool: null }),
+      () => ({ kind: "above", of, threshold: index }),
+      () => ({ kind: "nonzero", of }),
+    ];
+    return random.pick(choices)();
+  }
+  return { kind: "magnitude", of, keep: kind === "nm" ? null : random.pick([part, number(0.5)]), pool: null };
 }

@@ -12,22 +12,18 @@ import {
   mayDivide,
   numberArguments,
   type Place,
+  quotient,
   scaleFactor,
 } from "./draft.ts";
+import { childrenOf } from "./expression-parts.ts";
 import { derivedProduction } from "./generate-derived.ts";
 import { callProduction } from "./generate-functions.ts";
-import { plainLeaf, sortedLeaf, tensorLeaf } from "./generate-leaves.ts";
+import { decomposedProduct, plainLeaf, sortedLeaf, tensorLeaf } from "./generate-leaves.ts";
 import { hasSize, maskProduction, selectorPattern } from "./generate-patterns.ts";
+import { generatePins } from "./generate-pins.ts";
 import { scheduledFactor } from "./generate-time.ts";
-import { childrenOf, type Expression, type Program, type Shape } from "./program.ts";
+import type { Expression, Program, Shape } from "./program.ts";
 import { createRandom, type Random } from "./random.ts";
-
-/** side / by, written as a number where it is one; null where it never divides. */
-export function quotient(side: NumberExpression, by: number): NumberExpression | null {
-  if (by === 1) return side;
-  if (!mayDivide(side, by)) return null;
-  return isNumber(side) ? number(side.value / by) : apply("/", side, number(by));
-}
 
 const literals = [1, 2, 3, 4, 5, 7, 8, 12, 15, 16, 17, 31, 32, 33, 40];
 
@@ -256,7 +252,8 @@ function loop(draft: Draft, place: Place): Expression | null {
   const count = draft.random.chance(0.5) ? symbol("c") : number(draft.random.pick([1, 2, 3]));
   const inside = { ...deeper(place), loops: [...place.loops, { variable, count }] };
   const body = generateExpression(draft, inside);
-  return { kind: "loop", variable, count, body, rows: place.rows, columns: place.columns };
+  const operator = isSquare(place) && draft.random.chance(0.4) ? "product" : "sum";
+  return { kind: "loop", operator, variable, count, body, rows: place.rows, columns: place.columns };
 }
 
 function named(draft: Draft, place: Place): Expression | null {
@@ -322,6 +319,7 @@ const productions: readonly (readonly [number, Production])[] = [
   [3, sandwich],
   [2, shuffled],
   [1, selected],
+  [1, decomposedProduct],
   [4, scale],
   [2, transpose],
   [2, hadamard],
@@ -394,6 +392,6 @@ export function generateProgram(seed: number, name: string): Program {
   }
   const { schedules } = draft;
   const stated = random.chance(0.6);
-  const layout = random.chance(0.05) ? random.pick(["lane_output", "lane_token"] as const) : null;
-  return { name, weight, numbers: numberArguments, dimensions: dimensionNames, schedules, layout, stated };
+  const pins = generatePins(random, weight);
+  return { name, weight, numbers: numberArguments, dimensions: dimensionNames, schedules, pins, stated };
 }

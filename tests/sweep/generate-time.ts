@@ -109,7 +109,12 @@ function again(
   // The gradient of the weight has its shape.
   const by = sameShape(draft.weight, { rows, columns }) ? null : of;
   const choices: readonly (() => Selection)[] = [
-    () => ({ kind: "magnitude", of, keep: share(draft), pool: random.chance(0.3) ? "row" : null }),
+    () => ({
+      kind: "magnitude",
+      of,
+      keep: share(draft),
+      pool: random.chance(0.3) ? random.pick(["row", "column"] as const) : null,
+    }),
     () => ({ kind: "topk", of, count: number(1), pool: null }),
     () => ({ kind: "above", of, threshold: number(0) }),
     () => ({ kind: "within", parts: [part({ kind: "magnitude", of, keep: share(draft), pool: null })] }),

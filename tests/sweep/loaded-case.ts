@@ -10,18 +10,20 @@ import type { LayerState } from "../../runtime/model/initial-state.ts";
 import { scheduledNumbers, zeroClocks } from "../../runtime/model/scheduled-numbers.ts";
 import type { DenseTensor } from "../../runtime/select/dense-tensor.ts";
 import { type Pattern, positionsOf } from "../../runtime/select/pattern.ts";
+import { computedValues } from "./computed-values.ts";
+import { demandDecomposed } from "./demand-decomposed.ts";
 import { demandKept } from "./demand-positions.ts";
 import { bitsNeeded, magnitudeOf } from "./exactness.ts";
 import { atClocks } from "./generate-time.ts";
 import { moveCase, spread, start } from "./moved-case.ts";
 import type { PatternDeclaration, Program, Sizes } from "./program.ts";
-import { patternsOf, rounds, tensorsOf } from "./program.ts";
+import { patternsOf, rounds, tensorsOf } from "./program-declarations.ts";
 import { meaningOf } from "./program-oracle.ts";
 import { argumentNumbers, argumentTensors } from "./program-text.ts";
 import { createRandom, type Random } from "./random.ts";
 import { atLevel, LevelFault, type Road } from "./road.ts";
 import type { Stages } from "./stages.ts";
-import { computedValues, type Matrix, startValues, type Values } from "./stored-values.ts";
+import { type Matrix, startValues, stored as storedMatrix, type Values } from "./stored-values.ts";
 
 export interface SweepCase {
   readonly program: Program;
@@ -124,15 +126,15 @@ function positionsIn(
   const positions = new Map<PatternDeclaration, readonly number[]>();
   const members = new Map<PatternDeclaration, number[][]>();
   for (const pattern of patternsOf(program.weight)) {
-    const demand = (chosen: Pattern | null | undefined): number[] =>
-      demandKept("load", pattern, pattern.selection, chosen, { ...values, positions });
+    const demand = (chosen: Pattern | null | undefined, sizes = values.sizes): number[] =>
+      demandKept("load", pattern, pattern.selection, chosen, { ...values, sizes, positions });
     if (pattern.family !== null) {
       const count = evaluateNumber(pattern.family, values.sizes);
       const named = Array.from({ length: count }, (_, index) => `${pattern.name}[${index}]`);
-      members.set(
-        pattern,
-        named.map((name) => demand(state.patterns.get(name))),
+      const each = named.map((name, index) =>
+        demand(state.patterns.get(name), new Map([...values.sizes, [pattern.index ?? "", index]])),
       );
+      members.set(pattern, each);
       continue;
     }
     const holder = tensorsOf(program.weight).find(({ support }) => support === pattern);
@@ -158,29 +160,14 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   demandOneSupport(checked, state);
   const random = createRandom(seed ^ 0x7a11);
   const parameters = new Map<string, Float32Array>();
-  demandStart(program, state, given);
+  const nowhere = { positions: new Map(), members: new Map() };
+  const loadedTensors = computedTensors(program, sizes, given, state);
+  demandStart(program, state, { sizes, tensors: loadedTensors, ...nowhere });
   for (const [name, { values }] of state.parameters) {
     values.set(valuesFor(random, values.length, density));
     parameters.set(name, values.slice());
   }
-  const tensors = new Map([
-    ...[...given].map(([name, { values }]) => [name, values] as const),
-    ...parameters,
-  ]);
-  for (const { name, formula, grid, rows, columns } of tensorsOf(program.weight)) {
-    if (formula === null) continue;
-    const sides = [evaluateNumber(rows, sizes), evaluateNumber(columns, sizes)] as const;
-    const expected = computedValues(formula, grid, tensors, sides);
-    const frozen = state.frozen.get(name);
-    const found = frozen === undefined ? undefined : frozenTensor(frozen).values;
-    const within = grid === undefined ? 0 : 2 ** -20;
-    if (
-      found?.length !== expected.length ||
-      !expected.every((value, at) => Math.abs(value - (found[at] ?? Number.NaN)) <= within)
-    )
-      throw new LevelFault("load", `${name} is computed as ${found?.join()}, expected ${expected.join()}`);
-    tensors.set(name, expected);
-  }
+  const tensors = new Map([...loadedTensors, ...parameters]);
   const asWritten = (name: string, stored: ArrayLike<number>): ArrayLike<number> => {
     const tensor = tensorsOf(program.weight).find((one) => one.name === name);
     const target = state.parameters.get(name)?.target;
@@ -191,7 +178,6 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   };
   const allWritten = (): Map<string, ArrayLike<number>> =>
     new Map([...tensors].map(([name, stored]) => [name, asWritten(name, stored)] as const));
-  const nowhere = { positions: new Map(), members: new Map() };
   const first: Values = {
     sizes: atClocks(program.schedules, sizes, start),
     tensors: allWritten(),
@@ -248,12 +234,51 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
   };
 }
 
-/** Every parameter starts with what its declaration says. */
-function demandStart({ weight }: Program, { parameters }: LayerState, given: LoadedCase["given"]): void {
+/** What is given, and what is computed from it; of frozen tensors what the runtime computed has to be that. */
+function computedTensors(
+  { weight }: Program,
+  sizes: Sizes,
+  given: LoadedCase["given"],
+  { frozen }: LayerState,
+): Map<string, Float32Array> {
   const tensors = new Map([...given].map(([name, { values }]) => [name, values] as const));
+  for (const tensor of tensorsOf(weight)) {
+    const { name, formula, grid, role } = tensor;
+    if (formula === null) continue;
+    const expected = computedValues(tensor, { sizes, tensors, positions: new Map(), members: new Map() });
+    tensors.set(name, expected);
+    if (role === "let") continue;
+    const held = frozen.get(name);
+    const found = held === undefined ? undefined : frozenTensor(held).values;
+    const within = grid === undefined || grid.kind === "bf16" ? 0 : 2 ** -20;
+    if (
+      found?.length !== expected.length ||
+      !expected.every((value, at) => Math.abs(value - (found[at] ?? Number.NaN)) <= within)
+    )
+      throw new LevelFault("load", `${name} is computed as ${found?.join()}, expected ${expected.join()}`);
+  }
+  return tensors;
+}
+
+/** Every parameter starts with what its declaration says. */
+function demandStart({ weight }: Program, { parameters }: LayerState, values: Values): void {
+  const { sizes, tensors } = values;
   for (const tensor of tensorsOf(weight)) {
     const parameter = parameters.get(tensor.name);
     if (parameter === undefined) continue;
+    if (tensor.decomposed !== undefined) {
+      const { names, of, rank } = tensor.decomposed;
+      const [left, right] = names.map((name) => parameters.get(name)?.values ?? []);
+      if (left === undefined || right === undefined || tensor.name !== names[0]) continue;
+      demandDecomposed(
+        tensor.decomposed,
+        storedMatrix(of, 0, values),
+        evaluateNumber(rank, sizes),
+        left,
+        right,
+      );
+      continue;
+    }
     const { stored, support } = parameter.target;
     const expected = startValues(
       tensor,

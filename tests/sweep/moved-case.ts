@@ -6,7 +6,7 @@ import { zeroClocks } from "../../runtime/model/scheduled-numbers.ts";
 import { positionsOf } from "../../runtime/select/pattern.ts";
 import { demandKept } from "./demand-positions.ts";
 import type { SweepCase } from "./loaded-case.ts";
-import { patternsOf, tensorsOf } from "./program.ts";
+import { patternsOf, tensorsOf } from "./program-declarations.ts";
 import { LevelFault, type Road } from "./road.ts";
 import type { Values } from "./stored-values.ts";
 

@@ -4,12 +4,13 @@ import { evaluateSource as evaluateDense } from "../../compiler/algebra/evaluate
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { stackedParts } from "../../runtime/contract/matrix-source.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { packHalfPanels } from "../../runtime/formats/bf16-panels.ts";
 import { unpackOperand } from "../../runtime/formats/pack-operand.ts";
 import type { MemoryBlock, PackedOperand } from "../../runtime/formats/packed-operand.ts";
 import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
 import { evaluateParts } from "../../runtime/model/evaluate-source.ts";
 import { createLayerLeaves, type LayerLeaves } from "../../runtime/model/formula-scope.ts";
-import { codesOf } from "../../runtime/model/packed-operands.ts";
+import { codesOf, halvesOf } from "../../runtime/model/packed-operands.ts";
 import { demandEqual, within32 } from "./demand-equal.ts";
 import type { LoadedCase } from "./loaded-case.ts";
 import { atLevel, type Road } from "./road.ts";
@@ -35,6 +36,7 @@ export function packOperands(
     plan.operands.map((operand) => {
       const { name, format, source } = operand;
       const packed = atLevel("pack", () => {
+        if (format.name === "bf16-panel16") return packHalfPanels(halvesOf(name, source, state), allocate);
         if (format.name !== "table4-panel16" && format.name !== "int8-panel16")
           return road.packOperand(format, evaluateParts(source, leaves), symbols, allocate);
         const { matrix, factor } = codesOf(name, source, state);

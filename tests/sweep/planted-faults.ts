@@ -3,118 +3,24 @@
  * The tests plant all of them, `npm run sweep -- --plant LEVEL` one.
  * size: one row for each pass, with what breaks it beside it.
  */
-import type { Term } from "../../compiler/algebra/algebra-node.ts";
-import type { Gradients } from "../../compiler/algebra/derive-gradient.ts";
-import type { CheckedTransform, WeightExpression } from "../../compiler/check/checked-module.ts";
-import type { LoopExpression, LoopProgram, LoopStatement } from "../../compiler/loop/loop-node.ts";
-import type { LoweredKernel } from "../../compiler/loop/lower-variant.ts";
-import type { Plan } from "../../compiler/plan/plan.ts";
-import type { TransformManifest } from "../../runtime/contract/manifest.ts";
-import { apply, number } from "../../runtime/contract/number-expression.ts";
+
+import type { CheckedTransform } from "../../compiler/check/checked-module.ts";
+import { noClaims } from "../../compiler/plan/candidate-plans.ts";
 import { floatsOf } from "../../runtime/formats/packed-operand.ts";
 import { patternOfPositions, positionsOf } from "../../runtime/select/pattern.ts";
+import {
+  changedRecipes,
+  doubled,
+  dropMinus,
+  inTails,
+  swapOperands,
+  twice,
+  withoutLastTile,
+  withoutScale,
+  withoutScales,
+} from "./broken-passes.ts";
 import { type Level, type Road, road } from "./road.ts";
 import type { SweepOptions } from "./sweep.ts";
-
-/** The same statements with every loop that runs by more than one stopping one short. */
-const withoutLastTile = (program: LoopProgram): LoopProgram => ({
-  ...program,
-  phases: program.phases.map((phase) => ({ ...phase, tiles: lessOne(phase.tiles) })),
-});
-
-const lessOne = (count: LoopExpression): LoopExpression => ({
-  kind: "binary",
-  operator: "sub",
-  left: count,
-  right: { kind: "constant", type: { scalar: "i64", lanes: 1 }, value: 1 },
-});
-
-type Store = Extract<LoopStatement, { kind: "store" }>;
-
-/** The same statement with other stores. */
-function withStores(statement: LoopStatement, change: (store: Store) => Store): LoopStatement {
-  const inside = (inner: LoopStatement): LoopStatement => withStores(inner, change);
-  switch (statement.kind) {
-    case "store":
-      return change(statement);
-    case "for":
-      return { ...statement, body: statement.body.map(inside) };
-    case "if":
-      return {
-        ...statement,
-        // biome-ignore lint/suspicious/noThenProperty: the branch of a loop statement, never awaited.
-        then: statement.then.map(inside),
-        otherwise: statement.otherwise.map(inside),
-      };
-    default:
-      return statement;
-  }
-}
-
-const changeStores = (program: LoopProgram, change: (store: Store) => Store): LoopProgram => ({
-  ...program,
-  phases: program.phases.map((phase) => ({
-    ...phase,
-    body: phase.body.map((statement) => withStores(statement, change)),
-  })),
-});
-
-/** Stores that touch only some elements touch one fewer. */
-const inTails = (kernel: LoweredKernel): LoweredKernel => ({
-  ...kernel,
-  program: changeStores(kernel.program, (store) =>
-    store.count === null ? store : { ...store, count: lessOne(store.count) },
-  ),
-});
-
-/** Everything that is stored is twice what it should be. */
-const doubled = (program: LoopProgram): LoopProgram =>
-  changeStores(program, (store) => ({
-    ...store,
-    value: { kind: "binary", operator: "add", left: store.value, right: store.value },
-  }));
-
-/** Every step reads its terms' operands in the reverse order. */
-const swapOperands = (plan: Plan): Plan => ({
-  ...plan,
-  variants: plan.variants.map((variant) => ({
-    ...variant,
-    steps: variant.steps.map((step) => {
-      const dense = step.terms.filter(({ atom }) => atom === "dense").map(({ operand }) => operand);
-      return {
-        ...step,
-        terms: step.terms.map((term) =>
-          term.atom === "dense" ? { ...term, operand: dense.pop() ?? term.operand } : term,
-        ),
-      };
-    }),
-  })),
-});
-
-const dropMinus = (weight: WeightExpression): WeightExpression => {
-  if (weight.kind === "scale" && weight.factor.kind === "number" && weight.factor.value === -1)
-    return dropMinus(weight.operand);
-  if (weight.kind === "sum") return { ...weight, terms: weight.terms.map(dropMinus) };
-  return weight;
-};
-
-const twice = ({ leaves, ...gradients }: Gradients): Gradients => ({
-  ...gradients,
-  leaves: leaves.map((leaf) => ({ ...leaf, scale: apply("*", leaf.scale, number(2)) })),
-});
-
-const withoutScale = (term: Term): Term => (term.kind === "scale" ? term.operand : term);
-
-/** What is packed is what stands under the scale. */
-const withoutScales = (transform: TransformManifest): TransformManifest => ({
-  ...transform,
-  plan: {
-    ...transform.plan,
-    operands: transform.plan.operands.map((operand) =>
-      operand.source.kind === "scale" ? { ...operand, source: operand.source.of } : operand,
-    ),
-  },
-});
 
 export interface PlantedFault {
   readonly name: string;
@@ -203,6 +109,40 @@ export const plantedFaults: readonly PlantedFault[] = [
         return { ...normal, root: changed };
       },
     },
+  },
+  {
+    name: "a forward value that drops a scale",
+    level: "forward value",
+    fault: {
+      forwardValue: (...given) => {
+        const graph = road.forwardValue(...given);
+        return { ...graph, root: withoutScale(graph.root) };
+      },
+    },
+  },
+  {
+    name: "a planner that forgets the pins",
+    level: "plan",
+    fault: { resolvePins: (...given) => ({ ...road.resolvePins(...given), claims: noClaims }) },
+    changes: { programs: 200 },
+  },
+  {
+    name: "products at load with exchanged factors",
+    level: "load",
+    fault: changedRecipes((call) =>
+      call.intrinsic === "kron" || call.intrinsic === "subtract"
+        ? { ...call, operands: { left: call.operands.right ?? call, right: call.operands.left ?? call } }
+        : call,
+    ),
+    changes: { programs: 200 },
+  },
+  {
+    name: "a decomposition that takes the smallest singular values",
+    level: "load",
+    fault: changedRecipes((call) =>
+      call.intrinsic === "svd_factors" ? { ...call, intrinsic: "trailing_svd" } : call,
+    ),
+    changes: { programs: 400 },
   },
   {
     name: "a selection that takes the second best",

@@ -1,7 +1,7 @@
 /** Which positions a selection keeps, from its definition: sorted lists and plain loops over every entry. */
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import type { PatternDeclaration, Selection } from "./program.ts";
-import { linesBySize, stored, type Values } from "./stored-values.ts";
+import type { PatternDeclaration, Pool, Selection, TensorDeclaration } from "./program.ts";
+import { linesBySize, type Matrix, stored, type Values } from "./stored-values.ts";
 
 /** Positions of a matrix for which `keeps` holds, ascending. */
 const positionsWhere = (
@@ -27,6 +27,7 @@ export function positionsKept(
   gradient: ArrayLike<number> = [],
 ): number[] | null {
   const number = (value: NumberExpression): number => evaluateNumber(value, values.sizes);
+  const read = (tensor: TensorDeclaration): Matrix => readBy(pattern, tensor, values);
   const partAt = (index: number): Set<number> => {
     const part = "parts" in selection ? selection.parts[index] : undefined;
     if (part === undefined) return new Set();
@@ -57,7 +58,7 @@ export function positionsKept(
     }
     case "above":
     case "below": {
-      const { values: scores } = stored(selection.of, 0, values);
+      const { values: scores } = read(selection.of);
       const threshold = number(selection.threshold);
       const isAbove = selection.kind === "above";
       return positionsWhere(pattern, values, (_row, _column, at) =>
@@ -65,7 +66,7 @@ export function positionsKept(
       );
     }
     case "nonzero": {
-      const { values: entries } = stored(selection.of, 0, values);
+      const { values: entries } = read(selection.of);
       return positionsWhere(pattern, values, (_row, _column, at) => entries[at] !== 0);
     }
     case "top_rows":
@@ -99,8 +100,29 @@ export function positionsKept(
 
 type BySize = PatternDeclaration["selection"] & { readonly kind: "magnitude" | "topk" };
 
-function largestKept({ shape }: PatternDeclaration, selection: BySize, values: Values): number[] {
-  const of = stored(selection.of, 0, values);
+/** What a selection reads: of a stack the one with the index of the pattern in its family. */
+const readBy = ({ index }: PatternDeclaration, tensor: TensorDeclaration, values: Values): Matrix =>
+  stored(tensor, tensor.stack === null || index === undefined ? 0 : (values.sizes.get(index) ?? 0), values);
+
+/** Which entries compete: those with equal names. */
+export function poolNames(pool: Pool): (row: number, column: number) => string {
+  if (pool === "row") return (row) => `${row}`;
+  if (pool === "column") return (_, column) => `${column}`;
+  if (pool === null || typeof pool === "string") return () => "";
+  const { height, width } = pool;
+  return (row, column) => `${Math.floor(row / height)}:${Math.floor(column / width)}`;
+}
+
+/** Entries of each pool of a matrix. */
+export function poolSize(pool: Pool, rows: number, columns: number): number {
+  if (pool === "row") return columns;
+  if (pool === "column") return rows;
+  return pool === null || typeof pool === "string" ? rows * columns : pool.height * pool.width;
+}
+
+function largestKept(pattern: PatternDeclaration, selection: BySize, values: Values): number[] {
+  const { shape } = pattern;
+  const of = readBy(pattern, selection.of, values);
   const { rows, columns } = of;
   const best = (
     scores: readonly { readonly at: readonly number[]; readonly score: number }[],
@@ -116,9 +138,15 @@ function largestKept({ shape }: PatternDeclaration, selection: BySize, values: V
   const number = (value: NumberExpression | null): number =>
     value === null ? 1 : evaluateNumber(value, values.sizes);
   const inPool = (share: (entries: number) => number): number[] => {
-    if (selection.pool === null) return ascending(best(all.map(single), share(rows * columns)));
-    const byRow = Array.from({ length: rows }, (_, row) => all.slice(row * columns, (row + 1) * columns));
-    return ascending(byRow.flatMap((row) => best(row.map(single), share(columns))));
+    const nameOf = poolNames(selection.pool);
+    const pools = new Map<string, number[]>();
+    for (const at of all) {
+      const name = nameOf(Math.floor(at / columns), at % columns);
+      const held = pools.get(name);
+      if (held === undefined) pools.set(name, [at]);
+      else held.push(at);
+    }
+    return ascending([...pools.values()].flatMap((pool) => best(pool.map(single), share(pool.length))));
   };
   if (selection.kind === "topk") return inPool(() => number(selection.count));
   switch (shape.kind) {

@@ -271,7 +271,7 @@ export function meaningOf(expression: Expression, values: Values, loops: Loops =
     case "loop":
       return Array.from({ length: size(expression.count) }, (_, index) =>
         meaningOf(expression.body, values, new Map([...loops, [expression.variable, index]])),
-      ).reduce((a, b) => join(a, b, (x, y) => x + y));
+      ).reduce((a, b) => (expression.operator === "product" ? multiply(a, b) : join(a, b, (x, y) => x + y)));
     case "let":
       return meaning(expression.value);
     case "call":

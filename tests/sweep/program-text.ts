@@ -1,189 +1,57 @@
-/**
- * A generated program as its source text. Parentheses stand where the grammar needs them, and nowhere else.
- * size: one rule for each kind of node, selection and declaration.
- */
+/** A generated program as its source text: what its weight reads, declared before it. */
 import { type NumberExpression, printNumber } from "../../runtime/contract/number-expression.ts";
-import {
-  bodyOf,
-  conditionsOf,
-  divisibility,
-  type Expression,
-  type Formula,
-  type FunctionDeclaration,
-  functionsOf,
-  type Grid,
-  nodesOf,
-  numbersRead,
-  type PatternDeclaration,
-  type Program,
-  patternsOf,
-  type Schedule,
-  type Selection,
-  type TensorDeclaration,
-  tensorsOf,
+import { bodyOf, functionsOf, nodesOf } from "./expression-parts.ts";
+import { textOf } from "./expression-text.ts";
+import type {
+  FunctionDeclaration,
+  PatternDeclaration,
+  Pin,
+  Pool,
+  Program,
+  Schedule,
+  Selection,
+  TensorDeclaration,
 } from "./program.ts";
-
-const [sumLevel, productLevel, negativeLevel, postfixLevel, primaryLevel] = [5, 6, 7, 8, 9];
-
-function levelOf(expression: Expression): number {
-  switch (expression.kind) {
-    case "sum":
-      return sumLevel;
-    case "product":
-    case "hadamard":
-    case "mask":
-    case "scale":
-    case "quotient":
-    case "normed":
-    case "entry":
-      return productLevel;
-    case "negative":
-      return negativeLevel;
-    case "transpose":
-      return postfixLevel;
-    default:
-      return primaryLevel;
-  }
-}
-
-const tight = (expression: Expression, above: number): string =>
-  levelOf(expression) > above ? textOf(expression) : `(${textOf(expression)})`;
-
-const factorText = (factor: NumberExpression): string => {
-  const text = printNumber(factor);
-  return factor.kind === "apply" || text.startsWith("-") ? `(${text})` : text;
-};
-
-/** The expression as the language writes it. */
-export function textOf(expression: Expression): string {
-  const list = (parts: readonly Expression[]): string => parts.map(textOf).join(", ");
-  switch (expression.kind) {
-    case "tensor": {
-      const { tensor, slice } = expression;
-      return slice === null ? tensor.name : `${tensor.name}[${slice}]`;
-    }
-    case "formal":
-      return expression.name;
-    case "sum":
-      return expression.terms
-        .map((term, index) => {
-          const text = index === 0 ? textOf(term) : tight(term, sumLevel);
-          if (expression.minus[index] !== true) return index === 0 ? text : ` + ${text}`;
-          return index === 0 ? `-${tight(term, productLevel)}` : ` - ${text}`;
-        })
-        .join("");
-    case "product":
-      return expression.factors.map((factor) => tight(factor, productLevel)).join(" @ ");
-    case "scale": {
-      const { factor, side, operand } = expression;
-      if (side === "left") {
-        // A number before a product needs no parentheses: both readings are one matrix.
-        const text = operand.kind === "product" ? textOf(operand) : tight(operand, productLevel);
-        return `${factorText(factor)} * ${text}`;
-      }
-      const text = operand.kind === "product" ? textOf(operand) : tight(operand, productLevel);
-      return `${text} ${side === "right" ? "*" : "/"} ${factorText(factor)}`;
-    }
-    case "negative":
-      return `-${tight(expression.operand, productLevel)}`;
-    case "transpose":
-      return `${tight(expression.operand, negativeLevel)}.T`;
-    case "mask": {
-      const { pattern, member, operand } = expression;
-      const kept = member === null ? pattern.name : `${pattern.name}[${member}]`;
-      return `${kept} .* ${tight(operand, productLevel)}`;
-    }
-    case "selector":
-      return `${expression.axis}_selector(${expression.pattern.name})`;
-    case "hadamard":
-      return expression.factors.map((factor) => tight(factor, productLevel)).join(" .* ");
-    case "quotient":
-      return expression.factors.map((factor) => tight(factor, productLevel)).join(" ./ ");
-    case "map":
-      return `${expression.function}(${textOf(expression.operand)})`;
-    case "square": {
-      const { tensor, isUpper, rows } = expression;
-      const half = isUpper ? `strict_upper(${tensor.name})` : tensor.name;
-      const skew = `${half} - ${half}.T`;
-      return expression.function === "cayley"
-        ? `cayley(${skew})`
-        : `inverse(${skew} + 2 * identity(${printNumber(rows)}))`;
-    }
-    case "skew":
-      return `skew(${expression.tensor.name}, ${expression.size})`;
-    case "ones":
-      return `ones(${printNumber(expression.rows)}, ${printNumber(expression.columns)})`;
-    case "sorted":
-      return `permutation(row_norm(${expression.by.name}))`;
-    case "detach":
-      return `detach(${textOf(expression.operand)})`;
-    case "normed": {
-      const { axis, vector, isDetached, operand } = expression;
-      const norm = `${axis}_norm(${textOf(operand)})`;
-      const scales = `diag(${vector.name} ./ ${isDetached ? `detach(${norm})` : norm})`;
-      const whole = tight(operand, productLevel);
-      return axis === "row" ? `${scales} @ ${whole}` : `${whole} @ ${scales}`;
-    }
-    case "entry": {
-      const { vector, index, isShare, operand } = expression;
-      const from = isShare ? `softmax(${vector.name})` : vector.name;
-      // `P(b)` has no size of its own, so that a trained number cannot scale it alone.
-      const isBare = operand.kind === "product" && operand.factors[0]?.kind !== "permutation";
-      const text = isBare ? textOf(operand) : tight(operand, productLevel);
-      return `${from}[${index}] * ${text}`;
-    }
-    case "kron":
-      return `kron(${list(expression.factors)})`;
-    case "blockdiag":
-      return `blockdiag(${list(expression.blocks)})`;
-    case "rows":
-    case "columns":
-      return `${expression.kind}(${list(expression.parts)})`;
-    case "indicator":
-      return `indicator(${expression.pattern.name})`;
-    case "zeros":
-      return `zeros(${printNumber(expression.rows)}, ${printNumber(expression.columns)})`;
-    case "diag":
-      return `diag(${expression.tensor.name})`;
-    case "identity":
-      return expression.bare ? "identity()" : `identity(${printNumber(expression.rows)})`;
-    case "permutation":
-      return `P(${printNumber(expression.stride)})`;
-    case "loop":
-      return `sum(${expression.variable} < ${printNumber(expression.count)}, ${textOf(expression.body)})`;
-    case "let":
-      return expression.name;
-    case "call": {
-      const { operands, numbers, function: called } = expression;
-      const named = numbers.map((value, index) => `${called.numbers[index]}: ${printNumber(value)}`);
-      return `${called.name}(${[...operands.map(textOf), ...named].join(", ")})`;
-    }
-  }
-}
+import { conditionsOf, divisibility, numbersRead, patternsOf, tensorsOf } from "./program-declarations.ts";
 
 const shapeText = ({ rows, columns, stack, structure }: TensorDeclaration): string => {
   const sides = structure === "vector" || structure === "diag" ? [rows] : [rows, columns];
   return `[${[...(stack === null ? [] : [stack]), ...sides].map((side) => printNumber(side)).join(", ")}]`;
 };
 
-/** @param own the pattern that a refresh chooses again. */
-function selectionText(selection: Selection, own = ""): string {
+/** A matrix, or that of a stack which has the index of the pattern in its family. */
+const readText = ({ index }: PatternDeclaration, { name, stack }: TensorDeclaration): string =>
+  stack === null ? name : `${name}[${index}]`;
+
+function shareText(
+  { rows, columns }: PatternDeclaration,
+  { keep, allotted }: Extract<Selection, { kind: "magnitude" }>,
+): string {
+  const share = keep === null ? "" : printNumber(keep);
+  if (allotted === undefined) return share;
+  const pool = allotted === "model" ? "" : `, pool: ${allotted}`;
+  return `erk(${share}, ${printNumber(rows)}, ${printNumber(columns)}${pool})`;
+}
+
+/** @param selection that of the pattern, or the one that a refresh chooses again by. */
+function selectionText(pattern: PatternDeclaration, selection = pattern.selection): string {
+  const own = pattern.name;
   switch (selection.kind) {
     case "magnitude": {
-      const keep = selection.keep === null ? "" : `, ${printNumber(selection.keep)}`;
-      return `magnitude(${selection.of.name}${keep}${poolText(selection)})`;
+      const keep = selection.keep === null ? "" : `, ${shareText(pattern, selection)}`;
+      return `magnitude(${readText(pattern, selection.of)}${keep}${poolText(selection)})`;
     }
     case "topk":
-      return `topk(abs(${selection.of.name}), ${printNumber(selection.count)}${poolText(selection)})`;
+      return `topk(abs(${readText(pattern, selection.of)}), ${printNumber(selection.count)}${poolText(selection)})`;
     case "random":
       return `random_support(${printNumber(selection.count)})`;
     case "random_share":
-      return `random(${selection.keep === null ? "" : printNumber(selection.keep)})`;
+      return `random(${selection.keep === null ? "" : `${printNumber(selection.keep)}${poolText(selection)}`})`;
     case "above":
     case "below":
-      return `${selection.kind}(${selection.of.name}, ${printNumber(selection.threshold)})`;
+      return `${selection.kind}(${readText(pattern, selection.of)}, ${printNumber(selection.threshold)})`;
     case "nonzero":
-      return `nonzero(${selection.of.name})`;
+      return `nonzero(${readText(pattern, selection.of)})`;
     case "top_rows":
     case "top_columns": {
       const score = selection.kind === "top_rows" ? "row_norm" : "column_norm";
@@ -212,16 +80,17 @@ function selectionText(selection: Selection, own = ""): string {
 }
 
 /** A pattern by its name; one without stands as its selection. */
-function partText({ name, selection }: PatternDeclaration): string {
-  if (name !== "") return name;
-  return "parts" in selection ? `(${selectionText(selection)})` : selectionText(selection);
+function partText(part: PatternDeclaration): string {
+  if (part.name !== "") return part.name;
+  return "parts" in part.selection ? `(${selectionText(part)})` : selectionText(part);
 }
 
-function refreshText({ name, refresh }: PatternDeclaration): string[] {
+function refreshText(pattern: PatternDeclaration): string[] {
+  const { name, refresh } = pattern;
   if (refresh === null) return [];
   const { every, condition, selection } = refresh;
   const held = condition === null ? "" : ` while ${printNumber(condition)}`;
-  const chosen = selection === null ? "" : ` = ${selectionText(selection, name)}`;
+  const chosen = selection === null ? "" : ` = ${selectionText(pattern, selection)}`;
   return [`  refresh ${name} every ${every}${held}${chosen}`];
 }
 
@@ -230,11 +99,11 @@ const scheduleText = ({ name, type, value, text }: Schedule): string =>
     ? `  phase ${name} = ${printNumber(value)}`
     : `  schedule ${name}: ${type} = ${text ?? printNumber(value)}`;
 
-const poolText = ({ pool }: { readonly pool: "row" | null }): string =>
-  pool === null ? "" : `, pool: ${pool}`;
+const poolText = ({ pool }: { readonly pool: Pool }): string =>
+  pool === null ? "" : `, pool: ${typeof pool === "string" ? pool : `block(${pool.height}, ${pool.width})`}`;
 
-const familyText = ({ family }: PatternDeclaration): string =>
-  family === null ? "" : `[${printNumber(family)}]`;
+const familyText = ({ family, index }: PatternDeclaration): string =>
+  family === null ? "" : `[${index === undefined ? "" : `${index} < `}${printNumber(family)}]`;
 
 function patternText(pattern: PatternDeclaration): string {
   return `${pattern.mode === null ? "" : `${pattern.mode} `}${patternShapeText(pattern)}`;
@@ -268,7 +137,7 @@ function paramText(tensor: TensorDeclaration): string {
     case "diag":
       return `  ${word} ${tensor.name}: diag ${shape} = ${startText(tensor, 1)}`;
     default:
-      return `  ${word} ${tensor.name}: ${shape} = ${startText(tensor, 0)}`;
+      return `  ${word} ${tensor.name}: ${shape}${tensor.decomposed === undefined ? ` = ${startText(tensor, 0)}` : ""}`;
   }
 }
 
@@ -278,14 +147,35 @@ function computedType(tensor: TensorDeclaration): string {
   return `${grid.kind} ${shapeText(tensor)}${grid.block === null ? "" : ` block ${grid.block}`}`;
 }
 
-const formulaText = ({ left, right, factor }: Formula, grid: Grid | undefined): string =>
-  typeof left === "number"
-    ? `${left}`
-    : grid !== undefined
-      ? left.name
-      : right === null
-        ? `abs(${left.name})`
-        : `${left.name} - ${factor < 0 ? `(${factor})` : factor} * ${right.name}`;
+/** Of a tensor that is computed at load. */
+function formulaText(tensor: TensorDeclaration): string[] {
+  const { formula, isShared, name, role } = tensor;
+  if (formula === null) return [];
+  const value = typeof formula === "number" ? `${formula}` : textOf(formula);
+  if (role === "let") return [`  let ${name} = ${value}`];
+  return [`  ${isShared === true ? "shared " : ""}frozen ${name}: ${computedType(tensor)} = ${value}`];
+}
+
+/** Both factors of a decomposition, once. */
+const decompositionText = ({ name, decomposed }: TensorDeclaration): string[] =>
+  decomposed === undefined || decomposed.names[0] !== name
+    ? []
+    : [
+        `  init ${decomposed.names.join(", ")} = ${decomposed.name}(${decomposed.of.name}, ${printNumber(decomposed.rank)})`,
+      ];
+
+function pinText(pin: Pin): string {
+  switch (pin.claim) {
+    case "layout":
+      return `  pin layout = ${pin.layout}`;
+    case "tile":
+      return `  pin tile = ${pin.tokens}`;
+    case "format":
+      return `  pin format ${textOf(pin.subject)} = ${pin.format}`;
+    default:
+      return `  pin ${pin.claim} ${textOf(pin.subject)}`;
+  }
+}
 
 const functionText = ({ name, formals, numbers, ...rest }: FunctionDeclaration): string => {
   const tensors = formals.map(
@@ -335,6 +225,8 @@ const functionNames: ReadonlySet<string> = new Set([
   ...["sigmoid", "tanh", "relu", "softmax", "detach", "inverse", "cayley", "skew", "strict_upper", "ones"],
 ]);
 const scheduleNames: ReadonlySet<string> = new Set(["over", "linear", "cubic", "frame"]);
+const allotmentNames: ReadonlySet<string> = new Set(["erk"]);
+const decompositionNames: ReadonlySet<string> = new Set(["truncated_svd", "trailing_svd"]);
 const selectionNames: ReadonlySet<string> = new Set([
   "magnitude",
   "random",
@@ -376,23 +268,18 @@ export function programText(program: Program): string {
     ...conditions.map((condition) => `  require ${printNumber(divisibility(condition))}`),
     ...patterns.map((pattern) =>
       masks.has(pattern) || pattern.selection.kind === "magnitude"
-        ? `  mask ${pattern.name}${familyText(pattern)}: ${patternText(pattern)} = ${selectionText(pattern.selection)}`
-        : `  support ${pattern.name} = ${selectionText(pattern.selection)}`,
+        ? `  mask ${pattern.name}${familyText(pattern)}: ${patternText(pattern)} = ${selectionText(pattern)}`
+        : `  support ${pattern.name} = ${selectionText(pattern)}`,
     ),
     ...tensorsOf(weight)
       .filter(({ role }) => role === "param")
       .map(paramText),
-    ...tensorsOf(weight).flatMap((tensor) =>
-      tensor.formula === null
-        ? []
-        : [
-            `  ${tensor.isShared === true ? "shared " : ""}frozen ${tensor.name}: ${computedType(tensor)} = ${formulaText(tensor.formula, tensor.grid)}`,
-          ],
-    ),
+    ...tensorsOf(weight).flatMap(decompositionText),
+    ...tensorsOf(weight).flatMap(formulaText),
     ...[...lets].map(([name, value]) => `  let ${name} = ${textOf(value)}`),
     ...patterns.flatMap(refreshText),
     `  weight = ${textOf(weight)}`,
-    ...(program.layout === null ? [] : [`  pin layout = ${program.layout}`]),
+    ...program.pins.map(pinText),
   ];
   const called = [...new Set(lines.join("\n").match(/\b\w+(?=\()/g))].sort();
   const importOf = (names: ReadonlySet<string>, file: string): string => {
@@ -402,7 +289,9 @@ export function programText(program: Program): string {
   const imported =
     importOf(functionNames, "std/functions") +
     importOf(scheduleNames, "std/schedule") +
-    importOf(selectionNames, "std/select");
+    importOf(selectionNames, "std/select") +
+    importOf(allotmentNames, "std/sparse") +
+    importOf(decompositionNames, "std/lowrank");
   const imports = imported === "" ? "" : `${imported}\n`;
   return `${imports}${functionsOf(weight).map(functionText).join("")}transform ${program.name}(${[...tensors, ...numbers].join(", ")}) {
 ${lines.join("\n")}

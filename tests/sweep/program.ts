@@ -1,15 +1,8 @@
 /**
  * A generated program as a tree: the weight with the declarations that it reads hanging on its nodes, so that a
  * smaller weight is a smaller program by itself. Every node knows its shape as text would write it.
- * size: the kinds of nodes and declarations, and the walks that have to know all of them.
  */
-import {
-  apply,
-  type NumberExpression,
-  number,
-  printNumber,
-  symbolsOf,
-} from "../../runtime/contract/number-expression.ts";
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 
 export interface Shape {
   readonly rows: NumberExpression;
@@ -28,7 +21,8 @@ export interface NumberArgument {
 export interface TensorDeclaration extends Shape {
   readonly name: string;
   /** `computed`: of a `frozen` statement. */
-  readonly role: "frozen" | "source" | "param" | "computed";
+  /** `let`: a name for what selections and initial values read. */
+  readonly role: "frozen" | "source" | "param" | "computed" | "let";
   readonly structure: "dense" | "sparse" | "blockdiag" | "diag" | "vector";
   /** Matrices in a stacked tensor; null for a single one. */
   readonly stack: NumberExpression | null;
@@ -36,27 +30,34 @@ export interface TensorDeclaration extends Shape {
   readonly support: PatternDeclaration | null;
   /** Of a block-diagonal parameter. */
   readonly blocks: NumberExpression | null;
-  /** Of a computed one. */
-  readonly formula: Formula | null;
-  /** Of a computed one whose `left` is rounded to levels. */
+  /** Of a computed one, and of a name: over given tensors. A number is every entry. */
+  readonly formula: Expression | number | null;
+  /** Of a computed one whose formula is rounded. */
   readonly grid?: Grid;
   /** What a parameter is loaded with, 0 or the ones of a diagonal unless given; of its own shape where it is a tensor. */
   readonly start?: number | TensorDeclaration;
+  /** Of a parameter that starts as a factor. */
+  readonly decomposed?: Decomposition;
   /** `shared param`, which for a single layer means nothing more. */
   readonly isShared?: boolean;
 }
 
-/** Whole numbers up to 127 or 7, or levels of a normal float, times a scale, of which a row has one, or every `block` entries of it. */
+/**
+ * Whole numbers up to 127 or 7, or levels of a normal float, times a scale, of which a row has one, or every `block`
+ * entries of it; or numbers of 8 significant bits, without a scale.
+ */
 export interface Grid {
-  readonly kind: "int8" | "int4" | "nf4" | "nf3" | "nf2";
+  readonly kind: "int8" | "int4" | "nf4" | "nf3" | "nf2" | "bf16";
   readonly block: number | null;
 }
 
-/** left - factor · right, by entries; |left| where there is no other; a number everywhere. */
-export interface Formula {
-  readonly left: TensorDeclaration | number;
-  readonly right: TensorDeclaration | null;
-  readonly factor: number;
+/** The two factors of a matrix that are computed at load: the nearest of that rank, or what this leaves longest. */
+export interface Decomposition {
+  readonly name: "truncated_svd" | "trailing_svd";
+  readonly of: TensorDeclaration;
+  readonly rank: NumberExpression;
+  /** Of the parameters [rows, rank] and [rank, columns]. */
+  readonly names: readonly [string, string];
 }
 
 /** A number that follows the clocks `step` and `progress`; without a type a phase, which is 1 or 0. */
@@ -80,23 +81,35 @@ export type PatternShape =
   | { readonly kind: "nm"; readonly n: number; readonly m: number; readonly axis: "input" | "output" }
   | { readonly kind: "block"; readonly height: number; readonly width: number };
 
+/** Which entries compete; null where it is not said. To a layer alone `group` and `model` are the matrix. */
+export type Pool =
+  | null
+  | "matrix"
+  | "row"
+  | "column"
+  | "group"
+  | "model"
+  | { readonly height: number; readonly width: number };
+
 export type Selection =
   | {
       readonly kind: "magnitude";
       readonly of: TensorDeclaration;
       readonly keep: NumberExpression | null;
-      readonly pool: "row" | null;
+      readonly pool: Pool;
+      /** Among which layers the share is allotted, `erk(keep, …)`: to a layer alone it is its own. */
+      readonly allotted?: "group" | "model";
     }
-  /** `count` of each row where the pool is the row. */
+  /** `count` of each pool. */
   | {
       readonly kind: "topk";
       readonly of: TensorDeclaration;
       readonly count: NumberExpression;
-      readonly pool: "row" | null;
+      readonly pool: Pool;
     }
   | { readonly kind: "random"; readonly count: NumberExpression }
   /** That share of the entries or blocks, or n of every m. */
-  | { readonly kind: "random_share"; readonly keep: NumberExpression | null }
+  | { readonly kind: "random_share"; readonly keep: NumberExpression | null; readonly pool: Pool }
   /** In a refresh: the share of smallest |of| goes, as many of largest |by| come; null: by the gradient of the weight. */
   | {
       readonly kind: "regrow";
@@ -140,6 +153,8 @@ export interface PatternDeclaration extends Shape {
   readonly refresh: Refresh | null;
   /** How many patterns the declaration makes, each chosen by itself; null for a single one. */
   readonly family: NumberExpression | null;
+  /** What its selection calls the index of each of the family, if it reads it: which of a stack, or in a number. */
+  readonly index?: string;
 }
 
 /** Which of a family. */
@@ -230,6 +245,7 @@ export type Expression = Shape &
     | { readonly kind: "permutation"; readonly stride: NumberExpression }
     | {
         readonly kind: "loop";
+        readonly operator: "sum" | "product";
         readonly variable: string;
         readonly count: NumberExpression;
         readonly body: Expression;
@@ -243,6 +259,17 @@ export type Expression = Shape &
       }
   );
 
+/** A claim on how the weight is applied. Subjects are parts of the weight. */
+export type Pin =
+  | { readonly claim: "layout"; readonly layout: "lane_output" | "lane_token" }
+  | { readonly claim: "tile"; readonly tokens: number }
+  | { readonly claim: "merge" | "separate"; readonly subject: Expression }
+  | {
+      readonly claim: "format";
+      readonly subject: Expression;
+      readonly format: "dense" | "csr" | "windows" | "groups" | "blocks" | "vector";
+    };
+
 export interface Program {
   readonly name: string;
   readonly weight: Expression;
@@ -252,8 +279,7 @@ export interface Program {
   readonly dimensions: readonly string[];
   /** Those that occur are declared. */
   readonly schedules: readonly Schedule[];
-  /** A pinned layout; null for none. */
-  readonly layout: "lane_output" | "lane_token" | null;
+  readonly pins: readonly Pin[];
   /** Whether divisibility is stated by `require` or left to the constructs that imply it. */
   readonly stated: boolean;
 }
@@ -265,235 +291,3 @@ export interface Condition {
   readonly dividend: NumberExpression;
   readonly divisor: NumberExpression;
 }
-
-export const childrenOf = (expression: Expression): readonly Expression[] => {
-  switch (expression.kind) {
-    case "sum":
-      return expression.terms;
-    case "product":
-    case "hadamard":
-    case "kron":
-    case "quotient":
-      return expression.factors;
-    case "blockdiag":
-      return expression.blocks;
-    case "rows":
-    case "columns":
-      return expression.parts;
-    case "scale":
-    case "negative":
-    case "transpose":
-    case "mask":
-    case "map":
-    case "detach":
-    case "normed":
-    case "entry":
-      return [expression.operand];
-    case "loop":
-      return [expression.body];
-    case "let":
-      return [expression.value];
-    case "call":
-      return expression.operands;
-    default:
-      return [];
-  }
-};
-
-/** The same node over other children, which have the same shapes. */
-export function withChildren(expression: Expression, children: readonly Expression[]): Expression {
-  const [first = expression] = children;
-  switch (expression.kind) {
-    case "sum":
-      return { ...expression, terms: children };
-    case "product":
-    case "hadamard":
-    case "kron":
-    case "quotient":
-      return { ...expression, factors: children };
-    case "blockdiag":
-      return { ...expression, blocks: children };
-    case "rows":
-    case "columns":
-      return { ...expression, parts: children };
-    case "scale":
-    case "negative":
-    case "transpose":
-    case "mask":
-    case "map":
-    case "detach":
-    case "normed":
-    case "entry":
-      return { ...expression, operand: first };
-    case "loop":
-      return { ...expression, body: first };
-    case "let":
-      return { ...expression, value: first };
-    case "call":
-      return { ...expression, operands: children };
-    default:
-      return expression;
-  }
-}
-
-/** Every node, parents first; the bodies of functions, whose names are their own, are left out. */
-export function* nodesOf(expression: Expression): Generator<Expression> {
-  yield expression;
-  for (const child of childrenOf(expression)) yield* nodesOf(child);
-}
-
-/** Whether float32 rounds what the weight computes, whatever the data are. */
-export const rounds = (weight: Expression): boolean =>
-  [...nodesOf(weight)].some(({ kind }) => roundingKinds.has(kind)) ||
-  tensorsOf(weight).some(({ grid }) => grid !== undefined);
-
-const roundingKinds: ReadonlySet<Expression["kind"]> = new Set([
-  ...["map", "quotient", "normed", "entry", "square", "skew"],
-] as Expression["kind"][]);
-
-/** The functions that are called, by bodies of functions as well. */
-export function functionsOf(expression: Expression): FunctionDeclaration[] {
-  const called = [...nodesOf(expression)].flatMap((node) => (node.kind === "call" ? [node.function] : []));
-  return [...new Set(called.flatMap((one) => [...functionsOf(bodyOf(one)), one]))];
-}
-
-/** The body over the function's own names. */
-export const bodyOf = (declaration: FunctionDeclaration): Expression =>
-  declaration.body(
-    declaration.formals.map(({ name, rows, columns }) => ({ kind: "formal", name, rows, columns })),
-    declaration.numbers.map((name) => ({ kind: "symbol", name })),
-  );
-
-/** Every selection of a pattern: at load, and of its refresh. */
-const selectionsOf = ({ selection, refresh }: PatternDeclaration): Selection[] => [
-  selection,
-  ...(refresh?.selection == null ? [] : [refresh.selection]),
-];
-
-export function tensorsOf(weight: Expression): TensorDeclaration[] {
-  const found = new Set<TensorDeclaration>();
-  const seen = new Set<PatternDeclaration>();
-  const read = (pattern: PatternDeclaration): void => {
-    // A support may be chosen by the tensor on it.
-    if (seen.has(pattern)) return;
-    seen.add(pattern);
-    for (const selection of selectionsOf(pattern)) {
-      if ("of" in selection) add(selection.of);
-      if ("by" in selection && selection.by !== null) add(selection.by);
-      if ("parts" in selection) selection.parts.forEach(read);
-    }
-  };
-  const add = (tensor: TensorDeclaration): void => {
-    if (found.has(tensor)) return;
-    if (typeof tensor.start === "object") add(tensor.start);
-    if (tensor.formula !== null) {
-      if (typeof tensor.formula.left === "object") add(tensor.formula.left);
-      if (tensor.formula.right !== null) add(tensor.formula.right);
-    }
-    found.add(tensor);
-    if (tensor.support !== null) read(tensor.support);
-  };
-  for (const node of nodesOf(weight)) {
-    if ("tensor" in node) add(node.tensor);
-    if (node.kind === "sorted") add(node.by);
-    if (node.kind === "normed" || node.kind === "entry") add(node.vector);
-    if ("pattern" in node) read(node.pattern);
-  }
-  return [...found];
-}
-
-/** A pattern after those that it is combined from; one without a name stands where it is used. */
-function withParts(pattern: PatternDeclaration, found: Set<PatternDeclaration>): void {
-  if (found.has(pattern)) return;
-  const parts = (selection: Selection): void => {
-    if (!("parts" in selection)) return;
-    for (const part of selection.parts) {
-      if (part.name === "") parts(part.selection);
-      else withParts(part, found);
-    }
-  };
-  selectionsOf(pattern).forEach(parts);
-  found.add(pattern);
-}
-
-/** Masks and supports, each after those that it reads. */
-export function patternsOf(weight: Expression): PatternDeclaration[] {
-  const found = new Set<PatternDeclaration>();
-  for (const node of nodesOf(weight)) if ("pattern" in node) withParts(node.pattern, found);
-  for (const { support } of tensorsOf(weight)) if (support !== null) withParts(support, found);
-  return [...found];
-}
-
-const numbersOfSelection = (selection: Selection): NumberExpression[] => [
-  ...("count" in selection ? [selection.count] : []),
-  ...("among" in selection && selection.among !== null ? [selection.among] : []),
-  ...("threshold" in selection ? [selection.threshold] : []),
-  ...("fraction" in selection ? [selection.fraction] : []),
-  ...("keep" in selection && selection.keep !== null ? [selection.keep] : []),
-  ...("parts" in selection ? selection.parts.flatMap((part) => numbersOfSelection(part.selection)) : []),
-];
-
-/** The names of dimensions, numbers, schedules and clocks that the program reads. */
-export function numbersRead({
-  weight,
-  schedules,
-}: Pick<Program, "weight" | "schedules">): ReadonlySet<string> {
-  const read: NumberExpression[] = [];
-  for (const { rows, columns, stack, blocks } of tensorsOf(weight))
-    for (const side of [rows, columns, stack, blocks]) if (side !== null) read.push(side);
-  for (const pattern of patternsOf(weight)) {
-    const { rows, columns, refresh, family } = pattern;
-    read.push(rows, columns, ...selectionsOf(pattern).flatMap(numbersOfSelection));
-    if (family !== null) read.push(family);
-    if (refresh?.condition != null) read.push(refresh.condition);
-  }
-  for (const node of nodesOf(weight)) {
-    read.push(node.rows, node.columns);
-    if (node.kind === "scale") read.push(node.factor);
-    if (node.kind === "loop") read.push(node.count);
-    if (node.kind === "permutation") read.push(node.stride);
-    if (node.kind === "call") read.push(...node.numbers);
-  }
-  const names = new Set(read.flatMap(symbolsOf));
-  // A schedule reads earlier ones.
-  for (const { name, value } of schedules.toReversed())
-    if (names.has(name)) for (const inner of symbolsOf(value)) names.add(inner);
-  return names;
-}
-
-const quotients = (expression: NumberExpression): Condition[] => {
-  if (expression.kind !== "apply") return [];
-  const inner = expression.operands.flatMap(quotients);
-  const [dividend = number(1), divisor = number(1)] = expression.operands;
-  return expression.operator === "/" ? [...inner, { dividend, divisor }] : inner;
-};
-
-/** What must divide what, each once. */
-export function conditionsOf(weight: Expression): Condition[] {
-  const dimensions = new Set<NumberExpression>();
-  const conditions: Condition[] = [];
-  for (const { rows, columns, stack, blocks, grid } of tensorsOf(weight)) {
-    for (const dimension of [rows, columns, stack, blocks]) if (dimension !== null) dimensions.add(dimension);
-    if (grid !== undefined && grid.block !== null)
-      conditions.push({ dividend: columns, divisor: number(grid.block) });
-    if (blocks !== null)
-      conditions.push({ dividend: rows, divisor: blocks }, { dividend: columns, divisor: blocks });
-  }
-  for (const { rows, columns, shape } of patternsOf(weight)) {
-    if (shape.kind === "nm")
-      conditions.push({ dividend: shape.axis === "input" ? columns : rows, divisor: number(shape.m) });
-    if (shape.kind === "block") {
-      conditions.push({ dividend: rows, divisor: number(shape.height) });
-      conditions.push({ dividend: columns, divisor: number(shape.width) });
-    }
-  }
-  for (const node of nodesOf(weight)) {
-    if (node.kind === "zeros" || node.kind === "identity") dimensions.add(node.rows).add(node.columns);
-    if (node.kind === "permutation") conditions.push({ dividend: node.rows, divisor: node.stride });
-  }
-  const all = [...[...dimensions].flatMap(quotients), ...conditions];
-  return [...new Map(all.map((one) => [printNumber(divisibility(one)), one])).values()];
-}
-
-export const divisibility = ({ dividend, divisor }: Condition): NumberExpression =>
-  apply("==", apply("%", dividend, divisor), number(0));

@@ -1,6 +1,7 @@
 /** The passes that the sweep runs, as values: a test plants a fault by handing in another one. */
 import { buildAlgebra } from "../../compiler/algebra/build-algebra.ts";
 import { deriveGradients } from "../../compiler/algebra/derive-gradient.ts";
+import { forwardValue } from "../../compiler/algebra/forward-value.ts";
 import { normalise } from "../../compiler/algebra/normalise.ts";
 import { compileLibrary } from "../../compiler/backend/llvm/compile-library.ts";
 import { checkModule } from "../../compiler/check/check-module.ts";
@@ -9,6 +10,7 @@ import { lowerBackward } from "../../compiler/loop/lower-backward.ts";
 import { lowerMerge } from "../../compiler/loop/lower-merge.ts";
 import { lowerVariant } from "../../compiler/loop/lower-variant.ts";
 import { choosePlan } from "../../compiler/plan/choose-plan.ts";
+import { resolvePins } from "../../compiler/plan/resolve-pins.ts";
 import { parse } from "../../grammar/parser/parse.ts";
 import { printSyntax } from "../../grammar/syntax/print-syntax.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
@@ -23,6 +25,8 @@ export const road = {
   buildAlgebra,
   normalise,
   deriveGradients,
+  forwardValue,
+  resolvePins,
   choosePlan,
   initialState,
   createLayerTime,
@@ -44,6 +48,7 @@ export const passes = {
   build: "compiler/algebra/build-algebra.ts",
   normalise: "compiler/algebra/normalise.ts",
   gradients: "compiler/algebra/derive-gradient.ts",
+  "forward value": "compiler/algebra/forward-value.ts",
   load: "runtime/model/initial-state.ts",
   time: "runtime/model/layer-time.ts",
   plan: "compiler/plan/choose-plan.ts",

@@ -5,15 +5,9 @@
 import { sameDimension } from "../../compiler/types/dimension.ts";
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import { interestingSizes, meetsConditions } from "./choose-sizes.ts";
+import { childrenOf, nodesOf, withChildren } from "./expression-parts.ts";
 import type { SweepCase } from "./loaded-case.ts";
-import {
-  childrenOf,
-  type Expression,
-  nodesOf,
-  type Shape,
-  type TensorDeclaration,
-  withChildren,
-} from "./program.ts";
+import type { Expression, Shape, TensorDeclaration } from "./program.ts";
 import type { LevelFault } from "./road.ts";
 
 export interface Shrunk {
@@ -85,6 +79,8 @@ function* smallerCases(one: SweepCase): Generator<SweepCase> {
     const program = { ...one.program, weight };
     if (countOf(weight) <= size && meetsConditions(program, one.sizes)) yield { ...one, program };
   }
+  for (const pin of one.program.pins)
+    yield { ...one, program: { ...one.program, pins: one.program.pins.filter((other) => other !== pin) } };
   if (one.program.stated) yield { ...one, program: { ...one.program, stated: false } };
   for (const name of one.program.dimensions) {
     const now = one.sizes.get(name) ?? 1;
@@ -107,7 +103,7 @@ const weightOfNode = (node: Expression): number => {
 const weightOf = ({ program, sizes, batches }: SweepCase): number => {
   const kinds = [...nodesOf(program.weight)].reduce((sum, node) => sum + weightOfNode(node), 0);
   const extent = program.dimensions.reduce((sum, name) => sum + (sizes.get(name) ?? 0) / 100, 0);
-  return kinds + extent + batches.length / 100 + Number(program.stated);
+  return kinds + extent + batches.length / 100 + Number(program.stated) + program.pins.length;
 };
 
 /** At one level, and with one diagnostic where there is one: a smaller program may well be wrong in another way. */

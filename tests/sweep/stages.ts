@@ -9,6 +9,7 @@ import { buildManifest } from "../../compiler/emit/manifest.ts";
 import type { CompilerHost } from "../../compiler/host/compiler-host.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { verifyPlan } from "../../compiler/plan/verify-plan.ts";
+import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
 import type { TransformManifest } from "../../runtime/contract/manifest.ts";
 import { withoutSpans } from "../grammar/syntax-text.ts";
 import type { Program } from "./program.ts";
@@ -22,6 +23,8 @@ export interface Stages {
   readonly built: AlgebraGraph;
   readonly normal: AlgebraGraph;
   readonly gradients: Gradients;
+  /** What the normal form is worth, without what it holds for its gradients. */
+  readonly forward: AlgebraGraph;
   /** Null where the planner says that there is none, with its code. */
   readonly plan: Plan | null;
   readonly refusal: string | null;
@@ -121,11 +124,15 @@ export function stagesOf(program: Program, host: CompilerHost, road: Road): Stag
   demand("normalise", verifyAlgebra(normal, "normal"));
   const loading = atLevel("load", () => loadingManifest(module, checked));
   const gradients = atLevel("gradients", () => road.deriveGradients(normal.root, factory));
-  const front = { text, module, checked, built, normal, gradients, loading };
+  const forward = atLevel("forward value", () => road.forwardValue(normal, factory));
+  demand("forward value", verifyAlgebra(forward, "normal"));
+  const front = { forward, text, module, checked, built, normal, gradients, loading };
   // A plan is made here and judged later: a broken normal form is to be found by its own comparison.
-  const { plan, diagnostics: refused } = atLevel("plan", () =>
-    road.choosePlan(normal, checked, gradients, "covering"),
-  );
+  const { plan, diagnostics: refused } = atLevel("plan", () => {
+    const pins = road.resolvePins(checked, forward, factory);
+    if (pins.diagnostics.length > 0) return { plan: null, diagnostics: pins.diagnostics };
+    return road.choosePlan(forward, checked, gradients, "covering", defaultRates, pins.claims);
+  });
   return { ...front, plan, refusal: plan === null ? (refused[0]?.code ?? "no reason") : null };
 }
 

@@ -1,7 +1,6 @@
 /** What the tensors of a generated program hold, as dense float64 matrices: the leaves of the oracle. */
 import { evaluateNumber, type NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { gridLevels } from "../../runtime/tensor/quantized-grid.ts";
-import type { Formula, Grid, PatternDeclaration, Sizes, TensorDeclaration } from "./program.ts";
+import type { PatternDeclaration, Sizes, TensorDeclaration } from "./program.ts";
 
 export interface Matrix {
   readonly rows: number;
@@ -68,42 +67,6 @@ export function stored(tensor: TensorDeclaration, slice: number, values: Values)
         (row, column) => data[slice * rows * columns + row * columns + column] ?? 0,
       );
   }
-}
-
-/**
- * What a `frozen` statement computes from given tensors; exact, because these are small integers, unless it rounds to
- * a grid. `sides`: rows and entries of a row.
- */
-export function computedValues(
-  { left, right, factor }: Formula,
-  grid: Grid | undefined,
-  tensors: Values["tensors"],
-  [rows, width]: readonly [number, number],
-): Float32Array {
-  if (typeof left === "number") return new Float32Array(rows * width).fill(left);
-  const [first, second] = [tensors.get(left.name) ?? [], right === null ? null : tensors.get(right.name)];
-  if (grid !== undefined) return onGrid(grid, first, width);
-  return Float32Array.from(first, (value, at) =>
-    second === null || second === undefined ? Math.abs(value) : value - factor * (second[at] ?? 0),
-  );
-}
-
-/** The entry of largest magnitude of each run becomes the last level, the others the level next to them. */
-function onGrid({ kind, block }: Grid, values: ArrayLike<number>, width: number): Float32Array {
-  const run = block ?? width;
-  const levels = [...gridLevels[kind]];
-  const last = levels.at(-1) ?? 1;
-  const rounded = new Float32Array(values.length);
-  for (let start = 0; start < values.length; start += run) {
-    let largest = 0;
-    for (let at = start; at < start + run; at++) largest = Math.max(largest, Math.abs(values[at] ?? 0));
-    for (let at = start; at < start + run; at++) {
-      const wanted = largest === 0 ? 0 : ((values[at] ?? 0) * last) / largest;
-      const level = levels.reduce((a, b) => (Math.abs(b - wanted) <= Math.abs(a - wanted) ? b : a));
-      rounded[at] = (level * largest) / last;
-    }
-  }
-  return rounded;
 }
 
 /** What a parameter holds before anything is trained, as it is stored; `positions` of one that has some. */

@@ -5,7 +5,7 @@ import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { chooseSizes } from "./choose-sizes.ts";
 import { constructs, countConstructs } from "./construct-coverage.ts";
 import { generateProgram } from "./generate-program.ts";
-import { conditionsOf } from "./program.ts";
+import { conditionsOf } from "./program-declarations.ts";
 import { programText } from "./program-text.ts";
 import { createRandom } from "./random.ts";
 import { road } from "./road.ts";
