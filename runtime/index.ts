@@ -19,6 +19,7 @@ export {
   SpxError,
   type SpxErrorCode,
 } from "./errors.ts";
+export type { AdamW, AdamWOptions, AdamWStep } from "./model/adamw.ts";
 export type { BatchInput } from "./model/batch-input.ts";
 export type {
   CudaPlace,

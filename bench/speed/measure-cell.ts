@@ -1,4 +1,5 @@
 /** One cell: everybody has the same weight, runs in turn between two probes, and is compared with float64. */
+import type { CacheSizes } from "../../compiler/calibrate/cache-sizes.ts";
 import { timeInTurn } from "../../compiler/calibrate/interleaved-timing.ts";
 import { pairedRatio, quantile } from "../../compiler/calibrate/sample-statistics.ts";
 import type { Layer } from "../../runtime/index.ts";
@@ -11,7 +12,13 @@ import type { PythonPeers } from "./peers/python-peers.ts";
 import { driftOf, fastestOf, type MachineRates, type Probes } from "./probes.ts";
 import { errorOf, type Problem } from "./problem.ts";
 import { levelOf, type Roofline, rooflineOf, workOf } from "./roofline.ts";
-import { type BuiltOperations, loadingContestant, type Parameters, spxContestant } from "./spx-contestant.ts";
+import {
+  type BuiltOperations,
+  loadingContestant,
+  type Parameters,
+  spxContestant,
+  updatingContestant,
+} from "./spx-contestant.ts";
 
 export interface Timed {
   readonly name: string;
@@ -114,6 +121,8 @@ async function gather(bench: Bench, cell: Cell, loaded: LoadedOperation, refused
   const { layer } = loaded;
   if (operation.pass === "load" && operation.loaded !== null)
     contestants.push(loadingContestant(bench.built, operation.loaded, loaded.given, threads));
+  else if (layer !== null && operation.pass === "update")
+    contestants.push(updatingContestant(layer, threads));
   else if (layer !== null) offer("spx", "spx", await loaded.copies("own", countFor(layer.bytes(batch))));
   if (layer !== null && operation.pass === "forward" && operation.name !== "dense")
     offer("spx dense", "dense", await loaded.copies("dense", copies));
@@ -234,7 +243,7 @@ async function resultOf(bench: Bench, cell: Cell, measured: Measured): Promise<C
         : { variant: interval.variant, form: interval.form, predicted: interval.nanoseconds / 1e9 },
     roofline:
       interval === undefined || layer === null
-        ? readingsBound(cell, rates)
+        ? boundOnce(cell, layer, rates, bench.probes.caches)
         : boundOf(bench, cell, layer, interval.variant, rates),
     refused,
     drift,
@@ -242,8 +251,22 @@ async function resultOf(bench: Bench, cell: Cell, measured: Measured): Promise<C
   };
 }
 
-/** Where the operation tells how often the weight has to be read. */
-function readingsBound({ operation, out, inputs }: Cell, rates: MachineRates): Roofline | null {
+/** Bytes of a step of AdamW for each value: it, its gradient and two means are read, all but the gradient written. */
+const updateBytes = 28;
+
+/** Where the operation tells how often the weight has to be read; of an update, at the rate of copies. */
+function boundOnce(
+  { operation, out, inputs, threads }: Cell,
+  layer: Layer<Parameters> | null,
+  rates: MachineRates,
+  caches: CacheSizes,
+): Roofline | null {
+  if (operation.pass === "update" && layer !== null) {
+    const bytes = updateBytes * layer.trainable;
+    const level = levelOf(bytes, caches, threads, false);
+    const read = level === "memory" ? { ...rates.read, memory: rates.copy } : rates.read;
+    return rooflineOf({ bytes, multiplies: 0, permutes: 0 }, { ...rates, read }, level);
+  }
   if (operation.readings === 0) return null;
   const bytes = 4 * operation.readings * out * inputs;
   return rooflineOf({ bytes, multiplies: 0, permutes: 0 }, rates, "memory");

@@ -4,8 +4,11 @@
  */
 import type { QuantizedType } from "./quantized-weight.ts";
 
-/** `load`: from the weight to a layer that could be called, selections and decompositions included. */
-export type Pass = "forward" | "backward" | "forward and backward" | "load" | "job";
+/**
+ * `load`: from the weight to a layer that could be called, selections and decompositions included. `update`: a step of the
+ * optimizer over the parameters.
+ */
+export type Pass = "forward" | "backward" | "forward and backward" | "load" | "update" | "job";
 
 /** Which ways of others to do the same. */
 export type PeerGroup =
@@ -35,7 +38,7 @@ export interface Operation {
   readonly loaded: Loaded | null;
   /** What peers are told beside the tensors. */
   readonly numbers: Readonly<Record<string, number>>;
-  /** `load` and `job` are done once with a whole weight. */
+  /** `load`, `update` and `job` are done with a whole weight, without a batch. */
   readonly pass: Pass;
   /** Readings of the whole weight that a load cannot do without; 0 where that is not told. */
   readonly readings: number;
@@ -148,7 +151,10 @@ export const operations: readonly Operation[] = [
     pass: "forward and backward",
     fits: (out, inputs) => Math.min(out, inputs) >= 128,
   }),
-  job("sparse AdamW 3 %", "adam", { density: 0.03 }),
+  {
+    ...operation("sparse AdamW 3 %", "Sampled", "adam", { pass: "update", fits: isLarge }),
+    numbers: { density: 0.03 },
+  },
   // One reading to find the threshold, one to mark what is above it.
   loading("exact top-k 10 %", "Unstructured", "top-k", { keep: 0.1 }, 2),
   loading("2:4 selection", "Grouped", "n:m selection", { n: 2, m: 4 }, 1),

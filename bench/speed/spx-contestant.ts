@@ -56,6 +56,25 @@ export function loadingContestant(
   };
 }
 
+/** A step of the optimizer for each call, with one gradient. */
+export function updatingContestant(layer: Layer<Parameters>, threads: number): Contestant {
+  const optimizer = layer.adamW();
+  const filled = (values: Float32Array): Float32Array => new Float32Array(values.length).fill(0.01);
+  const grads = Object.fromEntries(
+    Object.entries(layer.parameters()).map(([name, parameter]) => [
+      name,
+      { ...parameter, values: filled(parameter.values) },
+    ]),
+  );
+  return {
+    name: "spx",
+    kind: "spx",
+    sample: (calls) => timeCalls(calls, () => optimizer.step(grads, { threads })),
+    output: async () => null,
+    close: async () => undefined,
+  };
+}
+
 /** @param dy [batch, out], for the passes that go backward; their gradients go where those of the first call went. */
 export function spxContestant(
   { name, kind }: Pick<Contestant, "name" | "kind">,

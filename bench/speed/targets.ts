@@ -107,6 +107,7 @@ export const targets: readonly Target[] = [
   ),
   row("sampled gradient 3 %", named("sampled gradient"), 5, null, null),
   row("exact top-k", named("exact top-k"), 20, null, 0.6),
+  row("sparse AdamW", named("sparse AdamW"), 1, null, 0.85),
   row("SLTrain layer, forward and backward", named("SLTrain"), 4, null, null),
   row("any plan, any batch", (cell) => cell.operation.pass === "forward", null, 1 / 1.03, null),
 ];

@@ -30,6 +30,7 @@ import { productPrograms } from "./product-programs.ts";
 import { selectionPrograms } from "./selection-programs.ts";
 import { StageClock } from "./stage-clock.ts";
 import { uniqueKernels } from "./unique-kernels.ts";
+import { updatePrograms } from "./update-programs.ts";
 
 /** Source to plans: what `check`, `explain` and `print` need. */
 export function planFile(
@@ -111,8 +112,10 @@ export async function compileFile(entry: string, host: CompilerHost, options: Co
   const products = productPrograms(compilation.transforms, x86Targets);
   // And the passes of selections, which run before anything is packed.
   const selections = selectionPrograms(compilation.transforms, x86Targets);
-  const beside = { products, selections };
-  for (const program of [...programs, ...products.programs, ...selections.programs])
+  // And the steps of optimizers, in the formats of the parameters.
+  const updates = updatePrograms(compilation.transforms, x86Targets);
+  const beside = { products, selections, updates };
+  for (const program of [...programs, ...Object.values(beside).flatMap((each) => each.programs)])
     demand(
       program.name,
       verifyLoop(program).map(({ rule, where }) => `${rule}: ${where}`),

@@ -17,12 +17,17 @@ import { packageVersion } from "./package-version.ts";
 import type { ProductPrograms } from "./product-programs.ts";
 import type { SelectionPrograms } from "./selection-programs.ts";
 import type { StageClock } from "./stage-clock.ts";
+import type { UpdatePrograms } from "./update-programs.ts";
 
 export interface EmittedKernels {
   readonly transforms: readonly LoweredTransform[];
   readonly programs: readonly LoopProgram[];
   /** What runs beside the plans. */
-  readonly beside: { readonly products: ProductPrograms; readonly selections: SelectionPrograms };
+  readonly beside: {
+    readonly products: ProductPrograms;
+    readonly selections: SelectionPrograms;
+    readonly updates: UpdatePrograms;
+  };
   readonly devices: LoweredDevices;
 }
 
@@ -34,11 +39,9 @@ export async function emitArtefact(
 ): Promise<Artefact | BuildProblem> {
   const names = artefactNames(options.name);
   const foreign = { openLibrary, readString };
-  const { products, selections } = beside;
-  const library = await compileLibrary([...programs, ...products.programs, ...selections.programs], {
-    foreign,
-    keepIr: options.keepIr,
-  });
+  const { products, selections, updates } = beside;
+  const all = [...programs, ...Object.values(beside).flatMap((each) => each.programs)];
+  const library = await compileLibrary(all, { foreign, keepIr: options.keepIr });
   if (library.kind === "failure") return { kind: "problem", problems: library.problems };
   for (const [stage, milliseconds] of Object.entries(library.timings)) clock.add(stage, milliseconds);
   const hash = sha256(library.bytes);
@@ -49,6 +52,7 @@ export async function emitArtefact(
     levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
     products: products.products,
     selections: selections.selections,
+    updates: updates.updates,
   };
   const cuda = devices.programs.length === 0 ? null : await emitCuda(devices, clock, options);
   if (cuda?.kind === "problem") return cuda;

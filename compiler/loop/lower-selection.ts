@@ -7,19 +7,8 @@
  */
 import { type SelectionOrder, selectionRun } from "../../runtime/contract/manifest.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
-import {
-  assign,
-  type Block,
-  compress,
-  createBlock,
-  createNames,
-  declareRegister,
-  define,
-  loop,
-  type Names,
-  store,
-  when,
-} from "./loop-builder.ts";
+import { atEnd, createEntryRun, type EntryRun, floatSymbol, forVectors } from "./entry-runs.ts";
+import { assign, type Block, compress, declareRegister, define, store } from "./loop-builder.ts";
 import {
   add,
   batch,
@@ -50,31 +39,10 @@ import {
 } from "./loop-expression.ts";
 import type { BufferDeclaration, CompareOperator, LoopExpression, LoopProgram } from "./loop-node.ts";
 
-/** Vectors that one turn of an inner loop reads. */
-const vectorsAtOnce = 4;
 const withoutSign = constant(i32x16, 0x7fffffff);
 
-interface Run {
-  readonly names: Names;
-  readonly block: Block;
-  readonly tile: string;
-  readonly first: LoopExpression;
-  readonly end: LoopExpression;
-  /** The entries of whole vectors end here. */
-  readonly whole: LoopExpression;
-}
-
+const createRun = (reserved: readonly string[]): EntryRun => createEntryRun(selectionRun, reserved);
 const runs = ceilDiv(batch, selectionRun);
-
-function createRun(reserved: readonly string[]): Run {
-  const names = createNames(["batch", "x", "y", ...reserved]);
-  const tile = names.fresh("tile");
-  const block = createBlock(names);
-  const first = define(block, "first", mul(symbol(tile), int(selectionRun)));
-  const end = define(block, "end", min(batch, add(first, int(selectionRun))));
-  const whole = define(block, "whole", mul(div(end, int(16)), int(16)));
-  return { names, block, tile, first, end, whole };
-}
 
 const xBuffer: BufferDeclaration = { name: "x", element: "u32", space: "input", length: batch };
 const bitsBuffer: BufferDeclaration = {
@@ -100,33 +68,9 @@ const scoreOf: Readonly<Record<SelectionOrder, (bits: LoopExpression) => LoopExp
   value: reinterpret,
 };
 
-/** A float that stands in the frame by its bits, in all lanes. */
-const floatSymbol = (block: Block, name: string): LoopExpression =>
-  define(block, name, splat(reinterpret(convert(symbol(name), "i32"))));
-
 /** Bits of the first `count` lanes. */
 const firstLanes = (count: LoopExpression): LoopExpression =>
   sub(binary("shl", constant(i32, 1), convert(count, "i32")), constant(i32, 1));
-
-/** All vectors from `from` to `to`, several a turn and then one by one. */
-function forVectors(
-  block: Block,
-  from: LoopExpression,
-  to: LoopExpression,
-  body: (inner: Block, at: LoopExpression) => void,
-): void {
-  const step = 16 * vectorsAtOnce;
-  const together = define(block, "together", add(from, mul(div(sub(to, from), int(step)), int(step))));
-  loop(block, "at", { from, to: together, step }, (inner, at) => {
-    for (let vectorNumber = 0; vectorNumber < vectorsAtOnce; vectorNumber += 1)
-      body(inner, define(inner, "place", add(at, int(16 * vectorNumber))));
-  });
-  loop(block, "at", { from: together, to, step: 16 }, body);
-}
-
-/** The entries after the last whole vector, if there are any; `count` of them. */
-const atEnd = ({ block, end, whole }: Run, body: (inner: Block, count: LoopExpression) => void): void =>
-  when(block, compare("lt", whole, end), (inner) => body(inner, define(inner, "count", sub(end, whole))));
 
 const largestLane = (block: Block, values: LoopExpression): LoopExpression =>
   Array.from({ length: 16 }, (_, lane) => extract(values, lane)).reduce((most, lane) =>

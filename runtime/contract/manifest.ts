@@ -43,6 +43,8 @@ export interface KernelLibrary {
   readonly products: readonly ProductKernel[];
   /** Selections among the entries of large tensors; none where no transform selects. */
   readonly selections: readonly SelectionKernel[];
+  /** Steps of optimizers; none where nothing is trained. */
+  readonly updates: readonly UpdateKernel[];
 }
 
 export type ProductElement = "f32" | "f64";
@@ -74,6 +76,29 @@ export interface SelectionKernel {
   readonly order: SelectionOrder;
   /** Entries of a group; 0 for the other passes. */
   readonly m: number;
+  /** One of `levels`. */
+  readonly level: string;
+  readonly symbol: string;
+}
+
+/**
+ * What stands in the frame of AdamW, each by the bits of a float, before the addresses of m and v; `x` is the gradient, `y`
+ * the values. m = beta1 m + new1 scale x; v = beta2 v + new2 (scale x)²; y = decay y - step m / (√v root + epsilon).
+ */
+export const adamWNumbers = [
+  "scale",
+  "decay",
+  "beta1",
+  "new1",
+  "beta2",
+  "new2",
+  "step",
+  "root",
+  "epsilon",
+] as const;
+
+export interface UpdateKernel {
+  readonly rule: "adamw";
   /** One of `levels`. */
   readonly level: string;
   readonly symbol: string;

@@ -66,6 +66,7 @@ export function createDeviceLayer<P, T extends TimeTypes>(
     patterns: host.patterns,
     frozen: host.frozen,
     updated: host.updated,
+    adamW: host.adamW,
     at: host.at,
     save: host.save,
     plan: (batch) => describePlan(calls, kernels, elements, batch),

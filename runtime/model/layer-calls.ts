@@ -67,7 +67,15 @@ export function createLayerCalls(
   const { symbols } = state;
   const chooseKernels = () => {
     const kernels = runnableKernels(transform, device, symbols);
-    return { kernels, intervals: chooseVariants([...kernels.keys()], symbols, device.level) };
+    let intervals: readonly VariantInterval[] | null = null;
+    return {
+      kernels,
+      // Prices of every batch take milliseconds, which a layer that is only merged or saved does without.
+      get intervals() {
+        intervals ??= chooseVariants([...kernels.keys()], symbols, device.level);
+        return intervals;
+      },
+    };
   };
   let chosen = chooseKernels();
   const mergeNow = (): PackedOperand => {

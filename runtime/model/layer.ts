@@ -11,6 +11,7 @@ import { type CpuDevice, checkThreads } from "../device/cpu/cpu-device.ts";
 import type { CudaArtefact } from "../device/cuda/cuda-kernels.ts";
 import { type Pattern, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { type AdamW, type AdamWOptions, createAdamW, type LayerOptimizer } from "./adamw.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
 import { intervalAt, predictCost } from "./choose-variant.ts";
 import { createDeviceLayer } from "./create-device-layer.ts";
@@ -146,6 +147,8 @@ export interface Layer<
   frozen(): Readonly<Record<string, DenseParameter | SparseParameter>>;
   /** To be called after values of parameters were changed in place; of shared ones, on any of the layers. */
   updated(): void;
+  /** An optimizer of the parameters, its state in their own formats. @throws SpxError SPX8402, SPX8407. */
+  adamW(options?: AdamWOptions): AdamW<P>;
   /**
    * Moves the layer to a time: schedules get their values, and patterns whose refresh is due are chosen again from the
    * values as they are now. A layer starts at clock 0. @throws SpxError SPX8401, SPX8402, SPX8405, SPX8407, and the
@@ -204,6 +207,7 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>(parts: LayerPart
     ends,
   ) as Pick<Layer<P>, "backward" | "backwardAsync">;
   const time = createLayerTime({ transform, state, identity }, calls);
+  const optimizers: LayerOptimizer<P>[] = [];
   const layer: Layer<P, T> = {
     transform: transform.name,
     name: identity.name,
@@ -233,11 +237,22 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>(parts: LayerPart
     patterns: () => lentPatterns(state),
     frozen: () => copiedFrozen(state),
     updated: calls.updated,
+    adamW(options = {}) {
+      const { updates: kernels } = device;
+      const threadsOf = (given: number | undefined): number =>
+        given === undefined ? threads : checkThreads(given);
+      const scene = { transform: transform.name, state, kernels, threads: threadsOf, updated: calls.updated };
+      const optimizer = createAdamW<P>(scene, options);
+      optimizers.push(optimizer);
+      return optimizer;
+    },
     at(clocks, options) {
       const { gradient } = options ?? {};
       const given = gradient === undefined ? null : widenTensor(transform, "gradient", gradient);
+      const change = time.at(clocks, given);
+      for (const optimizer of optimizers) optimizer.follow(change.patterns);
       // The emitted declarations name the schedules and patterns of this very manifest.
-      return time.at(clocks, given) as LayerChange<T>;
+      return change as LayerChange<T>;
     },
     save(path) {
       const { parameters } = state;

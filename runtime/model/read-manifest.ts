@@ -173,6 +173,7 @@ const outline: Readonly<Record<string, Check>> = {
     bytes: isNumber,
     levels: isList(hasFields({ name: isText, suffix: isText, needs: isList(isText) })),
     products: isList(hasFields({ element: isText, level: isText, symbol: isText })),
+    updates: isList(hasFields({ rule: isText, level: isText, symbol: isText })),
     selections: isList(
       hasFields({ pass: isText, order: isText, m: isNumber, level: isText, symbol: isText }),
     ),

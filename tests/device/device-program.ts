@@ -58,7 +58,7 @@ export function planForDevice(
       cuda: devices.plans[index]?.plan ?? null,
       cudaDerived: devices.plans[index]?.derived ?? [],
     })),
-    kernels: { file: "", sha256: "", bytes: 0, levels: [], products: [], selections: [] },
+    kernels: { file: "", sha256: "", bytes: 0, levels: [], products: [], selections: [], updates: [] },
     cuda: null,
     compiler: "test",
     hashes: new Map(),

@@ -274,6 +274,7 @@ describe.skipIf(compiler === undefined)("native kernels (needs a C compiler)", (
         levels: [{ name: "any", suffix: "", needs: [] }],
         products: [],
         selections: [],
+        updates: [],
       },
       transforms: [
         {

@@ -255,6 +255,7 @@ export function sampleManifest(
       ],
       products: [],
       selections: [],
+      updates: [],
     },
     cuda: null,
     transforms,
@@ -284,6 +285,11 @@ export function sampleDevice(): SampleDevice {
     workspaces: createWorkspacePool(memory.allocate),
     kernels: { kernel: (name) => sampleKernel(name, device) },
     products: { has: () => false, multiply: () => null, multiplyLater: () => null },
+    updates: {
+      adamW: () => {
+        throw new Error("no such kernel");
+      },
+    },
     selections: { bracket: () => null, mark: () => null, groups: () => null },
   };
   return device;

@@ -111,6 +111,7 @@ export async function compileCases(
       levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
       products: [],
       selections: [],
+      updates: [],
     },
     cuda: null,
     compiler: "sweep",

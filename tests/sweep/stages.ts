@@ -96,7 +96,7 @@ function loadingManifest(module: CheckedModule, checked: CheckedTransform): Tran
         cudaDerived: [],
       },
     ],
-    kernels: { file: "", sha256: "", bytes: 0, levels: [], products: [], selections: [] },
+    kernels: { file: "", sha256: "", bytes: 0, levels: [], products: [], selections: [], updates: [] },
     cuda: null,
     compiler: "sweep",
     hashes: new Map(),

@@ -10,6 +10,7 @@ import { chooseLevel } from "./choose-level.ts";
 import { type KernelSource, openKernels } from "./kernel-source.ts";
 import { openProducts, type ProductKernels } from "./product-kernels.ts";
 import { openSelections, type SelectionPasses } from "./selection-passes.ts";
+import { openUpdates, type UpdateKernels } from "./update-kernels.ts";
 
 export interface CpuDevice {
   /** Name of the level in use. */
@@ -17,6 +18,7 @@ export interface CpuDevice {
   readonly kernels: KernelSource;
   readonly products: ProductKernels;
   readonly selections: SelectionPasses;
+  readonly updates: UpdateKernels;
   readonly allocate: Allocate;
   readonly workspaces: WorkspacePool<MemoryBlock>;
   /** Threads of a call unless the caller says otherwise. */
@@ -45,6 +47,7 @@ export function openCpuDevice(
     level: chosen.name,
     kernels,
     products: openProducts(manifest.kernels, kernels, chosen.name, threads),
+    updates: openUpdates(manifest.kernels, kernels, chosen.name),
     selections: openSelections(manifest.kernels, kernels, chosen.name, threads),
     allocate,
     workspaces: createWorkspacePool(allocate),

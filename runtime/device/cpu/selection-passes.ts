@@ -59,6 +59,15 @@ export function openSelections(
   };
   const countsFor = (values: Float32Array): Uint32Array =>
     new Uint32Array(4 * Math.max(1, Math.ceil(values.length / selectionRun)));
+  // New memory costs as much as reading the tensor: what the last pass gathered into is used again while it is there.
+  let scratch = new WeakRef(new Float32Array());
+  const scratchOf = (length: number): Float32Array => {
+    const last = scratch.deref();
+    if (last !== undefined && last.length >= length) return last;
+    const fresh = new Float32Array(length);
+    scratch = new WeakRef(fresh);
+    return fresh;
+  };
   const bitsFor = (values: Float32Array): Uint32Array => new Uint32Array(Math.ceil(values.length / 32));
   return {
     bracket(values, order, low, high) {
@@ -66,7 +75,7 @@ export function openSelections(
       if (kernel === null) return null;
       for (const held of rooms) {
         const counts = countsFor(values);
-        const scores = new Float32Array((counts.length / 4) * (held + 16));
+        const scores = scratchOf((counts.length / 4) * (held + 16));
         run(kernel, values, scores, [bitsOf(low), bitsOf(high), held], counts);
         if (counts.some((count, at) => at % 4 === 1 && count > held)) continue;
         return { scores: gather(scores, held + 16, counts), run: selectionRun, counts };
