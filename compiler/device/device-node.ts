@@ -118,7 +118,8 @@ export interface RegisterSpan {
  * `m16n8k16`: A pairs (g, 2t..) (g+8, 2t..) (g, 2t+8..) (g+8, 2t+8..); B pairs (2t.., g) (2t+8.., g).
  * `m16n8k8` (tf32): A (g, t) (g+8, t) (g, t+4) (g+8, t+4); B (t, g) (t+4, g).
  * `m16n8k32-sparse`: A as in `m16n8k16` for the two kept of each four; B pairs (2t.., g) and 8, 16, 24 further;
- * metadata of lanes t < 2: bits 2i of row g in the low half, of row g+8 in the high half, entries 8t to 8t+7 of a row.
+ * metadata of lanes t < 2: bits 2i of row g in the low half, of row g+8 in the high half, entries 8t to 8t+7 of a row;
+ * the two places of four inputs ascend.
  */
 export type MatrixShape = "m16n8k16" | "m16n8k8" | "m16n8k32-sparse";
 
@@ -159,11 +160,11 @@ export type DeviceStatement =
       readonly index: DeviceExpression;
       readonly value: DeviceExpression;
     }
-  /** 8 or 16 aligned bytes into 2 or 4 registers. `streamed`: will not be read again soon. */
+  /** 4, 8 or 16 aligned bytes into 1, 2 or 4 registers. `streamed`: will not be read again soon. */
   | {
       readonly kind: "load-vector";
       readonly target: RegisterSpan;
-      readonly registers: 2 | 4;
+      readonly registers: 1 | 2 | 4;
       readonly memory: string;
       readonly index: DeviceExpression;
       readonly streamed: boolean;
@@ -211,6 +212,17 @@ export type DeviceStatement =
   | { readonly kind: "commit" }
   /** Until at most `pending` of the groups last committed are under way. Others see the bytes after a barrier. */
   | { readonly kind: "wait"; readonly pending: number }
+  /**
+   * Four matrices of 8 x 8 numbers of 16 bits from on-chip memory: lane 8i + r says where row r of matrix i begins, 16
+   * aligned bytes; register i of lane 4g + t becomes the numbers 2t and 2t + 1 of row g of matrix i.
+   */
+  | {
+      readonly kind: "load-matrices";
+      /** 4 u32 registers. */
+      readonly target: RegisterSpan;
+      readonly memory: string;
+      readonly index: DeviceExpression;
+    }
   | {
       readonly kind: "matrix-product";
       readonly shape: MatrixShape;

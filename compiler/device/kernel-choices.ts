@@ -7,7 +7,8 @@ import type { DeviceStep, StepScene } from "./device-step.ts";
 import type { KernelParts, KernelTitle } from "./kernel-parts.ts";
 import { type LaneShape, laneKernel, laneShapes } from "./kernels/lane-kernel.ts";
 import { streamKernel, streamShapes } from "./kernels/stream-kernel.ts";
-import { tileFrom, tileKernel, tileSide } from "./kernels/tile-kernel.ts";
+import { tileFrom, tileKernel } from "./kernels/tile-kernel.ts";
+import { tileSide } from "./kernels/tile-stages.ts";
 
 const batch = symbol("batch");
 export const ceilOver = (value: NumberExpression, unit: number): NumberExpression =>

@@ -33,7 +33,10 @@ function multiplyRate(
   elements: CudaElements,
   { multiplies }: CudaRates,
 ): number {
-  if (kernel === "tensor") return elements === "tf32" ? multiplies.tensorTf32 : multiplies.tensor;
+  if (kernel === "tensor") {
+    if (format.name === "nm-tiles") return multiplies.tensorPicked;
+    return elements === "tf32" ? multiplies.tensorTf32 : multiplies.tensor;
+  }
   return picking.has(format.name) ? multiplies.picked : multiplies.lines;
 }
 

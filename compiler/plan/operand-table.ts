@@ -36,6 +36,7 @@ const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
   "bf16-panel16": "halves",
   "half-tiles": "tiles",
   "tf32-tiles": "tiles",
+  "nm-tiles": "tiles",
   vector: "diagonal",
   positions: "positions",
   "row-major": "entries",

@@ -28,6 +28,8 @@ export function storedValues(piece: StructuredMatrix, format: OperandFormat): Nu
     case "nm-lanes":
     case "nm-rows":
       return over(times(rows, columns, number(format.n)), number(format.m));
+    case "nm-tiles":
+      return times(rows, columns, number(1 / 2));
     case "panel16":
     case "half-tiles":
     case "tf32-tiles":
@@ -120,6 +122,8 @@ export function packedBytes(
       return times(panels, ceilOver(columns, 32), number(1024));
     case "tf32-tiles":
       return times(panels, ceilOver(columns, 16), number(1024));
+    case "nm-tiles":
+      return times(panels, ceilOver(columns, 32), number(576));
     case "vector":
       return times(rows, number(4));
     case "positions":

@@ -1,18 +1,30 @@
 /**
- * Steps of a lane = output draft as a device runs them: dense terms of 16-bit and tf32 calls go to matrix units, their
- * operands in tiles, and what else a step adds follows in a step of its own. In f32 every step stays one lane kernel.
+ * Steps of a lane = output draft as a device runs them: dense terms of 16-bit and tf32 calls go to matrix units, and so do
+ * those of 16-bit calls with at most 2 of every 4 inputs, their operands in tiles; what else a step adds follows in a step
+ * of its own. In f32 every step stays one lane kernel.
  */
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
+import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { DevicePlanStep } from "./device-plan.ts";
 import type { OperandLookup } from "./operand-table.ts";
-import { packedBytes } from "./packed-size.ts";
+import { packedBytes, times } from "./packed-size.ts";
 import type { Operand, Step, StepTerm } from "./plan.ts";
 
 /** Operands of a device plan: those of the drafts, and their forms in tiles. */
 export interface DeviceOperands extends OperandLookup {
-  /** The dense operand in tiles for matrix units of a number type. */
-  tiled(name: string, elements: Exclude<CudaElements, "f32">): Operand;
+  /** The operand in tiles for matrix units of a number type; null where they cannot multiply it. */
+  tiled(name: string, elements: Exclude<CudaElements, "f32">): Operand | null;
+}
+
+/** The tiles that hold what a format of the CPU holds, for matrix units of a number type. */
+function tilesOf(format: OperandFormat, elements: Exclude<CudaElements, "f32">): OperandFormat | null {
+  if (format.name === "panel16")
+    return elements === "tf32" ? { name: "tf32-tiles" } : { name: "half-tiles", element: elements };
+  // Half of every two, and one of every four, are at most two of every four.
+  const isHalf =
+    format.name === "nm-lanes" && ((format.m === 4 && format.n <= 2) || (format.m === 2 && format.n === 1));
+  return isHalf && elements !== "tf32" ? { name: "nm-tiles", element: elements } : null;
 }
 
 export function createDeviceOperands(drafted: OperandLookup): DeviceOperands {
@@ -24,19 +36,23 @@ export function createDeviceOperands(drafted: OperandLookup): DeviceOperands {
       const known = tiles.get(tiledName);
       if (known !== undefined) return known;
       const operand = drafted.find(name);
-      const format: OperandFormat =
-        elements === "tf32" ? { name: "tf32-tiles" } : { name: "half-tiles", element: elements };
+      const format = tilesOf(operand.format, elements);
+      if (format === null) return null;
       const fresh = {
         ...operand,
         name: tiledName,
         format,
         bytes: packedBytes(operand, format, operand.multiplies),
+        multiplies: format.name === "nm-tiles" ? halfOf(operand) : operand.multiplies,
       };
       tiles.set(tiledName, fresh);
       return fresh;
     },
   };
 }
+
+/** What sparse products multiply for one token, whatever the tiles keep. */
+const halfOf = ({ rows, columns }: Operand): NumberExpression => times(rows, columns, number(1 / 2));
 
 /** One step, or two that write the same output one after the other. */
 export function retargetStep(
@@ -45,12 +61,15 @@ export function retargetStep(
   operands: DeviceOperands,
 ): readonly DevicePlanStep[] {
   if (elements === "f32") return [{ kernel: "lanes", step }];
-  const isDense = ({ operand, inputPermutation }: StepTerm): boolean =>
-    inputPermutation === null && operands.find(operand).format.name === "panel16";
-  const dense = step.outputPermutation === null ? step.terms.filter(isDense) : [];
-  if (dense.length === 0) return [{ kernel: "lanes", step }];
-  const rest = step.terms.filter((term) => !dense.includes(term));
-  const tiled = dense.map((term) => ({ ...term, operand: operands.tiled(term.operand, elements).name }));
+  const tiledTerm = (term: StepTerm): StepTerm | null => {
+    const isPlain = step.outputPermutation === null && term.inputPermutation === null;
+    const operand = isPlain ? operands.tiled(term.operand, elements) : null;
+    return operand === null ? null : { ...term, operand: operand.name };
+  };
+  const tiles = step.terms.map(tiledTerm);
+  const tiled = tiles.filter((term) => term !== null);
+  if (tiled.length === 0) return [{ kernel: "lanes", step }];
+  const rest = step.terms.filter((_, index) => tiles[index] === null);
   const first: DevicePlanStep = { kernel: "tensor", step: { ...step, terms: tiled } };
   if (rest.length === 0) return [first];
   const second = { ...step, name: `${step.name}_rest`, accumulate: true, terms: rest };

@@ -76,6 +76,14 @@ export type OperandFormat =
    * lane 4g + t holds in step s at place 2h + o row g + 8o and input 4t + 2s + h.
    */
   | { readonly name: "tf32-tiles" }
+  /**
+   * At most 2 of every 4 inputs, for the sparse products of matrix units: tiles of 16 outputs by 32 inputs. `values` u16,
+   * bits of `element`, [ceil(N/16)][ceil(K/32)][32][8]: lane 4g + t holds at place 4h + 2o + e the kept entry e of row
+   * g + 8o and inputs 16h + 4t to 16h + 4t + 3. `kept` u32 [ceil(N/16)][ceil(K/32)][8][2]: word (g, h) has for group j
+   * of the inputs 16h to 16h + 15 the places of its two entries, ascending, in bits 4j to 4j + 3, of row g in the low
+   * half and of row g + 8 in the high one. Entries that are not there are zeros.
+   */
+  | { readonly name: "nm-tiles"; readonly element: "bf16" | "f16" }
   /** A diagonal. `values` f32 [N]. */
   | { readonly name: "vector" }
   /**
@@ -171,6 +179,10 @@ export const formatBuffers: Readonly<
   "bf16-panel16": [{ name: "values", element: "u32" }],
   "half-tiles": [{ name: "values", element: "u16" }],
   "tf32-tiles": [{ name: "values", element: "u32" }],
+  "nm-tiles": [
+    { name: "values", element: "u16" },
+    { name: "kept", element: "u32" },
+  ],
   vector: [{ name: "values", element: "f32" }],
   positions: [
     { name: "rows", element: "i32" },

@@ -9,6 +9,7 @@ import { packMatrixTiles, unpackMatrixTiles } from "./matrix-tiles.ts";
 import type { MatrixValue } from "./matrix-value.ts";
 import { packNmLanes, unpackNmLanes } from "./nm-lanes.ts";
 import { packNmRows, unpackNmRows } from "./nm-rows.ts";
+import { packNmTiles, unpackNmTiles } from "./nm-tiles.ts";
 import { type Allocate, type PackedOperand, patternViolation } from "./packed-operand.ts";
 import { packPanel16, packStackedPanels, unpackPanel16 } from "./panel16.ts";
 import { packPositions, unpackPositions } from "./positions.ts";
@@ -60,6 +61,8 @@ export function packOperand(
       return packMatrixTiles(format.element, matrix, allocate);
     case "tf32-tiles":
       return packMatrixTiles("tf32", matrix, allocate);
+    case "nm-tiles":
+      return packNmTiles(format.element, matrix, allocate);
     case "vector":
       return packVector(matrix, allocate);
     case "positions":
@@ -101,6 +104,8 @@ export function unpackOperand(
       return unpackMatrixTiles(format.element, operand);
     case "tf32-tiles":
       return unpackMatrixTiles("tf32", operand);
+    case "nm-tiles":
+      return unpackNmTiles(format.element, operand);
     case "vector":
       return unpackVector(operand);
     case "positions":

@@ -123,6 +123,39 @@ describe("exchanges through on-chip memory", () => {
   });
 });
 
+describe("matrices from on-chip memory", () => {
+  const rows = (index: (of: typeof lane) => ReturnType<typeof add>) => (code: Code) => {
+    store(code, "chip", thread, load("x", thread, "f32"));
+    barrier(code);
+    const words = registers(code, "words", bits(0), 4);
+    put(code, { kind: "load-matrices", target: words.span(int(0)), memory: "chip", index: index(lane) });
+    store(code, "y", thread, convert(convert(words.read(int(1)), "i32"), "f32"));
+  };
+  const row = mul(rem(lane, int(16)), int(4));
+
+  it("give lane 4g + t the word t of row g, in register i of matrix i", () => {
+    const found = run(rows(() => row));
+    // Rows 8 to 15 are matrix 1, its row g the four f32 from 32 + 4g on.
+    const word = (value: number): number => new Int32Array(Float32Array.of(value).buffer)[0] ?? 0;
+    const expected = Array.from({ length: 32 }, (_, at) => Math.fround(word(32 + at)));
+    expect([...found.subarray(0, 32)]).toEqual(expected);
+  });
+
+  it("begin on 16 bytes, inside the memory, for all lanes of a warp", () => {
+    expect(faultOf(rows(() => add(row, int(2))))).toBe("misaligned");
+    expect(faultOf(rows(() => add(row, int(32))))).toBe("out of bounds");
+    expect(
+      faultOf((code) =>
+        when(
+          code,
+          compare("lt", thread, int(40)),
+          rows(() => row),
+        ),
+      ),
+    ).toBe("divergent");
+  });
+});
+
 describe("global memory", () => {
   it("has bounds", () => {
     expect(faultOf((code) => store(code, "y", add(thread, int(193)), constant("f32", 1)))).toBe(

@@ -23,6 +23,17 @@ function product(name: string, instruction: string, right: number, sparse: boole
   ].join("\n");
 }
 
+/** Places of kept inputs ascend, which compilers from CUDA 12.5 on want to be told for the full rate of newer chips. */
+const sparseOrder = [
+  "#ifndef SPARSE_ORDER",
+  "#if __CUDACC_VER_MAJOR__ * 100 + __CUDACC_VER_MINOR__ >= 1205",
+  '#define SPARSE_ORDER "::ordered_metadata"',
+  "#else",
+  '#define SPARSE_ORDER ""',
+  "#endif",
+  "#endif",
+].join("\n");
+
 const shapeNames: Readonly<Record<MatrixShape, string>> = {
   m16n8k16: "m16n8k16",
   m16n8k8: "m16n8k8",
@@ -49,27 +60,30 @@ const copies = ([4, 8, 16] as const).map((bytes) => {
   ] as const;
 });
 
-/** Vector moves for float and unsigned registers: 16 or 8 bytes, read once or again. */
+/** Vector moves for float and unsigned registers: 16, 8 or 4 bytes, read once or again. */
 const vectors = (["float", "unsigned"] as const).flatMap((type) => {
   const vector = type === "float" ? "float" : "uint";
-  return ([4, 2] as const).flatMap((count) => {
+  return ([4, 2, 1] as const).flatMap((count) => {
     const fields = ["x", "y", "z", "w"].slice(0, count);
-    const take = fields.map((field, index) => `to[${index}] = v.${field};`).join(" ");
-    const make = fields.map((_, index) => `from[${index}]`).join(", ");
+    const words = count === 1 ? type : `${vector}${count}`;
+    const take =
+      count === 1 ? "to[0] = v;" : fields.map((field, index) => `to[${index}] = v.${field};`).join(" ");
+    const list = fields.map((_, index) => `from[${index}]`).join(", ");
+    const make = count === 1 ? list : `make_${words}(${list})`;
     const name = `${count * 4}`;
     const suffix = `${name}_${type}`;
     return [
       [
         `load_${suffix}`,
-        `${inline} void load_${name}(${type}* to, const void* from) {\n  const ${vector}${count} v = *(const ${vector}${count}*)from;\n  ${take}\n}`,
+        `${inline} void load_${name}(${type}* to, const void* from) {\n  const ${words} v = *(const ${words}*)from;\n  ${take}\n}`,
       ] as const,
       [
         `load_streamed_${suffix}`,
-        `${inline} void load_streamed_${name}(${type}* to, const void* from) {\n  const ${vector}${count} v = __ldcs((const ${vector}${count}*)from);\n  ${take}\n}`,
+        `${inline} void load_streamed_${name}(${type}* to, const void* from) {\n  const ${words} v = __ldcs((const ${words}*)from);\n  ${take}\n}`,
       ] as const,
       [
         `store_${suffix}`,
-        `${inline} void store_${name}(void* to, const ${type}* from) {\n  *(${vector}${count}*)to = make_${vector}${count}(${make});\n}`,
+        `${inline} void store_${name}(void* to, const ${type}* from) {\n  *(${words}*)to = ${make};\n}`,
       ] as const,
     ];
   });
@@ -132,6 +146,18 @@ export const intrinsics: ReadonlyMap<string, string> = new Map([
     `template <int pending>\n${conversion("void wait_copies()", ['asm volatile("cp.async.wait_group %0;" ::"n"(pending) : "memory");'])}`,
   ],
   ...vectors,
+  [
+    "load_matrices",
+    [
+      `${inline} void load_matrices(unsigned* to, const void* from) {`,
+      "  const unsigned address = (unsigned)__cvta_generic_to_shared(from);",
+      '  asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"',
+      '               : "=r"(to[0]), "=r"(to[1]), "=r"(to[2]), "=r"(to[3])',
+      '               : "r"(address)',
+      '               : "memory");',
+      "}",
+    ].join("\n"),
+  ],
   ...(["bf16", "f16"] as const).flatMap((element) => [
     [
       productName("m16n8k16", element),
@@ -144,12 +170,15 @@ export const intrinsics: ReadonlyMap<string, string> = new Map([
     ] as const,
     [
       productName("m16n8k32-sparse", element),
-      product(
-        productName("m16n8k32-sparse", element),
-        `mma.sp.sync.aligned.m16n8k32.row.col.f32.${element}.${element}.f32`,
-        4,
-        true,
-      ),
+      [
+        sparseOrder,
+        product(
+          productName("m16n8k32-sparse", element),
+          `mma.sp" SPARSE_ORDER ".sync.aligned.m16n8k32.row.col.f32.${element}.${element}.f32`,
+          4,
+          true,
+        ),
+      ].join("\n"),
     ] as const,
   ]),
   [

@@ -265,6 +265,11 @@ function printStatement(statement: DeviceStatement, scope: Scope, indent: string
     case "wait":
       use(scope, "wait_copies");
       return line(`wait_copies<${statement.pending}>();`);
+    case "load-matrices":
+      use(scope, "load_matrices");
+      return line(
+        `load_matrices(${spanText(statement.target, scope)}, ${place(statement.memory, statement.index)});`,
+      );
     case "matrix-product": {
       const name = productName(statement.shape, statement.element);
       use(scope, name);

@@ -17,7 +17,8 @@ export type FaultKind =
   | "unfinished copy"
   | "divergent"
   | "misaligned"
-  | "read-only";
+  | "read-only"
+  | "disordered";
 
 /** What a kernel must never do, met while it was interpreted. */
 export class DeviceFault extends Error {

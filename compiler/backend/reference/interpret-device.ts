@@ -24,18 +24,9 @@ import {
   takeOff,
   writeElement,
 } from "./device-memory.ts";
-import {
-  accessOf,
-  type BlockState,
-  type Copy,
-  type Lanes,
-  memoryOf,
-  narrowed,
-  registersOf,
-  uniform,
-} from "./device-state.ts";
+import { accessOf, type BlockState, type Copy, type Lanes, memoryOf, narrowed } from "./device-state.ts";
 import { evaluate, oneOf } from "./evaluate-device.ts";
-import { multiplyFragments } from "./matrix-fragments.ts";
+import { loadMatrices, multiply, spanOf, wholeWarps } from "./interpret-warps.ts";
 
 /** A buffer argument: its bytes, and whether the kernel may rely on what they hold. */
 export interface DeviceArgument {
@@ -104,18 +95,6 @@ function setRegister(target: Lanes, values: Lanes, mask: Uint8Array): void {
 const forEachThread = (mask: Uint8Array, act: (thread: number) => void): void => {
   for (let thread = 0; thread < mask.length; thread++) if (mask[thread] === 1) act(thread);
 };
-
-/** What a warp does together needs all of its lanes. */
-function wholeWarps(mask: Uint8Array, what: string): readonly number[] {
-  const warps: number[] = [];
-  for (let warp = 0; warp * 32 < mask.length; warp++) {
-    const active = mask.subarray(warp * 32, warp * 32 + 32).reduce((sum, on) => sum + on, 0);
-    if (active === 32) warps.push(warp);
-    else if (active > 0)
-      throw new DeviceFault("divergent", `${what} with ${active} of the 32 lanes of a warp`);
-  }
-  return warps;
-}
 
 const wholeBlock = (mask: Uint8Array, what: string): void => {
   if (mask.includes(0))
@@ -209,6 +188,9 @@ function run(statement: DeviceStatement, mask: Uint8Array, state: BlockState): v
       while (state.groups.length > statement.pending)
         for (const copy of state.groups.shift() ?? []) finishCopy(copy, state);
       return;
+    case "load-matrices":
+      loadMatrices(statement, mask, state);
+      return;
     case "matrix-product":
       multiply(statement, mask, state);
       return;
@@ -266,13 +248,6 @@ function moveVector(
   });
 }
 
-function spanOf({ name, start }: RegisterSpan, count: number, mask: Uint8Array, state: BlockState) {
-  const first = uniform(evaluate(start, mask, state), mask, `an index of ${name}`);
-  const targets = registersOf(state, name).slice(first, first + count);
-  if (targets.length < count) throw new DeviceFault("out of bounds", `registers ${name}[${first}] and on`);
-  return { targets, isFloat: state.types.get(name) === "f32" };
-}
-
 function beginCopy(
   statement: Extract<DeviceStatement, { kind: "copy-async" }>,
   mask: Uint8Array,
@@ -311,22 +286,4 @@ function finishCopy({ thread, memory, at, bytes }: Copy, state: BlockState): voi
   for (const [offset, byte] of bytes.entries()) memory.view.setUint8(at + offset, byte);
   for (let offset = 0; offset < bytes.length; offset += size)
     land(memory, (at + offset) / size, accessOf(state, thread));
-}
-
-function multiply(
-  statement: Extract<DeviceStatement, { kind: "matrix-product" }>,
-  mask: Uint8Array,
-  state: BlockState,
-): void {
-  const { shape, element } = statement;
-  const span = (of: RegisterSpan, count: number): Lanes[] => spanOf(of, count, mask, state).targets;
-  const [sums, a] = [span(statement.sums, 4), span(statement.a, 4)];
-  const b = span(statement.b, shape === "m16n8k32-sparse" ? 4 : 2);
-  const metadata = statement.metadata === null ? null : evaluate(statement.metadata, mask, state);
-  for (const warp of wholeWarps(mask, "a matrix product")) {
-    const lanes = (values: Lanes): number[] => [...values.subarray(warp * 32, warp * 32 + 32)];
-    const words = metadata === null ? [] : lanes(metadata);
-    const result = multiplyFragments(shape, element, a.map(lanes), b.map(lanes), sums.map(lanes), words);
-    for (const [index, values] of sums.entries()) values.set(result[index] ?? [], warp * 32);
-  }
 }

@@ -3,7 +3,7 @@
  * in float64 and rounded to f32 once a product of a tile, as tolerances of tensor cores allow.
  */
 import type { HalfElement, MatrixShape } from "../../device/device-node.ts";
-import { widen } from "./device-memory.ts";
+import { DeviceFault, widen } from "./device-memory.ts";
 
 /** Registers of a warp: [register][lane]. */
 type Fragment = readonly (readonly number[])[];
@@ -65,8 +65,11 @@ function leftOf(
 function keptAt(row: number, stored: number, metadata: readonly number[]): number {
   const lane = 4 * (row % 8) + (stored >> 3);
   const word = metadata[lane] ?? 0;
-  const shift = 2 * (stored & 7) + (row >= 8 ? 16 : 0);
-  return 4 * (stored >> 1) + ((word >>> shift) & 3);
+  const pair = 2 * (stored & 6) + (row >= 8 ? 16 : 0);
+  const [first, second] = [(word >>> pair) & 3, (word >>> (pair + 2)) & 3];
+  if (first >= second)
+    throw new DeviceFault("disordered", `places ${first} and ${second} of the kept of four`);
+  return 4 * (stored >> 1) + ((stored & 1) === 0 ? first : second);
 }
 
 /** B[k][column], 8 columns. */

@@ -26,9 +26,6 @@ import type { DeviceStep, DeviceTerm } from "../device-step.ts";
 import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
 import {
   isAligned,
-  loadFour,
-  loadWords,
-  multiply,
   rowOfSum,
   storeSum,
   type TensorType,
@@ -36,6 +33,7 @@ import {
   tokenOfSum,
   wordsOf,
 } from "./tensor-lanes.ts";
+import { multiplyTile, readInputs, readTile, tileTerm, wordsOfTiles } from "./tile-weights.ts";
 
 export interface StreamShape {
   /** A multiple of 8. */
@@ -71,58 +69,40 @@ function addTerm(code: Code, tile: StreamTile, term: DeviceTerm, sums: ReturnTyp
   const { rowTiles } = shape;
   const eights = shape.tokens / 8;
   const atOnce = tilesInFlight(shape.tokens);
-  const values = term.buffer("values");
+  const tiles = tileTerm(code, term, type);
+  const { across, lastTile } = tiles;
   const aligned = isAligned(code, term.input, type);
-  const across = name(code, "tiles_across", ceilDiv(term.columns, type.inputs));
-  const lastTile = name(code, "last_tile", sub(ceilDiv(term.rows, 16), int(1)));
-  const perTile = 64 * type.perLane;
   const group = name(code, "lane_token", div(lane, int(4)));
-  const mine = name(code, "lane_input", mul(rem(lane, int(4)), int(type.perLane)));
   loop(code, "k", { from: warp, to: across, step: int(warps * atOnce) }, (body, k) => {
-    const a = wordsOf(body, "a", atOnce * rowTiles * 8);
+    const words = wordsOfTiles(body, tiles, atOnce * rowTiles);
     const b = wordsOf(body, "b", atOnce * eights * 4);
     unrolled(body, "u", atOnce, (inner, u) => {
       const at = name(inner, "tile", add(k, mul(u, int(warps))));
       when(inner, compare("lt", at, across), (there) => {
         unrolled(there, "m", rowTiles, (deep, m) => {
           const row = convert(min(add(firstTile, m), lastTile), "i64");
-          const start = name(deep, "tile_start", mul(add(mul(row, across), at), int(perTile)));
-          unrolled(deep, "s", 2, (deepest, s) => {
-            const index = add(start, mul(add(mul(s, int(32)), lane), int(type.perLane)));
-            const word = add(mul(add(mul(u, int(rowTiles)), m), int(8)), mul(s, int(4)));
-            loadFour(deepest, a, word, values, index, true);
-          });
+          readTile(deep, tiles, type, { row, at, lane }, words, add(mul(u, int(rowTiles)), m));
         });
         unrolled(there, "n", eights, (deep, n) => {
           const token = name(deep, "token", min(add(firstToken, mul(n, int(8)), group), lastToken));
-          const input = name(deep, "input", add(mul(at, int(type.inputs)), mine));
           const word = mul(add(mul(u, int(eights)), n), int(4));
-          loadWords(deep, type, term, aligned, { token, input }, b, word);
+          readInputs(deep, tiles, type, aligned, { token, at, lane }, b, word);
         });
       });
     });
     unrolled(body, "u", atOnce, (inner, u) =>
       unrolled(inner, "m", rowTiles, (rows, m) =>
-        unrolled(rows, "n", eights, (deep, n) =>
-          unrolled(deep, "s", 2, (deepest, s) => {
-            const sum = mul(add(mul(m, int(eights)), n), int(4));
-            const left = add(mul(add(mul(u, int(rowTiles)), m), int(8)), mul(s, int(4)));
-            const right = add(mul(add(mul(u, int(eights)), n), int(4)), mul(s, int(2)));
-            multiply(
-              deepest,
-              type,
-              { registers: sums, at: sum },
-              { registers: a, at: left },
-              { registers: b, at: right },
-            );
-          }),
-        ),
+        unrolled(rows, "n", eights, (deep, n) => {
+          const sum = { registers: sums, at: mul(add(mul(m, int(eights)), n), int(4)) };
+          const inputs = { registers: b, at: mul(add(mul(u, int(eights)), n), int(4)) };
+          multiplyTile(deep, tiles, type, sum, words, add(mul(u, int(rowTiles)), m), inputs);
+        }),
       ),
     );
   });
 }
 
-/** The program of a step of dense terms; `grid` is tiles of outputs by `rowTiles`, times tiles of tokens. */
+/** The program of a step of terms in tiles; `grid` is tiles of outputs by `rowTiles`, times tiles of tokens. */
 export function streamKernel(
   parts: KernelParts,
   step: DeviceStep,

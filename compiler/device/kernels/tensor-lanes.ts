@@ -53,8 +53,8 @@ export const isAligned = (code: Code, { stride, offset }: DeviceActivation, { pe
   );
 
 /**
- * Sets four words from `at` on to the 16 bytes of a token that begin at `input`, zeros beyond the last input. The words
- * are those of the products of a tile: two of its first step, then two of its second.
+ * Sets four words, or one, to the 16 or 4 bytes of a token that begin at `input`, zeros beyond the last input. Four are
+ * those of the products of a tile: two of its first step, then two of its second.
  */
 export function loadWords(
   code: Code,
@@ -62,11 +62,11 @@ export function loadWords(
   { input, columns }: Pick<DeviceTerm, "input" | "columns">,
   aligned: Value,
   place: { readonly token: Value; readonly input: Value },
-  words: Registers,
-  at: Value,
+  target: { readonly registers: Registers; readonly at: Value; readonly count: 1 | 4 },
 ): void {
+  const { registers: words, at, count } = target;
   const start = name(code, "start", add(rowOf(input, place.token), place.input));
-  const isInside = compare("le", add(place.input, int(type.perLane)), columns);
+  const isInside = compare("le", add(place.input, int((type.perLane / 4) * count)), columns);
   const one = (inner: Code, offset: Value): Value =>
     name(
       inner,
@@ -79,14 +79,14 @@ export function loadWords(
     );
   const { half } = type;
   if (half === null) {
-    const floats = registers(code, "xs", zero, 4);
+    const floats = registers(code, "xs", zero, count);
     when(
       code,
       both(aligned, isInside),
-      (inner) => loadFour(inner, floats, int(0), input.memory, start),
-      (inner) => unrolled(inner, "i", 4, (deep, i) => set(deep, floats, one(deep, i), i)),
+      (inner) => loadRegisters(inner, floats, int(0), count, input.memory, start),
+      (inner) => unrolled(inner, "i", count, (deep, i) => set(deep, floats, one(deep, i), i)),
     );
-    unrolled(code, "i", 4, (inner, i) =>
+    unrolled(code, "i", count, (inner, i) =>
       set(inner, words, { kind: "round-tf32", value: floats.read(i) }, add(at, i)),
     );
     return;
@@ -94,15 +94,32 @@ export function loadWords(
   when(
     code,
     both(aligned, isInside),
-    (inner) => loadFour(inner, words, at, input.memory, start),
+    (inner) => loadRegisters(inner, words, at, count, input.memory, start),
     (inner) =>
-      unrolled(inner, "i", 4, (deep, i) => {
+      unrolled(inner, "i", count, (deep, i) => {
         const low = one(deep, mul(i, int(2)));
         const high = one(deep, add(mul(i, int(2)), int(1)));
         set(deep, words, pack(half, low, high), add(at, i));
       }),
   );
 }
+
+const loadRegisters = (
+  code: Code,
+  target: Registers,
+  at: Value,
+  count: 1 | 4,
+  memory: string,
+  index: Value,
+): void =>
+  put(code, {
+    kind: "load-vector",
+    target: target.span(at),
+    registers: count,
+    memory,
+    index,
+    streamed: false,
+  });
 
 export const loadFour = (
   code: Code,

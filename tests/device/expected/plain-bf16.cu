@@ -60,11 +60,10 @@ Plain_separate_1_y_bf16_stream16(unsigned short* __restrict__ y,
   const int first_token = (int)blockIdx.x / row_groups * 16;
   const int last_token = batch - 1;
   float sums[8] = {};
-  const bool aligned = in % 8 == 0 && 0 == 0;
   const int tiles_across = (in + 31) / 32;
   const int last_tile = (out + 15) / 16 - 1;
+  const bool aligned = in % 8 == 0 && 0 == 0;
   const int lane_token = lane / 4;
-  const int lane_input = lane % 4 * 8;
   for (int k = warp; k < tiles_across; k += 32) {
     unsigned a[32] = {};
     unsigned b[32] = {};
@@ -80,7 +79,7 @@ Plain_separate_1_y_bf16_stream16(unsigned short* __restrict__ y,
         #pragma unroll
         for (int n = 0; n < 2; n++) {
           const int token = min(first_token + n * 8 + lane_token, last_token);
-          const int input = tile * 32 + lane_input;
+          const int input = tile * 32 + lane % 4 * 8;
           const long long start = (long long)token * (long long)in + (long long)input;
           if (aligned && input + 8 <= in) {
             load_16(b + (u * 2 + n) * 4, &x[start]);
@@ -147,11 +146,10 @@ Plain_separate_1_y_bf16_stream64(unsigned short* __restrict__ y,
   const int first_token = (int)blockIdx.x / row_groups * 64;
   const int last_token = batch - 1;
   float sums[64] = {};
-  const bool aligned = in % 8 == 0 && 0 == 0;
   const int tiles_across = (in + 31) / 32;
   const int last_tile = (out + 15) / 16 - 1;
+  const bool aligned = in % 8 == 0 && 0 == 0;
   const int lane_token = lane / 4;
-  const int lane_input = lane % 4 * 8;
   for (int k = warp; k < tiles_across; k += 8) {
     unsigned a[16] = {};
     unsigned b[32] = {};
@@ -167,7 +165,7 @@ Plain_separate_1_y_bf16_stream64(unsigned short* __restrict__ y,
       #pragma unroll
       for (int n = 0; n < 8; n++) {
         const int token = min(first_token + n * 8 + lane_token, last_token);
-        const int input = k * 32 + lane_input;
+        const int input = k * 32 + lane % 4 * 8;
         const long long start = (long long)token * (long long)in + (long long)input;
         if (aligned && input + 8 <= in) {
           load_16(b + n * 4, &x[start]);
@@ -236,8 +234,8 @@ Plain_separate_1_y_bf16_tiles(unsigned short* __restrict__ y,
   const int first_token = (int)blockIdx.x / blocks_across * 128;
   const int last_token = batch - 1;
   const int tiles_across = (in + 31) / 32;
-  const bool aligned = in % 8 == 0 && 0 == 0;
   const int last_tile = (out + 15) / 16 - 1;
+  const bool aligned = in % 8 == 0 && 0 == 0;
   float sums[128] = {};
   // the first stages are on their way before the first product
   #pragma unroll

@@ -1,0 +1,141 @@
+/**
+ * Weights of a term in tiles of 16 outputs, as the lanes of a warp hold them: how a tile comes from memory, the words of
+ * an activation that its products want, and the products. Dense tiles are read as they lie; of tiles with 2 of every 4
+ * inputs a word more says which inputs they stand for.
+ */
+import { type Code, name, put, type Registers, registers, set, unrolled } from "../device-builder.ts";
+import { add, bits, ceilDiv, div, int, load, mul, rem, sub, type Value } from "../device-expression.ts";
+import type { DeviceTerm } from "../device-step.ts";
+import { loadFour, loadWords, multiply, type TensorType, wordsOf } from "./tensor-lanes.ts";
+
+/** A term whose tiles stand `across` in a row; rows of tiles beyond `lastTile` are not there. */
+export interface TileTerm {
+  readonly term: DeviceTerm;
+  readonly picks: boolean;
+  readonly values: string;
+  /** Words of places of a term that picks its inputs, else no memory. */
+  readonly kept: string;
+  readonly across: Value;
+  readonly lastTile: Value;
+}
+
+/** Places 0 and 1 of every four, what a product may be given where no tile is. */
+const firstTwo = bits(0x44444444);
+/** Words that say which inputs a tile of 2 of every 4 stands for. */
+export const keptWords = 16;
+
+export const picksInputs = ({ format }: Pick<DeviceTerm, "format">): boolean => format.name === "nm-tiles";
+
+/** Words of weights that a lane holds of a tile. */
+export const wordsOfTile = (picks: boolean): 4 | 8 => (picks ? 4 : 8);
+
+export function tileTerm(code: Code, term: DeviceTerm, { inputs }: TensorType): TileTerm {
+  const picks = picksInputs(term);
+  return {
+    term,
+    picks,
+    values: term.buffer("values"),
+    kept: picks ? term.buffer("kept") : "",
+    across: name(code, "tiles_across", ceilDiv(term.columns, inputs)),
+    lastTile: name(code, "last_tile", sub(ceilDiv(term.rows, 16), int(1))),
+  };
+}
+
+/** Words of several tiles: those of weights, and of the inputs that they stand for. */
+export interface TileWords {
+  readonly weights: Registers;
+  readonly kept: Registers | null;
+}
+
+export const wordsOfTiles = (code: Code, { picks }: Pick<TileTerm, "picks">, tiles: number): TileWords => ({
+  weights: wordsOf(code, "a", tiles * wordsOfTile(picks)),
+  kept: picks ? registers(code, "kept", firstTwo, tiles) : null,
+});
+
+/** Where the word of a lane about the kept inputs of tile number `tile` of a memory lies; lanes 2 and 3 of four repeat. */
+export const keptPlace = (tile: Value, lane: Value): Value =>
+  add(mul(tile, int(keptWords)), mul(div(lane, int(4)), int(2)), rem(lane, int(2)));
+
+/** Reads tile `at` of a row of tiles (an i64) from memory into the words of tile number `into`. */
+export function readTile(
+  code: Code,
+  { picks, values, kept, across }: TileTerm,
+  { perLane }: TensorType,
+  place: { readonly row: Value; readonly at: Value; readonly lane: Value },
+  words: TileWords,
+  into: Value,
+): void {
+  const { row, at, lane } = place;
+  const count = wordsOfTile(picks);
+  const tile = add(mul(row, across), at);
+  const start = name(code, "tile_start", mul(tile, int(count * 8 * perLane)));
+  unrolled(code, "s", count / 4, (inner, s) => {
+    const index = add(start, mul(add(mul(s, int(32)), lane), int(perLane)));
+    loadFour(inner, words.weights, add(mul(into, int(count)), mul(s, int(4))), values, index, true);
+  });
+  if (words.kept !== null) set(code, words.kept, load(kept, keptPlace(tile, lane), "u32"), into);
+}
+
+/** Sets the four words of tile `at` of an activation that a lane multiplies, from `word` on. */
+export function readInputs(
+  code: Code,
+  { term, picks }: TileTerm,
+  type: TensorType,
+  aligned: Value,
+  place: { readonly token: Value; readonly at: Value; readonly lane: Value },
+  words: Registers,
+  word: Value,
+): void {
+  const { token, at, lane } = place;
+  const first = mul(at, int(type.inputs));
+  const quarter = rem(lane, int(4));
+  if (!picks) {
+    const input = name(code, "input", add(first, mul(quarter, int(type.perLane))));
+    loadWords(code, type, term, aligned, { token, input }, { registers: words, at: word, count: 4 });
+    return;
+  }
+  unrolled(code, "j", 4, (inner, j) => {
+    const input = name(inner, "input", add(first, mul(j, int(8)), mul(quarter, int(2))));
+    const target = { registers: words, at: add(word, j), count: 1 } as const;
+    loadWords(inner, type, term, aligned, { token, input }, target);
+  });
+}
+
+interface WordsAt {
+  readonly registers: Registers;
+  readonly at: Value;
+}
+
+/** Adds the products of tile number `tile` with four words of an activation to four sums. */
+export function multiplyTile(
+  code: Code,
+  { picks }: Pick<TileTerm, "picks">,
+  type: TensorType,
+  sums: WordsAt,
+  { weights, kept }: TileWords,
+  tile: Value,
+  inputs: WordsAt,
+): void {
+  const first = mul(tile, int(wordsOfTile(picks)));
+  if (picks) {
+    put(code, {
+      kind: "matrix-product",
+      shape: "m16n8k32-sparse",
+      element: type.half ?? "tf32",
+      sums: sums.registers.span(sums.at),
+      a: weights.span(first),
+      b: inputs.registers.span(inputs.at),
+      metadata: kept?.read(tile) ?? null,
+    });
+    return;
+  }
+  unrolled(code, "s", 2, (inner, s) =>
+    multiply(
+      inner,
+      type,
+      sums,
+      { registers: weights, at: add(first, mul(s, int(4))) },
+      { registers: inputs.registers, at: add(inputs.at, mul(s, int(2))) },
+    ),
+  );
+}
