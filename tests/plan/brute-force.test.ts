@@ -23,7 +23,7 @@ const batches = [1, 4, 16, 256, 4096];
 const sides = [8, 16, 61, 512, 2048];
 
 /** How many weights; `SPX_BRUTE_FORCE=20000` asks for a longer run with the same beginning. */
-const wanted = Number(process.env.SPX_BRUTE_FORCE ?? 1000);
+const wanted = Number(process.env.SPX_BRUTE_FORCE ?? 500);
 
 const blockSize = kept.height * kept.width;
 /** Kinds of masks → what they keep. */
