@@ -56,6 +56,7 @@ function storageTrait({ structure }: MatrixPiece, storage: Storage): readonly st
     case "masked":
       return ["sparse"];
     case "sparse":
+    case "permutation":
       return ["filled"];
     case "nm":
     case "block":

@@ -23,10 +23,16 @@ export interface WorkedMatrix extends StructuredMatrix {
   readonly work: NumberExpression;
 }
 
-/** Multiply-adds of one product: the entries of a structured side meet the whole width of the other. */
+const isOneEach = ({ structure }: StructuredMatrix): boolean =>
+  structure.kind === "diagonal" || structure.kind === "permutation";
+
+/**
+ * Multiply-adds of one product: the entries of a structured side meet the whole width of the other; those of a diagonal
+ * or a permutation one entry each.
+ */
 export function productWork(left: StructuredMatrix, right: StructuredMatrix): NumberExpression {
-  if (left.structure.kind === "diagonal") return entryCount(right);
-  if (right.structure.kind === "diagonal") return entryCount(left);
+  if (isOneEach(left)) return entryCount(right);
+  if (isOneEach(right)) return entryCount(left);
   if (right.structure.kind === "dense") return times(entryCount(left), right.columns);
   if (left.structure.kind === "dense") return times(left.rows, entryCount(right));
   return applyFolded("min", ...[times(entryCount(left), right.columns), times(left.rows, entryCount(right))]);

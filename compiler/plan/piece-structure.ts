@@ -5,12 +5,15 @@
 import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { type ZeroStructure, zeroStructure } from "../algebra/structure.ts";
+import { isOrdering } from "../algebra/structure-transfer.ts";
 import { sameDimension } from "../types/dimension.ts";
 import { applyFolded } from "../types/fold-number.ts";
 
 export type PieceStructure =
   | ZeroStructure
   | { readonly kind: "diagonal" }
+  /** One entry in each row and each column: it moves what it is multiplied by. */
+  | { readonly kind: "permutation" }
   /** Equal blocks on the diagonal. */
   | { readonly kind: "blocks"; readonly blocks: NumberExpression };
 
@@ -30,7 +33,9 @@ export function termStructure(term: Term): PieceStructure {
   const leaf = term.kind === "transpose" ? term.operand : term;
   if (leaf.kind === "leaf" && leaf.tensor.structure === "blockdiag" && leaf.tensor.blocks !== null)
     return { kind: "blocks", blocks: leaf.tensor.blocks };
-  if (leaf.kind === "window" || leaf.kind === "permutation") return { kind: "sparse", count: leaf.rows };
+  if (leaf.kind === "permutation" || (leaf.kind === "indicator" && isOrdering(leaf.pattern)))
+    return { kind: "permutation" };
+  if (leaf.kind === "window") return { kind: "sparse", count: leaf.rows };
   if (term.kind === "blockdiag") return blocksStructure(term);
   return zeroStructure(term);
 }
@@ -51,6 +56,7 @@ export function entryCount({ rows, columns, structure }: StructuredMatrix): Numb
     case "dense":
       return fold("*", rows, columns);
     case "diagonal":
+    case "permutation":
       return rows;
     case "blocks":
       return fold("/", fold("*", rows, columns), structure.blocks);
@@ -86,12 +92,25 @@ export function sumStructure(terms: readonly [StructuredMatrix, ...StructuredMat
 }
 
 /**
+ * What is left of a structure when rows or columns change places: counts. Scattered blocks count as dense, because apart
+ * they are panels beside a permutation that costs nothing.
+ */
+function movedStructure(moved: StructuredMatrix): PieceStructure {
+  const { kind } = moved.structure;
+  if (kind === "dense" || kind === "blocks") return { kind: "dense" };
+  if (kind === "permutation") return { kind: "permutation" };
+  return { kind: kind === "sparse" ? "sparse" : "masked", count: entryCount(moved) };
+}
+
+/**
  * X Y: a diagonal keeps the structure of the other side, equal blocks stay blocks. Of a side that stores few values each
  * one reaches no more than a row or a column of the product, which may then be mostly zero: entries are a way to store it.
  */
 export function productStructure(left: StructuredMatrix, right: StructuredMatrix): PieceStructure {
   if (left.structure.kind === "diagonal") return right.structure;
   if (right.structure.kind === "diagonal") return left.structure;
+  if (left.structure.kind === "permutation") return movedStructure(right);
+  if (right.structure.kind === "permutation") return movedStructure(left);
   if (
     left.structure.kind === "blocks" &&
     right.structure.kind === "blocks" &&

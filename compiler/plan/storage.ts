@@ -19,6 +19,7 @@ const storageTable: Readonly<Record<PieceStructure["kind"], readonly Storage[]>>
   nm: ["groups", "entries", "dense"],
   block: ["groups", "entries", "dense"],
   diagonal: ["vector", "entries"],
+  permutation: ["entries", "dense"],
   blocks: ["blocks", "entries", "dense"],
 };
 

@@ -135,6 +135,13 @@ describe("choices", () => {
     );
   });
 
+  it("do not take what a permutation has moved for a matrix of few entries", () => {
+    const { operands } = planOf(sampleNamed("Monarch"), "all");
+    const moved = operands.filter(({ description }) => description.includes("P("));
+    expect(moved.length).toBeGreaterThan(3);
+    expect(new Set(moved.map(({ format }) => format.name))).toEqual(new Set(["panel16"]));
+  });
+
   it("say when a structure has no packed form of its own", () => {
     expect(planOf(sampleNamed("StructuredSumInChain"), "all").notes.join()).toContain(
       "is formed as one matrix",
