@@ -13,6 +13,7 @@ import { costAt, lowerEnvelope } from "../plan/envelope.ts";
 import { describeEstimates, withEstimates } from "../plan/measured-counts.ts";
 import { lookupIn } from "../plan/operand-table.ts";
 import type { LevelCosts, Plan, Variant } from "../plan/plan.ts";
+import { keepingCost, keptBytes, repeatedSteps } from "../plan/repeated-steps.ts";
 import { explainStructure } from "./describe-structure.ts";
 import {
   backwardKernels,
@@ -144,12 +145,40 @@ export function servingVariants(
   return [...serving].map(([variant, intervals]) => ({ variant, intervals }));
 }
 
+/** What is computed again, at what price, and what keeping it would take. */
+function explainRepeated(
+  { plan, values, machine }: PlanAtSizes,
+  kernels: ExplainedBackward["kernels"],
+  whole: number,
+  serving: Variant | undefined,
+): ExplainedBackward["repeated"] {
+  return repeatedSteps(plan, lookupIn(plan.operands)).map((step) => {
+    const nanoseconds = kernels[step.index]?.nanoseconds ?? 0;
+    return {
+      output: step.output,
+      nanoseconds,
+      share: nanoseconds / whole,
+      kept: {
+        bytes: costAt(keptBytes(step), values, backwardBatch),
+        nanoseconds: costAt(keepingCost(step, machine), values, backwardBatch),
+      },
+      formed: serving !== undefined && step.formedBy.includes(serving.name),
+    };
+  });
+}
+
 function explainBackward(at: PlanAtSizes): ExplainedBackward {
   const { backward } = at.plan;
+  const nanoseconds = costAt(backward.cost, at.values, backwardBatch);
+  const kernels = backwardKernels(backward, at, backwardBatch);
+  const serving = servingVariants(at).find(({ intervals }) =>
+    intervals.some(({ from, to }) => from <= backwardBatch && backwardBatch <= (to ?? backwardBatch)),
+  );
   return {
     batch: backwardBatch,
-    nanoseconds: costAt(backward.cost, at.values, backwardBatch),
-    kernels: backwardKernels(backward, at, backwardBatch),
+    nanoseconds,
+    kernels,
+    repeated: explainRepeated(at, kernels, nanoseconds, serving?.variant),
     pulledBack: backward.intermediates.map(({ name, text, parameters }) => ({ name, text, parameters })),
     rules: backward.rules,
   };

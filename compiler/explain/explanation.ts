@@ -141,7 +141,22 @@ export interface ExplainedBackward {
     readonly text: string;
     readonly parameters: readonly string[];
   }[];
+  /** What a forward call may have computed as well: forward keeps nothing. */
+  readonly repeated: readonly RepeatedActivation[];
   readonly rules: readonly string[];
+}
+
+/** An activation that follows from x alone, computed again in the backward pass. */
+export interface RepeatedActivation {
+  readonly output: string;
+  /** Of computing it again. */
+  readonly nanoseconds: number;
+  /** That over the whole backward pass. */
+  readonly share: number;
+  /** Keeping it instead: bytes from forward to backward, and the time to write and read them. */
+  readonly kept: { readonly bytes: number; readonly nanoseconds: number };
+  /** Whether the variant that serves this batch computes it. */
+  readonly formed: boolean;
 }
 
 export interface CostCurve {
