@@ -24,30 +24,41 @@ const decompositions: ReadonlySet<IntrinsicName> = new Set([
   "quantized_split",
   "weighted_quantized_split",
   "normalized_spectrum",
-  "sparse_part",
 ]);
+
+/** Those that multiply in single precision. */
+const splits: ReadonlySet<IntrinsicName> = new Set(["sparse_part"]);
 
 const multiplies = (source: MatrixSource): boolean =>
   source.kind === "product" || partsOfSource(source).some(multiplies);
 
-function decomposes(recipe: Recipe): boolean {
-  if (recipe.kind === "output") return decomposes(recipe.of);
+function calls(recipe: Recipe, intrinsics: ReadonlySet<IntrinsicName>): boolean {
+  if (recipe.kind === "output") return calls(recipe.of, intrinsics);
   if (recipe.kind !== "call") return false;
-  return decompositions.has(recipe.intrinsic) || Object.values(recipe.operands).some(decomposes);
+  const { intrinsic, operands } = recipe;
+  return intrinsics.has(intrinsic) || Object.values(operands).some((operand) => calls(operand, intrinsics));
 }
 
+/** Whether an initial value, a pattern or a refresh calls one of the intrinsics. */
+const computes = (
+  { checked: { tensors, patterns, time } }: TransformStages,
+  intrinsics: ReadonlySet<IntrinsicName>,
+): boolean =>
+  [...tensors, ...patterns, ...(time?.refreshes ?? [])].some(
+    ({ recipe }) => recipe !== null && calls(recipe, intrinsics),
+  );
+
 const needs: Readonly<Record<ProductElement, (stages: TransformStages) => boolean>> = {
-  f32: ({ plan }) =>
-    plan.backward.intermediates.length > 0 ||
-    [
-      ...plan.derived.flatMap(({ derivation }) => derivation?.formula ?? []),
-      ...plan.operands.flatMap(({ production, source }) =>
-        production === "pack" ? stackedParts(source) : [],
-      ),
-    ].some(multiplies),
-  f64: ({ checked }) =>
-    [...checked.tensors, ...checked.patterns].some(({ recipe }) => recipe !== null && decomposes(recipe)),
+  f32: (stages) => computes(stages, splits) || multipliesInFormulas(stages.plan),
+  f64: (stages) => computes(stages, decompositions),
 };
+
+const multipliesInFormulas = (plan: TransformStages["plan"]): boolean =>
+  plan.backward.intermediates.length > 0 ||
+  [
+    ...plan.derived.flatMap(({ derivation }) => derivation?.formula ?? []),
+    ...plan.operands.flatMap(({ production, source }) => (production === "pack" ? stackedParts(source) : [])),
+  ].some(multiplies);
 
 export function productPrograms(
   transforms: readonly TransformStages[],

@@ -11,3 +11,13 @@ export type Multiply = (
   inner: number,
   columns: number,
 ) => Float64Array;
+
+/** The same in single precision; the product is added to `sum` where one is given. */
+export type MultiplySingle = (
+  left: Float32Array,
+  right: Float32Array,
+  rows: number,
+  inner: number,
+  columns: number,
+  sum?: Float32Array,
+) => Float32Array;

@@ -17,6 +17,14 @@ export const computedBy = (
     return (left, right, rows, inner, columns) =>
       products.multiply({ left, right, rows, inner, columns }) ?? multiply(left, right, rows, inner, columns);
   },
+  multiplySingle() {
+    const { products } = device();
+    if (!products.has("f32")) return null;
+    return (left, right, rows, inner, columns, sum = new Float32Array(rows * columns)) => {
+      products.addTo(sum, { left, right, rows, inner, columns });
+      return sum;
+    };
+  },
   select: () => device().selections,
 });
 

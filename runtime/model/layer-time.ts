@@ -7,6 +7,7 @@ import { evaluateNumber, symbolsOf } from "../contract/number-expression.ts";
 import type { Clocks } from "../contract/time.ts";
 import { SpxError } from "../errors.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
+import type { RecipeKernels } from "../select/recipe-value.ts";
 import { checkRequirements } from "./bind-arguments.ts";
 import type { LayerState } from "./initial-state.ts";
 import type { LayerParts } from "./layer.ts";
@@ -40,6 +41,7 @@ export interface LayerTime {
 export function createLayerTime(
   { transform, state, identity }: Pick<LayerParts, "transform" | "state" | "identity">,
   calls: Pick<LayerCalls, "moved">,
+  kernels: Partial<RecipeKernels> = {},
 ): LayerTime {
   const { seed, name: layer } = identity;
   let now = identity.clocks;
@@ -53,7 +55,18 @@ export function createLayerTime(
       const symbols = new Map(state.symbols);
       const numbers = scheduledNumbers(transform, symbols, clocks);
       for (const [name, value] of numbers) symbols.set(name, value);
-      const scene = { transform, state, symbols, numbers, before: now, clocks, seed, layer, gradient };
+      const scene = {
+        transform,
+        state,
+        symbols,
+        numbers,
+        before: now,
+        clocks,
+        seed,
+        layer,
+        gradient,
+        kernels,
+      };
       const { patterns, parameters, changes } = refreshPatterns(scene);
       checkRequirements(watched, symbols, new Set());
       const differ = [...symbols].some(([name, value]) => state.symbols.get(name) !== value);

@@ -17,6 +17,7 @@ import { intervalAt, predictCost } from "./choose-variant.ts";
 import { createDeviceLayer } from "./create-device-layer.ts";
 import { readyDevice } from "./cuda-place.ts";
 import type { CudaPlace, DeviceLayer, DeviceOptions } from "./device-layer.ts";
+import { computedBy } from "./form-product.ts";
 import { frozenTensor } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
 import { createBackward, hostEnds } from "./layer-backward.ts";
@@ -206,7 +207,11 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>(parts: LayerPart
     calls,
     ends,
   ) as Pick<Layer<P>, "backward" | "backwardAsync">;
-  const time = createLayerTime({ transform, state, identity }, calls);
+  const time = createLayerTime(
+    { transform, state, identity },
+    calls,
+    computedBy(() => device),
+  );
   const optimizers: LayerOptimizer<P>[] = [];
   const layer: Layer<P, T> = {
     transform: transform.name,

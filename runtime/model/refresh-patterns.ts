@@ -11,7 +11,7 @@ import type { DenseTensor } from "../select/dense-tensor.ts";
 import { evaluatePattern } from "../select/evaluate-recipe.ts";
 import { hasBit, type Pattern, positionsOf } from "../select/pattern.ts";
 import { parameterTarget, patternTarget } from "../select/recipe-target.ts";
-import type { RecipeSources } from "../select/recipe-value.ts";
+import type { RecipeKernels, RecipeSources } from "../select/recipe-value.ts";
 import { frozenTensor } from "./frozen-values.ts";
 import type { LayerState } from "./initial-state.ts";
 import { type LayerParameter, parameterTensor, storedCount } from "./parameter-values.ts";
@@ -44,6 +44,7 @@ export interface RefreshScene {
   readonly seed: number;
   readonly layer: string;
   readonly gradient: DenseTensor | null;
+  readonly kernels: Partial<RecipeKernels>;
 }
 
 export interface Refreshed {
@@ -124,8 +125,9 @@ function sourcesOf(
   patterns: ReadonlyMap<string, Pattern>,
   parameters: ReadonlyMap<string, LayerParameter>,
 ): RecipeSources {
-  const { transform, state, symbols, seed, layer, clocks, gradient } = scene;
+  const { transform, state, symbols, seed, layer, clocks, gradient, kernels } = scene;
   return {
+    ...kernels,
     symbols,
     seed,
     // Every refresh draws anew, and the same after a restart.

@@ -72,6 +72,7 @@ function evaluatorFor(target: RecipeTarget, sources: RecipeSources) {
       pattern: (name) => asPattern(operand(name), target),
       tensors: () => Object.keys(node.operands).map((name) => asTensor(operand(name), name, target).tensor),
       multiply: () => sources.multiply?.() ?? null,
+      multiplySingle: () => sources.multiplySingle?.() ?? null,
       select: () => sources.select?.() ?? null,
       // Two distributions in one recipe must not repeat each other's numbers.
       stream: () =>

@@ -33,6 +33,13 @@ export function patternOfPositions(rows: number, columns: number, positions: Arr
   return { rows, columns, count: positions.length, bits };
 }
 
+/** Visits the positions whose bits are set, ascending. */
+export function forPositions(bits: Uint32Array, visit: (position: number) => void): void {
+  for (let index = 0; index < bits.length; index++)
+    for (let rest = bits[index] ?? 0; rest !== 0; rest &= rest - 1)
+      visit(index * 32 + (31 - Math.clz32(rest & -rest)));
+}
+
 const compressedRows = new WeakMap<Pattern, PatternRows>();
 
 /** Compressed rows of `pattern`, computed once. */
@@ -44,13 +51,10 @@ export function rowsOfPattern(pattern: Pattern): PatternRows {
   const columnIndices = new Uint32Array(count);
   let entry = 0;
   let row = 0;
-  bits.forEach((word, index) => {
-    for (let rest = word; rest !== 0; rest &= rest - 1) {
-      const position = index * 32 + (31 - Math.clz32(rest & -rest));
-      const target = Math.floor(position / columns);
-      while (row < target) rowStarts[++row] = entry;
-      columnIndices[entry++] = position - target * columns;
-    }
+  forPositions(bits, (position) => {
+    const target = Math.floor(position / columns);
+    while (row < target) rowStarts[++row] = entry;
+    columnIndices[entry++] = position - target * columns;
   });
   while (row < rows) rowStarts[++row] = entry;
   const compressed = { rowStarts, columnIndices };

@@ -2,7 +2,7 @@
 
 import type { SymbolLookup } from "../contract/number-expression.ts";
 import type { LinePool } from "../contract/recipe.ts";
-import type { Multiply } from "../linalg/form-product.ts";
+import type { Multiply, MultiplySingle } from "../linalg/form-product.ts";
 import type { RandomStream } from "../random/philox.ts";
 import type { DenseTensor } from "./dense-tensor.ts";
 import type { Pattern } from "./pattern.ts";
@@ -19,6 +19,8 @@ export type RecipeValue =
 export interface RecipeKernels {
   /** Who forms large products; null where loops have to. */
   readonly multiply: () => Multiply | null;
+  /** The same in single precision, for work on all entries of a weight that is repeated until it settles. */
+  readonly multiplySingle: () => MultiplySingle | null;
   /** Who makes the passes of selections. */
   readonly select: () => SelectionPasses;
 }
@@ -50,6 +52,7 @@ export interface Call {
   readonly tensors: () => readonly DenseTensor[];
   /** See `RecipeKernels`. */
   readonly multiply: () => Multiply | null;
+  readonly multiplySingle: () => MultiplySingle | null;
   /** See `RecipeKernels`; null without any. */
   readonly select: () => SelectionPasses | null;
   /** The stream of random numbers of this call. */

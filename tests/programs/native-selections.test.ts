@@ -8,12 +8,17 @@ import { runnableSuffixes } from "../backend/native-kernels.ts";
 import { type BuiltProgram, buildProgram, openChanged, testMatrix } from "./built-program.ts";
 
 const source = `
-import { magnitude, topk } from "std/select"
+import { magnitude, sparse_part, topk } from "std/select"
 
 transform Chosen(W: frozen [out, in], keep: ratio = 0.1) {
   mask M: unstructured = magnitude(W, keep)
   mask H: unstructured = topk(W, round(keep * out * in))
   weight = M .* W + H .* W
+}
+
+transform Split(W: frozen [out, in]) {
+  param S: sparse [out, in] on topk(abs(sparse_part(W, rank: 2)), 60) = 0
+  weight = W + S
 }
 
 transform Grouped(W: frozen [out, in]) {
@@ -58,6 +63,25 @@ test("the positions are the same, ties and all", async () => {
     const expected = await patternsOf(plain, data, keep);
     for (const [at, artefact] of opened.entries())
       expect(await patternsOf(artefact, data, keep), `${levels[at]} ${name}`).toEqual(expected);
+  }
+});
+
+test("a split finds the same large entries with kernels and without", async () => {
+  // A matrix of rank 2 with 60 large entries.
+  const data = Float32Array.from(
+    { length: out * inputs },
+    (_, at) => Math.sin(Math.floor(at / inputs)) * Math.cos(at % inputs) + (at % inputs) / inputs,
+  );
+  const spikes = Array.from({ length: 60 }, (_, spike) => (spike * 1129) % data.length);
+  for (const at of spikes) data[at] = (data[at] ?? 0) + 9;
+  const W = { data, shape: [out, inputs] };
+  for (const suffix of runnableSuffixes()) {
+    const place = { folder, name: `split-${suffix}`, level: `x86-64-${suffix}` };
+    const opened = openChanged(program, place, (manifest) => manifest);
+    const layer = (await opened.transform("Split").load({ W })) as Layer;
+    const [pattern] = Object.values(layer.patterns());
+    expect([...(pattern?.positions ?? [])]).toEqual(spikes.toSorted((a, b) => a - b));
+    layer.dispose();
   }
 });
 

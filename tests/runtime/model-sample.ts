@@ -284,7 +284,7 @@ export function sampleDevice(): SampleDevice {
     allocate: memory.allocate,
     workspaces: createWorkspacePool(memory.allocate),
     kernels: { kernel: (name) => sampleKernel(name, device) },
-    products: { has: () => false, multiply: () => null, multiplyLater: () => null },
+    products: { has: () => false, multiply: () => null, multiplyLater: () => null, addTo: () => {} },
     updates: {
       adamW: () => {
         throw new Error("no such kernel");

@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import type { MultiplySingle } from "../../runtime/linalg/form-product.ts";
 import { jacobiSvd } from "../../runtime/linalg/jacobi-svd.ts";
 import { fillNormal } from "../../runtime/random/distributions.ts";
 import { randomStream } from "../../runtime/random/philox.ts";
@@ -134,24 +135,43 @@ describe("svd factors", () => {
 });
 
 describe("sparse part", () => {
-  it("finds planted spikes on a low-rank background, with the exact count", () => {
-    const [rows, columns, rank, count] = [40, 60, 3, 37];
-    const u = noise("u", rows * rank);
-    const v = noise("v", rank * columns);
-    const values = new Float32Array(rows * columns);
-    for (let p = 0; p < values.length; p++) {
-      for (let k = 0; k < rank; k++)
-        values[p] =
-          at(values, p) + at(u, Math.floor(p / columns) * rank + k) * at(v, k * columns + (p % columns));
+  /** Products as kernels form them, added to what is there. */
+  const multiply: MultiplySingle = (left, right, rows, inner, columns, sum) => {
+    const product = sum ?? new Float32Array(rows * columns);
+    for (let p = 0; p < product.length; p++) {
+      const [row, column] = [Math.floor(p / columns), p % columns];
+      let total = at(product, p);
+      for (let k = 0; k < inner; k++) total += at(left, row * inner + k) * at(right, k * columns + column);
+      product[p] = total;
     }
-    const planted = new Map<number, number>();
-    for (let spike = 0; spike < count; spike++)
-      planted.set((spike * 947) % values.length, spike % 2 === 0 ? 4 : -4);
-    for (const [p, height] of planted) values[p] = at(values, p) + height;
-    const sparse = sparsePart({ name: "W", rows, columns, values }, { rank, count, rounds: 60 });
-    expect(sparse.filter((value) => value !== 0).length).toBe(count);
-    for (const [p, height] of planted) expect(at(sparse, p)).toBeCloseTo(height, 3);
-  });
+    return product;
+  };
+
+  it.each([
+    ["loops", [40, 60, 3, 37], null, 60],
+    ["kernels", [256, 258, 2, 101], multiply, 12],
+  ] as const)(
+    "finds planted spikes on a low-rank background, with the exact count: %s",
+    (_, size, form, rounds) => {
+      const [rows, columns, rank, count] = size;
+      const u = noise("u", rows * rank);
+      const v = noise("v", rank * columns);
+      const values = new Float32Array(rows * columns);
+      for (let p = 0; p < values.length; p++) {
+        for (let k = 0; k < rank; k++)
+          values[p] =
+            at(values, p) + at(u, Math.floor(p / columns) * rank + k) * at(v, k * columns + (p % columns));
+      }
+      const planted = new Map<number, number>();
+      for (let spike = 0; spike < count; spike++)
+        planted.set((spike * 947) % values.length, spike % 2 === 0 ? 4 : -4);
+      for (const [p, height] of planted) values[p] = at(values, p) + height;
+      const kernels = { multiply: form, passes: null };
+      const sparse = sparsePart({ name: "W", rows, columns, values }, { rank, count, rounds }, kernels);
+      expect(sparse.filter((value) => value !== 0).length).toBe(count);
+      for (const [p, height] of planted) expect(at(sparse, p)).toBeCloseTo(height, 3);
+    },
+  );
 
   it("with rank 0 is the top of the weight, with count 0 nothing, and repeats itself", () => {
     const values = Float32Array.of(3, -5, 1, 0, 4, -2);

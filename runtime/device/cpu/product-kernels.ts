@@ -22,6 +22,8 @@ export interface ProductKernels {
   has(element: ProductElement): boolean;
   /** The product [rows, columns]; null when it is small, or the artefact has no kernel for it. @throws SpxError SPX8309. */
   multiply<A extends FloatArray>(factors: Factors<A>): A | null;
+  /** Adds the product, however small it is. Only where `has` says so. @throws SpxError SPX8309. */
+  addTo<A extends FloatArray>(sum: A, factors: Factors<A>): void;
   /** The same beside the event loop; the factors must not change before the promise settles. */
   multiplyLater<A extends FloatArray>(factors: Factors<A>): Promise<A> | null;
 }
@@ -43,13 +45,17 @@ export function openProducts(
     known.set(element, kernel);
     return kernel;
   };
-  const prepare = <A extends FloatArray>({ left, right, rows, inner, columns }: Factors<A>) => {
+  const kernelFor = ({ left }: Factors<FloatArray>): Kernel | null =>
+    kernelOf(left instanceof Float32Array ? "f32" : "f64");
+  const frameOf = ({ right, inner, columns }: Factors<FloatArray>): BigInt64Array =>
+    BigInt64Array.of(addressOf(right), BigInt(inner), BigInt(columns));
+  const prepare = <A extends FloatArray>(factors: Factors<A>) => {
+    const { left, rows, inner, columns } = factors;
     if (rows * inner * columns < fewest) return null;
-    const kernel = kernelOf(left instanceof Float32Array ? "f32" : "f64");
+    const kernel = kernelFor(factors);
     if (kernel === null) return null;
     const product = new (left.constructor as new (length: number) => A)(rows * columns);
-    const frame = BigInt64Array.of(addressOf(right), BigInt(inner), BigInt(columns));
-    return { kernel, product, frame };
+    return { kernel, product, frame: frameOf(factors) };
   };
   return {
     has: (element) => kernelOf(element) !== null,
@@ -59,6 +65,11 @@ export function openProducts(
       const { kernel, product, frame } = call;
       check(kernel, kernel.run(frame, null, factors.left, product, factors.rows, threads), factors);
       return product;
+    },
+    addTo(sum, factors) {
+      const kernel = kernelFor(factors);
+      if (kernel === null) throw new RangeError("an artefact without the kernel does not offer it");
+      check(kernel, kernel.run(frameOf(factors), null, factors.left, sum, factors.rows, threads), factors);
     },
     multiplyLater(factors) {
       const call = prepare(factors);
