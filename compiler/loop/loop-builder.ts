@@ -87,6 +87,11 @@ export function compress(
   block.statements.push({ kind: "compress", buffer, index, value, where });
 }
 
+/** Asks for the cache line of an element of a packed operand, which may lie outside the buffer. */
+export function prefetch(block: Block, buffer: string, index: LoopExpression): void {
+  block.statements.push({ kind: "prefetch", buffer, index });
+}
+
 export interface LoopRange {
   readonly from: LoopExpression;
   readonly to: LoopExpression;

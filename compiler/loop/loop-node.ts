@@ -137,6 +137,11 @@ export type LoopStatement =
       readonly value: LoopExpression;
       readonly where: LoopExpression;
     }
+  /**
+   * Asks for the cache line of an element that will be read soon, which may lie outside the buffer. Changes no value, so
+   * that an interpreter has nothing to do.
+   */
+  | { readonly kind: "prefetch"; readonly buffer: string; readonly index: LoopExpression }
   | {
       readonly kind: "if";
       readonly condition: LoopExpression;

@@ -120,6 +120,8 @@ function printStatement(node: LoopStatement, indent: string): string[] {
       return [
         `${indent}${node.buffer}[${printExpression(node.index)} ..] = compress(${printExpression(node.value)}, ${printExpression(node.where)})`,
       ];
+    case "prefetch":
+      return [`${indent}prefetch ${printAccess(node.buffer, node.index, 1, null)}`];
     case "if":
       return [
         `${indent}if ${printExpression(node.condition)} {`,

@@ -255,6 +255,14 @@ export function verifyLoop(program: LoopProgram): LoopViolation[] {
           check("places are indices", isIndex(node.index), node.buffer);
           break;
         }
+        case "prefetch":
+          checkExpression(node.index, scope);
+          check(
+            "only packed operands are asked for ahead, by an index",
+            buffers.get(node.buffer)?.space === "constant" && isIndex(node.index),
+            node.buffer,
+          );
+          break;
         case "if":
           checkExpression(node.condition, scope);
           check(

@@ -61,6 +61,16 @@ describe("v4, lane = output", () => {
       expect(multiplyLoops(loops, 8 * tokens).map(decodingOf), `${tokens} tokens`).toContainEqual(expected);
   });
 
+  test.each([
+    ["int4, runs of a row", 1],
+    ["bf16", 4],
+    ["int8, runs of a row", 0],
+    ["dense", 0],
+  ] as const)("%s: lines of 64 bytes of codes are asked for ahead, each once", async (name, prefetches) => {
+    const loops = multiplyLoops(await loopsOf(name, "lane-output", "v4"), name === "dense" ? 4 : 8);
+    expect(loops.map((loop) => count(loop, /^prefetcht0 /))).toContain(prefetches);
+  });
+
   test("dense: a line is loaded once for all tokens", async () => {
     const loops = await loopsOf("dense", "lane-output", "v4");
     // Tokens, and lines of a turn: as many chains of sums as make eight sums, and at most four.

@@ -152,6 +152,10 @@ const broken: readonly { readonly rule: string; readonly of: LoopProgram }[] = [
     of: program([{ kind: "store", buffer: "x", index: int(0), value: zeros, count: null }]),
   },
   {
+    rule: "only packed operands are asked for ahead, by an index",
+    of: program([{ kind: "prefetch", buffer: "y", index: int(0) }]),
+  },
+  {
     rule: "loop bounds are indices",
     of: program([
       { kind: "for", variable: "i", from: int(0), to: number, step: int(1), unroll: 1, body: [] },

@@ -53,6 +53,23 @@ export function emitStore(
   } else maskedStore(target, access, stored);
 }
 
+/** Into every level of the cache, for reading; the address is computed without the promise to lie in the buffer. */
+export function emitPrefetch(
+  target: IrFunction,
+  request: Pick<AccessRequest, "buffer" | "index">,
+  emitExpression: EmitExpression,
+): void {
+  const buffer = bufferOf(target, request.buffer);
+  const { spelling: element } = elementLayout[buffer.element];
+  const { index: variable, offset } = splitOffset(request.index);
+  const index = indexText(target, emitExpression(target, variable));
+  const place = emitText(target, `getelementptr ${element}, ${element}* ${buffer.address}, i64 ${index}`);
+  const start = emitText(target, `getelementptr ${element}, ${element}* ${place}, i64 ${offset}`);
+  const address = emitText(target, `bitcast ${element}* ${start} to i8*`);
+  target.module.declarations.add("declare void @llvm.prefetch.p0i8(i8*, i32 immarg, i32 immarg, i32 immarg)");
+  emitVoid(target, `call void @llvm.prefetch.p0i8(i8* ${address}, i32 0, i32 3, i32 1)`);
+}
+
 interface Access {
   readonly element: string;
   /** Widened by its sign. */

@@ -1,6 +1,6 @@
 /** Loop statements to LLVM blocks. */
 import type { LoopStatement } from "../../loop/loop-node.ts";
-import { emitStore } from "./generate-access.ts";
+import { emitPrefetch, emitStore } from "./generate-access.ts";
 import { emitCompress } from "./generate-compress.ts";
 import { emitExpression } from "./generate-expression.ts";
 import {
@@ -44,6 +44,9 @@ function emitStatement(target: IrFunction, statement: LoopStatement): void {
       break;
     case "compress":
       emitCompress(target, statement, emitExpression);
+      break;
+    case "prefetch":
+      emitPrefetch(target, statement, emitExpression);
       break;
     case "if":
       emitIf(target, statement);

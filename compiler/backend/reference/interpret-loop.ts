@@ -243,6 +243,10 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
         }
         return;
       }
+      case "prefetch":
+        // The index must have a value; the line may lie anywhere.
+        scalarOf(evaluate(node.index));
+        return;
       case "if":
         (scalarOf(evaluate(node.condition)) === 0 ? node.otherwise : node.then).forEach(execute);
     }

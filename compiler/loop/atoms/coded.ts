@@ -4,7 +4,7 @@
  * a stretch of lines into scratch, where every token of a tile reads it as a dense panel.
  */
 import { isScaled } from "../../../runtime/contract/operand-format.ts";
-import { assign, type Block, define, loop, store, when } from "../loop-builder.ts";
+import { assign, type Block, define, loop, prefetch, store, when } from "../loop-builder.ts";
 import {
   add,
   binary,
@@ -37,6 +37,12 @@ interface LineCode {
   readonly buffer: string;
   /** Lines of one vector. */
   readonly perVector: number;
+  /**
+   * Vectors of 64 bytes that are asked for ahead of use, or 0. Decoding keeps the core busy for longer than it looks
+   * ahead by itself, and the prefetcher of the memory stops at each page; `int8`, whose lines are a quarter of a
+   * vector, has loads enough in flight.
+   */
+  readonly ahead: number;
   /** The numbers of line `place` of a vector, before their scale. */
   lineOf(block: Block, vector: LoopExpression, place: number | LoopExpression): LoopExpression;
 }
@@ -48,6 +54,9 @@ interface Lines {
 
 /** Lines that one turn of a loop takes: a whole number of vectors of every format. */
 const linesPerTurn = 8;
+
+/** Runs whose scales are asked for ahead of use: as far as the codes of runs of 32. */
+const runsAhead = 8;
 
 /** Bits that move the part of `place` to the lowest ones, of parts of `bits` each. */
 const shiftOf = (place: number | LoopExpression, bits: number): LoopExpression =>
@@ -65,6 +74,7 @@ function codeOf(block: Block, term: ResolvedTerm): LineCode {
       return {
         buffer: bufferOf(term, "codes"),
         perVector: 8,
+        ahead: 32,
         lineOf: (inner, vector, place) => permute(levels, define(inner, "code", shifted(vector, place, 4))),
       };
     }
@@ -72,12 +82,14 @@ function codeOf(block: Block, term: ResolvedTerm): LineCode {
       return {
         buffer: bufferOf(term, "codes"),
         perVector: 1,
+        ahead: 0,
         lineOf: (_, vector) => convert(vector, "f32"),
       };
     case "bf16-panel16":
       return {
         buffer: bufferOf(term, "values"),
         perVector: 2,
+        ahead: 64,
         // The first of two lies in the lower half; the second is masked out of the upper one.
         lineOf: (_, vector, place) =>
           reinterpret(
@@ -111,6 +123,7 @@ function forEachAlignedLine(
   loop(block, "k", { from: lines.from, to: whole, step: linesPerTurn }, (inner, k) => {
     const first = define(inner, "vectors", add(start, mul(div(k, int(perVector)), int(16))));
     for (let at = 0; at < linesPerTurn; at += perVector) {
+      if (code.ahead > 0) prefetch(inner, code.buffer, add(first, int((at / perVector + code.ahead) * 16)));
       const vector = define(
         inner,
         "coded",
@@ -166,6 +179,7 @@ function forEachRun(
   const to = cut ? define(block, "end_run", div(add(lines.to, sub(run, int(1))), run)) : runs;
   loop(block, "run", { from, to }, (inner, number) => {
     const at = add(start, mul(number, int(16)));
+    if (!cut) prefetch(inner, bufferOf(term, "scales"), add(at, int(16 * runsAhead)));
     const scale = define(inner, "scale", load(bufferOf(term, "scales"), at, f32x16));
     const first = define(inner, "first", mul(number, run));
     const end = define(inner, "end", add(first, run));
@@ -232,7 +246,8 @@ export function decodeLines(
   lines: Lines,
   scratch: { readonly buffer: string; readonly at: LoopExpression },
 ): void {
-  const code = codeOf(block, term);
+  // A stretch is short and is followed by the multiply-adds of a tile: nothing is asked for ahead.
+  const code = { ...codeOf(block, term), ahead: 0 };
   const start = define(block, "code_start", panelStart(term, code, panel));
   forEachRun(block, term, panel, { lines, cut: true }, (inner, part, scale) => {
     forEachLine(inner, term, code, start, part, (body, k, place, line) => {
