@@ -119,6 +119,8 @@ export const load = (memory: string, index: Value, type: DeviceScalar): Value =>
   index,
   type,
 });
+/** Ones of a u32. */
+export const popcount = (value: Value): Value => ({ kind: "popcount", value });
 export const unpack = (element: HalfElement, half: "low" | "high", value: Value): Value => ({
   kind: "unpack",
   element,

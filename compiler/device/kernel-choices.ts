@@ -9,6 +9,7 @@ import { type LaneShape, laneKernel, laneShapes } from "./kernels/lane-kernel.ts
 import { streamKernel, streamShapes } from "./kernels/stream-kernel.ts";
 import { tileFrom, tileKernel } from "./kernels/tile-kernel.ts";
 import { tileSide } from "./kernels/tile-stages.ts";
+import { isBitmap } from "./kernels/tile-weights.ts";
 
 const batch = symbol("batch");
 export const ceilOver = (value: NumberExpression, unit: number): NumberExpression =>
@@ -45,11 +46,13 @@ export function kernelChoices({ kernel, step }: DevicePlanStep, scene: StepScene
       make: (parts, resolved, about) => laneKernel(parts, resolved, shape, about),
     }));
   const { width } = scene.place(step.output);
+  // Entries behind bitmaps are found anew for every tile of tokens: there is no kernel that does it for many.
+  const few = step.terms.some(({ operand }) => isBitmap(scene.operand(operand)));
   const streams = streamShapes.map(
-    (shape): KernelChoice => ({
+    (shape, index): KernelChoice => ({
       suffix: `stream${shape.tokens}`,
       from: shape.from,
-      to: shape.to,
+      to: few && index === streamShapes.length - 1 ? null : shape.to,
       grid: apply("*", ceilOver(width, 16 * shape.rowTiles), ceilOver(batch, shape.tokens)),
       make: (parts, resolved, about) => streamKernel(parts, resolved, shape, about),
     }),
@@ -61,5 +64,5 @@ export function kernelChoices({ kernel, step }: DevicePlanStep, scene: StepScene
     grid: apply("*", ceilOver(width, tileSide), ceilOver(batch, tileSide)),
     make: tileKernel,
   };
-  return [...streams, tiles];
+  return few ? streams : [...streams, tiles];
 }

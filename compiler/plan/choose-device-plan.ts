@@ -19,7 +19,13 @@ import { fewestNear } from "./keep-variants.ts";
 import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { createGridEvaluator, gridOf } from "./price-grid.ts";
-import { createDeviceOperands, type DeviceOperands, retargetStep } from "./retarget-device.ts";
+import {
+  createDeviceOperands,
+  type DeviceOperands,
+  type DeviceWay,
+  retargetStep,
+  waysOf,
+} from "./retarget-device.ts";
 import type { VariantDraft } from "./variant-draft.ts";
 
 /** @param graph normalised, its weight not zero. */
@@ -38,14 +44,17 @@ export function chooseDevicePlan(
   const allowed = possible.filter(({ name }) => admitted.has(name));
   const deviceOperands = createDeviceOperands(operands);
   const grid = createGridEvaluator(gridOf(transform));
-  const variants = elements.flatMap((type) =>
+  const kept = elements.flatMap((type) =>
     fewestNear(
-      (allowed.length === 0 ? possible : allowed).map((draft) => {
-        const variant = priced(draft, type, deviceOperands, rates);
-        return { variant, prices: grid.valuesOf(variant.cost) };
-      }),
-    ).map(({ variant }) => variant),
+      (allowed.length === 0 ? possible : allowed).flatMap((draft) =>
+        waysOf(draft.steps, type, operands).map((way) => {
+          const variant = priced(draft, type, way, deviceOperands, rates);
+          return { draft, variant, prices: grid.valuesOf(variant.cost) };
+        }),
+      ),
+    ),
   );
+  const variants = kept.map(({ variant }) => variant);
   const backward = elements.map((type) =>
     backwardOf(gradients, transform, type, operands, deviceOperands, rates),
   );
@@ -79,9 +88,7 @@ export function chooseDevicePlan(
     notes: [
       ...new Set([
         ...notes,
-        ...drafts
-          .filter(({ name }) => variants.some((variant) => variant.name === plainName(name)))
-          .flatMap((draft) => draft.notes),
+        ...drafts.filter((draft) => kept.some((one) => one.draft === draft)).flatMap((draft) => draft.notes),
         ...(allowed.length === 0 && possible.length > 0
           ? ["no way to apply the weight on a device meets the pins; they hold for the CPU alone"]
           : []),
@@ -131,16 +138,17 @@ const plainName = (name: string): string => name.replace(/\/lane-output$/, "");
 function priced(
   draft: VariantDraft,
   elements: CudaElements,
+  way: DeviceWay,
   operands: DeviceOperands,
   rates: CudaRates,
 ): DeviceVariant {
   const { name, form, activations, steps, rules } = draft;
   const unpriced = {
-    name: plainName(name),
+    name: way === "units" ? plainName(name) : `${plainName(name)}-${way}`,
     form,
     elements,
     activations,
-    steps: steps.flatMap((step) => retargetStep(step, elements, operands)),
+    steps: steps.flatMap((step) => retargetStep(step, elements, operands, way)),
     rules,
   };
   return { ...unpriced, cost: deviceCost(unpriced, operands, rates) };

@@ -24,6 +24,18 @@ const laneWalks = plus(
 /** Times that a tensor kernel reads it: once for 16 tokens, then for tiles of 128. */
 const tensorWalks = max(number(1), ceilOver(batch, 128));
 
+/** The same of a tensor kernel that finds entries by bitmaps, which has no tiles of 128. */
+const bitmapWalks = plus(
+  apply("<=", batch, number(16)),
+  times(apply(">", batch, number(16)), ceilOver(batch, 64)),
+);
+
+/** Times that a step reads its weight. */
+function walksOf({ kernel }: DevicePlanStep, read: readonly Operand[]): NumberExpression {
+  if (kernel === "lanes") return laneWalks;
+  return read.some(({ format }) => format.name === "bitmap-tiles") ? bitmapWalks : tensorWalks;
+}
+
 /** Formats whose lanes pick the inputs that they multiply. */
 const picking = new Set(["nm-lanes", "window-ell"]);
 
@@ -50,7 +62,7 @@ export function deviceStepCost(
   operands: OperandLookup,
   rates: CudaRates,
 ): NumberExpression {
-  const { step, kernel } = planned;
+  const { step } = planned;
   const { elements } = variant;
   const read = step.terms.map(({ operand }) => operands.find(operand));
   const bytes = plus(...read.map((operand) => operand.bytes));
@@ -59,13 +71,17 @@ export function deviceStepCost(
     ...step.terms.map(({ input }) => widthOf(variant, input)),
   );
   const moved = times(batch, features, number(cudaElementBytes[elements]));
-  const again = times(plus(kernel === "tensor" ? tensorWalks : laneWalks, number(-1)), bytes);
+  const walks = walksOf(planned, read);
+  const again = times(plus(walks, number(-1)), bytes);
   const memory = over(plus(bytes, moved), number(rates.memoryBytes));
   const cache = over(again, number(rates.cacheBytes));
   const multiplies = read.map((operand) =>
     times(operand.multiplies, batch, number(1 / multiplyRate(planned, operand, elements, rates))),
   );
-  return plus(number(rates.launchNanoseconds), max(plus(memory, cache), plus(...multiplies)));
+  const found = read.flatMap(({ format, rows, columns }) =>
+    format.name === "bitmap-tiles" ? [times(rows, columns, walks, number(1 / rates.bitmapPlaces))] : [],
+  );
+  return plus(number(rates.launchNanoseconds), max(plus(memory, cache), plus(...multiplies, ...found)));
 }
 
 /** Share of one call in computing operands whose tensors changed, and in bringing them to the device. */

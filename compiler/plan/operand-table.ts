@@ -37,6 +37,7 @@ const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
   "half-tiles": "tiles",
   "tf32-tiles": "tiles",
   "nm-tiles": "tiles",
+  "bitmap-tiles": "tiles",
   vector: "diagonal",
   positions: "positions",
   "row-major": "entries",

@@ -32,6 +32,7 @@ export function storedValues(piece: StructuredMatrix, format: OperandFormat): Nu
       return times(rows, columns, number(1 / 2));
     case "panel16":
     case "half-tiles":
+    case "bitmap-tiles":
     case "tf32-tiles":
     case "row-major":
       return times(rows, columns);
@@ -124,6 +125,8 @@ export function packedBytes(
       return times(panels, ceilOver(columns, 16), number(1024));
     case "nm-tiles":
       return times(panels, ceilOver(columns, 32), number(576));
+    case "bitmap-tiles":
+      return plus(times(count, number(2)), times(panels, ceilOver(columns, 32), number(68)), number(4));
     case "vector":
       return times(rows, number(4));
     case "positions":

@@ -14,13 +14,19 @@ import type { Operand, Step, StepTerm } from "./plan.ts";
 /** Operands of a device plan: those of the drafts, and their forms in tiles. */
 export interface DeviceOperands extends OperandLookup {
   /** The operand in tiles for matrix units of a number type; null where they cannot multiply it. */
-  tiled(name: string, elements: Exclude<CudaElements, "f32">): Operand | null;
+  tiled(name: string, elements: Exclude<CudaElements, "f32">, way: DeviceWay): Operand | null;
 }
 
 /** The tiles that hold what a format of the CPU holds, for matrix units of a number type. */
-function tilesOf(format: OperandFormat, elements: Exclude<CudaElements, "f32">): OperandFormat | null {
+function tilesOf(
+  format: OperandFormat,
+  elements: Exclude<CudaElements, "f32">,
+  way: DeviceWay,
+): OperandFormat | null {
   if (format.name === "panel16")
     return elements === "tf32" ? { name: "tf32-tiles" } : { name: "half-tiles", element: elements };
+  if (format.name === "window-ell" && way === "bitmaps" && elements !== "tf32")
+    return { name: "bitmap-tiles", element: elements };
   // Half of every two, and one of every four, are at most two of every four.
   const isHalf =
     format.name === "nm-lanes" && ((format.m === 4 && format.n <= 2) || (format.m === 2 && format.n === 1));
@@ -31,19 +37,19 @@ export function createDeviceOperands(drafted: OperandLookup): DeviceOperands {
   const tiles = new Map<string, Operand>();
   return {
     find: (name) => tiles.get(name) ?? drafted.find(name),
-    tiled(name, elements) {
+    tiled(name, elements, way) {
       const tiledName = `${name}_${elements}`;
+      const operand = drafted.find(name);
+      const format = tilesOf(operand.format, elements, way);
+      if (format === null) return null;
       const known = tiles.get(tiledName);
       if (known !== undefined) return known;
-      const operand = drafted.find(name);
-      const format = tilesOf(operand.format, elements);
-      if (format === null) return null;
       const fresh = {
         ...operand,
         name: tiledName,
         format,
         bytes: packedBytes(operand, format, operand.multiplies),
-        multiplies: format.name === "nm-tiles" ? halfOf(operand) : operand.multiplies,
+        multiplies: multipliesIn(format, operand),
       };
       tiles.set(tiledName, fresh);
       return fresh;
@@ -51,19 +57,47 @@ export function createDeviceOperands(drafted: OperandLookup): DeviceOperands {
   };
 }
 
-/** What sparse products multiply for one token, whatever the tiles keep. */
-const halfOf = ({ rows, columns }: Operand): NumberExpression => times(rows, columns, number(1 / 2));
+/** What matrix units multiply for one token, whatever the tiles keep. */
+function multipliesIn(format: OperandFormat, { rows, columns, multiplies }: Operand): NumberExpression {
+  if (format.name === "bitmap-tiles") return times(rows, columns);
+  return format.name === "nm-tiles" ? times(rows, columns, number(1 / 2)) : multiplies;
+}
+
+/**
+ * Ways to run the steps of one draft. `units`: what matrix units multiply on them, the rest after it. `bitmaps`: the same
+ * with unstructured patterns on them too. `lanes`: each step one lane kernel, whatever it adds up.
+ */
+export type DeviceWay = "units" | "bitmaps" | "lanes";
+
+/** The ways that differ for the steps of a draft, the plainest first. */
+export function waysOf(
+  steps: readonly Step[],
+  elements: CudaElements,
+  operands: OperandLookup,
+): readonly DeviceWay[] {
+  if (elements === "f32") return ["units"];
+  const formats = steps.map(({ terms }) => terms.map(({ operand }) => operands.find(operand).format));
+  const isTiled = (format: OperandFormat): boolean => tilesOf(format, elements, "units") !== null;
+  const splits = formats.some((list) => list.some(isTiled) && !list.every(isTiled));
+  const hasEntries = formats.flat().some((format) => format.name === "window-ell");
+  return [
+    "units",
+    ...(hasEntries && elements !== "tf32" ? (["bitmaps"] as const) : []),
+    ...(splits ? (["lanes"] as const) : []),
+  ];
+}
 
 /** One step, or two that write the same output one after the other. */
 export function retargetStep(
   step: Step,
   elements: CudaElements,
   operands: DeviceOperands,
+  way: DeviceWay = "units",
 ): readonly DevicePlanStep[] {
-  if (elements === "f32") return [{ kernel: "lanes", step }];
+  if (elements === "f32" || way === "lanes") return [{ kernel: "lanes", step }];
   const tiledTerm = (term: StepTerm): StepTerm | null => {
     const isPlain = step.outputPermutation === null && term.inputPermutation === null;
-    const operand = isPlain ? operands.tiled(term.operand, elements) : null;
+    const operand = isPlain ? operands.tiled(term.operand, elements, way) : null;
     return operand === null ? null : { ...term, operand: operand.name };
   };
   const tiles = step.terms.map(tiledTerm);

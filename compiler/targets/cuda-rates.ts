@@ -29,6 +29,8 @@ export interface CudaRates {
   readonly memoryBytes: number;
   readonly cacheBytes: number;
   readonly multiplies: CudaMultiplyRates;
+  /** Places of bitmaps a nanosecond, entries or not, of which a lane finds its own: some 8 instructions for 32. */
+  readonly bitmapPlaces: number;
   /** An elementary operation of the host that computes an operand from its tensors after a step of training. */
   readonly formingNanoseconds: number;
   /** Bytes a nanosecond from the host to the device, for operands that follow parameters. */
@@ -44,6 +46,7 @@ const h100: CudaRates = {
   memoryBytes: 3000,
   cacheBytes: 5500,
   multiplies: { lines: 15_000, picked: 3_000, tensor: 300_000, tensorTf32: 150_000, tensorPicked: 225_000 },
+  bitmapPlaces: 3_500,
   formingNanoseconds: 4,
   uploadBytes: 20,
   gradients: 4_000,
@@ -56,6 +59,7 @@ const a100: CudaRates = {
   memoryBytes: 1750,
   cacheBytes: 4000,
   multiplies: { lines: 6_000, picked: 1_500, tensor: 130_000, tensorTf32: 65_000, tensorPicked: 98_000 },
+  bitmapPlaces: 2_400,
   formingNanoseconds: 4,
   uploadBytes: 10,
   gradients: 2_000,

@@ -84,6 +84,13 @@ export type OperandFormat =
    * half and of row g + 8 in the high one. Entries that are not there are zeros.
    */
   | { readonly name: "nm-tiles"; readonly element: "bf16" | "f16" }
+  /**
+   * Any pattern, for matrix units and few tokens: tiles as of `half-tiles`, of which only entries are stored. `masks` u32
+   * [tiles][16]: bit L of word 8s + i says whether lane L has an entry at place i of step s; `starts` i32 [tiles + 1]:
+   * first value of each tile; `values` u16, bits of `element`, [nnz]: of a tile the words one after the other, of a word
+   * the lanes ascending.
+   */
+  | { readonly name: "bitmap-tiles"; readonly element: "bf16" | "f16" }
   /** A diagonal. `values` f32 [N]. */
   | { readonly name: "vector" }
   /**
@@ -182,6 +189,11 @@ export const formatBuffers: Readonly<
   "nm-tiles": [
     { name: "values", element: "u16" },
     { name: "kept", element: "u32" },
+  ],
+  "bitmap-tiles": [
+    { name: "masks", element: "u32" },
+    { name: "starts", element: "i32" },
+    { name: "values", element: "u16" },
   ],
   vector: [{ name: "values", element: "f32" }],
   positions: [

@@ -2,6 +2,7 @@
 import { evaluateNumber, type SymbolValues } from "../contract/number-expression.ts";
 import type { OperandFormat } from "../contract/operand-format.ts";
 import { unpackHalfPanels } from "./bf16-panels.ts";
+import { packBitmapTiles, unpackBitmapTiles } from "./bitmap-tiles.ts";
 import { packBlockStrips, unpackBlockStrips } from "./block-strips.ts";
 import { packBlockDiagonal16, unpackBlockDiagonal16 } from "./blockdiag16.ts";
 import { packCsr, unpackCsr } from "./csr.ts";
@@ -63,6 +64,8 @@ export function packOperand(
       return packMatrixTiles("tf32", matrix, allocate);
     case "nm-tiles":
       return packNmTiles(format.element, matrix, allocate);
+    case "bitmap-tiles":
+      return packBitmapTiles(format.element, matrix, allocate);
     case "vector":
       return packVector(matrix, allocate);
     case "positions":
@@ -106,6 +109,8 @@ export function unpackOperand(
       return unpackMatrixTiles("tf32", operand);
     case "nm-tiles":
       return unpackNmTiles(format.element, operand);
+    case "bitmap-tiles":
+      return unpackBitmapTiles(format.element, operand);
     case "vector":
       return unpackVector(operand);
     case "positions":

@@ -1,10 +1,26 @@
 /**
  * Weights of a term in tiles of 16 outputs, as the lanes of a warp hold them: how a tile comes from memory, the words of
  * an activation that its products want, and the products. Dense tiles are read as they lie; of tiles with 2 of every 4
- * inputs a word more says which inputs they stand for.
+ * inputs a word more says which inputs they stand for; of tiles that store entries alone a lane finds its own by bitmaps.
  */
 import { type Code, name, put, type Registers, registers, set, unrolled } from "../device-builder.ts";
-import { add, bits, ceilDiv, div, int, load, mul, rem, sub, type Value } from "../device-expression.ts";
+import {
+  add,
+  binary,
+  bits,
+  ceilDiv,
+  compare,
+  convert,
+  div,
+  int,
+  load,
+  mul,
+  popcount,
+  rem,
+  select,
+  sub,
+  type Value,
+} from "../device-expression.ts";
 import type { DeviceTerm } from "../device-step.ts";
 import { loadFour, loadWords, multiply, type TensorType, wordsOf } from "./tensor-lanes.ts";
 
@@ -12,6 +28,8 @@ import { loadFour, loadWords, multiply, type TensorType, wordsOf } from "./tenso
 export interface TileTerm {
   readonly term: DeviceTerm;
   readonly picks: boolean;
+  /** Of a term that stores entries alone: a bit for each place of a tile, and where its values begin. */
+  readonly bitmap: { readonly masks: string; readonly starts: string } | null;
   readonly values: string;
   /** Words of places of a term that picks its inputs, else no memory. */
   readonly kept: string;
@@ -26,6 +44,8 @@ export const keptWords = 16;
 
 export const picksInputs = ({ format }: Pick<DeviceTerm, "format">): boolean => format.name === "nm-tiles";
 
+export const isBitmap = ({ format }: Pick<DeviceTerm, "format">): boolean => format.name === "bitmap-tiles";
+
 /** Words of weights that a lane holds of a tile. */
 export const wordsOfTile = (picks: boolean): 4 | 8 => (picks ? 4 : 8);
 
@@ -34,6 +54,7 @@ export function tileTerm(code: Code, term: DeviceTerm, { inputs }: TensorType): 
   return {
     term,
     picks,
+    bitmap: isBitmap(term) ? { masks: term.buffer("masks"), starts: term.buffer("starts") } : null,
     values: term.buffer("values"),
     kept: picks ? term.buffer("kept") : "",
     across: name(code, "tiles_across", ceilDiv(term.columns, inputs)),
@@ -59,7 +80,7 @@ export const keptPlace = (tile: Value, lane: Value): Value =>
 /** Reads tile `at` of a row of tiles (an i64) from memory into the words of tile number `into`. */
 export function readTile(
   code: Code,
-  { picks, values, kept, across }: TileTerm,
+  { picks, bitmap, values, kept, across }: TileTerm,
   { perLane }: TensorType,
   place: { readonly row: Value; readonly at: Value; readonly lane: Value },
   words: TileWords,
@@ -68,12 +89,53 @@ export function readTile(
   const { row, at, lane } = place;
   const count = wordsOfTile(picks);
   const tile = add(mul(row, across), at);
+  if (bitmap !== null) {
+    const given = { ...bitmap, values, tile: name(code, "tile_number", tile), lane };
+    readBitmap(code, given, words.weights, mul(into, int(count)));
+    return;
+  }
   const start = name(code, "tile_start", mul(tile, int(count * 8 * perLane)));
   unrolled(code, "s", count / 4, (inner, s) => {
     const index = add(start, mul(add(mul(s, int(32)), lane), int(perLane)));
     loadFour(inner, words.weights, add(mul(into, int(count)), mul(s, int(4))), values, index, true);
   });
   if (words.kept !== null) set(code, words.kept, load(kept, keptPlace(tile, lane), "u32"), into);
+}
+
+/** Puts the entries of a tile into eight words from `word` on: a lane counts the bits before its own. */
+function readBitmap(
+  code: Code,
+  tile: {
+    readonly masks: string;
+    readonly starts: string;
+    readonly values: string;
+    readonly tile: Value;
+    readonly lane: Value;
+  },
+  words: Registers,
+  word: Value,
+): void {
+  const lane = name(code, "own_bit", convert(tile.lane, "u32"));
+  const below = name(code, "below", binary("sub", binary("shl", bits(1), lane), bits(1)));
+  const masks = wordsOf(code, "masks", 16);
+  unrolled(code, "q", 4, (inner, q) => {
+    const index = add(mul(tile.tile, int(16)), mul(q, int(4)));
+    loadFour(inner, masks, mul(q, int(4)), tile.masks, index, true);
+  });
+  const next = registers(code, "next", load(tile.starts, tile.tile, "i32"));
+  unrolled(code, "w", 8, (inner, w) => {
+    const half = (which: 0 | 1): Value => {
+      const mask = name(inner, "mask", masks.read(add(mul(w, int(2)), int(which))));
+      const own = binary("and", binary("shr", mask, lane), bits(1));
+      const before = popcount(binary("and", mask, below));
+      const value = load(tile.values, add(next.read(), before), "u32");
+      const found = name(inner, "entry", select(compare("ne", own, bits(0)), value, bits(0)));
+      set(inner, next, add(next.read(), popcount(mask)));
+      return found;
+    };
+    const [low, high] = [half(0), half(1)];
+    set(inner, words, binary("or", low, binary("shl", high, bits(16))), add(word, w));
+  });
 }
 
 /** Sets the four words of tile `at` of an activation that a lane multiplies, from `word` on. */
