@@ -11,6 +11,7 @@ const options: SweepOptions = {
   nativeEvery: 0,
   casesInLibrary: 4,
   nativeVariants: 2,
+  backwardEvery: 1,
   sizesEach: 1,
   choices: { loopVariants: 1, loopBatches: 2, everyTarget: true },
   host: nodeHost(),

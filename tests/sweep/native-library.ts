@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { transposeMatrix } from "../../compiler/algebra/dense-matrix.ts";
 import { applyDense } from "../../compiler/algebra/evaluate-algebra.ts";
-import { lowerTransform } from "../../compiler/driver/lower-transform.ts";
+import { type LoweredTransform, lowerTransform } from "../../compiler/driver/lower-transform.ts";
 import { uniqueKernels } from "../../compiler/driver/unique-kernels.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { type X86Target, x86Targets } from "../../compiler/targets/x86-targets.ts";
@@ -40,19 +40,30 @@ export interface NativeCase {
   readonly packed: ReadonlyMap<string, PackedOperand>;
 }
 
-/** `mostVariants` of the plan, those with something new first, and the one that the merge goes through. */
+/** A case that gets machine code. */
+export interface WaitingCase extends NativeCase {
+  /** Whether its gradients do as well: their kernel takes as long as those of two variants. */
+  readonly backward: boolean;
+}
+
+/**
+ * `mostVariants` of the plan, those with something new first, and the one that the merge goes through. Specialised
+ * kernels only where the case has their numbers: elsewhere none would run.
+ */
 function reducedPlan(
   plan: Plan,
-  seed: number,
+  { one: { seed }, loaded }: NativeCase,
   mostVariants: number,
   coverage: Coverage,
   level: string,
 ): Plan {
   const chosen = new Set(chooseVariants(plan, level, mostVariants, coverage, createRandom(seed)));
   for (const variant of chosen) markRun(coverage, structuresOf(plan, variant, level));
-  const { merge } = plan;
+  const { merge, specializations } = plan;
+  const fits = specializations.every(({ symbol, value }) => loaded.state.symbols.get(symbol) === value);
   return {
     ...plan,
+    specializations: fits ? specializations : [],
     variants: plan.variants.filter(
       (variant) => chosen.has(variant) || (merge.method === "identity" && variant.name === merge.variant),
     ),
@@ -71,7 +82,7 @@ export interface NativeLibrary {
 
 /** @throws LevelFault at "compile". */
 export async function compileCases(
-  cases: readonly NativeCase[],
+  cases: readonly WaitingCase[],
   target: X86Target,
   road: Road,
   mostVariants: number,
@@ -79,22 +90,13 @@ export async function compileCases(
 ): Promise<NativeLibrary> {
   const [first] = cases;
   if (first === undefined) throw new TypeError("a library of no cases");
-  const lowered = cases.flatMap(({ one, stages: { checked, built, normal, plan } }) =>
-    plan === null
-      ? []
-      : [
-          lowerTransform(
-            {
-              checked,
-              built,
-              normal,
-              plan: reducedPlan(plan, one.seed, mostVariants, coverage, nativeLevel(target)),
-              device: null,
-            },
-            [target],
-          ),
-        ],
-  );
+  const lowered = cases.flatMap((one) => {
+    const { checked, built, normal, plan } = one.stages;
+    if (plan === null) return [];
+    const reduced = reducedPlan(plan, one, mostVariants, coverage, nativeLevel(target));
+    const whole = lowerTransform({ checked, built, normal, plan: reduced, device: null }, [target]);
+    return [one.backward ? whole : withoutBackward(whole)];
+  });
   const { transforms, programs } = uniqueKernels(lowered);
   const library = await road.compileLibrary(programs, { foreign: { openLibrary, readString } });
   if (library.kind === "failure") throw new LevelFault("compile", JSON.stringify(library.problems));
@@ -123,6 +125,15 @@ export async function compileCases(
     device,
     kernels: programs.length,
     close: () => rmSync(folder, { recursive: true, force: true }),
+  };
+}
+
+function withoutBackward(lowered: LoweredTransform): LoweredTransform {
+  const left = new Set(lowered.backwardKernels.map(({ symbol }) => symbol));
+  return {
+    ...lowered,
+    backwardKernels: [],
+    programs: lowered.programs.filter(({ name }) => !left.has(name)),
   };
 }
 
@@ -200,7 +211,7 @@ export interface NativeRun {
 }
 
 /** Every variant that was compiled, on every batch. @throws LevelFault at a native level. */
-export async function runNatively(native: NativeCase, library: NativeLibrary): Promise<NativeRun> {
+export async function runNatively(native: WaitingCase, library: NativeLibrary): Promise<NativeRun> {
   const { one, loaded } = native;
   const { manifest, device } = library;
   let backward = 0;
@@ -270,7 +281,7 @@ export async function runNatively(native: NativeCase, library: NativeLibrary): P
       );
     }
     if (merge.method === "identity") demandMerged();
-    if (backward === 0) backward = compareGradients(native, layer, device.level);
+    if (native.backward && backward === 0) backward = compareGradients(native, layer, device.level);
     layer.dispose();
   }
   return { backward };

@@ -19,6 +19,7 @@ test("60 programs of seed 4 agree on every level, 8 of them down to machine code
     mostNative: 8,
     casesInLibrary: 8,
     nativeVariants: 1,
+    backwardEvery: 1,
     sizesEach: 2,
     choices: { loopVariants: 1, loopBatches: 1, everyTarget: true },
     host: nodeHost(),

@@ -8,7 +8,13 @@ import { compareLevels } from "./compare-levels.ts";
 import type { LoopChoices } from "./compare-loops.ts";
 import { generateProgram } from "./generate-program.ts";
 import { InexactCase, loadCase, type SweepCase } from "./loaded-case.ts";
-import { compileCases, type NativeCase, nativeLevel, runNatively } from "./native-library.ts";
+import {
+  compileCases,
+  type NativeCase,
+  nativeLevel,
+  runNatively,
+  type WaitingCase,
+} from "./native-library.ts";
 import type { Program } from "./program.ts";
 import { programText } from "./program-text.ts";
 import { createRandom } from "./random.ts";
@@ -40,6 +46,8 @@ export interface SweepOptions {
   readonly casesInLibrary: number;
   /** Variants of a case that get machine code. */
   readonly nativeVariants: number;
+  /** Every how many-th of the native cases runs its gradients natively, beside those with a structure that has not. */
+  readonly backwardEvery: number;
   readonly sizesEach: number;
   readonly choices: Omit<LoopChoices, "coverage">;
   readonly host: CompilerHost;
@@ -132,9 +140,10 @@ async function failureOf(
     const passed = runCase(one, stages, options.road, { ...options.choices, coverage: emptyCoverage() });
     if (passed === null || native === null || stages.plan === null) return null;
     const all = Number.POSITIVE_INFINITY;
-    const library = await compileCases([passed], native, options.road, all, emptyCoverage());
+    const whole = { ...passed, backward: true };
+    const library = await compileCases([whole], native, options.road, all, emptyCoverage());
     try {
-      await runNatively(passed, library);
+      await runNatively(whole, library);
     } finally {
       library.close();
     }
@@ -192,24 +201,26 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
   const counts = { programs: 0, cases: 0, variants: 0, nativeCases: 0, nativeBackward: 0, kernels: 0 };
   const coverage = emptyCoverage();
   const { part = 0, parts = 1 } = options;
-  let waiting: NativeCase[] = [];
+  let waiting: WaitingCase[] = [];
   let libraries = 0;
 
   const nextTarget = (): X86Target | undefined => targets[libraries % targets.length];
 
-  /** True for a program that brings something new to machine code, and for a share of the others. */
-  const shouldRunNatively = (plan: Plan): boolean => {
+  /** For a program that brings something new to machine code, and for a share of the others; null for the rest. */
+  const nativePart = (plan: Plan): Pick<WaitingCase, "backward"> | null => {
     const target = nextTarget();
-    if (options.nativeEvery === 0 || target === undefined) return false;
-    if (counts.nativeCases + waiting.length >= (options.mostNative ?? Number.POSITIVE_INFINITY)) return false;
+    const count = counts.nativeCases + waiting.length;
+    if (options.nativeEvery === 0 || target === undefined) return null;
+    if (count >= (options.mostNative ?? Number.POSITIVE_INFINITY)) return null;
     const level = nativeLevel(target);
-    const structures = [
-      ...plan.variants.flatMap((variant) => structuresOf(plan, variant, level)),
-      ...wholePlanStructures(plan, level),
-    ];
-    const isNew = newStructures(coverage, structures) > 0;
-    if (isNew) markRun(coverage, wholePlanStructures(plan, level));
-    return isNew || counts.programs % options.nativeEvery === 0;
+    const whole = wholePlanStructures(plan, level);
+    const backward = newStructures(coverage, whole) > 0;
+    const variants = plan.variants.flatMap((variant) => structuresOf(plan, variant, level));
+    const isNew = backward || newStructures(coverage, variants) > 0;
+    if (!isNew && counts.programs % options.nativeEvery !== 0) return null;
+    const part = { backward: backward || count % options.backwardEvery === 0 };
+    if (part.backward) markRun(coverage, whole);
+    return part;
   };
 
   const runWaiting = async (): Promise<void> => {
@@ -254,7 +265,8 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
       counts.variants += stages.plan?.variants.length ?? 0;
       if (stages.refusal !== null) refused[stages.refusal] = (refused[stages.refusal] ?? 0) + 1;
       const [one] = native;
-      if (one !== undefined && stages.plan !== null && shouldRunNatively(stages.plan)) waiting.push(one);
+      const part = one === undefined || stages.plan === null ? null : nativePart(stages.plan);
+      if (one !== undefined && part !== null) waiting.push({ ...one, ...part });
     } catch (thrown) {
       counts.programs += 1;
       differences.push(await report(at, faultOf(thrown, "load"), options, null));
@@ -273,7 +285,7 @@ interface LibraryRun {
 }
 
 async function runLibrary(
-  cases: readonly NativeCase[],
+  cases: readonly WaitingCase[],
   target: X86Target,
   options: SweepOptions,
   coverage: Coverage,
