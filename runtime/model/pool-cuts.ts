@@ -19,7 +19,8 @@ export interface PoolMember {
   readonly rule: ModelRule;
   readonly transform: TransformManifest;
   readonly seed: number;
-  readonly kernels: RecipeKernels;
+  /** Where there are none, loops do all the work. */
+  readonly kernels: Partial<RecipeKernels>;
   /** Reads its tensor and binds its arguments; called once for each reading. */
   readonly bind: () => Promise<BoundArguments>;
 }

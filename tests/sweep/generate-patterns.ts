@@ -165,7 +165,7 @@ function maskShape(draft: Draft, { rows, columns }: Shape): PatternShape | null 
 
 function maskSelection(draft: Draft, place: Shape, { kind }: PatternShape): Selection {
   const { random } = draft;
-  if (kind === "unstructured" && random.chance(0.25)) return amongLayers(draft, place);
+  if (kind === "unstructured" && random.chance(0.3)) return amongLayers(draft, place);
   if (kind === "unstructured" && random.chance(0.3)) {
     const count = supportSize(draft, place);
     return random.chance(0.5)
@@ -191,6 +191,7 @@ function amongLayers(draft: Draft, place: Shape): Selection {
     () => ({ kind: "magnitude", of, keep, pool: scope }),
     () => ({ kind: "topk", of, count: number(1), pool: scope }),
     () => ({ kind: "random_share", keep, pool: scope }),
+    () => ({ kind: "magnitude", of, keep, pool: null, allotted: scope }),
     () => ({ kind: "magnitude", of, keep, pool: null, allotted: scope }),
   ];
   return random.pick(choices)();

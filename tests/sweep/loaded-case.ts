@@ -144,15 +144,24 @@ function positionsIn(
   return { positions, members };
 }
 
-function load(one: SweepCase, { loading, checked }: Stages, road: Road, density: Density | null): LoadedCase {
-  const { program, sizes, seed } = one;
-  const given = givenTensors(one, density);
+/** Small integers for the tensors that a layer is given: what is computed from them at load is exact. */
+export const exactTensors = (one: SweepCase): Map<string, DenseTensor> => givenTensors(one, densities[0]);
+
+/** The numbers that a layer is given: those that were not fixed when the program was built. */
+export function numbersGiven(program: Program, { checked }: Stages, sizes: Sizes): Map<string, number> {
   const constants = new Set(Object.keys(checked.constants));
-  const numbers = new Map(
+  return new Map(
     argumentNumbers(program).flatMap(({ name }) =>
       constants.has(name) ? [] : [[name, sizes.get(name) ?? 0] as const],
     ),
   );
+}
+
+function load(one: SweepCase, stages: Stages, road: Road, density: Density | null): LoadedCase {
+  const { program, sizes, seed } = one;
+  const { loading, checked } = stages;
+  const given = givenTensors(one, density);
+  const numbers = numbersGiven(program, stages, sizes);
   const bound = bindArguments(loading, { tensors: given, numbers });
   const state = road.initialState(loading, bound, { seed: seed >>> 1, layer: program.name }, null);
   for (const [name, value] of scheduledNumbers(loading, state.symbols, zeroClocks))
@@ -235,7 +244,7 @@ function load(one: SweepCase, { loading, checked }: Stages, road: Road, density:
 }
 
 /** What is given, and what is computed from it; of frozen tensors what the runtime computed has to be that. */
-function computedTensors(
+export function computedTensors(
   { weight }: Program,
   sizes: Sizes,
   given: LoadedCase["given"],

@@ -62,7 +62,8 @@ function readArguments(args: readonly string[]): Wanted | string {
 }
 
 function describe(report: SweepReport, wanted: Wanted, seconds: number): string {
-  const { programs, cases, variants, nativeCases, nativeBackward, kernels, refused, differences } = report;
+  const { programs, cases, models, variants, nativeCases, nativeBackward, kernels, refused, differences } =
+    report;
   const found = differences.map(
     ({ level, message, seed, text, sizes }) =>
       `\ndiffers at level "${level}", the work of ${passes[level]}\ncase seed ${seed}, sizes ${JSON.stringify(sizes)}\n${message}\n\n${text}`,
@@ -72,7 +73,7 @@ function describe(report: SweepReport, wanted: Wanted, seconds: number): string 
   const share = programs === 0 ? "0" : ((100 * nativeCases) / programs).toFixed(1);
   return [
     ...found,
-    `${programs} programs in ${cases} cases, ${variants} variants${planless.join("")}`,
+    `${programs} programs in ${cases} cases, ${models} models of several layers, ${variants} variants${planless.join("")}`,
     `${nativeCases} programs (${share} %) ran natively on ${kernels} kernels, with ${nativeBackward} backward passes`,
     `${rate} programs/s on ${wanted.processes} processes`,
     `${programs} programs, seed ${wanted.seed}: ${differences.length} differ`,

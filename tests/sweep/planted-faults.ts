@@ -134,7 +134,7 @@ export const plantedFaults: readonly PlantedFault[] = [
         ? { ...call, operands: { left: call.operands.right ?? call, right: call.operands.left ?? call } }
         : call,
     ),
-    changes: { programs: 200 },
+    changes: { programs: 200, seed: 31 },
   },
   {
     name: "a decomposition that takes the smallest singular values",
@@ -142,7 +142,7 @@ export const plantedFaults: readonly PlantedFault[] = [
     fault: changedRecipes((call) =>
       call.intrinsic === "svd_factors" ? { ...call, intrinsic: "trailing_svd" } : call,
     ),
-    changes: { programs: 400 },
+    changes: { programs: 400, seed: 32 },
   },
   {
     name: "a selection that takes the second best",
@@ -166,6 +166,18 @@ export const plantedFaults: readonly PlantedFault[] = [
     },
   },
   {
+    name: "pools that each layer has for itself",
+    level: "model",
+    fault: { choosePools: () => Promise.resolve(new Map()) },
+    changes: { programs: 400, seed: 5 },
+  },
+  {
+    name: "shares that no layer is allotted",
+    level: "model",
+    fault: { allotDensities: () => Promise.resolve() },
+    changes: { programs: 400, seed: 102 },
+  },
+  {
     name: "a clock that chooses no pattern again",
     level: "time",
     fault: {
@@ -175,7 +187,7 @@ export const plantedFaults: readonly PlantedFault[] = [
         return road.createLayerTime({ ...parts, transform: { ...transform, time } }, calls);
       },
     },
-    changes: { programs: 400 },
+    changes: { programs: 400, seed: 18 },
   },
   {
     name: "a planner that swaps operands",

@@ -14,8 +14,10 @@ import { resolvePins } from "../../compiler/plan/resolve-pins.ts";
 import { parse } from "../../grammar/parser/parse.ts";
 import { printSyntax } from "../../grammar/syntax/print-syntax.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
+import { allotDensities } from "../../runtime/model/allot-densities.ts";
 import { initialState } from "../../runtime/model/initial-state.ts";
 import { createLayerTime } from "../../runtime/model/layer-time.ts";
+import { choosePools } from "../../runtime/model/pool-cuts.ts";
 import { pullIntermediate } from "../../runtime/model/pull-intermediate.ts";
 
 export const road = {
@@ -29,6 +31,8 @@ export const road = {
   resolvePins,
   choosePlan,
   initialState,
+  allotDensities,
+  choosePools,
   createLayerTime,
   packOperand,
   pullIntermediate,
@@ -50,6 +54,7 @@ export const passes = {
   gradients: "compiler/algebra/derive-gradient.ts",
   "forward value": "compiler/algebra/forward-value.ts",
   load: "runtime/model/initial-state.ts",
+  model: "runtime/model/pool-cuts.ts, allot-densities.ts or joint-values.ts",
   time: "runtime/model/layer-time.ts",
   plan: "compiler/plan/choose-plan.ts",
   "merge plan": "compiler/plan/merge-plan.ts",

@@ -6,6 +6,7 @@ import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { chooseSizes } from "./choose-sizes.ts";
 import { compareLevels } from "./compare-levels.ts";
 import type { LoopChoices } from "./compare-loops.ts";
+import { compareModel } from "./compare-model.ts";
 import { generateProgram } from "./generate-program.ts";
 import { InexactCase, loadCase, type SweepCase } from "./loaded-case.ts";
 import {
@@ -70,6 +71,8 @@ export interface SweepReport {
   /** Programs that ran. */
   readonly programs: number;
   readonly cases: number;
+  /** Programs of which several layers were loaded together. */
+  readonly models: number;
   /** Programs that the planner has no plan for, by code. */
   readonly refused: Readonly<Record<string, number>>;
   readonly variants: number;
@@ -88,6 +91,7 @@ export function joinReports(parts: readonly SweepReport[]): SweepReport {
   return {
     programs: sum(({ programs }) => programs),
     cases: sum(({ cases }) => cases),
+    models: sum(({ models }) => models),
     refused: Object.fromEntries([...codes].map((code) => [code, sum(({ refused }) => refused[code] ?? 0)])),
     variants: sum(({ variants }) => variants),
     nativeCases: sum(({ nativeCases }) => nativeCases),
@@ -138,6 +142,7 @@ async function failureOf(
     const stages = stagesOf(one.program, options.host, options.road);
     // A case is judged by itself: what others have covered does not count.
     const passed = runCase(one, stages, options.road, { ...options.choices, coverage: emptyCoverage() });
+    await compareModel(one, stages, options.road);
     if (passed === null || native === null || stages.plan === null) return null;
     const all = Number.POSITIVE_INFINITY;
     const whole = { ...passed, backward: true };
@@ -198,7 +203,15 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
     (options.parts ?? 1) < all.length ? all : all.filter((_, at) => at === (options.part ?? 0) % all.length);
   const differences: ReportedDifference[] = [];
   const refused: Record<string, number> = {};
-  const counts = { programs: 0, cases: 0, variants: 0, nativeCases: 0, nativeBackward: 0, kernels: 0 };
+  const counts = {
+    programs: 0,
+    cases: 0,
+    models: 0,
+    variants: 0,
+    nativeCases: 0,
+    nativeBackward: 0,
+    kernels: 0,
+  };
   const coverage = emptyCoverage();
   const { part = 0, parts = 1 } = options;
   let waiting: WaitingCase[] = [];
@@ -257,6 +270,7 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
           native.length === 0 ? options.choices : { loopVariants: 0, loopBatches: 0, everyTarget: false };
         const passed = runCase(one, stages, options.road, { ...choices, coverage });
         if (passed === null) continue;
+        if (native.length === 0 && (await compareModel(one, stages, options.road))) counts.models += 1;
         counts.cases += 1;
         native.push(passed);
       }
