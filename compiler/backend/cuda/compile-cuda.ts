@@ -1,25 +1,20 @@
-/** CUDA C++ to machine code by nvcc: sm_80, sm_90a, and PTX for whatever comes later. */
+/**
+ * CUDA C++ to machine code by nvcc: PTX once, for whatever comes later too, and from it machine code for sm_90a and sm_80,
+ * in this order in the manifest.
+ */
 import { execFile, spawnSync } from "node:child_process";
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
 import type { CudaImage } from "../../../runtime/contract/cuda.ts";
 import { type BackendProblem, backendProblem, thrownText } from "../llvm/backend-problem.ts";
+import { hopperGuard } from "./print-cuda.ts";
 
 export interface CudaCompiler {
   readonly path: string;
   /** Such as `nvcc 13.0`. */
   readonly version: string;
 }
-
-/** What nvcc is asked for; in this order the images stand in the manifest. */
-export const cudaImageTargets: readonly (Pick<CudaImage, "kind" | "architecture"> & {
-  readonly options: readonly string[];
-})[] = [
-  { kind: "cubin", architecture: "sm_90a", options: ["-cubin", "-arch=sm_90a"] },
-  { kind: "cubin", architecture: "sm_80", options: ["-cubin", "-arch=sm_80"] },
-  { kind: "ptx", architecture: "sm_80", options: ["-ptx", "-arch=compute_80"] },
-];
 
 /** nvcc of `SPX_NVCC` (empty: none), of the path, or of where toolkits are installed. */
 export function findCudaCompiler(
@@ -64,17 +59,17 @@ export async function compileCuda(text: string, compiler: CudaCompiler): Promise
   try {
     const source = join(folder, "kernels.cu");
     writeFileSync(source, text);
-    const runs = await Promise.all(
-      cudaImageTargets.map(async ({ kind, architecture, options }) => {
-        const output = join(folder, `${architecture}.${kind}`);
-        const all = ["-std=c++17", "-Xptxas", "-v", ...options, source, "-o", output];
-        const { failed, said } = await runNvcc(compiler.path, all);
-        return { kind, architecture, failed, said, output };
-      }),
-    );
-    const broken = runs.find(({ failed }) => failed);
-    if (broken !== undefined)
-      return { kind: "failure", problems: [backendProblem("deviceCode", broken.said)] };
+    const parsed = await compileTo("ptx", "sm_80", source, folder, compiler);
+    if (parsed.failed) return deviceCodeFailure(parsed);
+    // What only Hopper has is not in that PTX; a file without it is parsed and optimised once for all.
+    const forHopper = text.includes(hopperGuard) ? source : parsed.output;
+    const cubins = await Promise.all([
+      compileTo("cubin", "sm_90a", forHopper, folder, compiler),
+      compileTo("cubin", "sm_80", parsed.output, folder, compiler),
+    ]);
+    const broken = cubins.find(({ failed }) => failed);
+    if (broken !== undefined) return deviceCodeFailure(broken);
+    const runs = [...cubins, parsed];
     return {
       kind: "compiled",
       images: runs.map(({ kind, architecture, output }) => ({
@@ -89,6 +84,31 @@ export async function compileCuda(text: string, compiler: CudaCompiler): Promise
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
+}
+
+interface CompiledImage extends Pick<CudaImage, "kind" | "architecture"> {
+  readonly failed: boolean;
+  readonly said: string;
+  readonly output: string;
+}
+
+const deviceCodeFailure = ({ said }: CompiledImage): CompiledCuda => ({
+  kind: "failure",
+  problems: [backendProblem("deviceCode", said)],
+});
+
+/** An image of CUDA C++ or of PTX. */
+async function compileTo(
+  kind: CudaImage["kind"],
+  architecture: CudaImage["architecture"],
+  input: string,
+  folder: string,
+  { path }: CudaCompiler,
+): Promise<CompiledImage> {
+  const output = join(folder, `${architecture}.${kind}`);
+  const target = kind === "ptx" ? architecture.replace("sm", "compute") : architecture;
+  const options = ["-std=c++17", "-Xptxas", "-v", `-${kind}`, `-arch=${target}`, input, "-o", output];
+  return { kind, architecture, output, ...(await runNvcc(path, options)) };
 }
 
 function runNvcc(

@@ -315,14 +315,15 @@ function printKernel(program: DeviceProgram, uses: Set<string>): string {
   ].join("\n");
 }
 
+/** Stands before each kernel that needs `sm_90a`. */
+export const hopperGuard = "#if defined(__CUDA_ARCH_FEAT_SM90_ALL)";
+
 /** All programs as one file. Those that need `sm_90a` are left out where the compiler is asked for anything else. */
 export function printCuda(title: string, programs: readonly DeviceProgram[]): string {
   const uses = new Set<string>();
   const kernels = programs.map((program) => {
     const text = printKernel(program, uses);
-    return program.architecture === "sm_90a"
-      ? `#if defined(__CUDA_ARCH_FEAT_SM90_ALL)\n${text}\n#endif`
-      : text;
+    return program.architecture === "sm_90a" ? `${hopperGuard}\n${text}\n#endif` : text;
   });
   const needed = [...intrinsics].filter(([key]) => uses.has(key)).map(([, text]) => text);
   return `${[
