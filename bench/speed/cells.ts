@@ -114,7 +114,7 @@ const scaled: ReadonlySet<string> = new Set(["dense", "unstructured 90 %", "2:4"
 const isSame = (a: Shape, b: Shape): boolean => a[0] === b[0] && a[1] === b[1];
 
 /** Done with a weight, not with a batch. */
-const isOnce = ({ pass }: Operation): boolean => pass === "load" || pass === "update" || pass === "job";
+const isOnce = ({ pass }: Operation): boolean => pass === "load" || pass === "update";
 
 function batchesAt(operation: Operation, shape: Shape, suite: Suite): readonly number[] {
   const { name, pass, quantized } = operation;

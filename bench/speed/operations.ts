@@ -8,7 +8,7 @@ import type { QuantizedType } from "./quantized-weight.ts";
  * `load`: from the weight to a layer that could be called, selections and decompositions included. `update`: a step of the
  * optimizer over the parameters.
  */
-export type Pass = "forward" | "backward" | "forward and backward" | "load" | "update" | "job";
+export type Pass = "forward" | "backward" | "forward and backward" | "load" | "update";
 
 /** Which ways of others to do the same. */
 export type PeerGroup =
@@ -38,7 +38,7 @@ export interface Operation {
   readonly loaded: Loaded | null;
   /** What peers are told beside the tensors. */
   readonly numbers: Readonly<Record<string, number>>;
-  /** `load`, `update` and `job` are done with a whole weight, without a batch. */
+  /** `load` and `update` are done with a whole weight, without a batch. */
   readonly pass: Pass;
   /** Readings of the whole weight that a load cannot do without; 0 where that is not told. */
   readonly readings: number;
@@ -119,9 +119,6 @@ const quantized = [
 ];
 
 const isLarge = (out: number, inputs: number): boolean => out === 4096 && inputs === 4096;
-const job = (name: string, peers: PeerGroup, numbers: Readonly<Record<string, number>>): Operation =>
-  operation(name, null, peers, { pass: "job", numbers, fits: isLarge });
-
 const loading = (
   name: string,
   transform: string,
@@ -158,5 +155,5 @@ export const operations: readonly Operation[] = [
   // One reading to find the threshold, one to mark what is above it.
   loading("exact top-k 10 %", "Unstructured", "top-k", { keep: 0.1 }, 2),
   loading("2:4 selection", "Grouped", "n:m selection", { n: 2, m: 4 }, 1),
-  job("randomized SVD 16", "svd", { r: 16 }),
+  loading("randomized SVD 16", "Factored", "svd", { r: 16 }, 0),
 ];

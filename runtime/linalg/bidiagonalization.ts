@@ -6,9 +6,11 @@
 import { fillNormal } from "../random/distributions.ts";
 import { randomStream } from "../random/philox.ts";
 import { transposed } from "./dense-vectors.ts";
+import type { Multiply } from "./form-product.ts";
 import { gramSvd } from "./gram-svd.ts";
 import { multiply, type SingularValues } from "./jacobi-svd.ts";
 import { orthonormalize, type VectorBlock } from "./orthonormal-block.ts";
+import { orthonormalizeBy } from "./orthonormal-products.ts";
 
 /** A map of vectors of `columns` entries to vectors of `rows`; blocks hold one vector after the other. */
 export interface Operator {
@@ -16,6 +18,8 @@ export interface Operator {
   readonly columns: number;
   apply(block: Float64Array, count: number): Float64Array;
   applyTransposed(block: Float64Array, count: number): Float64Array;
+  /** Who forms products of blocks; null where loops do. */
+  readonly form: Multiply | null;
 }
 
 const tolerance = 1e-7;
@@ -45,7 +49,7 @@ interface Bidiagonalization {
 }
 
 function bidiagonalize(
-  { rows, columns, apply, applyTransposed }: Operator,
+  { rows, columns, apply, applyTransposed, form }: Operator,
   width: number,
   rank: number,
   mostBlocks: number,
@@ -58,12 +62,12 @@ function bidiagonalize(
   for (;;) {
     const last = right[right.length - 1] as VectorBlock;
     const next = blockOf(apply(last.values.subarray(0, last.count * columns), last.count), last.count, rows);
-    coefficients.push(...rowsOf(orthonormalize(next, left), last.count));
+    coefficients.push(...rowsOf(orthonormalizeBy(form, next, left), last.count));
     left.push(next);
     const known = coefficients.length;
     if (left.length === mostBlocks || known === size) return factored(left, right, coefficients, rank);
     const further = blockOf(applyTransposed(next.values, next.count), next.count, columns);
-    const rest = orthonormalize(further, right);
+    const rest = orthonormalizeBy(form, further, right);
     if (isInvariant(rest, further.count, known, coefficients))
       return factored(left, right, coefficients, rank);
     // The last block may be narrower, so that there are never more vectors than dimensions.

@@ -45,6 +45,7 @@ export function trailingSvd(
   const inverse = {
     rows: columns,
     columns,
+    form,
     apply: (block: Float64Array, vectors: number) => solveTransposed(factor, block, vectors, form),
     applyTransposed: (block: Float64Array, vectors: number) => solveFactor(factor, block, vectors, form),
   };
