@@ -4,7 +4,7 @@
  */
 import { isCoded } from "../../runtime/contract/operand-format.ts";
 import { accumulateCodedLanes } from "./atoms/coded.ts";
-import { accumulateDenseLanes } from "./atoms/dense.ts";
+import { accumulateDenseGroups, accumulateDenseLanes } from "./atoms/dense.ts";
 import { accumulateDiagLanes } from "./atoms/diag.ts";
 import { accumulateNmLanes } from "./atoms/nm.ts";
 import { accumulateSparseLanes } from "./atoms/sparse.ts";
@@ -34,6 +34,7 @@ import {
   min,
   mul,
   rem,
+  select,
   sub,
 } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
@@ -183,6 +184,58 @@ function storePanel(block: Block, step: ResolvedStep, position: PanelPosition, t
   );
 }
 
+/** Tokens of a group: the chains of sums that keep the multiply-adds busy, and rows of x that are followed at once. */
+const groupTokens = 8;
+
+/** The register tile of `count` tokens of dense panels, whose lines pass the tokens in groups. */
+function lowerGroupedTile(
+  block: Block,
+  step: ResolvedStep,
+  position: PanelPosition,
+  token: LoopExpression,
+  count: number,
+): void {
+  const sums = declareSums(block, count, 1);
+  const groups = Array.from({ length: Math.ceil(count / groupTokens) }, (_, group) => ({
+    token: add(token, int(group * groupTokens)),
+    chains: 1,
+    sums: sums.slice(group * groupTokens, (group + 1) * groupTokens),
+  }));
+  for (const term of step.terms) {
+    const start = define(block, "values_start", mul(mul(position.storedPanel, term.columns), int(16)));
+    const panel = { start, lines: term.columns, firstInput: position.firstInput, map: term.inputMap };
+    accumulateDenseGroups(block, term, panel, groups);
+  }
+  storePanel(block, step, position, { token, chains: 1, sums });
+}
+
+/**
+ * The tile of the first tokens, which the lines of a panel reach from memory: with the work of so many tokens a line is
+ * there when its turn comes. Later tokens find the lines in a nearer cache. Returns the first token of the rest.
+ */
+function sumFirstTokens(
+  block: Block,
+  step: ResolvedStep,
+  position: PanelPosition,
+  firstToken: LoopExpression,
+  endToken: LoopExpression,
+): LoopExpression {
+  const sizes = step.target.groupedOutputTokens;
+  if (sizes.length === 0 || !step.terms.every(({ format }) => format.name === "panel16")) return firstToken;
+  const tokens = define(block, "tokens", sub(endToken, firstToken));
+  const fitting = sizes.reduceRight<LoopExpression>(
+    (smaller, size) => select(compare("ge", tokens, int(size)), int(size), smaller),
+    int(0),
+  );
+  const count = define(block, "grouped", fitting);
+  for (const size of sizes) {
+    when(block, compare("eq", count, int(size)), (inner) =>
+      lowerGroupedTile(inner, step, position, firstToken, size),
+    );
+  }
+  return define(block, "first_single", add(firstToken, count));
+}
+
 /** A window of each token stays in registers while the lines of an operand pass: 16 registers hold half as many. */
 function tokensAtOnce({ terms, target }: ResolvedStep): number {
   const windowed = terms.some((term) => ["window-ell", "nm-lanes"].includes(term.format.name));
@@ -228,9 +281,10 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
       accumulate(at, step, position, sums);
       storePanel(at, step, position, sums);
     };
-    const rest = rem(sub(endToken, firstToken), int(most));
+    const firstSingle = sumFirstTokens(inner, step, position, firstToken, endToken);
+    const rest = rem(sub(endToken, firstSingle), int(most));
     const whole = define(inner, "whole_tokens", sub(endToken, rest));
-    loop(inner, "token", { from: firstToken, to: whole, step: most }, (grouped, token) =>
+    loop(inner, "token", { from: firstSingle, to: whole, step: most }, (grouped, token) =>
       tokens(grouped, token, most),
     );
     forExactCount(inner, define(inner, "rest", sub(endToken, whole)), most - 1, (last, exact) =>

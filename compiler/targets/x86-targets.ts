@@ -19,6 +19,8 @@ export interface X86Target {
   readonly outputTokens: number;
   /** The same where each line is decoded, which more tokens then share. */
   readonly codedOutputTokens: number;
+  /** The same for dense panels alone, whose lines pass the tokens in groups; largest first, none where registers are few. */
+  readonly groupedOutputTokens: readonly number[];
 }
 
 const v3Features =
@@ -49,6 +51,7 @@ export const x86Targets: readonly X86Target[] = [
     sparseTokenTile: { outputs: 4, vectors: 4 },
     outputTokens: 4,
     codedOutputTokens: 8,
+    groupedOutputTokens: [16, 12, 8, 7, 6, 5],
   },
   {
     name: "x86-64-v3",
@@ -61,6 +64,7 @@ export const x86Targets: readonly X86Target[] = [
     sparseTokenTile: { outputs: 2, vectors: 2 },
     outputTokens: 4,
     codedOutputTokens: 4,
+    groupedOutputTokens: [],
   },
 ];
 
@@ -82,7 +86,8 @@ function upTo(most: number): readonly number[] {
 
 /** The level with tiles of `tokens` tokens, as many registers in all; one of `tileTokens`. */
 export function withTile(target: X86Target, tokens: number): X86Target {
-  if (tokens < 16) return { ...target, outputTokens: tokens, codedOutputTokens: tokens };
+  if (tokens < 16)
+    return { ...target, outputTokens: tokens, codedOutputTokens: tokens, groupedOutputTokens: [] };
   const vectors = tokens / 16;
   const shaped = (tile: X86Target["denseTokenTile"]): X86Target["denseTokenTile"] => ({
     outputs: Math.max(1, Math.floor((tile.outputs * tile.vectors) / vectors)),

@@ -71,6 +71,25 @@ describe("v4, lane = output", () => {
     expect(loops.map((loop) => count(loop, /^prefetcht0 /))).toContain(prefetches);
   });
 
+  test("dense, first tokens: four lines a turn for each group of up to eight tokens, with what is to come", async () => {
+    const loops = await loopsOf("dense", "lane-output", "v4");
+    // Tokens of a group, and lines that one of so many groups asks for.
+    for (const [tokens, asked] of [
+      [5, 4],
+      [6, 4],
+      [7, 4],
+      [8, 4],
+      [8, 2],
+      [4, 2],
+    ] as const) {
+      const found = multiplyLoops(loops, 4 * tokens).map((loop) => ({
+        loads: count(loop, /^vmovu?a?ps .*,%zmm/),
+        asked: count(loop, /^prefetch/),
+      }));
+      expect(found, `${tokens} tokens`).toContainEqual({ loads: 4, asked });
+    }
+  });
+
   test("dense: a line is loaded once for all tokens", async () => {
     const loops = await loopsOf("dense", "lane-output", "v4");
     // Tokens, and lines of a turn: as many chains of sums as make eight sums, and at most four.

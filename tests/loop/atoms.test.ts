@@ -25,6 +25,17 @@ describe.each(x86Targets)("$name", (target) => {
   });
 });
 
+// The first tokens of a call share tiles of many sizes; their inputs pass 16 at a time, then one by one.
+describe.each(x86Targets)("dense panels on $name", (target) => {
+  const family = atomFamilies.find(({ name, layout }) => name === "dense" && layout === "lane-output");
+  it.each([15, 16, 17, 37])("of %i inputs, every number of tokens", (inputs) => {
+    for (let batch = 1; batch <= 25; batch++) {
+      const weight = family?.make(19, inputs, batch) ?? expect.fail("no dense panels");
+      checkAgainstPlainLoops(weight, { target, batch, seed: batch });
+    }
+  });
+});
+
 // Codes are decoded in stretches of 256 lines, transposed ones in stretches of 16 panels.
 describe("coded panels longer than a stretch", () => {
   const families = atomFamilies.filter(

@@ -99,6 +99,25 @@ const accumulatedLowRank: StepFamily = {
   },
 };
 
+/** W x + U (V x) in one pass over y. */
+const fusedLowRank: StepFamily = {
+  name: "dense + low rank",
+  make: (layout, rows, columns, seed) => {
+    const random = createRandom(seed);
+    const rank = 1 + random(20);
+    const low = lowRank(rows, columns, rank, random);
+    const dense = denseMatrix(rows, columns, random);
+    return weightCase({
+      layout,
+      operands: [{ name: "W", format: { name: "panel16" }, matrix: dense, ...outByIn }, ...low.operands],
+      steps: [low.first, step("y", [term("dense", "W"), term("dense", "U", "t")])],
+      weight: total(dense, low.weight),
+      activations: low.activations,
+      symbols: { r: rank },
+    });
+  },
+};
+
 /** P(b) L P(b)ᵀ R with `b` and `n / b` blocks, n = b². */
 const monarch: StepFamily = {
   name: "Monarch",
@@ -188,6 +207,7 @@ const nothing: StepFamily = {
 export const stepFamilies: readonly StepFamily[] = [
   maskedLowRankSparse,
   accumulatedLowRank,
+  fusedLowRank,
   monarch,
   nothing,
 ];
