@@ -28,23 +28,29 @@ export function placeInTile(element: TileElement, row: number, input: number): n
   return (32 * step + lane) * perLane + (isHalf ? 2 * register + odd : register);
 }
 
-/** Bytes: 1024 for each tile. */
+/** Matrices of one width, one below the other, as if they were one. Bytes: 1024 for each tile. */
 export function packMatrixTiles(
   element: TileElement,
-  matrix: MatrixValue,
+  parts: readonly MatrixValue[],
   allocate: Allocate,
 ): PackedOperand {
-  const { rows, columns, values } = toDense(matrix);
+  const dense = parts.map(toDense);
+  const rows = dense.reduce((sum, part) => sum + part.rows, 0);
+  const columns = dense[0]?.columns ?? 0;
   const inputs = tileInputs[element];
   const across = Math.ceil(columns / inputs);
   const length = Math.ceil(rows / 16) * across * 16 * inputs;
   const format = element === "tf32" ? "tf32-tiles" : "half-tiles";
   const operand = allocateOperand(format, rows, columns, { values: length }, allocate);
   const tiles = integersOf(operand, "values");
-  const bits = bitsOf(element, values);
-  forEachPlace(element, rows, columns, (at, place) => {
-    tiles[place] = bits[at] ?? 0;
-  });
+  let first = 0;
+  for (const part of dense) {
+    const bits = bitsOf(element, part.values);
+    forEachPlace(element, { first, rows: part.rows }, columns, (at, place) => {
+      tiles[place] = bits[at] ?? 0;
+    });
+    first += part.rows;
+  }
   return operand;
 }
 
@@ -53,16 +59,17 @@ export function unpackMatrixTiles(element: TileElement, operand: PackedOperand):
   const { rows, columns } = operand;
   const tiles = integersOf(operand, "values");
   const bits = element === "tf32" ? new Uint32Array(rows * columns) : new Uint16Array(rows * columns);
-  forEachPlace(element, rows, columns, (at, place) => {
+  forEachPlace(element, { first: 0, rows }, columns, (at, place) => {
     bits[at] = tiles[place] ?? 0;
   });
   if (bits instanceof Uint32Array) return new Float32Array(bits.buffer);
   return element === "bf16" ? bfloat16ToFloat32(bits) : float16ToFloat32(bits);
 }
 
+/** Visits the entries of `rows` rows that stand from row `first` of the tiles on. */
 function forEachPlace(
   element: TileElement,
-  rows: number,
+  { first, rows }: { readonly first: number; readonly rows: number },
   columns: number,
   visit: (at: number, place: number) => void,
 ): void {
@@ -70,8 +77,9 @@ function forEachPlace(
   const across = Math.ceil(columns / inputs);
   for (let row = 0; row < rows; row++) {
     for (let column = 0; column < columns; column++) {
-      const tile = (row >> 4) * across + Math.floor(column / inputs);
-      visit(row * columns + column, tile * 16 * inputs + placeInTile(element, row & 15, column % inputs));
+      const place = first + row;
+      const tile = (place >> 4) * across + Math.floor(column / inputs);
+      visit(row * columns + column, tile * 16 * inputs + placeInTile(element, place & 15, column % inputs));
     }
   }
 }

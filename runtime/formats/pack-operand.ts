@@ -35,6 +35,8 @@ export function packOperand(
   if (matrix === undefined) throw patternViolation(format.name, "it holds at least one matrix");
   if (below.length > 0) {
     if (format.name === "panel16") return packStackedPanels(parts, allocate);
+    if (format.name === "half-tiles") return packMatrixTiles(format.element, parts, allocate);
+    if (format.name === "tf32-tiles") return packMatrixTiles("tf32", parts, allocate);
     throw patternViolation(format.name, "it holds one matrix");
   }
   switch (format.name) {
@@ -59,9 +61,9 @@ export function packOperand(
     case "bf16-panel16":
       throw patternViolation(format.name, "it holds codes, and a matrix has none");
     case "half-tiles":
-      return packMatrixTiles(format.element, matrix, allocate);
+      return packMatrixTiles(format.element, parts, allocate);
     case "tf32-tiles":
-      return packMatrixTiles("tf32", matrix, allocate);
+      return packMatrixTiles("tf32", parts, allocate);
     case "nm-tiles":
       return packNmTiles(format.element, matrix, allocate);
     case "bitmap-tiles":

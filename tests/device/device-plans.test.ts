@@ -1,6 +1,8 @@
 // Transforms of the standard library, planned for a device and run by its interpreter, against float64.
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describe, expect, it } from "vitest";
+import { afterAll, describe, expect, it } from "vitest";
 import { type CudaElements, cudaElements } from "../../runtime/contract/cuda.ts";
 import { largestError, loadForDevice, planForDevice, runOnDevice } from "./device-program.ts";
 
@@ -72,5 +74,35 @@ describe.each(cases)("$transform", ({ file, transform, sizes, numbers = {} }) =>
           );
         }
     }
+  });
+});
+
+describe("two adapters whose first factors are stacked", () => {
+  const folder = mkdtempSync(join(tmpdir(), "spx-device-plans-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "two.spx");
+  writeFileSync(
+    file,
+    `transform Two(W: frozen [out, in], r: int = 4) {
+  param B: [out, r] = uniform(0.5)
+  param A: [r, in]  = uniform(0.5)
+  param D: [out, r] = uniform(0.5)
+  param C: [r, in]  = uniform(0.5)
+  weight = W + B @ A + D @ C
+}
+`,
+  );
+  const program = planForDevice(file, cudaElements).get("Two");
+  if (program === undefined) throw new Error("no Two");
+
+  it.each(cudaElements)("%s", (elements) => {
+    const state = loadForDevice(program, { out: 33, inputs: 35 }, { r: 9 }, value);
+    const variants = program.cuda.variants.filter((variant) => variant.elements === elements);
+    expect(variants.some(({ name }) => name.includes("stacked"))).toBe(true);
+    for (const variant of variants)
+      for (const batch of [1, 18])
+        expect(largestError(runOnDevice(program, variant, state, batch, value)), variant.name).toBeLessThan(
+          bounds[elements],
+        );
   });
 });
