@@ -99,6 +99,9 @@ describe.skipIf(compiler === null)("nvcc, where it is installed", () => {
     expect(frames).toHaveLength(2 * programs.length);
     expect(frames.filter((frame) => frame.slice(1).some((bytes) => bytes !== "0"))).toEqual([]);
     expect(compiled.report).not.toMatch(/lmem/);
+    const ptx = new TextDecoder().decode(compiled.images.at(-1)?.bytes);
+    for (const instruction of [/mma\.sp(::ordered_metadata)?\.sync/, /ldmatrix\.sync/, /cp\.async\.cg/])
+      expect(ptx).toMatch(instruction);
   });
 
   it("refuses what is no CUDA with its own words", { timeout: 60_000 }, async () => {
