@@ -7,9 +7,13 @@ export interface CrossoverCase {
   readonly sizes: readonly number[];
 }
 
-/** Supports are random: how entries were selected does not change what a call costs. */
+/** Supports are random: how entries were selected does not change what a call costs. `Dense` is the pulse by which the machine is watched. */
 export const crossoverSource = `
 import { magnitude, random_support } from "std/select"
+
+transform Dense(W: frozen [out, in]) {
+  weight = W
+}
 
 transform SparseLowRankUpdate(W: frozen [out, in], r: int = 128, density: ratio = 0.05) {
   support Omega = random_support(round(density * out * in))

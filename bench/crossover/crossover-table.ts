@@ -18,6 +18,15 @@ export const agrees = (row: MeasuredCrossover): boolean => {
 const batchText = (batch: number | null): string =>
   batch === null ? "none" : batch.toFixed(batch < 100 ? 1 : 0);
 
+/** What the predicted choice takes over the better of the two, where that is most: 1 where every choice is right. */
+export const regretOf = ({ rungs }: Pick<MeasuredCrossover, "rungs">): number =>
+  Math.exp(
+    Math.max(
+      0,
+      ...rungs.map(({ predicted, advantage }) => (predicted * advantage < 0 ? Math.abs(advantage) : 0)),
+    ),
+  );
+
 /** Widest distance between the quartiles of a rung's ratios, as a share. */
 const spreadOf = ({ rungs }: MeasuredCrossover): number =>
   Math.max(...rungs.map(({ quartiles: [low, high] }) => high - low));
@@ -41,13 +50,14 @@ export function printCrossovers(rows: readonly CrossoverRow[]): string {
       batchText(row.measured).padStart(10),
       batchText(row.undisturbed).padStart(12),
       (ratio === null ? (agrees(row) ? "agree" : "differ") : ratio.toFixed(2)).padStart(7),
-      `${(100 * spreadOf(row)).toFixed(0)} %`.padStart(7),
+      `${(100 * (regretOf(row) - 1)).toFixed(0)} %`.padStart(8),
+      `${(100 * spreadOf(row)).toFixed(0)} %`.padStart(8),
       `  ${row.earlier} → ${row.later}`,
     ].join("");
   });
   const inside = rows.filter(agrees).length;
   return [
-    `${"weight".padEnd(20)}${"size".padStart(5)}${"predicted".padStart(10)}${"measured".padStart(10)}${"undisturbed".padStart(12)}${"ratio".padStart(7)}${"spread".padStart(7)}  variants`,
+    `${"weight".padEnd(20)}${"size".padStart(5)}${"predicted".padStart(10)}${"measured".padStart(10)}${"undisturbed".padStart(12)}${"ratio".padStart(7)}${"regret".padStart(8)}${"spread".padStart(8)}  variants`,
     ...lines.flatMap((line, index) => [
       line,
       `    earlier over later: ${ladder(rows[index] as CrossoverRow)}`,

@@ -6,17 +6,34 @@ export type TimeAt = (batch: number) => number;
 /** Batches above this are not looked at. */
 export const largestBatch = 4096;
 
+/** Tokens of a panel, which a lane-token kernel computes whole. */
+const panel = 16;
+
 /**
- * The first batch, as a real number, from which on `later` takes less time than `earlier`; null when it never does up to
- * `largestBatch`, or already does at 1. Between whole batches the logarithm of the ratio is taken as a line.
+ * Where two variants are compared: every batch of the first panel, then full panels. With a lane a token the time over
+ * the batch is a staircase, whose steps cross a sloping line several times; over full panels both are lines.
+ */
+const isCompared = (batch: number): boolean => batch <= panel || batch % panel === 0;
+
+/** Between two batches the logarithm of the ratio is taken as a line over the logarithm of the batch. */
+const between = (below: Rung, above: Rung): number => {
+  const [low, high] = [Math.min(below.advantage, -1e-9), Math.max(above.advantage, 1e-9)];
+  const share = -low / (high - low);
+  return Math.exp(Math.log(below.batch) + share * (Math.log(above.batch) - Math.log(below.batch)));
+};
+
+/**
+ * The first of the compared batches, as a real number, from which on `later` takes less time than `earlier`; null when it
+ * never does up to `largestBatch`, or already does at 1.
  */
 export function predictedCrossover(earlier: TimeAt, later: TimeAt): number | null {
-  const advantage = (batch: number): number => Math.log(earlier(batch) / later(batch));
-  let before = advantage(1);
-  if (before > 0) return null;
+  const rungAt = (batch: number): Rung => ({ batch, advantage: Math.log(earlier(batch) / later(batch)) });
+  let before = rungAt(1);
+  if (before.advantage > 0) return null;
   for (let batch = 2; batch <= largestBatch; batch++) {
-    const now = advantage(batch);
-    if (now > 0) return batch - now / (now - before);
+    if (!isCompared(batch)) continue;
+    const now = rungAt(batch);
+    if (now.advantage > 0) return between(before, now);
     before = now;
   }
   return null;
@@ -25,13 +42,12 @@ export function predictedCrossover(earlier: TimeAt, later: TimeAt): number | nul
 /** Factors of the predicted crossover at which both are timed. */
 const factors = [0.4, 0.55, 0.7, 0.85, 1, 1.2, 1.45, 1.8, 2.4] as const;
 
-/**
- * Batches around a crossover. One inside the first panel of 16 tokens stays inside: beyond it a new panel begins,
- * and the two cross again.
- */
+/** Compared batches around a crossover. */
 export function ladderAround(crossover: number): readonly number[] {
-  const end = crossover <= 16 ? 16 : 2 * largestBatch;
-  const batches = factors.map((factor) => Math.min(end, Math.max(1, Math.round(crossover * factor))));
+  const batches = factors.map((factor) => {
+    const batch = Math.max(1, Math.round(crossover * factor));
+    return batch <= panel ? batch : Math.min(2 * largestBatch, panel * Math.round(batch / panel));
+  });
   return [...new Set(batches)].sort((a, b) => a - b);
 }
 
@@ -55,7 +71,5 @@ export function measuredCrossover(rungs: readonly Rung[]): number | null {
   const best = cuts.reduce((least, cut) => (cost(cut) < cost(least) ? cut : least), 0);
   const [below, above] = [rungs[best - 1], rungs[best]];
   if (below === undefined || above === undefined) return null;
-  const [low, high] = [Math.min(below.advantage, -1e-9), Math.max(above.advantage, 1e-9)];
-  const share = -low / (high - low);
-  return Math.exp(Math.log(below.batch) + share * (Math.log(above.batch) - Math.log(below.batch)));
+  return between(below, above);
 }

@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { ratesNamed } from "../../compiler/calibrate/rate-cache.ts";
+import { openPulse } from "../../compiler/calibrate/run-probes.ts";
 import { buildText } from "../../compiler/driver/build-folder.ts";
 import { identityOf } from "../../compiler/targets/rate-table.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
@@ -38,7 +39,8 @@ async function crossover(): Promise<number> {
     const { manifest } = await buildText(folder, "crossover", crossoverSource, { rates });
     const level = manifest.kernels.levels.find(({ suffix }) => suffix === values.level)?.name;
     if (level === undefined) throw new Error(`no level ${values.level}`);
-    const options = { folder, manifest, threads, rounds: Number(values.rounds), level };
+    const { pulse } = await openPulse({ folder, manifest }, threads);
+    const options = { folder, manifest, threads, rounds: Number(values.rounds), level, pulse };
     const rows: CrossoverRow[] = [];
     for (const { title, transform, numbers, sizes } of crossoverCases) {
       if (positionals.length > 0 && !positionals.includes(transform)) continue;

@@ -1,8 +1,9 @@
 /** Two variants of one layer over a ladder of batches, interleaved, with the spread of their paired ratios. */
-import { openForced } from "../../compiler/calibrate/forced-variant.ts";
-import { repeatedly, timeInTurn } from "../../compiler/calibrate/interleaved-timing.ts";
-import { probeValues } from "../../compiler/calibrate/run-probes.ts";
+import { mergeVariant, openForced } from "../../compiler/calibrate/forced-variant.ts";
+import { repeatedly } from "../../compiler/calibrate/interleaved-timing.ts";
+import { mergeCall, probeValues } from "../../compiler/calibrate/run-probes.ts";
 import { median, pairedRatios, quantile, undisturbed } from "../../compiler/calibrate/sample-statistics.ts";
+import { type Pulse, timeSteadily } from "../../compiler/calibrate/steady-timing.ts";
 import type { Manifest, VariantManifest } from "../../runtime/contract/manifest.ts";
 import type { Layer } from "../../runtime/index.ts";
 import { chooseVariants, predictCost } from "../../runtime/model/choose-variant.ts";
@@ -20,6 +21,8 @@ export interface CrossoverOptions {
   readonly threads: number;
   readonly rounds: number;
   readonly level: string;
+  /** What watches the machine; of as many threads. */
+  readonly pulse: Pulse;
 }
 
 export interface MeasuredRung extends Rung {
@@ -27,6 +30,8 @@ export interface MeasuredRung extends Rung {
   readonly undisturbed: number;
   readonly earlierNanoseconds: number;
   readonly laterNanoseconds: number;
+  /** Logarithm of the predicted earlier time over the predicted later one. */
+  readonly predicted: number;
   /** First and third quartile of the paired ratios earlier over later. */
   readonly quartiles: readonly [number, number];
 }
@@ -43,15 +48,20 @@ export interface MeasuredCrossover {
   /** From the fastest tenth of each side's samples; as `measured` on a quiet machine. */
   readonly undisturbed: number | null;
   readonly rungs: readonly MeasuredRung[];
+  /** Measured seconds of forming the merged weight, which its side's calls contain; 0 where neither side is merged. */
+  readonly mergeSeconds: number;
 }
 
 /** Short, so that most samples pass between two interruptions. */
 const sampleSeconds = 0.4e-3;
 
-interface Loaded {
-  readonly variant: VariantManifest;
+interface LoadedLayer {
   readonly layer: Layer<never>;
   readonly symbols: ReadonlyMap<string, number>;
+}
+
+interface Loaded extends LoadedLayer {
+  readonly variant: VariantManifest;
 }
 
 async function load(
@@ -59,9 +69,9 @@ async function load(
   transform: string,
   numbers: Readonly<Record<string, number>>,
   size: number,
-  variant: VariantManifest,
-): Promise<Loaded> {
-  const opened = openForced(folder, manifest, transform, variant.name, level).transform<object, never>(
+  variant: string,
+): Promise<LoadedLayer> {
+  const opened = openForced(folder, manifest, transform, variant, level).transform<object, never>(
     transform,
   );
   const W = { data: probeValues(size * size), shape: [size, size] as const };
@@ -69,8 +79,14 @@ async function load(
   const found = manifest.transforms.find(({ name }) => name === transform);
   const symbols = new Map(Object.entries(layer.arguments));
   for (const side of [found?.rows, found?.columns]) if (side?.kind === "symbol") symbols.set(side.name, size);
-  return { variant, layer, symbols };
+  return { layer, symbols };
 }
+
+/** Predicted nanoseconds over the batch. */
+const priceOf =
+  ({ variant, symbols }: Loaded, level: string) =>
+  (batch: number) =>
+    predictCost(variant, symbols, batch, level);
 
 /** Pairs that follow one another in the dispatch, each once; with the best two when one variant serves all batches. */
 function pairsOf(
@@ -93,49 +109,37 @@ function pairsOf(
 /** Batches that show that two variants do not cross. */
 const everywhere = [1, 4, 16, 64, 256, 1024];
 
-/**
- * Seconds of one merge: what a call of the merged variant takes longer after parameters changed than without, less what
- * packing them takes, which a separate variant with the same operands tells.
- */
-async function timeMerge(merged: Loaded, separate: Loaded, size: number, rounds: number): Promise<number> {
-  const x = probeValues(size);
-  const y = new Float32Array(size);
-  const call =
-    ({ layer }: Loaded) =>
-    () =>
-      void layer.forward(x, { y });
-  const anew = (loaded: Loaded) => () => {
-    loaded.layer.updated();
-    call(loaded)();
-  };
-  const contestants = [
-    repeatedly("merged anew", anew(merged)),
-    repeatedly("separate anew", anew(separate)),
-    repeatedly("merged", call(merged)),
-    repeatedly("separate", call(separate)),
-  ];
-  const timings = await timeInTurn(contestants, { rounds: 2 * rounds, sampleSeconds });
-  const [a = [], b = [], c = [], d = []] = timings.map(({ samples }) => samples);
-  // Packing takes longer than merging: its spread must not stay in the difference, so that rounds are compared with themselves.
-  const further = (one: readonly number[], other: readonly number[]): number =>
-    median(one.map((sample, round) => sample - (other[round] ?? Number.NaN)));
-  return Math.max(0, further(a, b) - further(c, d));
+/** Seconds of one merge into memory that is there, by its kernel alone: packing is the same for every variant's price, 0. */
+async function timeMerge(
+  options: CrossoverOptions,
+  transform: string,
+  numbers: Readonly<Record<string, number>>,
+  size: number,
+): Promise<number> {
+  const { pulse, rounds } = options;
+  const { layer } = await load(options, transform, numbers, size, mergeVariant);
+  const [timing] = await timeSteadily(pulse, [repeatedly(mergeVariant, mergeCall(layer, [size, size]))], {
+    rounds: 2 * rounds,
+    sampleSeconds,
+  });
+  layer.dispose();
+  return median(timing?.samples ?? []);
 }
 
 /** @param merges seconds that each side adds to a call for merging. */
 async function timeRung(
+  { pulse, level, rounds }: CrossoverOptions,
   [earlier, later]: readonly [Loaded, Loaded],
   merges: readonly [number, number],
   size: number,
   batch: number,
-  rounds: number,
 ): Promise<MeasuredRung> {
   const x = probeValues(batch * size);
   const y = new Float32Array(batch * size);
   const contestants = [earlier, later].map(({ variant, layer }) =>
     repeatedly(variant.name, () => void layer.forward(x, { y })),
   );
-  const timings = await timeInTurn(contestants, { rounds, sampleSeconds });
+  const timings = await timeSteadily(pulse, contestants, { rounds, sampleSeconds });
   const [first = [], second = []] = timings.map(({ samples }, side) =>
     samples.map((sample) => sample + (merges[side] ?? 0)),
   );
@@ -143,6 +147,7 @@ async function timeRung(
   return {
     batch,
     advantage: Math.log(median(ratios)),
+    predicted: Math.log(priceOf(earlier, level)(batch) / priceOf(later, level)(batch)),
     undisturbed: Math.log(undisturbed(first) / undisturbed(second)),
     earlierNanoseconds: 1e9 * median(first),
     laterNanoseconds: 1e9 * median(second),
@@ -156,32 +161,25 @@ export async function measureCrossovers(
   numbers: Readonly<Record<string, number>>,
   size: number,
 ): Promise<readonly MeasuredCrossover[]> {
-  const { manifest, level, rounds } = options;
+  const { manifest, level } = options;
   const found = manifest.transforms.find(({ name }) => name === transform);
   const [first] = found?.plan.variants ?? [];
   if (found === undefined || first === undefined) throw new ReferenceError(transform);
-  const sample = await load(options, transform, numbers, size, first);
+  const sample = await load(options, transform, numbers, size, first.name);
   sample.layer.dispose();
   const results: MeasuredCrossover[] = [];
   for (const pair of pairsOf(found.plan.variants, sample.symbols, level)) {
     const [earlier, later] = [
-      await load(options, transform, numbers, size, pair[0]),
-      await load(options, transform, numbers, size, pair[1]),
+      { variant: pair[0], ...(await load(options, transform, numbers, size, pair[0].name)) },
+      { variant: pair[1], ...(await load(options, transform, numbers, size, pair[1].name)) },
     ];
-    const price =
-      ({ variant, symbols }: Loaded) =>
-      (batch: number) =>
-        predictCost(variant, symbols, batch, level);
-    const predicted = predictedCrossover(price(earlier), price(later));
+    const predicted = predictedCrossover(priceOf(earlier, level), priceOf(later, level));
     const batches = predicted === null ? everywhere : ladderAround(Math.min(predicted, largestBatch));
-    const source = found.plan.variants.find(({ merged, layout }) => !merged && layout === "lane-output");
-    const separate = source === undefined ? earlier : await load(options, transform, numbers, size, source);
-    const mergeOf = async (side: Loaded): Promise<number> =>
-      side.variant.merged ? await timeMerge(side, separate, size, rounds) : 0;
+    const mergeOf = async ({ variant }: Loaded): Promise<number> =>
+      variant.merged ? await timeMerge(options, transform, numbers, size) : 0;
     const merges = [await mergeOf(earlier), await mergeOf(later)] as const;
     const rungs: MeasuredRung[] = [];
-    for (const batch of batches) rungs.push(await timeRung([earlier, later], merges, size, batch, rounds));
-    if (separate !== earlier) separate.layer.dispose();
+    for (const batch of batches) rungs.push(await timeRung(options, [earlier, later], merges, size, batch));
     results.push({
       size,
       earlier: pair[0].name,
@@ -192,6 +190,7 @@ export async function measureCrossovers(
         rungs.map(({ batch, undisturbed }) => ({ batch, advantage: undisturbed })),
       ),
       rungs,
+      mergeSeconds: Math.max(...merges),
     });
     earlier.layer.dispose();
     later.layer.dispose();

@@ -16,13 +16,25 @@ const mostThreads = 8;
 /** The third level is shared with whatever else runs: a part of it is counted on. */
 const thirdLevelShare = 4;
 
+/** A walk that the table takes for nothing can still be found: proportions hold from a tenth of a multiply-add on. */
+const leastWalk = 0.1;
+
+function knownRates(rates: LevelRates): ReturnType<typeof ratesOf> {
+  const named = ratesOf(rates);
+  const values = new Map(named.map(({ path, value }) => [path, value]));
+  return named.map(({ path, value }) => {
+    const multiply = values.get(path.replace("walkNanoseconds", "multiplyNanoseconds")) ?? 0;
+    return { path, value: path.endsWith("walkNanoseconds") ? Math.max(value, leastWalk * multiply) : value };
+  });
+}
+
 /** Rates of one level from its rows; those that `isFree` refuses keep their values. */
 function fitLevel(
   rates: LevelRates,
   rows: readonly FitRow[],
   isFree: (path: string) => boolean,
 ): { readonly rates: LevelRates; readonly medianFactor: number } {
-  const named = ratesOf(rates);
+  const named = knownRates(rates);
   const free = named.flatMap(({ path, value }, index) => (isFree(path) && value > 0 ? [index] : []));
   const fixed = named.map(({ value }, index) => (free.includes(index) ? 0 : value));
   const reduced = rows
@@ -58,10 +70,12 @@ function withProvenance(rates: LevelRates, told: ReadonlySet<string>): LevelRate
   return { ...rates, atoms: atoms as LevelRates["atoms"] };
 }
 
-const isThreaded = (path: string): boolean => path.endsWith(".all") || path === "calls.sweepNanoseconds";
+/** What one thread tells nothing of. */
+const threadedCalls = ["calls.sweepNanoseconds", "calls.passNanoseconds"];
+const isThreaded = (path: string): boolean => path.endsWith(".all") || threadedCalls.includes(path);
 
-/** Fits what one thread told, then what all threads told beside it. */
-function fitTable(
+/** Fits each level to what one thread told, the widest to what all threads told, too: their rates go to every level. */
+export function fitTable(
   tasks: readonly MeasuredTask[],
   machine: { readonly model: string; readonly threads: number },
 ): Pick<Calibration, "table" | "medianFactors"> {
@@ -76,19 +90,22 @@ function fitTable(
     tasks
       .filter((task) => task.target.name === name && task.threads === threads)
       .flatMap(({ plan, times, target }) => priceRows(plan, times, { target, rates: levels[name], threads }));
+  const [widest] = tasks;
   for (const { name } of x86Targets) {
     levels[name] = { ...levels[name], memory: { ...levels[name].memory, ...sizes } };
-    const rows = rowsOf(name, 1);
+    const threaded = machine.threads > 1 && name === widest?.target.name ? rowsOf(name, machine.threads) : [];
+    const rows = [...rowsOf(name, 1), ...threaded];
     if (rows.length === 0) continue;
-    const { rates, medianFactor } = fitLevel(levels[name], rows, (path) => !isThreaded(path));
+    const { rates, medianFactor } = fitLevel(
+      levels[name],
+      rows,
+      (path) => threaded.length > 0 || !isThreaded(path),
+    );
     levels[name] = rates;
     medianFactors[name] = Number(medianFactor.toFixed(3));
   }
-  const [widest] = tasks;
-  const threaded = widest === undefined ? [] : rowsOf(widest.target.name, machine.threads);
-  if (machine.threads > 1 && widest !== undefined && threaded.length > 0) {
-    const { rates } = fitLevel(levels[widest.target.name], threaded, isThreaded);
-    const { thirdLevelNanoseconds, memoryNanoseconds } = rates.memory;
+  if (machine.threads > 1 && widest !== undefined) {
+    const { memory: found, calls: told } = levels[widest.target.name];
     // Threads together are never slower than one: what a busy machine takes from them is not theirs.
     const together = ({ one }: ByThreads, { all }: ByThreads): ByThreads => ({
       one,
@@ -100,10 +117,14 @@ function fitTable(
         ...levels[name],
         memory: {
           ...memory,
-          thirdLevelNanoseconds: together(memory.thirdLevelNanoseconds, thirdLevelNanoseconds),
-          memoryNanoseconds: together(memory.memoryNanoseconds, memoryNanoseconds),
+          thirdLevelNanoseconds: together(memory.thirdLevelNanoseconds, found.thirdLevelNanoseconds),
+          memoryNanoseconds: together(memory.memoryNanoseconds, found.memoryNanoseconds),
         },
-        calls: { ...calls, sweepNanoseconds: rates.calls.sweepNanoseconds },
+        calls: {
+          ...calls,
+          sweepNanoseconds: told.sweepNanoseconds,
+          passNanoseconds: told.passNanoseconds,
+        },
       };
     }
   }

@@ -9,8 +9,21 @@ import { type Artefact, openArtefact } from "../../runtime/index.ts";
 const everywhere = (costs: VariantManifest["costs"], value: number): VariantManifest["costs"] =>
   Object.fromEntries(Object.keys(costs).map((level) => [level, number(value)]));
 
-/** Keeps `name`, and what the merge goes through at a price that nobody pays. */
+/**
+ * The kernel that forms the dense weight, called as a variant: y takes the weight in `panel16`, so that a batch has to
+ * have room for it; x is not read. What follows from parameters is packed once: the merge is timed without packing.
+ */
+export const mergeVariant = "merge";
+
+/** Keeps `name`, and what the merge goes through at a price that nobody pays. @throws ReferenceError for a merge without a kernel. */
 export function onlyVariant(plan: PlanManifest, name: string): PlanManifest {
+  const [first] = plan.variants;
+  if (name === mergeVariant) {
+    if (plan.merge.method !== "kernel" || first === undefined) throw new ReferenceError(name);
+    const { kernels } = plan.merge;
+    const costs = everywhere(first.costs, 1);
+    return { ...plan, variants: [{ ...first, name, kernels, merged: false, costs }] };
+  }
   const needed = plan.merge.method === "identity" ? plan.merge.variant : null;
   const variants = plan.variants
     .filter((variant) => variant.name === name || variant.name === needed)

@@ -12,7 +12,7 @@ import type { Plan } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { type ProbeCase, probeCases, probeSource, threadedCases } from "./probe-programs.ts";
 import { ratesVersion, writeJson } from "./rate-cache.ts";
-import { type ProbeTime, runProbe } from "./run-probes.ts";
+import { openPulse, type ProbeTime, runProbe } from "./run-probes.ts";
 
 export interface CalibrationProgress {
   /** Steps done, of `total`. */
@@ -87,6 +87,7 @@ export async function measureProbes(
 ): Promise<readonly MeasuredTask[]> {
   const total = tasks.length + 1 + steps;
   const folder = mkdtempSync(join(tmpdir(), "spx-calibration-"));
+  const pulses = new Map<number, Awaited<ReturnType<typeof openPulse>>>();
   try {
     progress({ done: 0, total, what: "building the probes" });
     const built = await buildText(folder, "probes", probeSource, { variants: "covering" });
@@ -101,7 +102,9 @@ export async function measureProbes(
       const key = taskKey(task);
       let times = kept.times[key];
       if (times === undefined) {
-        times = await runProbe(built, probe, target.name, threads);
+        const watched = pulses.get(threads) ?? (await openPulse(built, threads));
+        pulses.set(threads, watched);
+        times = await runProbe(built, probe, target.name, threads, watched.pulse);
         kept.times[key] = times;
         if (journal !== null) writeJson(journal, kept);
       }
@@ -109,6 +112,7 @@ export async function measureProbes(
     }
     return measured;
   } finally {
+    for (const { dispose } of pulses.values()) dispose();
     rmSync(folder, { recursive: true, force: true });
   }
 }

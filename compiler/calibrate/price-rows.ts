@@ -6,11 +6,11 @@ import { callCost, type PricedMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
 import { mergeCost } from "../plan/merge-cost.ts";
 import { lookupIn } from "../plan/operand-table.ts";
-import { plus } from "../plan/packed-size.ts";
 import type { Plan } from "../plan/plan.ts";
 import type { LevelRates } from "../targets/rate-table.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import type { FitRow } from "./fit-rates.ts";
+import { mergeVariant } from "./forced-variant.ts";
 import { ratesOf, withRates } from "./rate-vector.ts";
 import type { ProbeTime } from "./run-probes.ts";
 
@@ -18,13 +18,12 @@ import type { ProbeTime } from "./run-probes.ts";
 function priceOf(plan: Plan, variant: string, machine: PricedMachine): NumberExpression {
   const operands = lookupIn(plan.operands);
   if (variant === "backward") return backwardCost(plan.backward, operands, machine);
-  const found = plan.variants.find(({ name }) => name === variant);
+  const [first] = plan.variants;
+  const found = variant === mergeVariant ? first : plan.variants.find(({ name }) => name === variant);
   if (found === undefined) throw new ReferenceError(variant);
-  const call = callCost(found, operands, machine);
-  if (!found.merged) return call;
-  const { merge } = plan;
-  const through = plan.variants.find(({ name }) => merge.method === "identity" && name === merge.variant);
-  return plus(call, mergeCost(merge, through ?? found, operands, machine));
+  return variant === mergeVariant
+    ? mergeCost(plan.merge, found, operands, machine)
+    : callCost(found, operands, machine);
 }
 
 /** Calls are timed again and again with parameters as they are: what is computed after a change is not among it. */

@@ -132,12 +132,24 @@ export const probeCases: readonly ProbeCase[] = [
   { transform: "Scaled", size: square(1024), batches: [16, 64], numbers: {}, kind: "gradients" },
 ];
 
-/** Run on all threads, on the widest level: what handing out work costs and how fast memory is together. */
+/**
+ * Run on all threads, on the widest level: what handing out work costs, how fast memory is together, and what each
+ * structure takes when its tiles are dealt out.
+ */
 export const threadedCases: readonly ProbeCase[] = [
-  calls("Dense", 384, [1, 4, 16]),
-  calls("Dense", 1024, [1, 4]),
+  calls("Dense", 64, [1, 4, 16]),
+  calls("Dense", 384, [1, 4, 16, 64]),
+  calls("Dense", 1024, few),
   calls("Dense", 1536, [1, 4]),
   calls("Dense", 4096, [1, 2, 4]),
-  calls("LowRank", 1024, [4, 16], { r: 64 }),
-  calls("Monarch", 1024, [1, 4, 16]),
+  ...["Table", "Bytes", "Halves"].map((transform) => calls(transform, 1536, [1, 4, 16])),
+  calls("Sparse", 1024, few, { density: 0.1 }),
+  ...[512, 1024, 2048].map((size) => calls("SemiStructured", size, few)),
+  ...[512, 1024, 2048].map((size) => calls("Blocks", size, few)),
+  calls("LowRank", 1024, [4, 16, 64], { r: 64 }),
+  calls("SparseLowRank", 1024, few, { r: 64, density: 0.05 }),
+  ...[576, 1024, 2304].map((size) => calls("Monarch", size, [1, 4, 8, 16, 64])),
+  ...[512, 2048].map(
+    (size): ProbeCase => ({ transform: "LoRA", size: square(size), batches: [1], numbers: { r: 64 }, kind: "merge" }),
+  ),
 ];

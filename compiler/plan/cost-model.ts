@@ -78,6 +78,37 @@ function sharing(tiles: NumberExpression, threads: number): NumberExpression {
   return over(ceilOver(tiles, threads), max(tiles, number(1)));
 }
 
+/** Handing out tiles, if there are several and somebody to take them. */
+const sweepCost = (tiles: NumberExpression, { threads, rates }: PricedMachine): NumberExpression =>
+  threads === 1
+    ? number(0)
+    : times(apply(">", tiles, number(1)), number(rates.calls.sweepNanoseconds));
+
+/** Values that one thread has written and another one reads. */
+const passingCost = (
+  values: NumberExpression,
+  tiles: NumberExpression,
+  { threads, rates }: PricedMachine,
+): NumberExpression =>
+  threads === 1
+    ? number(0)
+    : times(apply(">", tiles, number(1)), values, number(rates.calls.passNanoseconds));
+
+/** Features of an activation that one tile of a transposition moves (compiler/loop/transpose-panels). */
+const transposedFeatures = 128;
+
+/** An activation between row-major and panels of tokens, which is a phase of its own. */
+function transposingCost(width: NumberExpression, isRead: boolean, machine: PricedMachine): NumberExpression {
+  const panels = ceilOver({ kind: "symbol", name: "batch" }, 16);
+  const tiles = times(panels, ceilOver(width, transposedFeatures));
+  const values = times(panels, number(16), width);
+  return plus(
+    sweepCost(tiles, machine),
+    isRead ? passingCost(values, tiles, machine) : number(0),
+    times(values, number(machine.rates.calls.transposeNanoseconds), sharing(tiles, machine.threads)),
+  );
+}
+
 function termCost(
   term: StepTerm,
   geometry: StepGeometry,
@@ -105,13 +136,18 @@ function termCost(
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
   variant.activations.find(({ name }) => name === activation)?.width ?? number(0);
 
+/** Whether what a step writes is read by a later phase: all but y, which with a lane a token is still to be transposed. */
+const isReadAgain = (step: Step, { layout, activations }: PricedVariant): boolean =>
+  layout === "lane-token" || step.output !== activations[1]?.name;
+
 /** What the price of a step depends on but for the machine. */
 function keyOf(step: Step, variant: PricedVariant): string {
   const what = step.terms
     .map(({ atom, operand, transposed }) => `${atom} ${operand} ${transposed === true}`)
     .join(" + ");
   const width = printNumber(widthOf(variant, step.output));
-  return `${what} ${variant.layout} ${width} ${step.outputPermutation !== null} ${step.accumulate}`;
+  const stores = `${step.outputPermutation !== null} ${step.accumulate} ${isReadAgain(step, variant)}`;
+  return `${what} ${variant.layout} ${width} ${stores}`;
 }
 
 const levelKey = ({ threads, target }: PricedMachine): string =>
@@ -165,9 +201,8 @@ function phaseCost(
     ...phase.terms.map((term) => termCost(term, geometry, variant, operands, machine)),
   );
   return plus(
-    machine.threads === 1
-      ? number(0)
-      : times(apply(">", geometry.tiles, number(1)), number(calls.sweepNanoseconds)),
+    sweepCost(geometry.tiles, machine),
+    isReadAgain(step, variant) ? passingCost(times(geometry.tokens, width), geometry.tiles, machine) : number(0),
     times(work, sharing(geometry.tiles, machine.threads)),
     // Scattered numbers share their lines with those of other threads, which take turns at them.
     scattered ? stores : number(0),
@@ -248,15 +283,13 @@ export function costParts(
 ): CostParts {
   const { calls } = machine.rates;
   const [x, y] = variant.activations;
-  const edges =
-    variant.layout === "lane-token" && x !== undefined && y !== undefined
-      ? plus(x.width, y.width)
-      : number(0);
-  const padded = times(ceilOver({ kind: "symbol", name: "batch" }, 16), number(16));
+  const transposed = variant.layout === "lane-token" && x !== undefined && y !== undefined;
   return {
     call: number(calls.callNanoseconds),
     reading: readingCost(variant, operands, machine),
-    transposing: times(padded, edges, number(calls.transposeNanoseconds)),
+    transposing: transposed
+      ? plus(transposingCost(x.width, true, machine), transposingCost(y.width, false, machine))
+      : number(0),
     steps: variant.steps.map((step) => stepCost(step, variant, operands, machine)),
     forming: variant.merged
       ? number(0)

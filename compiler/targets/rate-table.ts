@@ -61,9 +61,11 @@ export interface CallRates {
   readonly partNanoseconds: number;
   /** Handing the tiles of a step to other threads, and waiting for the last one. */
   readonly sweepNanoseconds: number;
+  /** An activation value that one thread has written and another one reads. */
+  readonly passNanoseconds: number;
   /** Writing an activation value that stays in cache, one thread, by layout. */
   readonly storeNanoseconds: Readonly<Record<RatedLayout, number>>;
-  /** Transposing a value between row-major and 16-token panels, one thread: bound by memory. */
+  /** Transposing a value between row-major and 16-token panels, one thread. */
   readonly transposeNanoseconds: number;
   /** Storing a value through a permutation when a lane is an output: 16 scattered stores instead of one. */
   readonly scatterNanoseconds: number;

@@ -78,18 +78,21 @@ export function createLayerCalls(
     };
   };
   let chosen = chooseKernels();
-  const mergeNow = (): PackedOperand => {
+  const lifetime = createOperandLifetime();
+  const mergeInto = (earlier: () => PackedOperand | null): PackedOperand => {
     const size = {
       out: evaluateNumber(transform.rows, symbols),
       inputs: evaluateNumber(transform.columns, symbols),
       threads,
     };
     const call = callOf(mergeKernel(transform, device, symbols));
-    return mergeWeight(transform.plan.merge.method, call, size, device.allocate);
+    return mergeWeight(transform.plan.merge.method, call, size, device.allocate, earlier());
   };
+  const mergeNow = () => mergeInto(() => null);
   const leaves = createLayerLeaves(transform.plan.derived, state, formWith(device.products));
-  const operands = createPackedOperands(transform.plan, state, leaves, device.allocate, mergeNow);
-  const lifetime = createOperandLifetime();
+  const operands = createPackedOperands(transform.plan, state, leaves, device.allocate, () =>
+    mergeInto(lifetime.again),
+  );
   const calls = new Map<KernelManifest, KernelCall>();
   const backwardCalls = new Map<KernelManifest, BackwardCall>();
   const followers = new Set<LayerFollower>();
@@ -100,7 +103,9 @@ export function createLayerCalls(
       for (const kernel of bound.keys())
         if (kernel.buffers.some(({ operand }) => operands.isStep(operand))) bound.delete(kernel);
     }
-    lifetime.retire(operands.dropSteps());
+    const merged = operands.merged();
+    lifetime.retire(operands.dropSteps().filter((operand) => operand !== merged));
+    if (merged !== null) lifetime.keep(merged);
   };
   const changesNow = (): number => state.shared.reduce((sum, { changes }) => sum + changes, 0);
   let changes = changesNow();

@@ -13,16 +13,20 @@ export interface MergeSize {
   readonly threads: number;
 }
 
-/** The weight as it is now, in memory of its own. `call` is that of the merge's kernel, or of its variant. */
+/**
+ * The weight as it is now, in memory of its own, or in that of an earlier merge of the same weight, which nobody may
+ * read any more: new pages cost more than half of a merge. `call` is that of the merge's kernel, or of its variant.
+ */
 export function mergeWeight(
   method: MergeManifest["method"],
   call: KernelCall,
   size: MergeSize,
   allocate: Allocate,
+  earlier: PackedOperand | null = null,
 ): PackedOperand {
   const { out, inputs } = size;
   const length = Math.ceil(out / 16) * inputs * 16;
-  const operand = allocateOperand("panel16", out, inputs, { values: length }, allocate);
+  const operand = earlier ?? allocateOperand("panel16", out, inputs, { values: length }, allocate);
   if (length === 0) return operand;
   try {
     const fill = method === "kernel" ? fillByKernel : fillByIdentity;

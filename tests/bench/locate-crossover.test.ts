@@ -11,8 +11,16 @@ const line = (fixed: number, each: number) => (batch: number) => fixed + each * 
 
 describe("predicted crossovers", () => {
   it("lie where two lines meet", () => {
-    expect(predictedCrossover(line(100, 10), line(270, 5))).toBeCloseTo(34, 1);
+    expect((predictedCrossover(line(100, 10), line(270, 5)) ?? 0) / 34).toBeCloseTo(1, 1);
     expect(predictedCrossover(line(10, 3), (batch) => 40 * Math.ceil(batch / 16))).toBeCloseTo(10, 1);
+  });
+
+  it("do not depend on where the first panel that is not full ends", () => {
+    const stairs = (batch: number) => 50 + 100 * Math.ceil(batch / 16);
+    // Batch by batch they meet inside the third panel, at 46.7; the line through full panels is met at 40.
+    expect(stairs(46)).toBeGreaterThan(line(0, 7.5)(46));
+    expect(stairs(47)).toBeLessThan(line(0, 7.5)(47));
+    expect((predictedCrossover(line(0, 7.5), stairs) ?? 0) / 40).toBeCloseTo(1, 1);
   });
 
   it("are none where one side is always the faster", () => {
@@ -22,13 +30,13 @@ describe("predicted crossovers", () => {
 });
 
 describe("ladders", () => {
-  it("stay inside the first panel of tokens, ascend, and have the crossover between their ends", () => {
-    expect(Math.max(...ladderAround(12))).toBe(16);
+  it("are of full panels beyond the first, ascend, and have the crossover between their ends", () => {
     for (const crossover of [2, 12, 48, 700]) {
       const batches = ladderAround(crossover);
       expect(batches).toEqual([...new Set(batches)].sort((a, b) => a - b));
       expect(batches[0]).toBeLessThan(crossover);
       expect(batches.at(-1)).toBeGreaterThan(crossover);
+      expect(batches.filter((batch) => batch > 16 && batch % 16 > 0)).toEqual([]);
     }
   });
 });

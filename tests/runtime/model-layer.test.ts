@@ -186,6 +186,48 @@ describe("layer", () => {
     expectProduct((await late).data, after, inputs[0]?.x ?? new Float32Array(9), 1, layer);
   });
 
+  it("merges into the memory of the last merge, unless a running call may read it", async () => {
+    const { transform, device } = open();
+    const W = weightOf(17, 9);
+    const layer = await transform.load({ W });
+    const batch = 40;
+    expect(layer.plan(batch)[0]?.merged).toBe(true);
+    const x = noise("again", batch * 9);
+    const merges = (): number => device.called.filter((name) => name.startsWith("sample_merge_")).length;
+    const weights = (): number =>
+      device.memory.blocks.filter(({ view }) => view.byteLength === 2 * 9 * 16 * 4).length;
+    const change = (value: number): Float64Array => {
+      layer.parameters().B.values.fill(value);
+      layer.updated();
+      return oracle(layer, W, 0.5, 8, 4);
+    };
+    let now = change(0.25);
+    const others = weights();
+    expectProduct(layer.forward(x).data, now, x, batch, layer);
+    expect(weights() - others).toBe(1);
+    for (const value of [0.5, -1]) {
+      now = change(value);
+      expectProduct(layer.forward(x).data, now, x, batch, layer);
+    }
+    expect([merges(), weights() - others]).toEqual([3, 1]);
+
+    let release = (): void => undefined;
+    device.gate = new Promise((resolve) => {
+      release = resolve;
+    });
+    const running = layer.forwardAsync(x);
+    const later = change(2);
+    expectProduct(layer.forward(x).data, later, x, batch, layer);
+    release();
+    expectProduct((await running).data, now, x, batch, layer);
+    expect([merges(), weights() - others]).toEqual([4, 2]);
+    now = change(3);
+    expectProduct((await layer.forwardAsync(x)).data, now, x, batch, layer);
+    expect([merges(), weights() - others]).toEqual([5, 2]);
+    layer.dispose();
+    expect(() => layer.forward(x)).toThrow(/SPX8306/);
+  });
+
   it("merges through the identity where the plan says so", async () => {
     const plan = { ...sampleTransform.plan, merge: { method: "identity", variant: "split" } as const };
     const { transform } = open(sampleManifest([{ ...sampleTransform, plan }]));
