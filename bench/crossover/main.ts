@@ -1,5 +1,6 @@
 /**
- * `npm run crossover`: from which batch on another variant is faster, predicted by the prices and measured. Arguments:
+ * `npm run crossover`: from which batch on another variant is faster, predicted by the prices and measured; when the two
+ * agree, and what is said of lines that hardly cross, stands in crossover-table.ts. Arguments:
  * names of transforms (all when none is given), `--rates default|machine|FILE`, `--threads N` (priced and run with),
  * `--level v3`, `--rounds N`, `--json FILE`.
  */
@@ -13,7 +14,7 @@ import { buildText } from "../../compiler/driver/build-folder.ts";
 import { identityOf } from "../../compiler/targets/rate-table.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { crossoverCases, crossoverSource } from "./crossover-programs.ts";
-import { agrees, type CrossoverRow, printCrossovers, ratioOf } from "./crossover-table.ts";
+import { type CrossoverRow, printCrossovers, ratioOf, regretOf, verdictOf } from "./crossover-table.ts";
 import { measureCrossovers } from "./measure-crossover.ts";
 
 async function crossover(): Promise<number> {
@@ -54,7 +55,12 @@ async function crossover(): Promise<number> {
     const machine = { model: cpu.model, cores: cpu.cores, threads, level };
     const { name, id } = identityOf(rates);
     if (values.json !== undefined) {
-      const results = rows.map((row) => ({ ...row, ratio: ratioOf(row), agrees: agrees(row) }));
+      const results = rows.map((row) => ({
+        ...row,
+        ratio: ratioOf(row),
+        regret: regretOf(row),
+        verdict: verdictOf(row),
+      }));
       writeFileSync(
         values.json,
         `${JSON.stringify({ machine, rates: { name, id }, rows: results }, null, 1)}\n`,

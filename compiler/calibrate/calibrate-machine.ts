@@ -71,8 +71,7 @@ function withProvenance(rates: LevelRates, told: ReadonlySet<string>): LevelRate
 }
 
 /** What one thread tells nothing of. */
-const threadedCalls = ["calls.sweepNanoseconds", "calls.passNanoseconds"];
-const isThreaded = (path: string): boolean => path.endsWith(".all") || threadedCalls.includes(path);
+const isThreaded = (path: string): boolean => /\.all$|\.sweepNanoseconds$|\.passNanoseconds\./.test(path);
 
 /** Fits each level to what one thread told, the widest to what all threads told, too: their rates go to every level. */
 export function fitTable(

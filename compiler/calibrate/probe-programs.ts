@@ -150,6 +150,12 @@ export const threadedCases: readonly ProbeCase[] = [
   calls("SparseLowRank", 1024, few, { r: 64, density: 0.05 }),
   ...[576, 1024, 2304].map((size) => calls("Monarch", size, [1, 4, 8, 16, 64])),
   ...[512, 2048].map(
-    (size): ProbeCase => ({ transform: "LoRA", size: square(size), batches: [1], numbers: { r: 64 }, kind: "merge" }),
+    (size): ProbeCase => ({
+      transform: "LoRA",
+      size: square(size),
+      batches: [1],
+      numbers: { r: 64 },
+      kind: "merge",
+    }),
   ),
 ];

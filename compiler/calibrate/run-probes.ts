@@ -77,7 +77,9 @@ export async function openPulse(
 ): Promise<{ readonly pulse: Pulse; dispose(): void }> {
   const opened = openForced(place.folder, place.manifest, "Dense", "separate/lane-output");
   const W = { data: probeValues(pulseSize * pulseSize), shape: [pulseSize, pulseSize] as const };
-  const layer = (await opened.transform<object, never>("Dense").load({ W, seed: 1, threads })) as Layer<never>;
+  const layer = (await opened
+    .transform<object, never>("Dense")
+    .load({ W, seed: 1, threads })) as Layer<never>;
   const x = probeValues(pulseBatch * pulseSize);
   const y = new Float32Array(pulseBatch * pulseSize);
   return { pulse: createPulse(() => void layer.forward(x, { y })), dispose: () => layer.dispose() };

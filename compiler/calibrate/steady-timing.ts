@@ -38,7 +38,7 @@ export function createPulse(run: () => void): Pulse {
 
 const wakingSamples = 10;
 const mostWaits = 10;
-const waitMilliseconds = 150;
+const waitMilliseconds = 100;
 
 /** Returns when the machine does what it can, or after some waits in which it did not. */
 async function waitForMachine({ contestant, isFull }: Pulse): Promise<void> {
@@ -82,8 +82,5 @@ const joined = (
 ): readonly Timing[] =>
   timings.map(({ name, samples }, index) => ({
     name,
-    samples: [
-      ...(before[index]?.samples ?? []),
-      ...rounds.map((round) => samples[round] ?? Number.NaN),
-    ],
+    samples: [...(before[index]?.samples ?? []), ...rounds.map((round) => samples[round] ?? Number.NaN)],
   }));

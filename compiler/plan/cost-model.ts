@@ -80,31 +80,31 @@ function sharing(tiles: NumberExpression, threads: number): NumberExpression {
 
 /** Handing out tiles, if there are several and somebody to take them. */
 const sweepCost = (tiles: NumberExpression, { threads, rates }: PricedMachine): NumberExpression =>
-  threads === 1
-    ? number(0)
-    : times(apply(">", tiles, number(1)), number(rates.calls.sweepNanoseconds));
+  threads === 1 ? number(0) : times(apply(">", tiles, number(1)), number(rates.calls.sweepNanoseconds));
 
 /** Values that one thread has written and another one reads. */
 const passingCost = (
   values: NumberExpression,
+  share: number,
   tiles: NumberExpression,
+  layout: PricedVariant["layout"],
   { threads, rates }: PricedMachine,
 ): NumberExpression =>
-  threads === 1
+  threads === 1 || share === 0
     ? number(0)
-    : times(apply(">", tiles, number(1)), values, number(rates.calls.passNanoseconds));
+    : times(apply(">", tiles, number(1)), values, number(share * rates.calls.passNanoseconds[layout]));
 
 /** Features of an activation that one tile of a transposition moves (compiler/loop/transpose-panels). */
 const transposedFeatures = 128;
 
 /** An activation between row-major and panels of tokens, which is a phase of its own. */
-function transposingCost(width: NumberExpression, isRead: boolean, machine: PricedMachine): NumberExpression {
+function transposingCost(width: NumberExpression, share: number, machine: PricedMachine): NumberExpression {
   const panels = ceilOver({ kind: "symbol", name: "batch" }, 16);
   const tiles = times(panels, ceilOver(width, transposedFeatures));
   const values = times(panels, number(16), width);
   return plus(
     sweepCost(tiles, machine),
-    isRead ? passingCost(values, tiles, machine) : number(0),
+    passingCost(values, share, tiles, "lane-token", machine),
     times(values, number(machine.rates.calls.transposeNanoseconds), sharing(tiles, machine.threads)),
   );
 }
@@ -136,17 +136,33 @@ function termCost(
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
   variant.activations.find(({ name }) => name === activation)?.width ?? number(0);
 
-/** Whether what a step writes is read by a later phase: all but y, which with a lane a token is still to be transposed. */
-const isReadAgain = (step: Step, { layout, activations }: PricedVariant): boolean =>
-  layout === "lane-token" || step.output !== activations[1]?.name;
+/** Whether rows read a part of the input alone, which has mostly been written by the thread that reads it. */
+const isLocal = ({ operand, inputPermutation }: StepTerm, operands: OperandLookup): boolean => {
+  const { name } = operands.find(operand).format;
+  return inputPermutation === null && (name === "blockdiag16" || name === "vector");
+};
+
+/**
+ * Share of an activation that a thread takes over from others, where a thread that reads all of it takes 1: half where
+ * each value is read by one thread; 0 for y with a lane an output, which nobody reads.
+ */
+function passedShare(
+  activation: string,
+  { layout, activations, steps }: PricedVariant,
+  operands: OperandLookup,
+): number {
+  if (activation === activations[1]?.name) return layout === "lane-token" ? 0.5 : 0;
+  const readers = steps.flatMap(({ terms }) => terms.filter(({ input }) => input === activation));
+  return readers.every((term) => isLocal(term, operands)) ? 0.5 : 1;
+}
 
 /** What the price of a step depends on but for the machine. */
-function keyOf(step: Step, variant: PricedVariant): string {
+function keyOf(step: Step, variant: PricedVariant, operands: OperandLookup): string {
   const what = step.terms
     .map(({ atom, operand, transposed }) => `${atom} ${operand} ${transposed === true}`)
     .join(" + ");
   const width = printNumber(widthOf(variant, step.output));
-  const stores = `${step.outputPermutation !== null} ${step.accumulate} ${isReadAgain(step, variant)}`;
+  const stores = `${step.outputPermutation !== null} ${step.accumulate} ${passedShare(step.output, variant, operands)}`;
   return `${what} ${variant.layout} ${width} ${stores}`;
 }
 
@@ -163,7 +179,10 @@ const stepCost = (
     operands,
     step,
     { rates: machine.rates, level: levelKey(machine) },
-    { key: () => keyOf(step, variant), price: () => freshStepCost(step, variant, operands, machine) },
+    {
+      key: () => keyOf(step, variant, operands),
+      price: () => freshStepCost(step, variant, operands, machine),
+    },
   );
 
 function freshStepCost(
@@ -202,7 +221,13 @@ function phaseCost(
   );
   return plus(
     sweepCost(geometry.tiles, machine),
-    isReadAgain(step, variant) ? passingCost(times(geometry.tokens, width), geometry.tiles, machine) : number(0),
+    passingCost(
+      times(geometry.tokens, width),
+      passedShare(step.output, variant, operands),
+      geometry.tiles,
+      variant.layout,
+      machine,
+    ),
     times(work, sharing(geometry.tiles, machine.threads)),
     // Scattered numbers share their lines with those of other threads, which take turns at them.
     scattered ? stores : number(0),
@@ -288,7 +313,10 @@ export function costParts(
     call: number(calls.callNanoseconds),
     reading: readingCost(variant, operands, machine),
     transposing: transposed
-      ? plus(transposingCost(x.width, true, machine), transposingCost(y.width, false, machine))
+      ? plus(
+          transposingCost(x.width, passedShare(x.name, variant, operands), machine),
+          transposingCost(y.width, 0, machine),
+        )
       : number(0),
     steps: variant.steps.map((step) => stepCost(step, variant, operands, machine)),
     forming: variant.merged

@@ -1,8 +1,10 @@
 /**
- * The rates that builds use unless they are given others: fitted by `spxc calibrate` on two cores of an AMD EPYC
- * (Zen 4, which executes 512-bit operations in two halves; one thread reaches 59 multiplies a nanosecond). Checked in, so that a build gives the same plan on every
- * machine. Other cores run the compute-bound rows faster or slower by one factor, which moves crossovers little
- * because all rows move together.
+ * The rates that builds use unless they are given others: what `spxc calibrate` found on two cores of an AMD EPYC (Zen 4,
+ * which executes 512-bit operations in two halves; one thread reaches 59 multiplies a nanosecond), rounded; no number is
+ * set by hand. `measured`: its probes told the rate; `derived`: they told too little, and it stays in proportion to the
+ * table before. What is of several threads is fitted on the widest level and goes to the other one; forming operands
+ * outside of kernels is timed by no probe. Checked in, so that a build gives the same plan on every machine. Other cores
+ * run the compute-bound rows faster or slower by one factor, which moves crossovers little because all rows move together.
  */
 import type { AtomRate, LevelRates, RateTable } from "./rate-table.ts";
 
@@ -25,78 +27,77 @@ const memory = {
 
 // Lane = output: one 64-byte line feeds 16 outputs, four tokens share it; nm and sparse permute beside every multiply-add.
 // Lane = token: bound by the multiply-adds; sparse formats also by an index and a broadcast a value.
-// What one thread tells is from `spxc calibrate`; bytes on all threads and `sweepNanoseconds` from a quiet machine.
 const v4: LevelRates = {
   atoms: {
-    dense: { "lane-output": measured(0.0392, 0.00937), "lane-token": measured(0.00175, 0.311) },
-    table4: { "lane-output": derived(0.0105, 0.00934), "lane-token": derived(0.027, 0.322) },
-    int8: { "lane-output": derived(0.0144, 0.00934), "lane-token": derived(0.03, 0.322) },
-    bf16: { "lane-output": derived(0.0115, 0.00934), "lane-token": derived(0.025, 0.322) },
-    nm: { "lane-output": measured(0.0528, 0.0208), "lane-token": measured(0.4, 0.44) },
-    sparse: { "lane-output": measured(0.0565, 0.0262), "lane-token": measured(0.00182, 0.471) },
-    block: { "lane-output": derived(0.0457, 0.0264), "lane-token": measured(0.05, 0.302) },
-    blockdiag: { "lane-output": measured(0.0627, 0.0071), "lane-token": measured(0.00175, 0.386) },
-    diag: { "lane-output": derived(0.0187, 0.072), "lane-token": derived(0.0361, 0.5) },
+    dense: { "lane-output": measured(0.0351, 0.00915), "lane-token": measured(0.00976, 0.28) },
+    table4: { "lane-output": measured(0.0137, 0.0151), "lane-token": measured(0.0282, 0.289) },
+    int8: { "lane-output": measured(0.0183, 0.0148), "lane-token": measured(0.0282, 0.294) },
+    bf16: { "lane-output": measured(0.00944, 0.0157), "lane-token": measured(0.0281, 0.294) },
+    nm: { "lane-output": measured(0.0303, 0.0255), "lane-token": measured(0.202, 0.37) },
+    sparse: { "lane-output": measured(0.042, 0.0284), "lane-token": measured(0.0505, 0.45) },
+    block: { "lane-output": derived(0.0409, 0.0236), "lane-token": measured(0, 0.3) },
+    blockdiag: { "lane-output": measured(0.0525, 0.00696), "lane-token": measured(0.00193, 0.304) },
+    diag: { "lane-output": derived(0.0165, 0.0571), "lane-token": derived(0.0444, 0.449) },
   },
   gradients: {
-    matrix: { panelNanoseconds: 0.36, valueNanoseconds: 3.03 },
-    positions: { panelNanoseconds: 2.1, valueNanoseconds: 3.69 },
-    diagonal: { panelNanoseconds: 0.779, valueNanoseconds: 0.953 },
+    matrix: { panelNanoseconds: 0.326, valueNanoseconds: 2.75 },
+    positions: { panelNanoseconds: 1.98, valueNanoseconds: 5.93 },
+    diagonal: { panelNanoseconds: 0.723, valueNanoseconds: 0.87 },
   },
   memory: {
     ...memory,
-    thirdLevelNanoseconds: { one: 0.00279, all: 0.0008 },
-    memoryNanoseconds: { one: 0.0184, all: 0.0125 },
+    thirdLevelNanoseconds: { one: 0.000201, all: 0.000201 },
+    memoryNanoseconds: { one: 0.0178, all: 0.0149 },
   },
   calls: {
-    callNanoseconds: 2600,
-    stepNanoseconds: 60.6,
-    partNanoseconds: 5.07,
-    sweepNanoseconds: 1800,
-    passNanoseconds: 0.2,
-    storeNanoseconds: { "lane-output": 0.00931, "lane-token": 0.0233 },
-    transposeNanoseconds: 0.0442,
-    scatterNanoseconds: 1.29,
-    mergeMultiplyNanoseconds: 0.0224,
-    mergeScatterNanoseconds: 0.804,
-    formingNanoseconds: 4,
+    callNanoseconds: 2710,
+    stepNanoseconds: 56.1,
+    partNanoseconds: 3.95,
+    sweepNanoseconds: 399,
+    passNanoseconds: { "lane-output": 0.891, "lane-token": 0.208 },
+    storeNanoseconds: { "lane-output": 0.0102, "lane-token": 0.0287 },
+    transposeNanoseconds: 0.0576,
+    scatterNanoseconds: 0.973,
+    mergeMultiplyNanoseconds: 0.0173,
+    mergeScatterNanoseconds: 0.72,
+    formingNanoseconds: 3.58,
   },
 };
 
 const v3: LevelRates = {
   atoms: {
-    dense: { "lane-output": measured(0.0331, 0.0116), "lane-token": measured(0.00209, 0.321) },
-    table4: { "lane-output": derived(0.04, 0.0116), "lane-token": derived(0.06, 0.321) },
-    int8: { "lane-output": derived(0.025, 0.0116), "lane-token": derived(0.04, 0.321) },
-    bf16: { "lane-output": derived(0.025, 0.0116), "lane-token": derived(0.035, 0.321) },
-    nm: { "lane-output": measured(0.0322, 0.0193), "lane-token": measured(0.00192, 0.586) },
-    sparse: { "lane-output": measured(0.0319, 0.0557), "lane-token": measured(0.00206, 0.544) },
-    block: { "lane-output": derived(0.0519, 0.0301), "lane-token": measured(0.00204, 0.339) },
-    blockdiag: { "lane-output": measured(0.0385, 0.0138), "lane-token": measured(0.00211, 0.447) },
-    diag: { "lane-output": derived(0.0207, 0.0726), "lane-token": derived(0.0412, 0.48) },
+    dense: { "lane-output": measured(0.0351, 0.0111), "lane-token": measured(0.0307, 0.294) },
+    table4: { "lane-output": measured(0.0394, 0.0279), "lane-token": measured(0.0583, 0.325) },
+    int8: { "lane-output": measured(0.0219, 0.0148), "lane-token": measured(0.0387, 0.324) },
+    bf16: { "lane-output": measured(0.0283, 0.0118), "lane-token": measured(0.0338, 0.321) },
+    nm: { "lane-output": measured(0.031, 0.0214), "lane-token": measured(0.0347, 0.557) },
+    sparse: { "lane-output": measured(0.0173, 0.0643), "lane-token": measured(0, 0.543) },
+    block: { "lane-output": derived(0.0499, 0.0289), "lane-token": measured(0.014, 0.321) },
+    blockdiag: { "lane-output": measured(0.0394, 0.0157), "lane-token": measured(0.0426, 0.396) },
+    diag: { "lane-output": derived(0.0196, 0.0598), "lane-token": derived(0.0459, 0.436) },
   },
   gradients: {
-    matrix: { panelNanoseconds: 0.577, valueNanoseconds: 2.14 },
-    positions: { panelNanoseconds: 2.25, valueNanoseconds: 1.66 },
-    diagonal: { panelNanoseconds: 0.872, valueNanoseconds: 1.07 },
+    matrix: { panelNanoseconds: 0.58, valueNanoseconds: 2.53 },
+    positions: { panelNanoseconds: 1.85, valueNanoseconds: 2.39 },
+    diagonal: { panelNanoseconds: 0.872, valueNanoseconds: 1.05 },
   },
   memory: {
     ...memory,
-    thirdLevelNanoseconds: { one: 0.0013, all: 0.0008 },
-    memoryNanoseconds: { one: 0.023, all: 0.0125 },
+    thirdLevelNanoseconds: { one: 0.000553, all: 0.000553 },
+    memoryNanoseconds: { one: 0.0199, all: 0.0149 },
   },
   calls: {
-    callNanoseconds: 2940,
-    stepNanoseconds: 50,
-    partNanoseconds: 6,
-    sweepNanoseconds: 1000,
-    passNanoseconds: 0.2,
-    storeNanoseconds: { "lane-output": 0.0113, "lane-token": 0.0113 },
-    transposeNanoseconds: 0.0894,
-    scatterNanoseconds: 0.896,
-    mergeMultiplyNanoseconds: 0.0417,
-    mergeScatterNanoseconds: 0.613,
-    formingNanoseconds: 4,
+    callNanoseconds: 2780,
+    stepNanoseconds: 46.7,
+    partNanoseconds: 3.28,
+    sweepNanoseconds: 399,
+    passNanoseconds: { "lane-output": 0.891, "lane-token": 0.208 },
+    storeNanoseconds: { "lane-output": 0.0127, "lane-token": 0.0149 },
+    transposeNanoseconds: 0.0905,
+    scatterNanoseconds: 0.943,
+    mergeMultiplyNanoseconds: 0.0335,
+    mergeScatterNanoseconds: 0.589,
+    formingNanoseconds: 3.85,
   },
 };
 

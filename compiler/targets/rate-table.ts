@@ -61,8 +61,8 @@ export interface CallRates {
   readonly partNanoseconds: number;
   /** Handing the tiles of a step to other threads, and waiting for the last one. */
   readonly sweepNanoseconds: number;
-  /** An activation value that one thread has written and another one reads. */
-  readonly passNanoseconds: number;
+  /** An activation value that one thread has written and another one reads, by layout. */
+  readonly passNanoseconds: Readonly<Record<RatedLayout, number>>;
   /** Writing an activation value that stays in cache, one thread, by layout. */
   readonly storeNanoseconds: Readonly<Record<RatedLayout, number>>;
   /** Transposing a value between row-major and 16-token panels, one thread. */
