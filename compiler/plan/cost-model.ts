@@ -4,22 +4,18 @@
  * tiles; the bytes of the operands from where they lie. Linear in the rates: `spxc calibrate` fits them to times by
  * pricing with one rate at a time.
  */
-import {
-  apply,
-  type NumberExpression,
-  number,
-  printNumber,
-} from "../../runtime/contract/number-expression.ts";
+import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
 import { withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import { knownPrice } from "./known-prices.ts";
 import type { OperandLookup } from "./operand-table.ts";
-import { ceilOver, csrParts, over, plus, times, windowSlots } from "./packed-size.ts";
+import { csrParts, over, plus, times, windowSlots } from "./packed-size.ts";
 import type { Operand, Step, StepTerm, Variant } from "./plan.ts";
 import { ratedAtom } from "./rated-atom.ts";
 import { type StepPhase, stepPhases } from "./step-phases.ts";
+import { passedShare, passingCost, sharing, sweepCost, transposingCost } from "./thread-cost.ts";
 import { phaseGeometry, type StepGeometry } from "./tile-geometry.ts";
 
 /** What a price depends on. */
@@ -72,43 +68,6 @@ export function walkedValues(operand: Operand, rowTile: NumberExpression): Numbe
   }
 }
 
-/** Of the time of one thread, what is left when the tiles are dealt out: whole tiles, to no more threads than there are. */
-function sharing(tiles: NumberExpression, threads: number): NumberExpression {
-  if (threads === 1) return number(1);
-  return over(ceilOver(tiles, threads), max(tiles, number(1)));
-}
-
-/** Handing out tiles, if there are several and somebody to take them. */
-const sweepCost = (tiles: NumberExpression, { threads, rates }: PricedMachine): NumberExpression =>
-  threads === 1 ? number(0) : times(apply(">", tiles, number(1)), number(rates.calls.sweepNanoseconds));
-
-/** Values that one thread has written and another one reads. */
-const passingCost = (
-  values: NumberExpression,
-  share: number,
-  tiles: NumberExpression,
-  layout: PricedVariant["layout"],
-  { threads, rates }: PricedMachine,
-): NumberExpression =>
-  threads === 1 || share === 0
-    ? number(0)
-    : times(apply(">", tiles, number(1)), values, number(share * rates.calls.passNanoseconds[layout]));
-
-/** Features of an activation that one tile of a transposition moves (compiler/loop/transpose-panels). */
-const transposedFeatures = 128;
-
-/** An activation between row-major and panels of tokens, which is a phase of its own. */
-function transposingCost(width: NumberExpression, share: number, machine: PricedMachine): NumberExpression {
-  const panels = ceilOver({ kind: "symbol", name: "batch" }, 16);
-  const tiles = times(panels, ceilOver(width, transposedFeatures));
-  const values = times(panels, number(16), width);
-  return plus(
-    sweepCost(tiles, machine),
-    passingCost(values, share, tiles, "lane-token", machine),
-    times(values, number(machine.rates.calls.transposeNanoseconds), sharing(tiles, machine.threads)),
-  );
-}
-
 function termCost(
   term: StepTerm,
   geometry: StepGeometry,
@@ -135,26 +94,6 @@ function termCost(
 
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
   variant.activations.find(({ name }) => name === activation)?.width ?? number(0);
-
-/** Whether rows read a part of the input alone, which has mostly been written by the thread that reads it. */
-const isLocal = ({ operand, inputPermutation }: StepTerm, operands: OperandLookup): boolean => {
-  const { name } = operands.find(operand).format;
-  return inputPermutation === null && (name === "blockdiag16" || name === "vector");
-};
-
-/**
- * Share of an activation that a thread takes over from others, where a thread that reads all of it takes 1: half where
- * each value is read by one thread; 0 for y with a lane an output, which nobody reads.
- */
-function passedShare(
-  activation: string,
-  { layout, activations, steps }: PricedVariant,
-  operands: OperandLookup,
-): number {
-  if (activation === activations[1]?.name) return layout === "lane-token" ? 0.5 : 0;
-  const readers = steps.flatMap(({ terms }) => terms.filter(({ input }) => input === activation));
-  return readers.every((term) => isLocal(term, operands)) ? 0.5 : 1;
-}
 
 /** What the price of a step depends on but for the machine. */
 function keyOf(step: Step, variant: PricedVariant, operands: OperandLookup): string {
