@@ -114,9 +114,10 @@ function generatePhase(
 ): string {
   const phaseFunction = createIrFunction(module, target.vectorBits, bindBuffers(module, buffers));
   emitVoid(phaseFunction, "%slots = bitcast i8* %context to i64*");
-  emitPhaseAddresses(phaseFunction, buffers);
   const firstSymbol = buffers.filter(({ space }) => space !== "local").length;
+  // Before the addresses: bounds of inner loops then stay in registers where registers are scarce.
   bindSymbols(phaseFunction, symbols, "%slots", firstSymbol);
+  emitPhaseAddresses(phaseFunction, buffers);
   bind(phaseFunction, phase.tile, {
     kind: "value",
     value: { type: { scalar: "i64", lanes: 1 }, text: "%tile" },
