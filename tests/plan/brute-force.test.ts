@@ -15,7 +15,8 @@ import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import { leaf, pattern, tensor, transformOf } from "../algebra/sample-transforms.ts";
 import { createRandom, type Random } from "../sweep/random.ts";
-import { bruteForce, columnsOf, type Formula, isTrained, kept, rowsOf } from "./brute-force.ts";
+import { bruteForce } from "./brute-force.ts";
+import { columnsOf, type Formula, isTrained, kept, rowsOf } from "./every-forming.ts";
 
 const machine = widestMachine(defaultRates);
 const batches = [1, 4, 16, 256, 4096];

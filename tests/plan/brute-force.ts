@@ -1,154 +1,18 @@
 /**
  * Every way to apply a small weight, written from the definition and from nothing of the search: each set partition of a
- * sum, each cut of a chain into runs, each parenthesisation of a run, each storage of each matrix, each stacking of what
- * is applied to x, both layouts. Only the cost primitives are those of the compiler.
+ * sum, each cut of a chain into runs, each forming of a run (every-forming.ts), each stacking of what is applied to x,
+ * both layouts. Only the cost primitives are those of the compiler.
  */
 import { callCost, type PricedMachine, type PricedVariant } from "../../compiler/plan/cost-model.ts";
 import { isAligned, packedBytes, storedValues } from "../../compiler/plan/packed-size.ts";
 import type { Activation, Layout, Operand, Step, StepTerm } from "../../compiler/plan/plan.ts";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { type Formula, formings, isTrained, kept, rowsOf, type Stored, storedWays } from "./every-forming.ts";
 
-/** Two of every four inputs of a row, and blocks of this size, are what is kept of a matrix in groups. */
-export const kept = { n: 2, m: 4, height: 4, width: 8 } as const;
-
-type Zeros = "dense" | "masked" | "sparse" | "diagonal" | "nm" | "block";
-
-/** A matrix with numbers for sizes. */
-export type Formula =
-  | {
-      readonly kind: "leaf";
-      readonly name: string;
-      readonly rows: number;
-      readonly columns: number;
-      readonly trained: boolean;
-      readonly zeros: Zeros;
-      /** Entries that may be nonzero. */
-      readonly count: number;
-      /** Declared as its transpose, which costs nothing. */
-      readonly turned: boolean;
-    }
-  | { readonly kind: "product" | "sum"; readonly parts: readonly Formula[] };
-
-/** One matrix that is formed and packed. */
-interface Formed {
-  readonly rows: number;
-  readonly columns: number;
-  readonly zeros: Zeros;
-  readonly count: number;
-  readonly trained: boolean;
-  /** Operations that give it. */
-  readonly work: number;
-  readonly name: string;
-}
-
-type Stored = Formed & { readonly storage: "dense" | "entries" | "vector" | "groups" };
 /** Factors of a term, the last acting first; a sum inside a chain is a list of terms. */
 type Factor = Stored | { readonly inner: readonly (readonly Factor[])[]; readonly rows: number };
 type Way = readonly Factor[];
-
-export const rowsOf = (formula: Formula): number =>
-  formula.kind === "leaf" ? formula.rows : rowsOf(formula.parts[0] as Formula);
-export const columnsOf = (formula: Formula): number =>
-  formula.kind === "leaf"
-    ? formula.columns
-    : columnsOf((formula.kind === "sum" ? formula.parts[0] : formula.parts.at(-1)) as Formula);
-export const isTrained = (formula: Formula): boolean =>
-  formula.kind === "leaf" ? formula.trained : formula.parts.some(isTrained);
-
-function timesOf(left: Formed, right: Formed): Formed {
-  const product = {
-    rows: left.rows,
-    columns: right.columns,
-    trained: left.trained || right.trained,
-    name: `(${left.name} @ ${right.name})`,
-  };
-  const spent = left.work + right.work;
-  if (left.zeros === "diagonal")
-    return { ...product, zeros: right.zeros, count: right.count, work: spent + right.count };
-  if (right.zeros === "diagonal")
-    return { ...product, zeros: left.zeros, count: left.count, work: spent + left.count };
-  // Each nonzero of one side meets a row or a column of the other.
-  const [byLeft, byRight] = [left.count * right.columns, left.rows * right.count];
-  const work =
-    right.zeros === "dense" ? byLeft : left.zeros === "dense" ? byRight : Math.min(byLeft, byRight);
-  const area = left.rows * right.columns;
-  // An entry of few reaches a row or a column of the product.
-  const reached = [
-    ...(left.zeros === "sparse" ? [byLeft] : []),
-    ...(right.zeros === "sparse" ? [byRight] : []),
-  ];
-  return {
-    ...product,
-    zeros: reached.length > 0 ? "masked" : "dense",
-    count: Math.min(area, ...reached),
-    work: spent + work,
-  };
-}
-
-/** All trees of one product give one matrix, which has no more entries than any of them shows. */
-function ofOneMatrix(trees: readonly Formed[]): readonly Formed[] {
-  const shown = trees.filter(({ zeros }) => zeros === "masked");
-  const count = Math.min(...shown.map((tree) => tree.count));
-  return shown.length === 0
-    ? trees
-    : trees.map((tree) =>
-        tree.zeros === "dense" || tree.zeros === "masked" ? { ...tree, zeros: "masked", count } : tree,
-      );
-}
-
-function plusOf(terms: readonly Formed[]): Formed {
-  const { rows, columns } = terms[0] as Formed;
-  const dense = terms.some(({ zeros }) => zeros === "dense");
-  const diagonal = terms.every(({ zeros }) => zeros === "diagonal");
-  const entries = terms.reduce((sum, { count }) => sum + count, 0);
-  return {
-    rows,
-    columns,
-    zeros: dense ? "dense" : diagonal ? "diagonal" : "sparse",
-    count: dense ? rows * columns : diagonal ? rows : Math.min(rows * columns, entries),
-    trained: terms.some(({ trained }) => trained),
-    work: terms.reduce((sum, { work, count }) => sum + work + count, 0),
-    name: `(${terms.map(({ name }) => name).join(" + ")})`,
-  };
-}
-
-/** Every tree of binary products over the factors. */
-function parenthesisations(factors: readonly Formed[]): readonly Formed[] {
-  if (factors.length === 1) return factors;
-  return ofOneMatrix(
-    factors
-      .slice(1)
-      .flatMap((_, index) =>
-        parenthesisations(factors.slice(0, index + 1)).flatMap((left) =>
-          parenthesisations(factors.slice(index + 1)).map((right) => timesOf(left, right)),
-        ),
-      ),
-  );
-}
-
-/** Every way to form a formula as one matrix. */
-function formings(formula: Formula): readonly Formed[] {
-  if (formula.kind === "leaf") return [{ ...formula, work: 0 }];
-  const parts = formula.parts.map(formings);
-  const chosen = parts.reduce<readonly (readonly Formed[])[]>(
-    (found, list) => found.flatMap((before) => list.map((one) => [...before, one])),
-    [[]],
-  );
-  return formula.kind === "sum" ? chosen.map(plusOf) : chosen.flatMap(parenthesisations);
-}
-
-function storedWays(formed: Formed): readonly Stored[] {
-  const storages = {
-    dense: ["dense"],
-    masked: ["dense", "entries"],
-    sparse: ["entries", "dense"],
-    diagonal: ["vector", "entries"],
-    nm: ["groups", "entries", "dense"],
-    block: ["groups", "entries", "dense"],
-  } as const;
-  return storages[formed.zeros].map((storage) => ({ ...formed, storage }));
-}
 
 /** True when the term ends in a matrix, so that it can share a step. */
 const sharesStep = (way: Way): boolean => {
