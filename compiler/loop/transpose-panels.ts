@@ -104,7 +104,7 @@ export function transposeRows(block: Block, rows: readonly LoopExpression[]): Tr
 }
 
 /** Features that one tile of a transposition phase moves. */
-const featuresPerTile = 128;
+export const featuresPerTile = 128;
 
 /** Walks over the 16 x 16 squares of an activation; `move` gets null for a square that lies inside it. */
 function squaresPhase(

@@ -52,7 +52,7 @@ export const passingCost = (
     : times(apply(">", tiles, number(1)), values, number(share * rates.calls.passNanoseconds[layout]));
 
 /** Features of an activation that one tile of a transposition moves (compiler/loop/transpose-panels). */
-const transposedFeatures = 128;
+export const transposedFeatures = 128;
 
 /** An activation between row-major and panels of tokens, which is a phase of its own. */
 export function transposingCost(
