@@ -3,9 +3,11 @@ import { describe, expect, it } from "vitest";
 import { int } from "../../compiler/loop/loop-expression.ts";
 import type { LoopExpression } from "../../compiler/loop/loop-node.ts";
 import { lowerVariant } from "../../compiler/loop/lower-variant.ts";
+import { featuresPerTile } from "../../compiler/loop/transpose-panels.ts";
 import { lookupIn } from "../../compiler/plan/operand-table.ts";
 import type { Plan } from "../../compiler/plan/plan.ts";
 import { stepPhases } from "../../compiler/plan/step-phases.ts";
+import { transposedFeatures } from "../../compiler/plan/thread-cost.ts";
 import { phaseGeometry } from "../../compiler/plan/tile-geometry.ts";
 import { tileTokens, withTile, type X86Target, x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
@@ -86,4 +88,8 @@ describe.each(x86Targets)("tiles of $name", (target) => {
       expect(compareTiles({ ...plan, variants, tile }, target)).toBeGreaterThan(0);
     }
   });
+});
+
+it("transposes as many features in a tile as prices take for it", () => {
+  expect(transposedFeatures).toBe(featuresPerTile);
 });
