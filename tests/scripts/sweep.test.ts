@@ -25,7 +25,9 @@ it("counts programs, names the seed and ends with 0 where no level differs", asy
   const { status, stdout, stderr } = await sweep("--programs", "6", "--seed", "3", "--native-every", "0");
   expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
   const [cases, native, rate, last, ...rest] = stdout.split("\n");
-  expect(cases).toMatch(/^6 programs in \d+ cases, \d+ variants(, \d refused with SPX6001)?$/);
+  expect(cases).toMatch(
+    /^6 programs in \d+ cases, \d+ models? of several layers, \d+ variants(, \d refused with SPX6001)?$/,
+  );
   expect(native).toBe("0 programs (0.0 %) ran natively on 0 kernels, with 0 backward passes");
   expect(rate).toMatch(/^\d+\.\d programs\/s on \d+ processes$/);
   expect(last).toBe("6 programs, seed 3: 0 differ");

@@ -70,10 +70,11 @@ function describe(report: SweepReport, wanted: Wanted, seconds: number): string 
   );
   const planless = Object.entries(refused).map(([code, count]) => `, ${count} refused with ${code}`);
   const rate = (programs / seconds).toFixed(1);
+  const together = models === 1 ? "1 model" : `${models} models`;
   const share = programs === 0 ? "0" : ((100 * nativeCases) / programs).toFixed(1);
   return [
     ...found,
-    `${programs} programs in ${cases} cases, ${models} models of several layers, ${variants} variants${planless.join("")}`,
+    `${programs} programs in ${cases} cases, ${together} of several layers, ${variants} variants${planless.join("")}`,
     `${nativeCases} programs (${share} %) ran natively on ${kernels} kernels, with ${nativeBackward} backward passes`,
     `${rate} programs/s on ${wanted.processes} processes`,
     `${programs} programs, seed ${wanted.seed}: ${differences.length} differ`,
