@@ -1,6 +1,7 @@
 /**
- * AdamW over the parameters of a layer. Its state lies in each parameter's own format, two numbers for each value that is
- * stored, and follows the positions of a support that is chosen again.
+ * AdamW over the parameters of a layer (Loshchilov and Hutter, "Decoupled Weight Decay Regularization", ICLR 2019,
+ * algorithm 2, with the decay times the learning rate, as in common use). Its state lies in each parameter's own format,
+ * two numbers for each value that is stored, and follows the positions of a support that is chosen again.
  */
 import type { AdamWNumbers, UpdateKernels } from "../device/cpu/update-kernels.ts";
 import { SpxError } from "../errors.ts";
