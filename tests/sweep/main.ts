@@ -1,11 +1,12 @@
 /**
- * `npm run sweep`: the sweep from the command line, a process for each core. Exit status 1 when levels differ or a
- * process dies, 2 for arguments that it cannot read.
+ * `npm run sweep`: the sweep from the command line, a process for each core. Exit status 1 when levels differ, a process
+ * dies or a signal ends it early, 2 for arguments that it cannot read.
  */
 import { type ChildProcess, fork } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
+import { setImmediate } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { nodeHost } from "../../compiler/driver/node-host.ts";
@@ -104,15 +105,36 @@ const runPart = (wanted: Wanted, part: number): Promise<SweepReport> =>
     host: nodeHost(),
     road: { ...road, ...plantedFaults.find(({ level }) => level === wanted.plant)?.fault },
     shrinkTries: 400,
+    goOn: async (ran) => {
+      if (ran % 100 === 0) process.send?.({ kind: "progress", ran } satisfies Message);
+      // A turn of the event loop, in which a signal is heard.
+      await setImmediate();
+      return !asked.toStop;
+    },
     announce: (label) => writeFileSync(announcementOf(part), label),
   });
 
+/** What a process of the sweep says to the one that started it. */
+type Message =
+  | { readonly kind: "progress"; readonly ran: number }
+  | { readonly kind: "report"; readonly report: SweepReport };
+
+/** A signal ends the sweep after the present program, so that hours of work still give a report. */
+const asked = { toStop: false };
+const stopSignals = ["SIGINT", "SIGTERM"] as const;
+
 /** The report of a child process; null, with a word on standard error, when it died. */
-const reportOf = (child: ChildProcess, part: number): Promise<SweepReport | null> =>
+const reportOf = (
+  child: ChildProcess,
+  part: number,
+  progress: (ran: number) => void,
+): Promise<SweepReport | null> =>
   new Promise((settle) => {
     let report: SweepReport | null = null;
-    child.on("message", (message) => {
-      report = message as SweepReport;
+    child.on("message", (said) => {
+      const message = said as Message;
+      if (message.kind === "progress") progress(message.ran);
+      else report = message.report;
     });
     child.on("exit", (status, signal) => {
       const file = announcementOf(part);
@@ -137,21 +159,40 @@ async function main(): Promise<number> {
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
   const started = performance.now();
-  const parts = Array.from({ length: wanted.processes }, (_, part) => {
+  const ran = new Map<number, number>();
+  const children = Array.from({ length: wanted.processes }, (_, part) => {
     const env = { ...process.env, SPX_SWEEP_PART: String(part) };
-    return reportOf(fork(fileURLToPath(import.meta.url), process.argv.slice(2), { env }), part);
+    return fork(fileURLToPath(import.meta.url), process.argv.slice(2), { env });
   });
+  for (const signal of stopSignals)
+    process.on(signal, () => {
+      asked.toStop = true;
+      for (const child of children) child.kill(signal);
+    });
+  const parts = children.map((child, part) =>
+    reportOf(child, part, (count) => {
+      ran.set(part, count);
+      const all = [...ran.values()].reduce((sum, each) => sum + each, 0);
+      if (process.stderr.isTTY) process.stderr.write(`\r${all} of ${wanted.programs} programs\r`);
+    }),
+  );
   const reports = await Promise.all(parts);
   const whole = joinReports(reports.flatMap((report) => report ?? []));
   process.stdout.write(`${describe(whole, wanted, (performance.now() - started) / 1000)}\n`);
-  return whole.differences.length === 0 && reports.every((report) => report !== null) ? 0 : 1;
+  if (asked.toStop) process.stderr.write(`stopped before ${wanted.programs} programs had run\n`);
+  const isWhole = !asked.toStop && reports.every((report) => report !== null);
+  return whole.differences.length === 0 && isWhole ? 0 : 1;
 }
 
 async function child(part: number): Promise<number> {
   const wanted = readArguments(process.argv.slice(2));
   if (typeof wanted === "string") return 2;
+  for (const signal of stopSignals)
+    process.on(signal, () => {
+      asked.toStop = true;
+    });
   const report = await runPart(wanted, part);
-  await new Promise((sent) => process.send?.(report, sent));
+  await new Promise((sent) => process.send?.({ kind: "report", report } satisfies Message, sent));
   process.disconnect();
   return 0;
 }

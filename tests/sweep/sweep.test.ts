@@ -9,23 +9,34 @@ import { conditionsOf } from "./program-declarations.ts";
 import { programText } from "./program-text.ts";
 import { createRandom } from "./random.ts";
 import { road } from "./road.ts";
-import { sweep } from "./sweep.ts";
+import { type SweepOptions, sweep } from "./sweep.ts";
+
+const options: SweepOptions = {
+  programs: 60,
+  seed: 4,
+  nativeEvery: 3,
+  mostNative: 8,
+  casesInLibrary: 8,
+  nativeVariants: 1,
+  backwardEvery: 1,
+  sizesEach: 2,
+  choices: { loopVariants: 1, loopBatches: 1, everyTarget: true },
+  host: nodeHost(),
+  road,
+  shrinkTries: 150,
+};
+
+test("a sweep that is ended early reports what has run", async () => {
+  const told: number[] = [];
+  const goOn = async (ran: number): Promise<boolean> => told.push(ran) <= 3;
+  const report = await sweep({ ...options, nativeEvery: 0, goOn });
+  expect(report).toMatchObject({ programs: told.at(-1), differences: [] });
+  expect(told).toHaveLength(4);
+  expect(report.programs).toBeGreaterThan(0);
+});
 
 test("60 programs of seed 4 agree on every level, 8 of them down to machine code", async () => {
-  const report = await sweep({
-    programs: 60,
-    seed: 4,
-    nativeEvery: 3,
-    mostNative: 8,
-    casesInLibrary: 8,
-    nativeVariants: 1,
-    backwardEvery: 1,
-    sizesEach: 2,
-    choices: { loopVariants: 1, loopBatches: 1, everyTarget: true },
-    host: nodeHost(),
-    road,
-    shrinkTries: 150,
-  });
+  const report = await sweep(options);
   expect(report.differences).toEqual([]);
   expect(report.programs).toBe(60);
   expect(report.cases).toBeGreaterThan(90);

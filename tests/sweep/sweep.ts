@@ -55,6 +55,8 @@ export interface SweepOptions {
   readonly road: Road;
   /** Shrinking steps tried before a difference is reported. */
   readonly shrinkTries: number;
+  /** Told how many programs have run, before each; false ends the sweep with what it has found so far. */
+  readonly goOn?: (programs: number) => Promise<boolean>;
   /** Told the case before machine code runs: a crash leaves no other trace. */
   readonly announce?: (label: string) => void;
 }
@@ -251,6 +253,7 @@ export async function sweep(options: SweepOptions): Promise<SweepReport> {
   };
 
   for (let index = 0; counts.programs < options.programs && differences.length === 0; index++) {
+    if ((await options.goOn?.(counts.programs)) === false) break;
     const seed = seedOf(options.seed, index * parts + part);
     const program = generateProgram(seed, `S${seed}`);
     const cases = Array.from({ length: options.sizesEach }, (_, at) =>
