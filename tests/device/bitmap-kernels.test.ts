@@ -1,6 +1,5 @@
 // Entries of any pattern behind bitmaps, multiplied by matrix units: every density at odd sizes, exactly.
 import { describe, expect, it } from "vitest";
-import { symbol } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { packOperand, unpackOperand } from "../../runtime/formats/pack-operand.ts";
 import { integersOf } from "../../runtime/formats/packed-operand.ts";
@@ -16,15 +15,10 @@ import {
   weightCase,
 } from "../loop/weight-cases.ts";
 import { createTestMemory } from "../runtime/formats-memory.ts";
+import { type Half, halves, inputs, out, r, term } from "./dense-terms.ts";
 import { checkDeviceCase } from "./device-case.ts";
 
-const halves = ["bf16", "f16"] as const;
-type Half = (typeof halves)[number];
-
-const [out, inputs, r] = [symbol("out"), symbol("in"), symbol("r")];
 const bitmaps = (element: Half): OperandFormat => ({ name: "bitmap-tiles", element });
-const term = (operand: string, input = "x") =>
-  ({ atom: "dense", operand, input, inputPermutation: null }) as const;
 
 /** y = W x + B (A x), or y += W x for rank 0. */
 function entriesCase(element: Half, weight: Matrix, rank: number): WeightCase {

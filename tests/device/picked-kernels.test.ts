@@ -2,7 +2,6 @@
 // the bytes and fragments that they read, by the definition of the instruction.
 import { describe, expect, it } from "vitest";
 import { multiplyFragments } from "../../compiler/backend/reference/matrix-fragments.ts";
-import { symbol } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { SpxError } from "../../runtime/errors.ts";
 import { packOperand, unpackOperand } from "../../runtime/formats/pack-operand.ts";
@@ -19,15 +18,10 @@ import {
   weightCase,
 } from "../loop/weight-cases.ts";
 import { createTestMemory } from "../runtime/formats-memory.ts";
+import { type Half, halves, inputs, out, r, term } from "./dense-terms.ts";
 import { checkDeviceCase } from "./device-case.ts";
 
-const halves = ["bf16", "f16"] as const;
-type Half = (typeof halves)[number];
-
-const [out, inputs, r] = [symbol("out"), symbol("in"), symbol("r")];
 const picked = (element: Half): OperandFormat => ({ name: "nm-tiles", element });
-const term = (operand: string, input = "x") =>
-  ({ atom: "dense", operand, input, inputPermutation: null }) as const;
 const yStep = (terms: readonly ReturnType<typeof term>[], accumulate = false) => ({
   name: "y",
   output: "y",

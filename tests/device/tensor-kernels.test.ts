@@ -16,6 +16,7 @@ import {
   weightCase,
 } from "../loop/weight-cases.ts";
 import { createTestMemory } from "../runtime/formats-memory.ts";
+import { term } from "./dense-terms.ts";
 import { checkDeviceCase } from "./device-case.ts";
 
 type TensorElements = Exclude<CudaElements, "f32">;
@@ -23,9 +24,6 @@ const tensorElements: readonly TensorElements[] = ["bf16", "f16", "tf32"];
 
 const tilesOf = (elements: TensorElements): OperandFormat =>
   elements === "tf32" ? { name: "tf32-tiles" } : { name: "half-tiles", element: elements };
-
-const term = (operand: string, input = "x") =>
-  ({ atom: "dense", operand, input, inputPermutation: null }) as const;
 
 function denseCase(elements: TensorElements, weight: Matrix, accumulate = false): WeightCase {
   const W = {
