@@ -10,7 +10,7 @@ import {
   number,
   printNumber,
 } from "../../runtime/contract/number-expression.ts";
-import type { Recipe } from "../../runtime/contract/recipe.ts";
+import { callsIn, type Recipe } from "../../runtime/contract/recipe.ts";
 import type { CheckedPattern, CheckedTransform, WeightExpression } from "../check/checked-module.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import {
@@ -212,12 +212,6 @@ function termOfRecipe(recipe: Recipe, transform: CheckedTransform, factory: Term
     default:
       return null;
   }
-}
-
-/** Every call among recipes, inner ones included. */
-function callsIn(recipe: Recipe): readonly Extract<Recipe, { kind: "call" }>[] {
-  if (recipe.kind === "output") return callsIn(recipe.of);
-  return recipe.kind === "call" ? [recipe, ...Object.values(recipe.operands).flatMap(callsIn)] : [];
 }
 
 function assumptionsOf({ tensors, arguments: given, requirements, proven }: CheckedTransform): Assumptions {

@@ -4,7 +4,7 @@
  */
 import type { ProductElement, ProductKernel } from "../../runtime/contract/manifest.ts";
 import { type MatrixSource, partsOfSource, stackedParts } from "../../runtime/contract/matrix-source.ts";
-import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
+import { callsIn, type IntrinsicName } from "../../runtime/contract/recipe.ts";
 import type { LoopProgram } from "../loop/loop-node.ts";
 import { lowerProduct } from "../loop/lower-product.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
@@ -32,20 +32,13 @@ const splits: ReadonlySet<IntrinsicName> = new Set(["sparse_part"]);
 const multiplies = (source: MatrixSource): boolean =>
   source.kind === "product" || partsOfSource(source).some(multiplies);
 
-function calls(recipe: Recipe, intrinsics: ReadonlySet<IntrinsicName>): boolean {
-  if (recipe.kind === "output") return calls(recipe.of, intrinsics);
-  if (recipe.kind !== "call") return false;
-  const { intrinsic, operands } = recipe;
-  return intrinsics.has(intrinsic) || Object.values(operands).some((operand) => calls(operand, intrinsics));
-}
-
 /** Whether an initial value, a pattern or a refresh calls one of the intrinsics. */
 const computes = (
   { checked: { tensors, patterns, time } }: TransformStages,
   intrinsics: ReadonlySet<IntrinsicName>,
 ): boolean =>
   [...tensors, ...patterns, ...(time?.refreshes ?? [])].some(
-    ({ recipe }) => recipe !== null && calls(recipe, intrinsics),
+    ({ recipe }) => recipe !== null && callsIn(recipe).some(({ intrinsic }) => intrinsics.has(intrinsic)),
   );
 
 const needs: Readonly<Record<ProductElement, (stages: TransformStages) => boolean>> = {

@@ -3,7 +3,7 @@
  * what is chosen decides what is packed, and only where something is chosen.
  */
 import type { SelectionKernel, SelectionOrder } from "../../runtime/contract/manifest.ts";
-import type { IntrinsicName, Recipe } from "../../runtime/contract/recipe.ts";
+import { callsIn, type IntrinsicName } from "../../runtime/contract/recipe.ts";
 import type { CheckedPattern } from "../check/checked-module.ts";
 import type { LoopProgram } from "../loop/loop-node.ts";
 import { lowerBracket, lowerGroups, lowerMark } from "../loop/lower-selection.ts";
@@ -21,15 +21,6 @@ const ranks: Readonly<Partial<Record<IntrinsicName, SelectionOrder>>> = {
   sparse_part: "magnitude",
   topk: "value",
 };
-
-type Call = Extract<Recipe, { readonly kind: "call" }>;
-
-/** The calls of a recipe, outermost first. */
-function callsIn(recipe: Recipe): readonly Call[] {
-  if (recipe.kind === "output") return callsIn(recipe.of);
-  if (recipe.kind !== "call") return [];
-  return [recipe, ...Object.values(recipe.operands).flatMap(callsIn)];
-}
 
 /** Groups that a vector of entries holds whole, along rows; others are ranked by loops. */
 const groupOf = ({ shape, recipe }: CheckedPattern): readonly number[] =>

@@ -20,6 +20,14 @@ export type Recipe =
   /** One of several results of a call, as in `init L, R = monarch_projection(W)`. */
   | { readonly kind: "output"; readonly index: number; readonly of: Recipe };
 
+export type RecipeCall = Extract<Recipe, { readonly kind: "call" }>;
+
+/** Every call of a recipe, outermost first. */
+export function callsIn(recipe: Recipe): readonly RecipeCall[] {
+  if (recipe.kind === "output") return callsIn(recipe.of);
+  return recipe.kind === "call" ? [recipe, ...Object.values(recipe.operands).flatMap(callsIn)] : [];
+}
+
 export type LinePool = "row" | "column" | { readonly height: number; readonly width: number };
 
 /** Those that choose positions. */
