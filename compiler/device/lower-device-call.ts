@@ -20,7 +20,7 @@ export interface LoweredDeviceCall {
 }
 
 /** What x, y and the activations between are made of. */
-export const activationElement: Readonly<Record<CudaElements, DeviceElement>> = {
+export const activationElement: Readonly<Record<CudaElements, "f32" | "bf16" | "f16">> = {
   f32: "f32",
   tf32: "f32",
   bf16: "bf16",

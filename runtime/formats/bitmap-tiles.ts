@@ -2,23 +2,16 @@
  * `bitmap-tiles`: entries of any pattern in the tiles of matrix units. A bit for each place of a tile and its values in
  * the order of the bits: a lane finds its own by counting those before it.
  */
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-} from "../tensor/half-precision.ts";
+import { type HalfElement, narrowToHalves, widenHalves } from "../tensor/half-precision.ts";
 import { placeInTile } from "./matrix-tiles.ts";
 import { columnsOf, type MatrixValue, rowsOf, toSparse } from "./matrix-value.ts";
 import { type Allocate, allocateOperand, integersOf, type PackedOperand } from "./packed-operand.ts";
-
-type BitmapElement = "bf16" | "f16";
 
 const tileInputs = 32;
 const tileMasks = 16;
 
 /** The bit of an entry of a tile: word 8 step + place, lane. */
-function bitOf(element: BitmapElement, row: number, input: number): { word: number; lane: number } {
+function bitOf(element: HalfElement, row: number, input: number): { word: number; lane: number } {
   const place = placeInTile(element, row, input);
   const [step, lane] = [place >> 8, (place >> 3) & 31];
   return { word: 8 * step + (place & 7), lane };
@@ -26,7 +19,7 @@ function bitOf(element: BitmapElement, row: number, input: number): { word: numb
 
 /** Bytes: 68 for each tile, 4, and 2 for each entry. */
 export function packBitmapTiles(
-  element: BitmapElement,
+  element: HalfElement,
   matrix: MatrixValue,
   allocate: Allocate,
 ): PackedOperand {
@@ -37,7 +30,7 @@ export function packBitmapTiles(
   const lengths = { masks: tiles * tileMasks, starts: tiles + 1, values: given.length };
   const operand = allocateOperand("bitmap-tiles", rows, columns, lengths, allocate);
   const [masks, starts] = [integersOf(operand, "masks"), integersOf(operand, "starts")];
-  const bits = (element === "bf16" ? float32ToBfloat16 : float32ToFloat16)(given);
+  const bits = narrowToHalves(element, given);
   // Entries of each tile by the number of their bit, which is the order of their values.
   const held = Array.from({ length: tiles }, (): { bit: number; entry: number }[] => []);
   for (let row = 0; row < rows; row++)
@@ -61,7 +54,7 @@ export function packBitmapTiles(
 }
 
 /** Row-major [rows, columns]: the rounded values. */
-export function unpackBitmapTiles(element: BitmapElement, operand: PackedOperand): Float32Array {
+export function unpackBitmapTiles(element: HalfElement, operand: PackedOperand): Float32Array {
   const { rows, columns } = operand;
   const across = Math.ceil(columns / tileInputs);
   const [masks, values] = [integersOf(operand, "masks"), integersOf(operand, "values")];
@@ -78,5 +71,5 @@ export function unpackBitmapTiles(element: BitmapElement, operand: PackedOperand
       const { word, lane } = bitOf(element, row & 15, column % tileInputs);
       bits[row * columns + column] = byPlace[32 * (tile * tileMasks + word) + lane] ?? 0;
     }
-  return (element === "bf16" ? bfloat16ToFloat32 : float16ToFloat32)(bits);
+  return widenHalves(element, bits);
 }

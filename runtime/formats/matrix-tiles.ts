@@ -2,12 +2,7 @@
  * `half-tiles` and `tf32-tiles`: dense, for matrix units of devices. A tile is 16 outputs by 64 bytes of inputs, its
  * bytes in the order in which the lanes of a warp hold them, so that a lane reads its registers in one piece.
  */
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-} from "../tensor/half-precision.ts";
+import { narrowToHalves, widenHalves } from "../tensor/half-precision.ts";
 import { type MatrixValue, toDense } from "./matrix-value.ts";
 import { type Allocate, allocateOperand, integersOf, type PackedOperand } from "./packed-operand.ts";
 
@@ -62,8 +57,8 @@ export function unpackMatrixTiles(element: TileElement, operand: PackedOperand):
   forEachPlace(element, { first: 0, rows }, columns, (at, place) => {
     bits[at] = tiles[place] ?? 0;
   });
-  if (bits instanceof Uint32Array) return new Float32Array(bits.buffer);
-  return element === "bf16" ? bfloat16ToFloat32(bits) : float16ToFloat32(bits);
+  if (bits instanceof Uint32Array || element === "tf32") return new Float32Array(bits.buffer);
+  return widenHalves(element, bits);
 }
 
 /** Visits the entries of `rows` rows that stand from row `first` of the tiles on. */
@@ -85,8 +80,7 @@ function forEachPlace(
 }
 
 function bitsOf(element: TileElement, values: Float32Array): Uint16Array | Uint32Array {
-  if (element === "bf16") return float32ToBfloat16(values);
-  if (element === "f16") return float32ToFloat16(values);
+  if (element !== "tf32") return narrowToHalves(element, values);
   const bits = new Uint32Array(values.slice().buffer);
   // To nearest, ties away from zero, to 10 fraction bits; infinities and NaNs stay.
   return bits.map((word) => ((word & 0x7f800000) === 0x7f800000 ? word : (word + 0x1000) & ~0x1fff));

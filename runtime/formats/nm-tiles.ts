@@ -3,17 +3,10 @@
  * then for each tile 16 words that say which inputs they stand for. Any matrix fits that has at most two entries in every
  * four inputs, such as 1:2, 1:4 and 2:4.
  */
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-} from "../tensor/half-precision.ts";
+import { type HalfElement, narrowToHalves, widenHalves } from "../tensor/half-precision.ts";
 import { columnsOf, type MatrixValue, rowsOf, toSparse } from "./matrix-value.ts";
 import { visitGroups } from "./nm-groups.ts";
 import { type Allocate, allocateOperand, integersOf, type PackedOperand } from "./packed-operand.ts";
-
-type NmTileElement = "bf16" | "f16";
 
 /** Inputs and values of a tile, and its words of places. */
 const tileInputs = 32;
@@ -43,7 +36,7 @@ function placeOfEntry(row: number, group: number, slot: number, across: number):
 }
 
 /** Bytes: 576 for each tile. */
-export function packNmTiles(element: NmTileElement, matrix: MatrixValue, allocate: Allocate): PackedOperand {
+export function packNmTiles(element: HalfElement, matrix: MatrixValue, allocate: Allocate): PackedOperand {
   const [rows, columns] = [rowsOf(matrix), columnsOf(matrix)];
   const across = Math.ceil(columns / tileInputs);
   const tiles = Math.ceil(rows / 16) * across;
@@ -52,7 +45,7 @@ export function packNmTiles(element: NmTileElement, matrix: MatrixValue, allocat
   const [values, kept] = [integersOf(operand, "values"), integersOf(operand, "kept")];
   kept.fill(firstTwo);
   const sparse = toSparse(matrix);
-  const bits = (element === "bf16" ? float32ToBfloat16 : float32ToFloat16)(sparse.values);
+  const bits = narrowToHalves(element, sparse.values);
   const indexed = { ...sparse, columns: 4 * Math.ceil(columns / 4), values: Float32Array.from(bits) };
   visitGroups("nm-tiles", indexed, { n: 2, m: 4 }, (row, group, slot, position, value) => {
     const place = placeOfEntry(row, group, slot, across);
@@ -64,7 +57,7 @@ export function packNmTiles(element: NmTileElement, matrix: MatrixValue, allocat
 }
 
 /** Row-major [rows, columns]: the rounded values. */
-export function unpackNmTiles(element: NmTileElement, operand: PackedOperand): Float32Array {
+export function unpackNmTiles(element: HalfElement, operand: PackedOperand): Float32Array {
   const { rows, columns } = operand;
   const across = Math.ceil(columns / tileInputs);
   const [values, kept] = [integersOf(operand, "values"), integersOf(operand, "kept")];
@@ -76,5 +69,5 @@ export function unpackNmTiles(element: NmTileElement, operand: PackedOperand): F
         const column = 4 * group + (((kept[word] ?? 0) >>> shift) & 3);
         if (column < columns) bits[row * columns + column] = values[value] ?? 0;
       }
-  return (element === "bf16" ? bfloat16ToFloat32 : float16ToFloat32)(bits);
+  return widenHalves(element, bits);
 }

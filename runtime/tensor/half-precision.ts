@@ -103,3 +103,20 @@ export function float32ToBfloat16(
     target[index] = narrowToBfloat16(bits[index] as number);
   return target;
 }
+
+/** The number types of 16 bits. */
+export type HalfElement = "bf16" | "f16";
+
+/** To float32, exactly, from the bits of either type. */
+export const widenHalves = (
+  element: HalfElement,
+  source: Uint16Array,
+  target = new Float32Array(source.length),
+): Float32Array => (element === "bf16" ? bfloat16ToFloat32 : float16ToFloat32)(source, target);
+
+/** The bits of either type, to nearest, ties to even. */
+export const narrowToHalves = (
+  element: HalfElement,
+  source: Float32Array,
+  target = new Uint16Array(source.length),
+): Uint16Array => (element === "bf16" ? float32ToBfloat16 : float32ToFloat16)(source, target);

@@ -7,12 +7,7 @@ import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
 import { bufferOf, type PackedOperand } from "../../runtime/formats/packed-operand.ts";
 import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-} from "../../runtime/tensor/half-precision.ts";
+import { narrowToHalves, widenHalves } from "../../runtime/tensor/half-precision.ts";
 import { expectedOutput, inputOf, packHalfCase, startOf } from "../loop/run-reference.ts";
 import { matrixValue, type WeightCase } from "../loop/weight-cases.ts";
 import { createTestMemory } from "../runtime/formats-memory.ts";
@@ -25,16 +20,14 @@ const bytesOf = (view: ArrayBufferView<ArrayBuffer>): Uint8Array<ArrayBuffer> =>
 export function encode(values: Float32Array<ArrayBuffer>, elements: CudaElements): Uint8Array<ArrayBuffer> {
   const element = activationElement[elements];
   if (element === "f32") return bytesOf(values);
-  return bytesOf(
-    (element === "bf16" ? float32ToBfloat16 : float32ToFloat16)(values) as Uint16Array<ArrayBuffer>,
-  );
+  return bytesOf(narrowToHalves(element, values) as Uint16Array<ArrayBuffer>);
 }
 
 export function decode(bytes: Uint8Array<ArrayBuffer>, elements: CudaElements): Float32Array {
   const element = activationElement[elements];
   if (element === "f32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
-  return (element === "bf16" ? bfloat16ToFloat32 : float16ToFloat32)(halves);
+  return widenHalves(element, halves);
 }
 
 export function packCase(weight: WeightCase): ReadonlyMap<string, PackedOperand> {

@@ -2,12 +2,7 @@
  * Memory of a device program under the reference interpreter: bytes, and beside every element who touched it last and
  * in which epoch, so that what no barrier orders is found whatever the order in which the interpreter runs.
  */
-import {
-  bfloat16ToFloat32,
-  float16ToFloat32,
-  float32ToBfloat16,
-  float32ToFloat16,
-} from "../../../runtime/tensor/half-precision.ts";
+import { narrowToHalves, widenHalves } from "../../../runtime/tensor/half-precision.ts";
 import { type DeviceElement, elementBytes } from "../../device/device-node.ts";
 
 export type FaultKind =
@@ -210,13 +205,13 @@ const oneHalf = new Uint16Array(1);
 
 export const widen = (element: "bf16" | "f16", bits: number): number => {
   oneHalf[0] = bits;
-  (element === "bf16" ? bfloat16ToFloat32 : float16ToFloat32)(oneHalf, oneFloat);
+  widenHalves(element, oneHalf, oneFloat);
   return oneFloat[0] ?? Number.NaN;
 };
 
 export const narrow = (element: "bf16" | "f16", value: number): number => {
   oneFloat[0] = value;
-  (element === "bf16" ? float32ToBfloat16 : float32ToFloat16)(oneFloat, oneHalf);
+  narrowToHalves(element, oneFloat, oneHalf);
   return oneHalf[0] ?? 0;
 };
 
