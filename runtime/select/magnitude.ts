@@ -1,8 +1,10 @@
 /** Selection by magnitude: entries, n of each m, or whole blocks. */
+
+import type { SelectionOrder } from "../contract/manifest.ts";
 import { SpxError } from "../errors.ts";
-import { checkCount, largestEntries, magnitudeKeys, requireFinite } from "./largest-entries.ts";
+import { checkCount, largestEntries, requireFinite } from "./largest-entries.ts";
 import { emptyBits, type Pattern, setBit } from "./pattern.ts";
-import { largestByPasses, type SelectionPasses } from "./select-by-passes.ts";
+import { keysOf, largestByPasses, type SelectionPasses } from "./select-by-passes.ts";
 
 /** A dense [rows, columns] matrix with the name that messages call it by. */
 export interface NamedMatrix {
@@ -13,17 +15,28 @@ export interface NamedMatrix {
 }
 
 /** The `count` entries of largest magnitude. @throws SpxError SPX8407, SPX8408. */
-export function selectMagnitude(
+export const selectMagnitude = (
   matrix: NamedMatrix,
   count: number,
   passes: SelectionPasses | null = null,
+): Pattern => selectLargest("magnitude", "magnitude", matrix, count, passes);
+
+/**
+ * The `count` first entries of an order, by compiled passes where there are some and they are worth it, else by counting
+ * over digits. @throws SpxError SPX8407 naming the selection, SPX8408.
+ */
+export function selectLargest(
+  selection: "magnitude" | "topk",
+  order: SelectionOrder,
+  { name, rows, columns, values }: NamedMatrix,
+  count: number,
+  passes: SelectionPasses | null,
 ): Pattern {
-  const { rows, columns } = matrix;
-  const found = largestByPasses(matrix.values, "magnitude", count, passes);
-  if (found !== null) return { rows, columns, count, bits: found };
-  requireFinite(matrix.name, matrix.values, matrix.columns);
-  checkCount("magnitude", count, matrix.values.length);
-  return largestEntries(magnitudeKeys(matrix.values), matrix.rows, matrix.columns, count);
+  const bits = largestByPasses(values, order, count, passes);
+  if (bits !== null) return { rows, columns, count, bits };
+  requireFinite(name, values, columns);
+  checkCount(selection, count, values.length);
+  return largestEntries(keysOf(order, values), rows, columns, count);
 }
 
 export interface GroupShape {

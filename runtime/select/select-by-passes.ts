@@ -5,6 +5,7 @@
  * said: the same positions as counting over digits gives, ties to the lowest index.
  */
 import type { SelectionOrder } from "../contract/manifest.ts";
+import { floatOfBits, infinityBits } from "../tensor/float-bits.ts";
 import { cutOf, type Keys, magnitudeKeys, valueKeys } from "./largest-entries.ts";
 
 /** Scores of one interval, in the order of their entries. */
@@ -32,21 +33,17 @@ interface Order {
   readonly ofKey: (key: number) => number;
 }
 
-const word = new Uint32Array(1);
-const float = new Float32Array(word.buffer);
-function floatOf(bits: number): number {
-  word[0] = bits;
-  return float[0] ?? Number.NaN;
-}
-
 const orders: Readonly<Record<SelectionOrder, Order>> = {
-  magnitude: { keys: magnitudeKeys, score: Math.abs, ofKey: floatOf },
+  magnitude: { keys: magnitudeKeys, score: Math.abs, ofKey: floatOfBits },
   value: {
     keys: valueKeys,
     score: (value) => value,
-    ofKey: (key) => floatOf(key >= 0x80000000 ? key - 0x80000000 : ~key),
+    ofKey: (key) => floatOfBits(key >= 0x80000000 ? key - 0x80000000 : ~key),
   },
 };
+
+/** Keys in the order of a selection. Values have to be finite. */
+export const keysOf = (order: SelectionOrder, values: Float32Array): Keys => orders[order].keys(values);
 
 /** Below this many entries counting over digits is as fast. */
 const fewest = 1 << 16;
@@ -145,8 +142,6 @@ function bracketOf(
     high: upper < 1 ? Number.POSITIVE_INFINITY : ofKey(cutOf(sample, upper).threshold),
   };
 }
-
-const infinityBits = 0x7f800000;
 
 function totalOf({ counts }: Bracketed): { above: number; inside: number; finite: boolean } {
   let [above, inside, finite] = [0, 0, true];

@@ -10,6 +10,7 @@ import {
 } from "../../formats/packed-operand.ts";
 import type { Kernel, Pointer } from "../../native/foreign-library.ts";
 import type { WorkspacePool } from "../workspace-pool.ts";
+import { kernelFailed } from "./kernel-failed.ts";
 import type { KernelSource } from "./kernel-source.ts";
 
 export interface KernelCall {
@@ -131,8 +132,5 @@ export function checkStatus(
   operands: ReadonlyMap<string, PackedOperand>,
 ): void {
   if (status === 0) return;
-  throw new SpxError("SPX8309", `kernel \`${kernel.symbol}\` failed with status ${status}`, {
-    facts: { kernel: kernel.symbol, status, operands: [...operands.keys()] },
-    help: "check that memory is left; if it stays, report it with the .spx file",
-  });
+  throw kernelFailed(kernel, status, { operands: [...operands.keys()] });
 }

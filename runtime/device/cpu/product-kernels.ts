@@ -3,8 +3,8 @@
  * decompositions. Small ones are left to the caller's loops, which take less than a call.
  */
 import type { KernelLibrary, ProductElement } from "../../contract/manifest.ts";
-import { SpxError } from "../../errors.ts";
 import { addressOf, type Kernel } from "../../native/foreign-library.ts";
+import { kernelFailed } from "./kernel-failed.ts";
 import type { KernelSource } from "./kernel-source.ts";
 
 export type FloatArray = Float32Array | Float64Array;
@@ -37,13 +37,9 @@ export function openProducts(
   level: string,
   threads: number,
 ): ProductKernels {
-  const known = new Map<ProductElement, Kernel>();
   const kernelOf = (element: ProductElement): Kernel | null => {
     const manifest = products.find((product) => product.level === level && product.element === element);
-    if (manifest === undefined) return null;
-    const kernel = known.get(element) ?? source.kernel(manifest.symbol);
-    known.set(element, kernel);
-    return kernel;
+    return manifest === undefined ? null : source.kernel(manifest.symbol);
   };
   const kernelFor = ({ left }: Factors<FloatArray>): Kernel | null =>
     kernelOf(left instanceof Float32Array ? "f32" : "f64");
@@ -84,10 +80,7 @@ export function openProducts(
 }
 
 /** Reading the factors here keeps the right one reachable until the call has ended: the frame holds a bare address. */
-function check({ symbol }: Kernel, status: number, { left, right }: Factors<FloatArray>): void {
+function check(kernel: Kernel, status: number, { left, right }: Factors<FloatArray>): void {
   if (status === 0) return;
-  throw new SpxError("SPX8309", `kernel \`${symbol}\` failed with status ${status}`, {
-    facts: { kernel: symbol, status, left: left.length, right: right.length },
-    help: "check that memory is left; if it stays, report it with the .spx file",
-  });
+  throw kernelFailed(kernel, status, { left: left.length, right: right.length });
 }

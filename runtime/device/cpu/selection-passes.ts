@@ -1,25 +1,14 @@
 /** The passes of selections by the kernels of an artefact: what they are for stands with those who call them in turn. */
 import { type KernelLibrary, type SelectionKernel, selectionRun } from "../../contract/manifest.ts";
-import { SpxError } from "../../errors.ts";
 import { addressOf, type Kernel } from "../../native/foreign-library.ts";
+import { bitsOfFloat, infinityBits } from "../../tensor/float-bits.ts";
+import { kernelFailed } from "./kernel-failed.ts";
 import type { KernelSource } from "./kernel-source.ts";
 
 type Order = SelectionKernel["order"];
 
-export interface SelectionPasses {
-  /** The scores from `low` to `high` in the order of their entries, and four counts for each run of entries. */
-  bracket(
-    values: Float32Array,
-    order: Order,
-    low: number,
-    high: number,
-  ): { scores: Float32Array; run: number; counts: Uint32Array } | null;
-  /** One bit for each entry. */
-  mark(values: Float32Array, order: Order, threshold: number, cut: number): Uint32Array | null;
-  groups(values: Float32Array, n: number, m: number): Uint32Array | null;
-}
-
-const infinityBits = 0x7f800000;
+/** The passes of runtime/select/select-by-passes, which says what each gives. */
+export type SelectionPasses = ReturnType<typeof openSelections>;
 
 /** Scores of an interval that a run has room for: a few, for brackets of a sample, and all where they do not fit. */
 const rooms = [selectionRun / 8, selectionRun] as const;
@@ -30,16 +19,13 @@ export function openSelections(
   source: KernelSource,
   level: string,
   threads: number,
-): SelectionPasses {
-  const known = new Map<string, Kernel>();
+) {
   const kernelOf = (pass: SelectionKernel["pass"], order: Order, m = 0): Kernel | null => {
     const manifest = selections.find(
       (kernel) => kernel.level === level && kernel.pass === pass && kernel.order === order && kernel.m === m,
     );
     if (manifest === undefined) return null;
-    const kernel = known.get(manifest.symbol) ?? source.kernel(manifest.symbol);
-    known.set(manifest.symbol, kernel);
-    return kernel;
+    return source.kernel(manifest.symbol);
   };
   /** `counts` is the last slot; naming it here keeps it reachable until the call has ended. */
   const run = (
@@ -52,10 +38,7 @@ export function openSelections(
     const frame = BigInt64Array.from([...numbers.map(BigInt), addressOf(counts)]);
     const status = kernel.run(frame, null, values, y, values.length, threads);
     if (status === 0) return;
-    throw new SpxError("SPX8309", `kernel \`${kernel.symbol}\` failed with status ${status}`, {
-      facts: { kernel: kernel.symbol, status, entries: values.length, counts: counts.length },
-      help: "check that memory is left; if it stays, report it with the .spx file",
-    });
+    throw kernelFailed(kernel, status, { entries: values.length, counts: counts.length });
   };
   const countsFor = (values: Float32Array): Uint32Array =>
     new Uint32Array(4 * Math.max(1, Math.ceil(values.length / selectionRun)));
@@ -70,26 +53,26 @@ export function openSelections(
   };
   const bitsFor = (values: Float32Array): Uint32Array => new Uint32Array(Math.ceil(values.length / 32));
   return {
-    bracket(values, order, low, high) {
+    bracket(values: Float32Array, order: Order, low: number, high: number) {
       const kernel = kernelOf("bracket", order);
       if (kernel === null) return null;
       for (const held of rooms) {
         const counts = countsFor(values);
         const scores = scratchOf((counts.length / 4) * (held + 16));
-        run(kernel, values, scores, [bitsOf(low), bitsOf(high), held], counts);
+        run(kernel, values, scores, [bitsOfFloat(low), bitsOfFloat(high), held], counts);
         if (counts.some((count, at) => at % 4 === 1 && count > held)) continue;
         return { scores: gather(scores, held + 16, counts), run: selectionRun, counts };
       }
       throw new RangeError("a run holds no more than its entries");
     },
-    mark(values, order, threshold, cut) {
+    mark(values: Float32Array, order: Order, threshold: number, cut: number) {
       const kernel = kernelOf("mark", order);
       if (kernel === null) return null;
       const bits = bitsFor(values);
-      run(kernel, values, bits, [bitsOf(threshold), cut], new Uint32Array(4));
+      run(kernel, values, bits, [bitsOfFloat(threshold), cut], new Uint32Array(4));
       return bits;
     },
-    groups(values, n, m) {
+    groups(values: Float32Array, n: number, m: number) {
       const kernel = kernelOf("groups", "magnitude", m);
       if (kernel === null) return null;
       const [bits, counts] = [bitsFor(values), countsFor(values)];
@@ -110,11 +93,4 @@ function gather(whole: Float32Array, room: number, counts: Uint32Array): Float32
     place += held(tile);
   }
   return scores;
-}
-
-const word = new Uint32Array(1);
-const float = new Float32Array(word.buffer);
-function bitsOf(value: number): number {
-  float[0] = value;
-  return word[0] ?? 0;
 }

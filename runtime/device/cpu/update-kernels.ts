@@ -2,6 +2,7 @@
 import { adamWNumbers, type KernelLibrary } from "../../contract/manifest.ts";
 import { SpxError } from "../../errors.ts";
 import { addressOf, type Kernel } from "../../native/foreign-library.ts";
+import { kernelFailed } from "./kernel-failed.ts";
 import type { KernelSource } from "./kernel-source.ts";
 
 /** Arrays of one length; all but the gradient are changed in place. */
@@ -20,7 +21,6 @@ export interface UpdateKernels {
 }
 
 export function openUpdates({ updates }: KernelLibrary, source: KernelSource, level: string): UpdateKernels {
-  let known: Kernel | null = null;
   const kernelOf = (): Kernel => {
     const manifest = updates.find((update) => update.level === level && update.rule === "adamw");
     if (manifest === undefined)
@@ -28,8 +28,7 @@ export function openUpdates({ updates }: KernelLibrary, source: KernelSource, le
         facts: { level },
         help: "build the artefact again; if it stays, report it with the .spx file",
       });
-    known ??= source.kernel(manifest.symbol);
-    return known;
+    return source.kernel(manifest.symbol);
   };
   return {
     adamW({ values, gradient, m, v }, numbers, threads) {
@@ -39,10 +38,7 @@ export function openUpdates({ updates }: KernelLibrary, source: KernelSource, le
       const status = kernel.run(frame, null, gradient, values, values.length, threads);
       // Reading the arrays here keeps them reachable until the call has ended: the frame holds bare addresses.
       if (status === 0 && m.length === v.length) return;
-      throw new SpxError("SPX8309", `kernel \`${kernel.symbol}\` failed with status ${status}`, {
-        facts: { kernel: kernel.symbol, status },
-        help: "check that memory is left; if it stays, report it with the .spx file",
-      });
+      throw kernelFailed(kernel, status, {});
     },
   };
 }
