@@ -81,7 +81,7 @@ export function createAdamW<P>(scene: Scene, options: AdamWOptions): LayerOptimi
       checkNumber("learningRate", learningRate);
       checkNumber("scale", scale);
       const used = scene.threads(threads);
-      const arrays = names.map((name) => arraysOf(name, grads));
+      const arrays = [...means].map(([name, own]) => ({ ...own, ...arraysOf(name, grads) }));
       const now = numbersAt(steps + 1, { ...numbers, learningRate, scale });
       for (const each of arrays) kernels.adamW(each, now, used);
       steps += 1;
@@ -121,7 +121,7 @@ export function createAdamW<P>(scene: Scene, options: AdamWOptions): LayerOptimi
           help: "give the `grads` of a `backward` of this layer as it is now",
         },
       );
-    return { values, gradient, ...(means.get(name) ?? freshMeans(values.length)) };
+    return { values, gradient };
   }
 }
 
