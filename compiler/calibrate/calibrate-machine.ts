@@ -118,6 +118,10 @@ export function fitTable(
           ...memory,
           thirdLevelNanoseconds: together(memory.thirdLevelNanoseconds, found.thirdLevelNanoseconds),
           memoryNanoseconds: together(memory.memoryNanoseconds, found.memoryNanoseconds),
+          beneathMultipliesNanoseconds: together(
+            memory.beneathMultipliesNanoseconds,
+            found.beneathMultipliesNanoseconds,
+          ),
         },
         calls: {
           ...calls,

@@ -1,5 +1,6 @@
 /**
- * A step with lane = output: a tile is a few panels of 16 outputs, each with every token of the batch.
+ * A step with lane = output: a tile is a few panels of 16 outputs, each with every token of the batch, or with some
+ * tokens where panels are few or outputs go to other places one by one.
  * Weights are read once for up to `outputTokens` tokens, x is broadcast, nothing is added across lanes.
  */
 import { isCoded } from "../../runtime/contract/operand-format.ts";
@@ -100,20 +101,37 @@ export function panelPosition(block: Block, step: ResolvedStep, panel: LoopExpre
 const linesOf = (step: ResolvedStep): LoopExpression => step.terms.map(linesOfTerm).reduce(add, int(1));
 
 /** Panels that make up one tile, from the lines that a panel has to read. */
-function panelsPerTile(step: ResolvedStep, panels: LoopExpression): LoopExpression {
-  const shared = max(int(1), min(ceilDiv(panels, leastTiles), div(int(linesPerTile), linesOf(step))));
+function panelsPerTile(step: ResolvedStep, panels: LoopExpression, groups: LoopExpression): LoopExpression {
+  const shared = isScattered(step)
+    ? max(int(1), ceilDiv(mul(panels, groups), leastTiles))
+    : max(int(1), min(ceilDiv(panels, leastTiles), div(int(linesPerTile), linesOf(step))));
   // 1 where one thread is enough, else 0: tiles are counted without branches.
   const alone = min(int(1), div(int(visitsAlone), max(int(1), mul(mul(panels, linesOf(step)), batch))));
   return max(shared, mul(alone, panels));
 }
 
+/** Parts of `size` that `all` is cut into, the last one maybe shorter. */
+const wholeParts = (all: LoopExpression, size: LoopExpression): LoopExpression =>
+  div(add(all, sub(size, int(1))), size);
+
+/** Whether outputs go to other places one by one: the numbers of a line come from many panels. */
+const isScattered = (step: ResolvedStep): boolean => step.outputMap !== null;
+
 /**
- * Groups that the tokens of a call are dealt into, so that a step of few panels has tiles for every thread; 1 as long
- * as a call is so short that handing out tiles would take longer than it gains.
+ * Tokens of the smallest piece of work. Threads that scatter would take turns at each line of the output if they shared
+ * tokens, so that from two tokens on there are pieces for two threads.
  */
-function tokenGroups(step: ResolvedStep, panels: LoopExpression, most: number): LoopExpression {
+const tokensOfPiece = (step: ResolvedStep, most: number): LoopExpression =>
+  isScattered(step) ? min(int(most), max(int(1), ceilDiv(batch, 2))) : int(most);
+
+/**
+ * Groups that the tokens of a call are dealt into, so that a step of few panels, or one that scatters, has tiles for
+ * every thread; 1 as long as a call is so short that handing out tiles would take longer than it gains.
+ */
+function tokenGroups(step: ResolvedStep, panels: LoopExpression, piece: LoopExpression): LoopExpression {
   const work = div(mul(mul(panels, linesOf(step)), batch), int(visitsPerTile));
-  return max(int(1), min(min(div(int(leastTiles), max(panels, int(1))), ceilDiv(batch, most)), work));
+  const most = isScattered(step) ? int(leastTiles) : div(int(leastTiles), max(panels, int(1)));
+  return max(int(1), min(min(most, wholeParts(batch, piece)), work));
 }
 
 function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, tile: OutputTile): void {
@@ -255,22 +273,21 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const block = createBlock(step.names);
   const most = tokensAtOnce(step);
   const split = (panels: LoopExpression) => {
-    const each = panelsPerTile(step, panels);
-    return {
-      each,
-      across: div(add(panels, sub(each, int(1))), each),
-      groups: tokenGroups(step, panels, most),
-    };
+    const piece = tokensOfPiece(step, most);
+    const groups = tokenGroups(step, panels, piece);
+    const each = panelsPerTile(step, panels, groups);
+    return { piece, groups, each, across: wholeParts(panels, each) };
   };
   const panels = define(block, "panels", panelCount(step));
   const inside = split(panels);
   const each = define(block, "each", inside.each);
   const groups = define(block, "token_groups", inside.groups);
   const group = define(block, "token_group", rem(number, groups));
-  // A group is a multiple of the tokens of a register tile, except for the last one.
-  const quads = define(block, "token_tiles", ceilDiv(batch, most));
-  const firstToken = define(block, "first_token", mul(div(mul(group, quads), groups), int(most)));
-  const nextToken = mul(div(mul(add(group, int(1)), quads), groups), int(most));
+  // A group is a multiple of the tokens of a piece, except for the last one.
+  const piece = define(block, "token_piece", inside.piece);
+  const pieces = define(block, "token_pieces", wholeParts(batch, piece));
+  const firstToken = define(block, "first_token", mul(div(mul(group, pieces), groups), piece));
+  const nextToken = mul(div(mul(add(group, int(1)), pieces), groups), piece);
   const endToken = define(block, "end_token", min(batch, nextToken));
   const range = tileRange(define(block, "panel_tile", div(number, groups)), each, panels);
   loop(block, "panel", range, (inner, panel) => {

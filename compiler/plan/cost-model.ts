@@ -4,7 +4,13 @@
  * tiles; the bytes of the operands from where they lie. Linear in the rates: `spxc calibrate` fits them to times by
  * pricing with one rate at a time.
  */
-import { type NumberExpression, number, printNumber } from "../../runtime/contract/number-expression.ts";
+import {
+  apply,
+  type NumberExpression,
+  number,
+  printNumber,
+  symbol,
+} from "../../runtime/contract/number-expression.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
 import { withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
@@ -147,7 +153,7 @@ function phaseCost(
   const { calls } = machine.rates;
   const width = widthOf(variant, step.output);
   const geometry = phaseGeometry(phase, width, variant.layout, operands, machine.target);
-  const scattered = step.outputPermutation !== null && variant.layout === "lane-output";
+  const { scattered } = phase;
   const stores = times(
     geometry.tokens,
     width,
@@ -168,8 +174,8 @@ function phaseCost(
       machine,
     ),
     times(work, sharing(geometry.tiles, machine.threads)),
-    // Scattered numbers share their lines with those of other threads, which take turns at them.
-    scattered ? stores : number(0),
+    // Scattered numbers share their lines with those of other panels, for which threads take turns.
+    scattered ? times(stores, sharing(geometry.groups, machine.threads)) : number(0),
   );
 }
 
@@ -177,16 +183,25 @@ function phaseCost(
 const overflow = (bytes: NumberExpression, limit: number): NumberExpression =>
   min(number(1), max(number(0), plus(over(bytes, number(limit)), number(-1))));
 
-/** Nanoseconds a byte of what is read again and again, `bytes` in all, by the smallest memory that holds it. */
+/**
+ * Nanoseconds a byte of what is read again and again, `bytes` in all, by the smallest memory that holds it.
+ * @param beneath 1 where multiply-adds hide a part of the time to read from memory, else 0.
+ */
 export function byteNanoseconds(
   bytes: NumberExpression,
   { rates: { memory }, threads }: PricedMachine,
+  beneath: NumberExpression = number(0),
 ): NumberExpression {
   const of = (rate: ByThreads): number => (threads === 1 ? rate.one : rate.all);
-  const [third, last] = [of(memory.thirdLevelNanoseconds), of(memory.memoryNanoseconds)];
+  const third = of(memory.thirdLevelNanoseconds);
+  const exposed = of(memory.memoryNanoseconds);
+  const hidden = exposed - of(memory.beneathMultipliesNanoseconds);
   return plus(
     times(overflow(bytes, memory.secondLevelBytes), number(third)),
-    times(overflow(bytes, memory.thirdLevelBytes), number(last - third)),
+    times(
+      overflow(bytes, memory.thirdLevelBytes),
+      plus(number(exposed - third), times(beneath, number(-hidden))),
+    ),
   );
 }
 
@@ -198,7 +213,8 @@ export function operandsOf(variant: Pick<Variant, "steps">, operands: OperandLoo
 
 /**
  * Time to read the operands from beyond the second level. With a lane an output each operand is read once, because a
- * panel of it stays near while the tokens pass; with a lane a token once for every group of tokens.
+ * panel of it stays near while the tokens pass, and beneath the multiply-adds as soon as lines pass more tokens than share
+ * a load; with a lane a token once for every group of tokens.
  */
 function readingCost(
   variant: PricedVariant,
@@ -206,7 +222,10 @@ function readingCost(
   machine: PricedMachine,
 ): NumberExpression {
   const all = plus(...operandsOf(variant, operands).map(({ bytes }) => bytes));
-  if (variant.layout === "lane-output") return times(all, byteNanoseconds(all, machine));
+  if (variant.layout === "lane-output") {
+    const beneath = apply(">", symbol("batch"), number(machine.target.outputTokens));
+    return times(all, byteNanoseconds(all, machine, beneath));
+  }
   const read = variant.steps.flatMap((step) =>
     stepPhases(step, variant.layout, operands).map((phase) => {
       const width = widthOf(variant, step.output);

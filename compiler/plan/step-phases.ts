@@ -10,18 +10,21 @@ export interface StepPhase {
   readonly terms: readonly StepTerm[];
   /** Unstructured terms with a lane a token: their sums go through memory. */
   readonly sparse: boolean;
+  /** Outputs with a lane an output that go to other places one by one. */
+  readonly scattered: boolean;
 }
 
 export function stepPhases(
-  { terms }: Pick<Step, "terms">,
+  { terms, outputPermutation }: Pick<Step, "terms" | "outputPermutation">,
   layout: Layout,
   operands: OperandLookup,
 ): readonly StepPhase[] {
   const isSparse = ({ operand }: StepTerm): boolean =>
     layout === "lane-token" && operands.find(operand).format.name === "csr";
+  const scattered = layout === "lane-output" && outputPermutation !== null;
   const sparse = terms.filter(isSparse);
-  if (sparse.length === 0) return [{ terms, sparse: false }];
+  if (sparse.length === 0) return [{ terms, sparse: false, scattered }];
   const others = terms.filter((term) => !isSparse(term));
-  const first: StepPhase = { terms: sparse, sparse: true };
-  return others.length === 0 ? [first] : [first, { terms: others, sparse: false }];
+  const first: StepPhase = { terms: sparse, sparse: true, scattered };
+  return others.length === 0 ? [first] : [first, { terms: others, sparse: false, scattered }];
 }

@@ -15,6 +15,8 @@ import type { StepPhase } from "./step-phases.ts";
 export interface StepGeometry {
   /** Pieces of work that threads take. */
   readonly tiles: NumberExpression;
+  /** Groups of tokens that pieces of work are made of: threads of different groups never share a line of the output. */
+  readonly groups: NumberExpression;
   /** Times that each stored value is loaded: once for the tokens that registers hold together. */
   readonly walks: NumberExpression;
   /** Tokens computed, the last panel's padding included. */
@@ -67,24 +69,25 @@ export function tokensAtOnce(used: readonly Operand[], target: X86Target): numbe
 function outputGeometry(
   width: NumberExpression,
   terms: readonly UsedOperand[],
+  scattered: boolean,
   target: X86Target,
 ): StepGeometry {
   const used = terms.map(({ operand }) => operand);
   const [panels, lines, together] = [panelsOf(width, used), linesOf(terms), tokensAtOnce(used, target)];
   const visits = times(panels, lines, batch);
-  const each = most(one, least(ceilOver(panels, 8), floorOver(number(2048), lines)));
+  // Who scatters shares no tokens: there are pieces for two threads from two tokens on, and few cuts across the panels.
+  const piece = scattered ? least(number(together), most(one, ceilOver(batch, 2))) : number(together);
+  const mostGroups = scattered ? number(8) : floorOver(number(8), most(panels, one));
+  const groups = most(one, least(least(mostGroups, ceilOf(batch, piece)), floorOver(visits, number(2048))));
+  const each = scattered
+    ? most(one, ceilOver(times(panels, groups), 8))
+    : most(one, least(ceilOver(panels, 8), floorOver(number(2048), lines)));
   const alone = least(one, floorOver(number(1024), most(one, visits)));
   const across = ceilOf(panels, most(each, times(alone, panels)));
-  const groups = most(
-    one,
-    least(
-      least(floorOver(number(8), most(panels, one)), ceilOver(batch, together)),
-      floorOver(visits, number(2048)),
-    ),
-  );
   return {
     tiles: times(across, groups),
-    walks: ceilOver(batch, together),
+    groups,
+    walks: most(ceilOver(batch, together), groups),
     tokens: batch,
     rowTile: number(16),
   };
@@ -125,6 +128,7 @@ function tokenGeometry(
   const rowTile = dense ? denseRowTile(panels, tile) : one;
   return {
     tiles: times(groups, ceilOf(units, each)),
+    groups,
     walks: groups,
     tokens: times(panels, number(16)),
     rowTile,
@@ -149,6 +153,7 @@ function sparseTokenGeometry(width: NumberExpression, target: X86Target): StepGe
   const groups = ceilOver(panels, target.sparseTokenTile.vectors);
   return {
     tiles: times(groups, ceilOver(width, csrTileRows)),
+    groups,
     walks: groups,
     tokens: times(panels, number(16)),
     rowTile: one,
@@ -168,5 +173,7 @@ export function phaseGeometry(
     operand: operands.find(operand),
     transposed,
   }));
-  return layout === "lane-output" ? outputGeometry(width, used, target) : tokenGeometry(width, used, target);
+  return layout === "lane-output"
+    ? outputGeometry(width, used, step.scattered, target)
+    : tokenGeometry(width, used, target);
 }

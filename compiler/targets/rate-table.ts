@@ -44,6 +44,8 @@ export interface MemoryRates {
   /** Nanoseconds a byte by where the bytes lie: one thread reading, and all threads of the table together. */
   readonly thirdLevelNanoseconds: ByThreads;
   readonly memoryNanoseconds: ByThreads;
+  /** What a byte from memory still costs where many multiply-adds follow each line that was asked for ahead. */
+  readonly beneathMultipliesNanoseconds: ByThreads;
 }
 
 export interface ByThreads {

@@ -1,8 +1,10 @@
 import { describe, expect, it } from "vitest";
+import { byteNanoseconds, widestMachine } from "../../compiler/plan/cost-model.ts";
 import { costAt, lowerEnvelope } from "../../compiler/plan/envelope.ts";
 import { printPlan } from "../../compiler/plan/print-plan.ts";
+import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
 import { mostChoices, priceError, sampledBatches } from "../../runtime/contract/batch-intervals.ts";
-import { evaluateNumber, symbolsOf } from "../../runtime/contract/number-expression.ts";
+import { evaluateNumber, number, symbolsOf } from "../../runtime/contract/number-expression.ts";
 import { samples } from "../algebra/sample-transforms.ts";
 import { planOf, sampleNamed, squareValues } from "./sample-plans.ts";
 
@@ -80,6 +82,17 @@ describe("costs", () => {
 
   it("exclude a format whose index is too narrow", () => {
     expect(winner("SparseDelta", 4096, 64, { in: 65537 })).not.toBe("separate/lane-token");
+  });
+
+  it("hide reading from memory beneath multiply-adds, and from nowhere else", () => {
+    const machine = widestMachine(defaultRates);
+    const price = (bytes: number, beneath: number): number =>
+      evaluateNumber(byteNanoseconds(number(bytes), machine, number(beneath)), new Map());
+    const [near, far] = [machine.rates.memory.thirdLevelBytes, 4 * machine.rates.memory.thirdLevelBytes];
+    expect(price(near, 1)).toBe(price(near, 0));
+    expect(price(far, 0)).toBeCloseTo(machine.rates.memory.memoryNanoseconds.all, 12);
+    expect(price(far, 1)).toBeCloseTo(machine.rates.memory.beneathMultipliesNanoseconds.all, 12);
+    expect(price(far, 1)).toBeLessThan(price(far, 0));
   });
 
   it("pick the cheaper order of Kronecker factors", () => {
