@@ -9,6 +9,7 @@ import { accumulateDenseGroups, accumulateDenseLanes } from "./atoms/dense.ts";
 import { accumulateDiagLanes } from "./atoms/diag.ts";
 import { accumulateNmLanes } from "./atoms/nm.ts";
 import { accumulateSparseLanes } from "./atoms/sparse.ts";
+import { blockdiagTerm, dealTiles, panelCount, wholeParts } from "./deal-output-tiles.ts";
 import {
   type Block,
   createBlock,
@@ -31,7 +32,6 @@ import {
   f32x16,
   int,
   load,
-  max,
   min,
   mul,
   rem,
@@ -39,18 +39,9 @@ import {
   sub,
 } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
-import { featureAt, featureStride, linesOfTerm, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
+import { featureAt, featureStride, type ResolvedStep } from "./step-node.ts";
 import { stridedIndices } from "./stride-walk.ts";
 import { declareSums, type OutputTile, sumOfChains } from "./tile-node.ts";
-
-/** A panel is worth a tile of its own from this many lines; shorter ones are grouped. */
-const linesPerTile = 2048;
-/** Lines times tokens that are worth a tile of their own beside those of other tokens. */
-const visitsPerTile = 2048;
-/** Lines times tokens below which one thread is done before a second one has begun. */
-const visitsAlone = 1024;
-/** Fewer tiles than this would leave threads without work near the end of a phase. */
-const leastTiles = 8;
 
 /** Which outputs a panel holds, and which numbers of its operand. */
 interface PanelPosition {
@@ -61,17 +52,6 @@ interface PanelPosition {
   /** For block-diagonal operands: panel of the stored values and first input of the block. */
   readonly storedPanel: LoopExpression;
   readonly firstInput: LoopExpression;
-}
-
-const blockdiagTerm = (step: ResolvedStep): ResolvedTerm | undefined =>
-  step.terms.find((term) => term.format.name === "blockdiag16");
-
-/** Number of panels of a step's output; those of a block-diagonal operand end with each block. */
-export function panelCount(step: ResolvedStep): LoopExpression {
-  const term = blockdiagTerm(step);
-  return term === undefined
-    ? ceilDiv(step.output.width, 16)
-    : mul(term.blocks, ceilDiv(div(term.rows, term.blocks), 16));
 }
 
 /** Where panel number `panel` of the step lies. */
@@ -95,43 +75,6 @@ export function panelPosition(block: Block, step: ResolvedStep, panel: LoopExpre
     storedPanel: repeated ? inBlock : panel,
     firstInput: define(block, "first_input", mul(number, div(term.columns, term.blocks))),
   };
-}
-
-/** Lines that a panel of the step reads. */
-const linesOf = (step: ResolvedStep): LoopExpression => step.terms.map(linesOfTerm).reduce(add, int(1));
-
-/** Panels that make up one tile, from the lines that a panel has to read. */
-function panelsPerTile(step: ResolvedStep, panels: LoopExpression, groups: LoopExpression): LoopExpression {
-  const shared = isScattered(step)
-    ? max(int(1), ceilDiv(mul(panels, groups), leastTiles))
-    : max(int(1), min(ceilDiv(panels, leastTiles), div(int(linesPerTile), linesOf(step))));
-  // 1 where one thread is enough, else 0: tiles are counted without branches.
-  const alone = min(int(1), div(int(visitsAlone), max(int(1), mul(mul(panels, linesOf(step)), batch))));
-  return max(shared, mul(alone, panels));
-}
-
-/** Parts of `size` that `all` is cut into, the last one maybe shorter. */
-const wholeParts = (all: LoopExpression, size: LoopExpression): LoopExpression =>
-  div(add(all, sub(size, int(1))), size);
-
-/** Whether outputs go to other places one by one: the numbers of a line come from many panels. */
-const isScattered = (step: ResolvedStep): boolean => step.outputMap !== null;
-
-/**
- * Tokens of the smallest piece of work. Threads that scatter would take turns at each line of the output if they shared
- * tokens, so that from two tokens on there are pieces for two threads.
- */
-const tokensOfPiece = (step: ResolvedStep, most: number): LoopExpression =>
-  isScattered(step) ? min(int(most), max(int(1), ceilDiv(batch, 2))) : int(most);
-
-/**
- * Groups that the tokens of a call are dealt into, so that a step of few panels, or one that scatters, has tiles for
- * every thread; 1 as long as a call is so short that handing out tiles would take longer than it gains.
- */
-function tokenGroups(step: ResolvedStep, panels: LoopExpression, piece: LoopExpression): LoopExpression {
-  const work = div(mul(mul(panels, linesOf(step)), batch), int(visitsPerTile));
-  const most = isScattered(step) ? int(leastTiles) : div(int(leastTiles), max(panels, int(1)));
-  return max(int(1), min(min(most, wholeParts(batch, piece)), work));
 }
 
 function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, tile: OutputTile): void {
@@ -272,14 +215,8 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const number: LoopExpression = { kind: "symbol", name: tile };
   const block = createBlock(step.names);
   const most = tokensAtOnce(step);
-  const split = (panels: LoopExpression) => {
-    const piece = tokensOfPiece(step, most);
-    const groups = tokenGroups(step, panels, piece);
-    const each = panelsPerTile(step, panels, groups);
-    return { piece, groups, each, across: wholeParts(panels, each) };
-  };
   const panels = define(block, "panels", panelCount(step));
-  const inside = split(panels);
+  const inside = dealTiles(step, panels, most);
   const each = define(block, "each", inside.each);
   const groups = define(block, "token_groups", inside.groups);
   const group = define(block, "token_group", rem(number, groups));
@@ -308,6 +245,6 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
       tokens(last, whole, exact),
     );
   });
-  const outside = split(panelCount(step));
+  const outside = dealTiles(step, panelCount(step), most);
   return { name: step.name, tile, tiles: mul(outside.across, outside.groups), body: block.statements };
 }

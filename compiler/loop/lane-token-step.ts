@@ -8,7 +8,8 @@ import { accumulateDenseTokens } from "./atoms/dense.ts";
 import { accumulateDiagTokens } from "./atoms/diag.ts";
 import { accumulateNmTokens } from "./atoms/nm.ts";
 import { sumCodedTerms, type UnitSums } from "./coded-token-unit.ts";
-import { panelCount, panelPosition } from "./lane-output-step.ts";
+import { panelCount } from "./deal-output-tiles.ts";
+import { panelPosition } from "./lane-output-step.ts";
 import { type Block, createBlock, define, loop, type Register, tileRange } from "./loop-builder.ts";
 import {
   add,

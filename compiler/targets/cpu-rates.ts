@@ -60,7 +60,7 @@ const v4: LevelRates = {
     transposeNanoseconds: 0.0538,
     scatterNanoseconds: 0.554,
     mergeMultiplyNanoseconds: 0.0181,
-    mergeScatterNanoseconds: 0.707,
+    mergeScatterNanoseconds: 0.71,
     formingNanoseconds: 3.58,
   },
 };
