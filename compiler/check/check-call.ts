@@ -22,13 +22,14 @@ import {
   positionalAfterNamed,
   tooManyArguments,
   unknownArgument,
+  wrongKind,
 } from "../diagnostics/type-diagnostics.ts";
 import { type Callable, type Declaration, findDeclaration, visibleNames } from "../modules/module-scope.ts";
 import { bindArguments, type GivenArgument } from "./bind-arguments.ts";
 import { addProblem, addProblemOnce, type CheckContext, type Environment } from "./check-context.ts";
 import { asWholeConstant, isWholeExpression } from "./check-numbers.ts";
 import { intrinsicValue, isVariadic } from "./intrinsic-meanings.ts";
-import { describeValue, isCondition, poison, poolNamed, type Value } from "./value.ts";
+import { describeValue, isCondition, poison, poolNamed, poolWords, type Value } from "./value.ts";
 
 type CallSyntax = ExpressionSyntax & { readonly kind: "call" };
 type CallableDeclaration = Declaration & { readonly kind: "callable" };
@@ -127,7 +128,12 @@ function poolArgument(
   const pool = poolNamed(value.name);
   if (pool !== null) return pool;
   const local = environment.lookup(value.name, value.span);
-  return local?.kind === "pool" ? local : null;
+  if (local !== null) return local.kind === "pool" ? local : null;
+  const expected = `a pool: ${listNames(poolWords)}`;
+  const help = suggestion(value.name, value.span, suggestNames(value.name, poolWords));
+  const facts = { expected, found: `\`${value.name}\`` };
+  addProblem(context, report(wrongKind, value.span, facts, help.length === 0 ? {} : { help }));
+  return poison;
 }
 
 function tilePool(context: CheckContext, environment: Environment, sides: readonly ArgumentSyntax[]): Value {

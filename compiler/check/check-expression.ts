@@ -2,7 +2,7 @@
 import type { ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import { apply, number, printNumber } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
-import { isClock } from "../../runtime/contract/time.ts";
+import { gradientName, isClock } from "../../runtime/contract/time.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownName } from "../diagnostics/name-diagnostics.ts";
 import { dimensionCount, indexOutOfRange } from "../diagnostics/shape-diagnostics.ts";
@@ -99,6 +99,11 @@ function checkName(context: CheckContext, environment: Environment, { name, span
   }
   if (isClock(name)) {
     addProblemOnce(context, name, report(clockOutside, span, { name }));
+    return poison;
+  }
+  if (name === gradientName) {
+    const help = ["only the selection of a `refresh` reads the gradient of the weight"];
+    addProblemOnce(context, name, report(unknownName, span, { name }, { help }));
     return poison;
   }
   const near = suggestNames(name, [...environment.names(), ...visibleNames(environment.module)]);

@@ -111,7 +111,7 @@ export function settleObligations(obligations: readonly Obligation[], surroundin
   const requirements: Requirement[] = [];
   const proven: Requirement[] = [];
   const diagnostics: Diagnostic[] = [];
-  const facts: NumberExpression[] = [];
+  const settled: Obligation[] = [];
   const seen = new Set<string>();
   const ordered = [
     ...obligations.filter(({ isStated }) => isStated),
@@ -121,7 +121,8 @@ export function settleObligations(obligations: readonly Obligation[], surroundin
     const key = printNumber(obligation.condition);
     if (seen.has(key)) continue;
     seen.add(key);
-    const refutation = refute(obligation, surroundings, facts);
+    const facts = settled.map((earlier) => earlier.condition);
+    const refutation = refute(obligation, surroundings, settled);
     if (refutation !== null) {
       diagnostics.push(refutation);
       continue;
@@ -130,18 +131,43 @@ export function settleObligations(obligations: readonly Obligation[], surroundin
     const requirement: Requirement = { condition, text, code: kind.code, span, reason };
     if (prove(condition, { ranges: surroundings.ranges, facts }) === "proven") proven.push(requirement);
     else requirements.push(requirement);
-    facts.push(condition);
+    settled.push(obligation);
   }
   return { requirements, proven, diagnostics };
 }
 
+/** Earlier conditions without which this one might hold: none of them can be left out. */
+function opponents(
+  condition: NumberExpression,
+  ranges: Surroundings["ranges"],
+  settled: readonly Obligation[],
+): readonly Obligation[] {
+  // Those that nobody wrote are left out first, so that the author reads of his own.
+  const order = [
+    ...settled.filter(({ isStated }) => !isStated),
+    ...settled.filter(({ isStated }) => isStated),
+  ];
+  return order.reduce<readonly Obligation[]>((kept, candidate) => {
+    const others = kept.filter((one) => one !== candidate);
+    const facts = others.map((one) => one.condition);
+    return prove(condition, { ranges, facts }) === "refuted" ? others : kept;
+  }, settled);
+}
+
+const placeOf = ({ isStated, span }: Obligation): readonly Label[] =>
+  isStated ? [{ span, text: "required here" }] : [];
+
+const wordsOf = ({ isStated, text, reason }: Obligation): readonly string[] =>
+  isStated ? [] : [`\`${text}\`: ${reason}`];
+
 function refute(
   obligation: Obligation,
   { ranges, defaults, origins }: Surroundings,
-  facts: readonly NumberExpression[],
+  settled: readonly Obligation[],
 ): Diagnostic | null {
   const { condition, kind, span, text, reason, related, isStated } = obligation;
   const withDefaults = substitute(condition, defaults);
+  const facts = settled.map((earlier) => earlier.condition);
   const never = prove(condition, { ranges, facts }) === "refuted";
   if (!never && prove(withDefaults, { ranges, facts: [] }) !== "refuted") return null;
   // A condition of numbers alone is folded to 0, which says less than its text.
@@ -151,15 +177,16 @@ function refute(
     const origin = origins.get(name);
     return origin === undefined ? [] : [origin];
   });
+  const against = never ? opponents(condition, ranges, settled) : [];
   return report(
     kind,
     span,
     { condition: text, values: shown === text ? "" : `: \`${shown}\` is false` },
     {
-      secondary: [...labels, ...related].filter(
+      secondary: [...labels, ...against.flatMap(placeOf), ...related].filter(
         (label) => label.span.start !== span.start || label.span.file !== span.file,
       ),
-      because: isStated ? [] : [reason],
+      because: [...(isStated ? [] : [reason]), ...against.flatMap(wordsOf)],
       ...(never
         ? {}
         : { help: [`with the default values \`${shown}\` would have to hold: choose another default`] }),

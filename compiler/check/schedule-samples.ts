@@ -43,6 +43,16 @@ const timesOf = (clocks: readonly ClockName[]): readonly ReadonlyMap<string, num
     [new Map()],
   );
 
+/** A division by 0 at every time, which is a mistake of its own and is reported where it stands. */
+function dividesByZero(expression: NumberExpression): boolean {
+  if (expression.kind !== "apply") return false;
+  const { operator, operands } = expression;
+  if (operands.some(dividesByZero)) return true;
+  const [, divisor] = operands;
+  if ((operator !== "/" && operator !== "%") || divisor === undefined) return false;
+  return symbolsOf(divisor).length === 0 && evaluateNumber(divisor, new Map()) === 0;
+}
+
 /** Null when there is none, or when sizes or arguments without a default are read. */
 export function findCounterexample(
   { time, defaults }: TransformDraft,
@@ -56,7 +66,7 @@ export function findCounterexample(
   const expression = substitute(open, defaults);
   const read = symbolsOf(expression);
   const clocks = clockNames.filter((clock) => read.includes(clock));
-  if (clocks.length !== read.length) return null;
+  if (clocks.length !== read.length || dividesByZero(expression)) return null;
   for (const at of timesOf(clocks.slice(0, 2).length === clocks.length ? clocks : [])) {
     if (at.size !== clocks.length) return null;
     const found = evaluateNumber(expression, at);

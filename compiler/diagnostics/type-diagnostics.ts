@@ -32,7 +32,7 @@ export const matrixTimesMatrix = defineDiagnostic<{ left: string; right: string 
   name: "matrix-times-matrix",
   severity: "error",
   summary: "`*` stands between two matrices",
-  message: ({ left, right }) => `\`*\` multiplies by a number, and both ${left} and ${right} are matrices`,
+  message: ({ left, right }) => `\`*\` multiplies by a number, and neither ${left} nor ${right} is one`,
   help: () => "write `@` for the matrix product, `.*` for the Hadamard product",
 });
 

@@ -22,6 +22,18 @@ function transposing(scene: FixScene, node: ExpressionSyntax, text?: string): He
   return fix(text ?? `transpose it: \`${replacement}\``, "likely", { span: node.span, replacement });
 }
 
+/** Right first; where both are offered and read the same, the text says which. */
+function eitherTransposed(
+  scene: FixScene,
+  left: ExpressionSyntax | null,
+  right: ExpressionSyntax | null,
+): readonly Help[] {
+  const alike = left !== null && right !== null && textAt(scene, left.span) === textAt(scene, right.span);
+  const offered = (node: ExpressionSyntax | null, side: string): Help[] =>
+    node === null ? [] : [transposing(scene, node, alike ? `transpose the ${side} one` : undefined)];
+  return [...offered(right, "right"), ...offered(left, "left")];
+}
+
 const isReversed = (one: readonly string[], other: readonly string[]): boolean =>
   one.length === 2 && other.length === 2 && one[0] === other[1] && one[1] === other[0];
 
@@ -56,8 +68,7 @@ const factors: Fix = (scene) => {
           }),
         ]
       : []),
-    ...(left[1] === right[1] ? [transposing(scene, second)] : []),
-    ...(left[0] === right[0] ? [transposing(scene, first)] : []),
+    ...eitherTransposed(scene, left[0] === right[0] ? first : null, left[1] === right[1] ? second : null),
   ];
 };
 

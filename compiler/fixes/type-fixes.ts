@@ -10,6 +10,7 @@ import {
   type FixScene,
   fix,
   isBare,
+  operandText,
   parameterNamed,
   sameSpan,
   sidesOf,
@@ -47,12 +48,36 @@ function withOperator(
   return fix(`write \`${text}\``, applicability, { span: node.operatorSpan, replacement: operator });
 }
 
+/** A matrix times a vector: the vector scales the rows or the columns that it fits. */
+function onSides(
+  scene: FixScene,
+  { left, right, span }: Binary,
+  leftSides: readonly string[],
+  rightSides: readonly string[],
+): readonly Help[] {
+  const [matrix, vector] = leftSides.length === 2 ? [left, right] : [right, left];
+  const [sides, [length]] = leftSides.length === 2 ? [leftSides, rightSides] : [rightSides, leftSides];
+  if (sides.length !== 2) return [];
+  const diagonal = `diag(${textAt(scene, vector.span)})`;
+  const products: readonly (readonly [string | undefined, string, string])[] = [
+    [sides[0], `${diagonal} @ ${operandText(scene, matrix)}`, "rows"],
+    [sides[1], `${operandText(scene, matrix)} @ ${diagonal}`, "columns"],
+  ];
+  return products
+    .filter(([side]) => side === length)
+    .map(([, text, lines]) =>
+      fix(`write \`${text}\` to scale the ${lines}`, "likely", { span, replacement: `(${text})` }),
+    );
+}
+
 /** `*` between matrices: the products that their shapes allow. */
 const matrixProduct: Fix = (scene) => {
   const { problem, span } = scene;
   const node = binaryWith(scene, ({ operatorSpan }) => sameSpan(operatorSpan, span));
   const [left, right] = [sidesOf(problem.facts.left), sidesOf(problem.facts.right)];
-  if (node === undefined || left.length !== 2 || right.length !== 2) return [];
+  if (node === undefined) return [];
+  if (left.length === 1 || right.length === 1) return onSides(scene, node, left, right);
+  if (left.length !== 2 || right.length !== 2) return [];
   const operators = [
     ...(left[1] === right[0] ? ["@"] : []),
     ...(left[0] === right[0] && left[1] === right[1] ? [".*"] : []),

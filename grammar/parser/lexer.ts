@@ -70,8 +70,8 @@ const foreignSign: Repair = (token, span) => {
     message: `\`${token.image}\` is not a sign of the language`,
     span,
     label: "foreign sign",
-    facts: { found: token.image, expected: write.trim() },
-    help: [advise(`write ${advice}`, replace(span, write))],
+    facts: { found: token.image, expected: write?.trim() ?? advice },
+    help: [write === null ? advise(`write ${advice}`) : advise(`write ${advice}`, replace(span, write))],
   });
 };
 

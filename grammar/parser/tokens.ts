@@ -75,12 +75,13 @@ export const Transpose = createToken({
 export interface ForeignSign {
   readonly text: string;
   readonly means: TokenType;
-  readonly write: string;
+  /** What stands in its place; null where that would be another program and the author has to write it. */
+  readonly write: string | null;
   /** Completes "write … ". */
   readonly advice: string;
 }
 
-const foreign = (texts: string, means: TokenType, write: string, advice: string): ForeignSign[] =>
+const foreign = (texts: string, means: TokenType, write: string | null, advice: string): ForeignSign[] =>
   texts.split(" ").map((text) => ({ text, means, write, advice }));
 
 const wordTokens: ReadonlyMap<string, TokenType> = new Map(
@@ -115,8 +116,8 @@ export const foreignSigns: readonly ForeignSign[] = [
   ...foreign("· ⋅ • ∙", At, "@", "`@` between matrices, `*` with a number"),
   ...foreign("×", At, "@", "`@` between matrices, `*` with a number"),
   ...foreign("∗ ＊", Star, "*", "`*`"),
-  ...foreign("⊗", Star, "*", "`kron(A, B)` for the Kronecker product"),
-  ...foreign("** ^", Star, "*", "a product; there is no power operator"),
+  ...foreign("⊗", Star, null, "`kron(A, B)` for the Kronecker product"),
+  ...foreign("** ^", Star, null, "`pow(a, b)` of numbers, `A @ A` or `A .* A` of a matrix"),
   ...foreign("÷", Slash, "/", "`/`"),
   ...foreign("− – —", Minus, "-", "`-`, the ASCII minus"),
   ...foreign("&& ∧", wordToken("and"), "and", "`and`"),

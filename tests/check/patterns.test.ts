@@ -160,7 +160,7 @@ describe("mistakes", () => {
       "support C = random_columns(k)\nparam D: [out, k] = 0\nweight = W + D @ column_selector(C)",
       "SPX4006",
     ],
-    ["a pool that is none", "mask M: unstructured = topk(W, k, pool: layer)\nweight = M .* W", "SPX2001"],
+    ["a pool that is none", "mask M: unstructured = topk(W, k, pool: layer)\nweight = M .* W", "SPX3001"],
   ])("%s", (_title, body, code) => {
     expect(problems(body).map((problem) => problem.slice(0, 7))).toContain(code);
   });

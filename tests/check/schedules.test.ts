@@ -142,3 +142,14 @@ describe("types and obligations", () => {
     expect(printChecked({ transforms: [transform], models: [] })).toContain("schedule s: real = progress");
   });
 });
+
+test("a schedule that divides by nothing is one mistake", () => {
+  const text = `import { linear, over } from "std/schedule"
+transform T(W: frozen [out, in], end: int = 0) {
+  schedule s: ratio = linear(0, 1, over(step, 0, end))
+  weight = s * W
+}
+`;
+  const { diagnostics } = checkModule("case.spx", textHost({ "case.spx": text }));
+  expect(diagnostics.map(({ code }) => code)).toEqual(["SPX4501"]);
+});
