@@ -1,20 +1,24 @@
 /** What an expression is made of: the one place, beside its meaning and its text, that knows the parts of each kind. */
 import type { Expression, FunctionDeclaration } from "./program.ts";
 
-export const childrenOf = (expression: Expression): readonly Expression[] => {
+/** The same node over what `change` makes of its children, which have the same shapes. */
+export function mapChildren(
+  expression: Expression,
+  change: (child: Expression, index: number) => Expression,
+): Expression {
   switch (expression.kind) {
     case "sum":
-      return expression.terms;
+      return { ...expression, terms: expression.terms.map(change) };
     case "product":
     case "hadamard":
     case "kron":
     case "quotient":
-      return expression.factors;
+      return { ...expression, factors: expression.factors.map(change) };
     case "blockdiag":
-      return expression.blocks;
+      return { ...expression, blocks: expression.blocks.map(change) };
     case "rows":
     case "columns":
-      return expression.parts;
+      return { ...expression, parts: expression.parts.map(change) };
     case "scale":
     case "negative":
     case "transpose":
@@ -23,52 +27,25 @@ export const childrenOf = (expression: Expression): readonly Expression[] => {
     case "detach":
     case "normed":
     case "entry":
-      return [expression.operand];
+      return { ...expression, operand: change(expression.operand, 0) };
     case "loop":
-      return [expression.body];
+      return { ...expression, body: change(expression.body, 0) };
     case "let":
-      return [expression.value];
+      return { ...expression, value: change(expression.value, 0) };
     case "call":
-      return expression.operands;
-    default:
-      return [];
-  }
-};
-
-/** The same node over other children, which have the same shapes. */
-export function withChildren(expression: Expression, children: readonly Expression[]): Expression {
-  const [first = expression] = children;
-  switch (expression.kind) {
-    case "sum":
-      return { ...expression, terms: children };
-    case "product":
-    case "hadamard":
-    case "kron":
-    case "quotient":
-      return { ...expression, factors: children };
-    case "blockdiag":
-      return { ...expression, blocks: children };
-    case "rows":
-    case "columns":
-      return { ...expression, parts: children };
-    case "scale":
-    case "negative":
-    case "transpose":
-    case "mask":
-    case "map":
-    case "detach":
-    case "normed":
-    case "entry":
-      return { ...expression, operand: first };
-    case "loop":
-      return { ...expression, body: first };
-    case "let":
-      return { ...expression, value: first };
-    case "call":
-      return { ...expression, operands: children };
+      return { ...expression, operands: expression.operands.map(change) };
     default:
       return expression;
   }
+}
+
+export function childrenOf(expression: Expression): readonly Expression[] {
+  const children: Expression[] = [];
+  mapChildren(expression, (child) => {
+    children.push(child);
+    return child;
+  });
+  return children;
 }
 
 /** Every node, parents first; the bodies of functions, whose names are their own, are left out. */

@@ -5,7 +5,7 @@
 import { sameDimension } from "../../compiler/types/dimension.ts";
 import { printNumber } from "../../runtime/contract/number-expression.ts";
 import { interestingSizes, meetsConditions } from "./choose-sizes.ts";
-import { childrenOf, nodesOf, withChildren } from "./expression-parts.ts";
+import { childrenOf, mapChildren, nodesOf } from "./expression-parts.ts";
 import type { SweepCase } from "./loaded-case.ts";
 import type { Expression, Shape, TensorDeclaration } from "./program.ts";
 import type { LevelFault } from "./road.ts";
@@ -62,10 +62,7 @@ function* smaller(expression: Expression): Generator<Expression> {
   if (expression.kind === "let") yield expression.value;
   for (const [index, child] of children.entries()) {
     for (const less of smaller(child))
-      yield withChildren(
-        renamed(expression),
-        children.map((other, at) => (at === index ? less : other)),
-      );
+      yield mapChildren(renamed(expression), (other, at) => (at === index ? less : other));
   }
 }
 
