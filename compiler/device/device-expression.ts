@@ -29,11 +29,13 @@ export function scalarOf(expression: Value): DeviceScalar {
       return scalarOf(expression.whenTrue);
     case "fma":
     case "unpack":
+    case "reinterpret":
       return "f32";
     case "convert":
       return expression.to;
     case "pack":
     case "round-tf32":
+    case "permute-bytes":
       return "u32";
   }
 }
@@ -121,6 +123,15 @@ export const load = (memory: string, index: Value, type: DeviceScalar): Value =>
 });
 /** Ones of a u32. */
 export const popcount = (value: Value): Value => ({ kind: "popcount", value });
+/** The f32 whose bits these are. */
+export const reinterpret = (value: Value): Value => ({ kind: "reinterpret", value });
+/** Four of the eight bytes of two u32, named by the low four half bytes of a selector, each below 8. */
+export const permuteBytes = (low: Value, high: Value, selector: Value): Value => ({
+  kind: "permute-bytes",
+  low,
+  high,
+  selector,
+});
 export const unpack = (element: HalfElement, half: "low" | "high", value: Value): Value => ({
   kind: "unpack",
   element,

@@ -3,6 +3,7 @@
  * One program is printed as CUDA C++ and run by the reference interpreter; both read this file and nothing else.
  * Registers hold 32 bits (`i64` for addresses); numbers of 16 bits travel in pairs in a `u32` or are widened to f32.
  */
+// size: the whole level in one place, which the printer and the interpreter both read from end to end.
 
 /** What a register holds. `u32` is bits: pairs of 16-bit numbers, masks, codes. */
 export type DeviceScalar = "f32" | "i32" | "u32" | "i64" | "bool";
@@ -98,6 +99,15 @@ export type DeviceExpression =
   | { readonly kind: "round-tf32"; readonly value: DeviceExpression }
   /** Number of ones of a u32, as i32. */
   | { readonly kind: "popcount"; readonly value: DeviceExpression }
+  /** The f32 whose bits a u32 holds. */
+  | { readonly kind: "reinterpret"; readonly value: DeviceExpression }
+  /** Four bytes of eight, all u32: byte i is number (selector >> 4i) & 7 of those of `low` and then `high`. */
+  | {
+      readonly kind: "permute-bytes";
+      readonly low: DeviceExpression;
+      readonly high: DeviceExpression;
+      readonly selector: DeviceExpression;
+    }
   /** One element; `index` in elements, i32 or i64. */
   | {
       readonly kind: "load";

@@ -38,6 +38,7 @@ const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
   "tf32-tiles": "tiles",
   "nm-tiles": "tiles",
   "bitmap-tiles": "tiles",
+  "code-tiles": "tiles",
   vector: "diagonal",
   positions: "positions",
   "row-major": "entries",

@@ -33,6 +33,7 @@ export function storedValues(piece: StructuredMatrix, format: OperandFormat): Nu
     case "panel16":
     case "half-tiles":
     case "bitmap-tiles":
+    case "code-tiles":
     case "tf32-tiles":
     case "row-major":
       return times(rows, columns);
@@ -127,6 +128,11 @@ export function packedBytes(
       return times(panels, ceilOver(columns, 32), number(576));
     case "bitmap-tiles":
       return plus(times(count, number(2)), times(panels, ceilOver(columns, 32), number(68)), number(4));
+    case "code-tiles": {
+      const runs = over(columns, format.block);
+      const tiles = times(ceilOver(format.block, 32), number(64 * format.bits));
+      return plus(times(panels, runs, plus(tiles, number(64))), number(32));
+    }
     case "vector":
       return times(rows, number(4));
     case "positions":

@@ -91,6 +91,19 @@ export type OperandFormat =
    * the lanes ascending.
    */
   | { readonly name: "bitmap-tiles"; readonly element: "bf16" | "f16" }
+  /**
+   * Codes, for matrix units: tiles of 16 outputs by 32 inputs, none of them in two runs of `block` inputs; K % block == 0,
+   * with T = ceil(block/32) tiles to a run, zeros beyond its end. `codes` u32 [ceil(N/16)][K/block][T][32][2][bits/4]: lane
+   * L holds in step s the code of place i of `half-tiles` in bits bits*i of its words. `levels` u32 [8], of 4 bits: what
+   * each code stands for, bits of `element`, the low bytes of all 16 and then the high ones; codes of 8 bits stand for
+   * themselves less 127. `scales` f32 [ceil(N/16)][K/block][8][2]: of row g + 8o at place (g, o).
+   */
+  | {
+      readonly name: "code-tiles";
+      readonly element: "bf16" | "f16";
+      readonly bits: 4 | 8;
+      readonly block: NumberExpression;
+    }
   /** A diagonal. `values` f32 [N]. */
   | { readonly name: "vector" }
   /**
@@ -135,7 +148,8 @@ export type ScaledFormat = Extract<OperandFormat, { readonly name: "table4-panel
 /** Panels of numbers in fewer bits than float32. */
 export type CodedFormat = ScaledFormat | Extract<OperandFormat, { readonly name: "bf16-panel16" }>;
 
-export const isScaled = (format: OperandFormat): format is ScaledFormat => "block" in format;
+export const isScaled = (format: OperandFormat): format is ScaledFormat =>
+  format.name === "table4-panel16" || format.name === "int8-panel16";
 export const isCoded = (format: OperandFormat): format is CodedFormat =>
   isScaled(format) || format.name === "bf16-panel16";
 
@@ -194,6 +208,11 @@ export const formatBuffers: Readonly<
     { name: "masks", element: "u32" },
     { name: "starts", element: "i32" },
     { name: "values", element: "u16" },
+  ],
+  "code-tiles": [
+    { name: "codes", element: "u32" },
+    { name: "levels", element: "u32" },
+    { name: "scales", element: "f32" },
   ],
   vector: [{ name: "values", element: "f32" }],
   positions: [

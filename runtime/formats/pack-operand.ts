@@ -5,6 +5,7 @@ import { unpackHalfPanels } from "./bf16-panels.ts";
 import { packBitmapTiles, unpackBitmapTiles } from "./bitmap-tiles.ts";
 import { packBlockStrips, unpackBlockStrips } from "./block-strips.ts";
 import { packBlockDiagonal16, unpackBlockDiagonal16 } from "./blockdiag16.ts";
+import { unpackCodeTiles } from "./code-tiles.ts";
 import { packCsr, unpackCsr } from "./csr.ts";
 import { packMatrixTiles, unpackMatrixTiles } from "./matrix-tiles.ts";
 import type { MatrixValue } from "./matrix-value.ts";
@@ -59,6 +60,7 @@ export function packOperand(
     case "table4-panel16":
     case "int8-panel16":
     case "bf16-panel16":
+    case "code-tiles":
       throw patternViolation(format.name, "it holds codes, and a matrix has none");
     case "half-tiles":
       return packMatrixTiles(format.element, parts, allocate);
@@ -113,6 +115,8 @@ export function unpackOperand(
       return unpackNmTiles(format.element, operand);
     case "bitmap-tiles":
       return unpackBitmapTiles(format.element, operand);
+    case "code-tiles":
+      return unpackCodeTiles(format, evaluateNumber(format.block, symbols), operand);
     case "vector":
       return unpackVector(operand);
     case "positions":

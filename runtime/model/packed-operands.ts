@@ -7,6 +7,7 @@ import type { OperandSource } from "../contract/matrix-source.ts";
 import { evaluateNumber } from "../contract/number-expression.ts";
 import { SpxError } from "../errors.ts";
 import { packHalfPanels } from "../formats/bf16-panels.ts";
+import { packCodeTiles } from "../formats/code-tiles.ts";
 import { columnsOf, type MatrixValue, rowsOf } from "../formats/matrix-value.ts";
 import { packOperand } from "../formats/pack-operand.ts";
 import type { Allocate, PackedOperand } from "../formats/packed-operand.ts";
@@ -51,6 +52,10 @@ export function createPackedOperands(
     if (name === "table4-panel16" || name === "int8-panel16") {
       const { matrix, factor } = codesOf(manifest.name, manifest.source, state);
       return packQuantizedPanels(name, matrix, factor, allocate);
+    }
+    if (manifest.format.name === "code-tiles") {
+      const { matrix, factor } = codesOf(manifest.name, manifest.source, state);
+      return packCodeTiles(manifest.format, matrix, factor, allocate);
     }
     if (name === "bf16-panel16")
       return packHalfPanels(halvesOf(manifest.name, manifest.source, state), allocate);

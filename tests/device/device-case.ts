@@ -4,6 +4,7 @@ import { activationElement, lowerDeviceVariant } from "../../compiler/device/low
 import type { CudaKernelKind } from "../../compiler/targets/cuda-rates.ts";
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import { packCodeTiles } from "../../runtime/formats/code-tiles.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
 import { bufferOf, type PackedOperand } from "../../runtime/formats/packed-operand.ts";
 import { packQuantizedPanels } from "../../runtime/formats/quantized-panels.ts";
@@ -37,6 +38,8 @@ export function packCase(weight: WeightCase): ReadonlyMap<string, PackedOperand>
       const { name, format, quantized } = operand;
       if (quantized !== undefined && (format.name === "table4-panel16" || format.name === "int8-panel16"))
         return [name, packQuantizedPanels(format.name, quantized, 1, allocate)];
+      if (quantized !== undefined && format.name === "code-tiles")
+        return [name, packCodeTiles(format, quantized, 1, allocate)];
       if (format.name === "bf16-panel16") return [name, packHalfCase(operand, allocate)];
       const blocks = format.name === "blockdiag16" ? evaluateNumber(format.blocks, weight.symbols) : 1;
       return [name, packOperand(format, matrixValue(operand, blocks), weight.symbols, allocate)];

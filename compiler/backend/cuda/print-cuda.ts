@@ -148,6 +148,10 @@ function print(expression: DeviceExpression, scope: Scope, level = 0): string {
       return call("round_tf32", expression.value);
     case "popcount":
       return call("__popc", expression.value);
+    case "reinterpret":
+      return call("__uint_as_float", expression.value);
+    case "permute-bytes":
+      return call("__byte_perm", expression.low, expression.high, expression.selector);
     case "load": {
       const stored = element(scope, expression.memory);
       const text = `${expression.memory}[${of(expression.index)}]`;

@@ -83,6 +83,23 @@ function ones(word: number): number {
   return count;
 }
 
+const scratch = new DataView(new ArrayBuffer(4));
+
+function floatOf(bits: number): number {
+  scratch.setUint32(0, bits);
+  return scratch.getFloat32(0);
+}
+
+function permuted(low: number, high: number, selector: number): number {
+  let word = 0;
+  for (let byte = 0; byte < 4; byte++) {
+    const place = (selector >>> (4 * byte)) & 7;
+    const chosen = ((place < 4 ? low : high) >>> (8 * (place & 3))) & 255;
+    word |= chosen << (8 * byte);
+  }
+  return word >>> 0;
+}
+
 type Fixed = Extract<DeviceExpression, { kind: "constant" | "parameter" | "position" }>;
 
 function fixedValue(expression: Fixed, { block, numbers, program }: BlockState): Lanes {
@@ -161,6 +178,14 @@ export function evaluate(expression: DeviceExpression, mask: Uint8Array, state: 
     case "popcount": {
       const words = of(expression.value);
       return each((thread) => ones(at(words, thread)));
+    }
+    case "reinterpret": {
+      const words = of(expression.value);
+      return each((thread) => floatOf(at(words, thread)));
+    }
+    case "permute-bytes": {
+      const [low, high, selector] = [of(expression.low), of(expression.high), of(expression.selector)];
+      return each((thread) => permuted(at(low, thread), at(high, thread), at(selector, thread)));
     }
     case "load": {
       const memory = memoryOf(state, expression.memory);

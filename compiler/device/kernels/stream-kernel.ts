@@ -24,16 +24,16 @@ import {
 import type { DeviceProgram } from "../device-node.ts";
 import type { DeviceStep, DeviceTerm } from "../device-step.ts";
 import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
+import { rowOfSum, storeSum, type TensorType, tensorType, tokenOfSum, wordsOf } from "./tensor-lanes.ts";
 import {
-  isAligned,
-  rowOfSum,
-  storeSum,
-  type TensorType,
-  tensorType,
-  tokenOfSum,
-  wordsOf,
-} from "./tensor-lanes.ts";
-import { multiplyTile, readInputs, readTile, tileTerm, wordsOfTiles } from "./tile-weights.ts";
+  isTileAligned,
+  multiplyTile,
+  readInputs,
+  readTile,
+  readyTile,
+  tileTerm,
+  wordsOfTiles,
+} from "./tile-weights.ts";
 
 export interface StreamShape {
   /** A multiple of 8. */
@@ -71,7 +71,7 @@ function addTerm(code: Code, tile: StreamTile, term: DeviceTerm, sums: ReturnTyp
   const atOnce = tilesInFlight(shape.tokens);
   const tiles = tileTerm(code, term, type);
   const { across, lastTile } = tiles;
-  const aligned = isAligned(code, term.input, type);
+  const aligned = isTileAligned(code, tiles, type);
   const group = name(code, "lane_token", div(lane, int(4)));
   loop(code, "k", { from: warp, to: across, step: int(warps * atOnce) }, (body, k) => {
     const words = wordsOfTiles(body, tiles, atOnce * rowTiles);
@@ -91,13 +91,15 @@ function addTerm(code: Code, tile: StreamTile, term: DeviceTerm, sums: ReturnTyp
       });
     });
     unrolled(body, "u", atOnce, (inner, u) =>
-      unrolled(inner, "m", rowTiles, (rows, m) =>
+      unrolled(inner, "m", rowTiles, (rows, m) => {
+        const at = add(mul(u, int(rowTiles)), m);
+        const ready = readyTile(rows, tiles, type, words, at);
         unrolled(rows, "n", eights, (deep, n) => {
           const sum = { registers: sums, at: mul(add(mul(m, int(eights)), n), int(4)) };
           const inputs = { registers: b, at: mul(add(mul(u, int(eights)), n), int(4)) };
-          multiplyTile(deep, tiles, type, sum, words, add(mul(u, int(rowTiles)), m), inputs);
-        }),
-      ),
+          multiplyTile(deep, tiles, type, sum, words, at, ready, inputs);
+        });
+      }),
     );
   });
 }

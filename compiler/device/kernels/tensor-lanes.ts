@@ -133,14 +133,14 @@ export const loadFour = (
 export const wordsOf = (code: Code, hint: string, count: number): Registers =>
   registers(code, hint, bits(0), count);
 
+/** Some of several registers, from `at` on. */
+export interface WordsAt {
+  readonly registers: Registers;
+  readonly at: Value;
+}
+
 /** The product of four words of a tile of weights and two of activations. */
-export const multiply = (
-  code: Code,
-  { half }: TensorType,
-  sums: { readonly registers: Registers; readonly at: Value },
-  a: { readonly registers: Registers; readonly at: Value },
-  b: { readonly registers: Registers; readonly at: Value },
-): void =>
+export const multiply = (code: Code, { half }: TensorType, sums: WordsAt, a: WordsAt, b: WordsAt): void =>
   put(code, {
     kind: "matrix-product",
     shape: half === null ? "m16n8k8" : "m16n8k16",

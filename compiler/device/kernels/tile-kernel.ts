@@ -21,18 +21,20 @@ import {
 import type { DeviceProgram } from "../device-node.ts";
 import type { DeviceStep } from "../device-step.ts";
 import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
-import { isAligned, rowOfSum, storeSum, type TensorType, tensorType, tokenOfSum } from "./tensor-lanes.ts";
+import { isCodedTile } from "./coded-tiles.ts";
+import { rowOfSum, storeSum, type TensorType, tensorType, tokenOfSum } from "./tensor-lanes.ts";
+import { multiplyStage } from "./tile-products.ts";
 import {
   bringTile,
   keptPieces,
-  multiplyStage,
   type StagedTerm,
   stagePieces,
+  stageScales,
   type TileScene,
   tileSide,
   tileThreads,
 } from "./tile-stages.ts";
-import { picksInputs, tileTerm } from "./tile-weights.ts";
+import { isTileAligned, picksInputs, tileTerm } from "./tile-weights.ts";
 
 /** Batches from which on tiles pay. */
 export const tileFrom = 65;
@@ -64,22 +66,28 @@ function bringFromChain(code: Code, scene: TileScene, segments: readonly TileSeg
   put(code, { kind: "commit" });
 }
 
-/** The products of tile number `number` of the chain; neighbouring terms of one kind have one piece of code. */
+/**
+ * The products of tile number `number` of the chain; neighbouring terms of one kind have one piece of code. Codes have
+ * what they stand for in registers of their own.
+ */
 function multiplyFromChain(
   code: Code,
   segments: readonly TileSegment[],
   number: Value,
-  products: (inner: Code, picks: boolean) => void,
+  products: (inner: Code, segment: TileSegment) => void,
 ): void {
-  const last = segments.filter(({ picks }, index) => picks !== segments[index + 1]?.picks);
+  const last = segments.filter(({ picks, coded }, index) => {
+    const next = segments[index + 1];
+    return coded !== null || next?.picks !== picks || next.coded !== null;
+  });
   const from = (inner: Code, [segment, ...rest]: readonly TileSegment[]): void => {
     if (segment === undefined) return;
-    if (rest.length === 0) products(inner, segment.picks);
+    if (rest.length === 0) products(inner, segment);
     else
       when(
         inner,
         compare("lt", number, segment.end),
-        (body) => products(body, segment.picks),
+        (body) => products(body, segment),
         (body) => from(body, rest),
       );
   };
@@ -91,7 +99,7 @@ function segmentsOf(code: Code, step: DeviceStep, type: TensorType): readonly Ti
   return step.terms.map((term) => {
     const tiles = tileTerm(code, term, type);
     const end = name(code, "chain_end", add(begin, tiles.across));
-    const segment = { ...tiles, aligned: isAligned(code, term.input, type), begin, end };
+    const segment = { ...tiles, aligned: isTileAligned(code, tiles, type), begin, end };
     begin = end;
     return segment;
   });
@@ -112,6 +120,7 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
     weights: parts.onChip("weights", type.tiles, stages * stagePieces * type.perLane),
     inputs: parts.onChip("inputs", type.activation, stages * stagePieces * type.perLane),
     kept: step.terms.some(picksInputs) ? parts.onChip("kept", "u32", stages * keptPieces * 4) : "",
+    scales: step.terms.some(isCodedTile) ? parts.onChip("scales", "f32", stages * stageScales) : "",
     firstTile: name(code, "first_tile", mul(rem(blockNumber, across), int(tileSide / 16))),
     firstToken: name(code, "first_token", mul(div(blockNumber, across), int(tileSide))),
     lastToken: name(code, "last_token", sub(batch, int(1))),
@@ -125,8 +134,8 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
     put(body, { kind: "wait", pending: stages - 2 }, { kind: "barrier" });
     bringFromChain(body, scene, segments, name(body, "next", add(k, int(stages - 1))));
     const home = name(body, "home", mul(rem(k, int(stages)), int(stagePieces * type.perLane)));
-    multiplyFromChain(body, segments, k, (inner, picks) =>
-      multiplyStage(inner, scene, picks, { lane, rows, tokens }, home, sums),
+    multiplyFromChain(body, segments, k, (inner, segment) =>
+      multiplyStage(inner, scene, segment, { lane, rows, tokens }, home, sums),
     );
   });
   const firstRow = mul(add(scene.firstTile, mul(rows, int(4))), int(16));
