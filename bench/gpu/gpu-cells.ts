@@ -50,11 +50,17 @@ export const gpuCells: readonly GpuCell[] = [
     cell("Unstructured", square, batch, [...dense, "cusparse csr"], against("cublaslt", 1.6)),
   ),
   ...[1, 64, 2048].map((batch) => cell("Blocks", square, batch, [...dense, "torch bsr"])),
-  ...[1, 16].map((batch) => cell("Int4", square, batch, dense, against("cublaslt", 3.5))),
+  // 20 bytes for 32 entries, beside 64 of bf16, allow 3.2.
+  ...[1, 16].map((batch) => cell("Int4", square, batch, dense, against("cublaslt", 2.8))),
+  ...[64, 2048].map((batch) => cell("Int4", square, batch, dense)),
+  ...["Int8", "Nf4"].flatMap((operation) =>
+    [1, 16, 64, 2048].map((batch) => cell(operation, square, batch, dense)),
+  ),
+  ...[16, 64, 2048].map((batch) => cell("QuantizedLowRank", square, batch, [...dense, "peft lora"])),
   ...[1, 64, 2048].map((batch) =>
     cell("LowRank", square, batch, [...dense, "peft lora", "triton lora"], against("cublaslt", 1 / 1.03)),
   ),
-  cell("QuantizedSparseLowRank", square, 16, [...dense, "peft lora"]),
+  ...[16, 64].map((batch) => cell("QuantizedSparseLowRank", square, batch, [...dense, "peft lora"])),
   ...[64, 1024].map((batch) =>
     cell("Monarch", square, batch, [...dense, "triton monarch"], against("torch compiled", 3)),
   ),

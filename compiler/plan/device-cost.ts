@@ -30,6 +30,9 @@ const bitmapWalks = plus(
   times(apply(">", batch, number(16)), ceilOver(batch, 64)),
 );
 
+/** Times that a tensor kernel decodes each code: once for 16 tokens, then for 64 of them, which a warp has at most. */
+const decodings = max(number(1), ceilOver(batch, 64));
+
 /** Times that a step reads its weight. */
 function walksOf({ kernel }: DevicePlanStep, read: readonly Operand[]): NumberExpression {
   if (kernel === "lanes") return laneWalks;
@@ -47,6 +50,7 @@ function multiplyRate(
 ): number {
   if (kernel === "tensor") {
     if (format.name === "nm-tiles") return multiplies.tensorPicked;
+    if (format.name === "code-tiles") return multiplies.tensorCoded;
     return elements === "tf32" ? multiplies.tensorTf32 : multiplies.tensor;
   }
   return picking.has(format.name) ? multiplies.picked : multiplies.lines;
@@ -78,9 +82,11 @@ export function deviceStepCost(
   const multiplies = read.map((operand) =>
     times(operand.multiplies, batch, number(1 / multiplyRate(planned, operand, elements, rates))),
   );
-  const found = read.flatMap(({ format, rows, columns }) =>
-    format.name === "bitmap-tiles" ? [times(rows, columns, walks, number(1 / rates.bitmapPlaces))] : [],
-  );
+  const found = read.flatMap(({ format, rows, columns }) => {
+    const places = times(rows, columns);
+    if (format.name === "bitmap-tiles") return [times(places, walks, number(1 / rates.bitmapPlaces))];
+    return format.name === "code-tiles" ? [times(places, decodings, number(1 / rates.codePlaces))] : [];
+  });
   return plus(number(rates.launchNanoseconds), max(plus(memory, cache), plus(...multiplies, ...found)));
 }
 

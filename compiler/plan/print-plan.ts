@@ -16,6 +16,8 @@ export function printFormat(format: OperandFormat): string {
     case "table4-panel16":
     case "int8-panel16":
       return `${format.name} block ${printNumber(format.block)}`;
+    case "code-tiles":
+      return `${format.name} of ${format.bits} bits block ${printNumber(format.block)}`;
     case "block-strips":
       return `${format.name} ${format.height}x${format.width}`;
     case "blockdiag16":

@@ -1,11 +1,11 @@
 /**
  * Steps of a lane = output draft as a device runs them: dense terms of 16-bit and tf32 calls go to matrix units, and so do
- * those of 16-bit calls with at most 2 of every 4 inputs, their operands in tiles; what else a step adds follows in a step
+ * those of 16-bit calls with at most 2 of every 4 inputs, with codes and with entries, their operands in tiles; what else a step adds follows in a step
  * of its own. In f32 every step stays one lane kernel.
  */
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
-import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
+import { isScaled, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { DevicePlanStep } from "./device-plan.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { packedBytes, times } from "./packed-size.ts";
@@ -25,12 +25,17 @@ function tilesOf(
 ): OperandFormat | null {
   if (format.name === "panel16")
     return elements === "tf32" ? { name: "tf32-tiles" } : { name: "half-tiles", element: elements };
-  if (format.name === "window-ell" && way === "bitmaps" && elements !== "tf32")
-    return { name: "bitmap-tiles", element: elements };
+  if (elements === "tf32") return null;
+  if (format.name === "window-ell")
+    return onUnits[way].entries ? { name: "bitmap-tiles", element: elements } : null;
+  if (isScaled(format)) {
+    const bits = format.name === "int8-panel16" ? 8 : 4;
+    return onUnits[way].codes ? { name: "code-tiles", element: elements, bits, block: format.block } : null;
+  }
   // Half of every two, and one of every four, are at most two of every four.
   const isHalf =
     format.name === "nm-lanes" && ((format.m === 4 && format.n <= 2) || (format.m === 2 && format.n === 1));
-  return isHalf && elements !== "tf32" ? { name: "nm-tiles", element: elements } : null;
+  return isHalf ? { name: "nm-tiles", element: elements } : null;
 }
 
 export function createDeviceOperands(drafted: OperandLookup): DeviceOperands {
@@ -59,15 +64,25 @@ export function createDeviceOperands(drafted: OperandLookup): DeviceOperands {
 
 /** What matrix units multiply for one token, whatever the tiles keep. */
 function multipliesIn(format: OperandFormat, { rows, columns, multiplies }: Operand): NumberExpression {
-  if (format.name === "bitmap-tiles") return times(rows, columns);
+  if (format.name === "bitmap-tiles" || format.name === "code-tiles") return times(rows, columns);
   return format.name === "nm-tiles" ? times(rows, columns, number(1 / 2)) : multiplies;
 }
 
 /**
- * Ways to run the steps of one draft. `units`: what matrix units multiply on them, the rest after it. `bitmaps`: the same
- * with unstructured patterns on them too. `lanes`: each step one lane kernel, whatever it adds up.
+ * Ways to run the steps of one draft. `units`: what matrix units multiply as it lies on them, the rest after it. `codes`
+ * and `bitmaps`: the same with codes, and with unstructured patterns, on them too. `lanes`: each step one lane kernel,
+ * whatever it adds up.
  */
-export type DeviceWay = "units" | "bitmaps" | "lanes";
+export type DeviceWay = "units" | "codes" | "bitmaps" | "codes-bitmaps" | "lanes";
+
+/** What each way has on matrix units beside what every way but the last has there. */
+const onUnits: Readonly<Record<DeviceWay, { readonly codes: boolean; readonly entries: boolean }>> = {
+  units: { codes: false, entries: false },
+  codes: { codes: true, entries: false },
+  bitmaps: { codes: false, entries: true },
+  "codes-bitmaps": { codes: true, entries: true },
+  lanes: { codes: false, entries: false },
+};
 
 /** The ways that differ for the steps of a draft, the plainest first. */
 export function waysOf(
@@ -79,10 +94,14 @@ export function waysOf(
   const formats = steps.map(({ terms }) => terms.map(({ operand }) => operands.find(operand).format));
   const isTiled = (format: OperandFormat): boolean => tilesOf(format, elements, "units") !== null;
   const splits = formats.some((list) => list.some(isTiled) && !list.every(isTiled));
-  const hasEntries = formats.flat().some((format) => format.name === "window-ell");
+  const isHalf = elements !== "tf32";
+  const hasEntries = isHalf && formats.flat().some((format) => format.name === "window-ell");
+  const hasCodes = isHalf && formats.flat().some(isScaled);
   return [
     "units",
-    ...(hasEntries && elements !== "tf32" ? (["bitmaps"] as const) : []),
+    ...(hasCodes ? (["codes"] as const) : []),
+    ...(hasEntries ? (["bitmaps"] as const) : []),
+    ...(hasCodes && hasEntries ? (["codes-bitmaps"] as const) : []),
     ...(splits ? (["lanes"] as const) : []),
   ];
 }

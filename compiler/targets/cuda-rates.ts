@@ -19,6 +19,8 @@ export interface CudaMultiplyRates {
   readonly tensorTf32: number;
   /** 16-bit factors with 2 of every 4 inputs, counting what is kept: reported gains are 1.2 to 1.7, not 2. */
   readonly tensorPicked: number;
+  /** Levels of codes: beside two products a lane multiplies four sums by scales, some half of the issue slots of both. */
+  readonly tensorCoded: number;
 }
 
 export interface CudaRates {
@@ -31,6 +33,8 @@ export interface CudaRates {
   readonly multiplies: CudaMultiplyRates;
   /** Places of bitmaps a nanosecond, entries or not, of which a lane finds its own: some 8 instructions for 32. */
   readonly bitmapPlaces: number;
+  /** Codes a nanosecond that lanes turn into levels: some 70 instructions of a warp for the 512 of a tile. */
+  readonly codePlaces: number;
   /** An elementary operation of the host that computes an operand from its tensors after a step of training. */
   readonly formingNanoseconds: number;
   /** Bytes a nanosecond from the host to the device, for operands that follow parameters. */
@@ -45,8 +49,16 @@ const h100: CudaRates = {
   launchNanoseconds: 2500,
   memoryBytes: 3000,
   cacheBytes: 5500,
-  multiplies: { lines: 15_000, picked: 3_000, tensor: 300_000, tensorTf32: 150_000, tensorPicked: 225_000 },
+  multiplies: {
+    lines: 15_000,
+    picked: 3_000,
+    tensor: 300_000,
+    tensorTf32: 150_000,
+    tensorPicked: 225_000,
+    tensorCoded: 200_000,
+  },
   bitmapPlaces: 3_500,
+  codePlaces: 6_500,
   formingNanoseconds: 4,
   uploadBytes: 20,
   gradients: 4_000,
@@ -58,8 +70,16 @@ const a100: CudaRates = {
   launchNanoseconds: 3000,
   memoryBytes: 1750,
   cacheBytes: 4000,
-  multiplies: { lines: 6_000, picked: 1_500, tensor: 130_000, tensorTf32: 65_000, tensorPicked: 98_000 },
+  multiplies: {
+    lines: 6_000,
+    picked: 1_500,
+    tensor: 130_000,
+    tensorTf32: 65_000,
+    tensorPicked: 98_000,
+    tensorCoded: 87_000,
+  },
   bitmapPlaces: 2_400,
+  codePlaces: 4_400,
   formingNanoseconds: 4,
   uploadBytes: 10,
   gradients: 2_000,

@@ -54,6 +54,7 @@ const cases: readonly {
   },
   { file: "block_sparse", transform: "BlockSparse", sizes: [[20, 33]], numbers: { keep: 0.3 } },
   { file: "lq_lora", transform: "LQLoRA", sizes: [[17, 12]], numbers: { r: 2, b: 4 } },
+  { file: "qlora", transform: "QLoRA", sizes: [[20, 64]], numbers: { r: 3, b: 32 } },
   { file: "phm", transform: "PHM", sizes: [[20, 12]] },
 ];
 
@@ -66,6 +67,8 @@ describe.each(cases)("$transform", ({ file, transform, sizes, numbers = {} }) =>
     expect(variants.length).toBeGreaterThan(0);
     for (const [at, [out, inputs]] of sizes.entries()) {
       const state = loadForDevice(program, { out, inputs }, numbers, value);
+      if (transform === "LQLoRA" && (elements === "bf16" || elements === "f16"))
+        expect(variants.some(({ name }) => name.includes("codes"))).toBe(true);
       for (const variant of variants)
         for (const batch of [at === 0 ? 1 : 3, 18]) {
           const run = runOnDevice(program, variant, state, batch, value);

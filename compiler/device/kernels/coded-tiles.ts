@@ -2,7 +2,17 @@
  * Tiles of codes on matrix units: a lane turns its codes into 16-bit levels in registers, with no memory between, and
  * the products of a tile, which lies in one run of inputs, are added with the scale of each row in f32.
  */
-import { type Code, name, put, type Registers, registers, set, unrolled } from "../device-builder.ts";
+import {
+  type Code,
+  name,
+  put,
+  type Registers,
+  registers,
+  set,
+  store,
+  unrolled,
+  when,
+} from "../device-builder.ts";
 import {
   add,
   binary,
@@ -15,16 +25,19 @@ import {
   fma,
   int,
   known,
+  load,
   mul,
   pack,
   permuteBytes,
   reinterpret,
   rem,
   sub,
+  thread,
   type Value,
   zero,
 } from "../device-expression.ts";
 import type { DeviceTerm } from "../device-step.ts";
+import type { KernelParts } from "../kernel-parts.ts";
 import { isAligned, loadFour, multiply, type TensorType, type WordsAt, wordsOf } from "./tensor-lanes.ts";
 
 const tileInputs = 32;
@@ -35,8 +48,8 @@ export interface CodedTiles {
   readonly bits: 4 | 8;
   readonly codes: string;
   readonly scales: string;
-  /** What each code of 4 bits stands for: four words of low bytes, four of high ones. */
-  readonly levels: Registers | null;
+  /** On-chip memory of what each code of 4 bits stands for: four words of low bytes, four of high ones. */
+  readonly levels: string | null;
   /** Runs of a row of the matrix, and tiles of one. */
   readonly runs: Value;
   readonly perRun: Value;
@@ -46,16 +59,22 @@ export interface CodedTiles {
 
 export const isCodedTile = ({ format }: Pick<DeviceTerm, "format">): boolean => format.name === "code-tiles";
 
+const levelWords = 8;
+
 /** Null for a term of any other format. */
-export function codedTiles(code: Code, term: DeviceTerm): CodedTiles | null {
+export function codedTiles(parts: KernelParts, term: DeviceTerm): CodedTiles | null {
   if (term.format.name !== "code-tiles") return null;
+  const { code } = parts;
   const { bits: width } = term.format;
   const [codes, scales] = [term.buffer("codes"), term.buffer("scales")];
-  const levels = width === 4 ? wordsOf(code, "levels", 8) : null;
-  if (levels !== null)
-    unrolled(code, "i", 2, (inner, i) =>
-      loadFour(inner, levels, mul(i, int(4)), term.buffer("levels"), mul(i, int(4))),
+  const levels = width === 4 ? parts.onChip("levels", "u32", levelWords) : null;
+  if (levels !== null) {
+    const table = term.buffer("levels");
+    when(code, compare("lt", thread, int(levelWords)), (body) =>
+      store(body, levels, thread, load(table, thread, "u32")),
     );
+    put(code, { kind: "barrier" });
+  }
   const block = known(term.run);
   return {
     bits: width,
@@ -130,31 +149,37 @@ export const loadScales = (code: Code, target: WordsAt, memory: string, index: V
     streamed: false,
   });
 
-/** The eight words of levels of a tile whose codes are `given`. */
-export function decodeTile(code: Code, coded: CodedTiles, { half }: TensorType, given: WordsAt): WordsAt {
+/** Sets the eight words of levels of a tile whose codes are `given`. */
+export function decodeTile(
+  code: Code,
+  coded: CodedTiles,
+  { half }: TensorType,
+  given: WordsAt,
+  { registers: words, at }: WordsAt,
+): void {
   if (half === null) throw new TypeError("codes are multiplied as numbers of 16 bits");
-  const words = wordsOf(code, "a", 8);
-  const { levels } = coded;
+  const levels = coded.levels === null ? null : wordsOf(code, "levels", levelWords);
+  if (levels !== null && coded.levels !== null)
+    for (const first of [int(0), int(4)]) loadFour(code, levels, first, coded.levels, first);
   unrolled(code, "c", 2, (step, c) => {
     if (levels !== null) {
       const four = name(step, "eight_codes", given.registers.read(add(given.at, c)));
       unrolled(step, "h", 2, (inner, h) => {
         const shift = { kind: "convert", value: mul(h, int(16)), to: "u32" } as const;
         const codes = name(inner, "codes", binary("shr", four, shift));
-        tableLevels(inner, levels, codes, words, add(mul(c, int(4)), mul(h, int(2))));
+        tableLevels(inner, levels, codes, words, add(at, mul(c, int(4)), mul(h, int(2))));
       });
       return;
     }
     unrolled(step, "h", 2, (inner, h) => {
       const word = name(inner, "codes", given.registers.read(add(given.at, mul(c, int(2)), h)));
-      const first = add(mul(c, int(4)), mul(h, int(2)));
+      const first = add(at, mul(c, int(4)), mul(h, int(2)));
       for (const pair of [0, 1] as const) {
         const low = wholeLevel(word, 2 * pair);
         set(inner, words, pack(half, low, wholeLevel(word, 2 * pair + 1)), add(first, int(pair)));
       }
     });
   });
-  return { registers: words, at: int(0) };
 }
 
 /**

@@ -2,7 +2,7 @@
  * Few tokens on matrix units: the weight is read once, straight from memory into registers, in the order in which it is
  * packed. The warps of a block share the inputs of a few tiles of outputs, and add their sums in on-chip memory.
  */
-import { type Code, loop, name, put, registers, set, store, unrolled, when } from "../device-builder.ts";
+import { loop, name, put, type Registers, registers, set, store, unrolled, when } from "../device-builder.ts";
 import {
   add,
   binary,
@@ -64,12 +64,13 @@ interface StreamTile {
 }
 
 /** Adds the products of a term; sums are [row tile][eight tokens][4]. */
-function addTerm(code: Code, tile: StreamTile, term: DeviceTerm, sums: ReturnType<typeof registers>): void {
+function addTerm(parts: KernelParts, tile: StreamTile, term: DeviceTerm, sums: Registers): void {
+  const { code } = parts;
   const { lane, warp, firstTile, firstToken, lastToken, shape, type } = tile;
   const { rowTiles } = shape;
   const eights = shape.tokens / 8;
   const atOnce = tilesInFlight(shape.tokens);
-  const tiles = tileTerm(code, term, type);
+  const tiles = tileTerm(parts, term, type);
   const { across, lastTile } = tiles;
   const aligned = isTileAligned(code, tiles, type);
   const group = name(code, "lane_token", div(lane, int(4)));
@@ -125,7 +126,7 @@ export function streamKernel(
   const count = rowTiles * eights * 4;
   const sums = registers(code, "sums", zero, count);
   const tile: StreamTile = { lane, warp, firstTile, firstToken, lastToken, shape, type };
-  for (const term of step.terms) addTerm(code, tile, term, sums);
+  for (const term of step.terms) addTerm(parts, tile, term, sums);
   const partial = parts.onChip("partial", "f32", warps * count * 32);
   unrolled(code, "i", count, (inner, i) =>
     store(inner, partial, add(mul(add(mul(warp, int(count)), i), int(32)), lane), sums.read(i)),

@@ -23,7 +23,14 @@ import type { DeviceStep } from "../device-step.ts";
 import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
 import { isCodedTile } from "./coded-tiles.ts";
 import { rowOfSum, storeSum, type TensorType, tensorType, tokenOfSum } from "./tensor-lanes.ts";
-import { multiplyStage } from "./tile-products.ts";
+import {
+  firstTileOf,
+  firstTokenOf,
+  multiplyStage,
+  squareWarps,
+  type TileWarp,
+  wideWarps,
+} from "./tile-products.ts";
 import {
   bringTile,
   keptPieces,
@@ -94,10 +101,11 @@ function multiplyFromChain(
   from(code, last);
 }
 
-function segmentsOf(code: Code, step: DeviceStep, type: TensorType): readonly TileSegment[] {
+function segmentsOf(parts: KernelParts, step: DeviceStep, type: TensorType): readonly TileSegment[] {
+  const { code } = parts;
   let begin: Value = int(0);
   return step.terms.map((term) => {
-    const tiles = tileTerm(code, term, type);
+    const tiles = tileTerm(parts, term, type);
     const end = name(code, "chain_end", add(begin, tiles.across));
     const segment = { ...tiles, aligned: isTileAligned(code, tiles, type), begin, end };
     begin = end;
@@ -112,8 +120,11 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
   const batch = batchOf(parts);
   const lane = name(code, "lane", rem(thread, int(32)));
   const warp = name(code, "warp", div(thread, int(32)));
-  const rows = name(code, "warp_rows", div(warp, int(2)));
-  const tokens = name(code, "warp_tokens", rem(warp, int(2)));
+  const shape = step.terms.some(isCodedTile) ? wideWarps : squareWarps;
+  const abreast = tileSide / (8 * shape.eights);
+  const rows = name(code, "warp_rows", div(warp, int(abreast)));
+  const tokens = name(code, "warp_tokens", rem(warp, int(abreast)));
+  const own: TileWarp = { shape, lane, rows, tokens };
   const across = name(code, "blocks_across", ceilDiv(step.output.width, tileSide));
   const scene: TileScene = {
     type,
@@ -125,7 +136,7 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
     firstToken: name(code, "first_token", mul(div(blockNumber, across), int(tileSide))),
     lastToken: name(code, "last_token", sub(batch, int(1))),
   };
-  const segments = segmentsOf(code, step, type);
+  const segments = segmentsOf(parts, step, type);
   const total = segments.at(-1)?.end ?? int(0);
   const sums = registers(code, "sums", zero, 128);
   comment(code, "the first stages are on their way before the first product");
@@ -135,17 +146,17 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
     bringFromChain(body, scene, segments, name(body, "next", add(k, int(stages - 1))));
     const home = name(body, "home", mul(rem(k, int(stages)), int(stagePieces * type.perLane)));
     multiplyFromChain(body, segments, k, (inner, segment) =>
-      multiplyStage(inner, scene, segment, { lane, rows, tokens }, home, sums),
+      multiplyStage(inner, scene, segment, own, home, sums),
     );
   });
-  const firstRow = mul(add(scene.firstTile, mul(rows, int(4))), int(16));
-  unrolled(code, "m", 4, (body, m) =>
-    unrolled(body, "n", 8, (inner, n) =>
+  const firstRow = mul(add(scene.firstTile, firstTileOf(own)), int(16));
+  unrolled(code, "m", shape.rowTiles, (body, m) =>
+    unrolled(body, "n", shape.eights, (inner, n) =>
       unrolled(inner, "i", 4, (deep, i) => {
         const row = name(deep, "row", add(firstRow, mul(m, int(16)), rowOfSum(lane, i)));
-        const first = add(scene.firstToken, mul(tokens, int(64)), mul(n, int(8)));
+        const first = add(scene.firstToken, firstTokenOf(own), mul(n, int(8)));
         const token = name(deep, "token", add(first, tokenOfSum(lane, i)));
-        const sum = sums.read(add(mul(add(mul(m, int(8)), n), int(4)), i));
+        const sum = sums.read(add(mul(add(mul(m, int(shape.eights)), n), int(4)), i));
         storeSum(deep, step.output, step.accumulate, batch, { row, token }, sum);
       }),
     ),

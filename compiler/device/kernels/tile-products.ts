@@ -1,29 +1,66 @@
 /** What a warp of the kernel for many tokens multiplies of a stage: a quarter of its outputs and tokens, by kind of term. */
 import { type Code, name, put, type Registers, registers, set, unrolled } from "../device-builder.ts";
 import { add, div, int, load, mul, rem, type Value, zero } from "../device-expression.ts";
-import { type CodedTiles, loadCodes, loadScales, tileScales, wordsOfCodes } from "./coded-tiles.ts";
+import {
+  type CodedTiles,
+  decodeTile,
+  loadCodes,
+  loadScales,
+  multiplyCoded,
+  tileScales,
+  wordsOfCodes,
+} from "./coded-tiles.ts";
 import { loadFour, multiply, wordsOf } from "./tensor-lanes.ts";
 import { stageOfKept, stageOfScale, type TileScene, turnedPiece } from "./tile-stages.ts";
 import { keptPlace, multiplyTile, readyTile, type TileKind, wordsOfTiles } from "./tile-weights.ts";
 
-/** Lane, and which rows of tiles and which half of the tokens a warp has. */
+/** Tiles of outputs and eights of tokens of a warp; it has sums for 32 tiles of sixteen by eight. */
+export interface WarpShape {
+  readonly rowTiles: 2 | 4;
+  readonly eights: 8 | 16;
+}
+
+/** As square as can be, so that least is read from on-chip memory. */
+export const squareWarps: WarpShape = { rowTiles: 4, eights: 8 };
+/** All tokens of the block, so that each tile is decoded by one warp alone. */
+export const wideWarps: WarpShape = { rowTiles: 2, eights: 16 };
+
+/** Lane, its shape, and which rows of tiles and which part of the tokens a warp has. */
 export interface TileWarp {
+  readonly shape: WarpShape;
   readonly lane: Value;
   readonly rows: Value;
   readonly tokens: Value;
 }
 
-/** What the products of a stage of a term without picked inputs want of x: [eight tokens][4]. */
+/** Number of the first tile of outputs of a warp in its block, and of its first token. */
+export const firstTileOf = ({ rows, shape }: Pick<TileWarp, "rows" | "shape">): Value =>
+  mul(rows, int(shape.rowTiles));
+export const firstTokenOf = ({ tokens, shape }: Pick<TileWarp, "tokens" | "shape">): Value =>
+  mul(tokens, int(8 * shape.eights));
+
+/** Eights of tokens whose inputs a warp holds at once. */
+const heldEights = 8;
+/** Fewer beside the levels of two tiles. */
+const heldBesideLevels = 4;
+
+/** Number of the first sum of tile `m` and eight `n` of a warp. */
+const sumOf = ({ eights }: WarpShape, m: Value, n: Value): Value => mul(add(mul(m, int(eights)), n), int(4));
+
+/** What the products of `count` eights from `first` on want of x, of a term without picked inputs: [eight][4]. */
 function stagedInputs(
   code: Code,
   { type, inputs }: TileScene,
-  { lane, tokens }: TileWarp,
+  warp: TileWarp,
   home: Value,
+  first: Value,
+  count: number,
 ): Registers {
   const { perLane } = type;
-  const b = wordsOf(code, "b", 32);
-  unrolled(code, "n", 8, (body, n) => {
-    const token = add(mul(tokens, int(64)), mul(n, int(8)), div(lane, int(4)));
+  const { lane } = warp;
+  const b = wordsOf(code, "b", 4 * count);
+  unrolled(code, "n", count, (body, n) => {
+    const token = add(firstTokenOf(warp), mul(add(first, n), int(8)), div(lane, int(4)));
     const index = add(home, mul(add(mul(token, int(4)), rem(lane, int(4))), int(perLane)));
     if (type.half !== null) {
       loadFour(body, b, mul(n, int(4)), inputs, index);
@@ -43,67 +80,66 @@ function stagedInputs(
   return b;
 }
 
-/** The products of a stage of a dense term: 4 tiles of outputs times 8 eights of tokens for each warp. */
+/** The products of a stage of a dense term. */
 function multiplyDense(code: Code, scene: TileScene, warp: TileWarp, home: Value, sums: Registers): void {
   const { type, weights } = scene;
   const { perLane } = type;
-  const { lane, rows } = warp;
-  const b = stagedInputs(code, scene, warp, home);
-  unrolled(code, "s", 2, (body, s) => {
-    const a = wordsOf(body, "a", 16);
-    unrolled(body, "m", 4, (inner, m) => {
-      const tile = add(mul(rows, int(4)), m);
-      const index = add(home, mul(add(mul(add(mul(tile, int(2)), s), int(32)), lane), int(perLane)));
-      loadFour(inner, a, mul(m, int(4)), weights, index);
-    });
-    unrolled(body, "m", 4, (inner, m) =>
-      unrolled(inner, "n", 8, (deep, n) =>
-        multiply(
-          deep,
-          type,
-          { registers: sums, at: mul(add(mul(m, int(8)), n), int(4)) },
-          { registers: a, at: mul(m, int(4)) },
-          { registers: b, at: add(mul(n, int(4)), mul(s, int(2))) },
+  const { lane, shape } = warp;
+  const { rowTiles } = shape;
+  unrolled(code, "part", shape.eights / heldEights, (held, part) => {
+    const first = mul(part, int(heldEights));
+    const b = stagedInputs(held, scene, warp, home, first, heldEights);
+    unrolled(held, "s", 2, (body, s) => {
+      const a = wordsOf(body, "a", 4 * rowTiles);
+      unrolled(body, "m", rowTiles, (inner, m) => {
+        const tile = add(firstTileOf(warp), m);
+        const index = add(home, mul(add(mul(add(mul(tile, int(2)), s), int(32)), lane), int(perLane)));
+        loadFour(inner, a, mul(m, int(4)), weights, index);
+      });
+      unrolled(body, "m", rowTiles, (inner, m) =>
+        unrolled(inner, "n", heldEights, (deep, n) =>
+          multiply(
+            deep,
+            type,
+            { registers: sums, at: sumOf(shape, m, add(first, n)) },
+            { registers: a, at: mul(m, int(4)) },
+            { registers: b, at: add(mul(n, int(4)), mul(s, int(2))) },
+          ),
         ),
-      ),
-    );
+      );
+    });
   });
 }
 
 /** The same for a term with 2 of every 4 inputs: one product where a dense term has two. */
-function multiplyPicked(
-  code: Code,
-  scene: TileScene,
-  { lane, rows, tokens }: TileWarp,
-  home: Value,
-  sums: Registers,
-): void {
+function multiplyPicked(code: Code, scene: TileScene, warp: TileWarp, home: Value, sums: Registers): void {
   const { type, weights, inputs, kept } = scene;
   const { perLane } = type;
+  const { lane, shape } = warp;
   const kind = { picks: true, coded: null };
-  const words = wordsOfTiles(code, kind, 4);
-  unrolled(code, "m", 4, (body, m) => {
-    const tile = name(body, "tile", add(mul(rows, int(4)), m));
+  const words = wordsOfTiles(code, kind, shape.rowTiles);
+  unrolled(code, "m", shape.rowTiles, (body, m) => {
+    const tile = name(body, "tile", add(firstTileOf(warp), m));
     const index = add(home, mul(add(mul(tile, int(32)), lane), int(perLane)));
     loadFour(body, words.weights, mul(m, int(4)), weights, index);
     const place = add(div(home, int(stageOfKept(perLane))), keptPlace(tile, lane));
     if (words.kept !== null) set(body, words.kept, load(kept, place, "u32"), m);
   });
-  const row = name(code, "row", add(mul(tokens, int(64)), rem(lane, int(8))));
-  unrolled(code, "n", 8, (body, n) => {
+  const row = name(code, "row", add(firstTokenOf(warp), rem(lane, int(8))));
+  unrolled(code, "n", shape.eights, (body, n) => {
     const b = wordsOf(body, "b", 4);
     const turned = turnedPiece(add(row, mul(n, int(8))), div(lane, int(8)));
     const index = add(home, mul(turned, int(perLane)));
     put(body, { kind: "load-matrices", target: b.span(int(0)), memory: inputs, index });
-    unrolled(body, "m", 4, (inner, m) => {
-      const sum = { registers: sums, at: mul(add(mul(m, int(8)), n), int(4)) };
+    unrolled(body, "m", shape.rowTiles, (inner, m) => {
+      const sum = { registers: sums, at: sumOf(shape, m, n) };
       const ready = readyTile(inner, kind, type, words, m);
       multiplyTile(inner, kind, type, sum, words, m, ready, { registers: b, at: int(0) });
     });
   });
 }
 
-/** The same for a term that stores codes: a tile is decoded once for all tokens of a warp. */
+/** The same for a term that stores codes: the tiles of a warp are decoded once for all of its tokens. */
 function multiplyCodes(
   code: Code,
   scene: TileScene,
@@ -112,24 +148,35 @@ function multiplyCodes(
   home: Value,
   sums: Registers,
 ): void {
-  const { type, weights, scales } = scene;
-  const { lane, rows } = warp;
-  const kind = { picks: false, coded };
-  const b = stagedInputs(code, scene, warp, home);
-  unrolled(code, "m", 4, (body, m) => {
-    const words = wordsOfTiles(body, kind, 1);
-    const tile = name(body, "tile", add(mul(rows, int(4)), m));
-    const wordElements = 4 / type.bytes;
-    const each = wordsOfCodes(coded.bits) * wordElements;
-    const index = add(home, mul(add(mul(tile, int(32)), lane), int(each)));
-    loadCodes(body, coded, { registers: words.weights, at: int(0) }, weights, index);
-    const first = add(div(home, int(stageOfScale(type.perLane))), mul(tile, int(tileScales)));
-    if (words.scales !== null) loadScales(body, { registers: words.scales, at: int(0) }, scales, first, lane);
-    const ready = readyTile(body, kind, type, words, int(0));
-    unrolled(body, "n", 8, (inner, n) => {
-      const sum = { registers: sums, at: mul(add(mul(m, int(8)), n), int(4)) };
-      multiplyTile(inner, kind, type, sum, words, int(0), ready, { registers: b, at: mul(n, int(4)) });
-    });
+  const { type, weights, scales: staged } = scene;
+  const { lane, shape } = warp;
+  const { rowTiles } = shape;
+  const levels = wordsOf(code, "a", 8 * rowTiles);
+  const scales = registers(code, "scales", zero, 2 * rowTiles);
+  const each = (wordsOfCodes(coded.bits) * 4) / type.bytes;
+  unrolled(code, "m", rowTiles, (body, m) => {
+    const codes = { registers: wordsOf(body, "codes", wordsOfCodes(coded.bits)), at: int(0) };
+    const tile = name(body, "tile", add(firstTileOf(warp), m));
+    loadCodes(body, coded, codes, weights, add(home, mul(add(mul(tile, int(32)), lane), int(each))));
+    const place = add(div(home, int(stageOfScale(type.perLane))), mul(tile, int(tileScales)));
+    loadScales(body, { registers: scales, at: mul(m, int(2)) }, staged, place, lane);
+    decodeTile(body, coded, type, codes, { registers: levels, at: mul(m, int(8)) });
+  });
+  unrolled(code, "part", shape.eights / heldBesideLevels, (held, part) => {
+    const first = mul(part, int(heldBesideLevels));
+    const b = stagedInputs(held, scene, warp, home, first, heldBesideLevels);
+    unrolled(held, "m", rowTiles, (body, m) =>
+      unrolled(body, "n", heldBesideLevels, (inner, n) =>
+        multiplyCoded(
+          inner,
+          type,
+          { registers: sums, at: sumOf(shape, m, add(first, n)) },
+          { registers: levels, at: mul(m, int(8)) },
+          { registers: scales, at: mul(m, int(2)) },
+          { registers: b, at: mul(n, int(4)) },
+        ),
+      ),
+    );
   });
 }
 

@@ -24,6 +24,7 @@ import {
   zero,
 } from "../device-expression.ts";
 import type { DeviceTerm } from "../device-step.ts";
+import type { KernelParts } from "../kernel-parts.ts";
 import {
   type CodedTiles,
   codedTiles,
@@ -77,9 +78,10 @@ export type TileKind = Pick<TileTerm, "picks" | "coded">;
 const wordsOfTile = ({ picks, coded }: TileKind): 2 | 4 | 8 =>
   coded !== null ? wordsOfCodes(coded.bits) : picks ? 4 : 8;
 
-export function tileTerm(code: Code, term: DeviceTerm, { inputs }: TensorType): TileTerm {
+export function tileTerm(parts: KernelParts, term: DeviceTerm, { inputs }: TensorType): TileTerm {
+  const { code } = parts;
   const picks = picksInputs(term);
-  const coded = codedTiles(code, term);
+  const coded = codedTiles(parts, term);
   const across = coded === null ? ceilDiv(term.columns, inputs) : mul(coded.runs, coded.perRun);
   return {
     term,
@@ -232,7 +234,9 @@ export function readyTile(
   const { coded } = kind;
   const at = mul(tile, int(wordsOfTile(kind)));
   if (coded === null) return { registers: weights, at };
-  return decodeTile(code, coded, type, { registers: weights, at });
+  const ready = { registers: wordsOf(code, "a", 8), at: int(0) };
+  decodeTile(code, coded, type, { registers: weights, at }, ready);
+  return ready;
 }
 
 /** Adds the products of tile number `tile`, whose words are `ready`, with four words of an activation to four sums. */
