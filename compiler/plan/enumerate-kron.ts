@@ -1,9 +1,10 @@
-/** Every way to apply a Kronecker product: its factors on the axes of an array one after the other, or formed as one matrix. */
+/**
+ * Every way to apply a Kronecker product: its factors on the axes of an array one after the other, in every order, or
+ * formed as one matrix.
+ */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { divideNumbers, multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
+import { multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
-import { isTrainable } from "../algebra/structure.ts";
-import { sameDimension } from "../types/dimension.ts";
 import {
   blocksFactor,
   combinations,
@@ -15,13 +16,12 @@ import {
   type Way,
 } from "./formed-ways.ts";
 import type { LinearFactor } from "./linear-factors.ts";
-import { kronPieces, type MatrixPiece, pieceOf } from "./matrix-operand.ts";
+import { kronPieces, type MatrixPiece, multiplyPieces, pieceOf } from "./matrix-operand.ts";
 
 type Kron = Extract<Term, { kind: "kron" }>;
 
 /** One of the factors that act on an axis, or several formed as one. */
 interface AxisFactor {
-  readonly rows: NumberExpression;
   readonly columns: NumberExpression;
   /** In the order in which they act; none for the identity. */
   readonly acting: readonly MatrixPiece[];
@@ -29,74 +29,112 @@ interface AxisFactor {
   readonly traits: readonly string[];
 }
 
+const pieceOfRun = (run: readonly Term[]): MatrixPiece => {
+  const [first, ...rest] = nonEmpty(run.map(pieceOf));
+  return rest.length === 0 ? first : multiplyPieces([first, ...rest]);
+};
+
 /** I ⊗ (X Y) = (I ⊗ X) (I ⊗ Y): the part that acts first is first. */
 function axisFactors(run: readonly Term[]): readonly AxisFactor[] {
   const [only] = run;
   if (run.length > 1 || only === undefined) {
     const piece = kronPieces(nonEmpty(run.map(pieceOf)));
-    const { rows, columns } = piece;
-    return [
-      { rows, columns, acting: [piece], rules: [`kron-at-${stageOf(piece)}`], traits: ["materialised"] },
-    ];
+    const rules = [`kron-at-${stageOf(piece)}`];
+    return [{ columns: piece.columns, acting: [piece], rules, traits: ["materialised"] }];
   }
-  const { rows, columns } = only;
-  const plain = { rows, columns, rules: [], traits: [] };
-  if (only.kind === "identity") return [{ ...plain, acting: [] }];
-  const whole: AxisFactor = { ...plain, acting: [pieceOf(only)] };
-  if (only.kind !== "chain") return [whole];
-  const apart: AxisFactor = { ...plain, acting: only.factors.toReversed().map(pieceOf) };
-  const rules = [`product-at-${isTrainable(only) ? "step" : "load"}`];
-  const formed = { ...whole, rules, traits: ["multiplied"] };
-  return [apart, formed];
+  const { columns } = only;
+  if (only.kind === "identity") return [{ columns, acting: [], rules: [], traits: [] }];
+  const factors = only.kind === "chain" ? only.factors : [only];
+  return runsOf(factors).map((runs) => {
+    const acting = runs.map(pieceOfRun).toReversed();
+    const formed = acting.filter((_, index) => (runs.at(-1 - index)?.length ?? 1) > 1);
+    return {
+      columns,
+      acting,
+      rules: formed.map((piece) => `product-at-${stageOf(piece)}`),
+      traits: formed.map(() => "multiplied"),
+    };
+  });
 }
 
-/** Both orders cost the same multiplies for square factors of one size; then only the one without scattered stores is kept. */
-function isOrderOpen({ factors }: Kron): boolean {
-  const sizes = factors.flatMap(({ rows, columns }) => [rows, columns]);
-  return !sizes.every((size) => sizes[0] === undefined || sameDimension(size, sizes[0]));
+/** Most ways of one product: more than any budget of a sum, so that what is left out is never reached. */
+const mostWaysOfKron = 2048;
+
+/**
+ * Every order in which the parts of all axes can act, those of one axis in their own: the axis of each part. (A B) ⊗ C is
+ * (A ⊗ I) (I ⊗ C) (B ⊗ I), too, which is least where B makes an axis short. First factors first, then last factors first.
+ */
+function ordersOf(counts: readonly number[], most: number): readonly (readonly number[])[] {
+  const found: (readonly number[])[] = [];
+  const extend = (order: readonly number[], left: readonly number[]): void => {
+    if (found.length >= most) return;
+    if (left.every((count) => count === 0)) found.push(order);
+    for (const [axis, count] of left.entries())
+      if (count > 0) extend([...order, axis], left.with(axis, count - 1));
+  };
+  extend([], counts);
+  return found;
 }
 
 /**
- * Viewing the input of A₁ ⊗ … ⊗ Aₖ as an array [q₁, …, qₖ], each factor acts on one axis; a rotation of the axes,
- * which is a stride permutation, brings that axis to the end. For two factors (A: p x q, B: s x t):
- * A ⊗ B = P(s) (I_s ⊗ A) P(q) (I_q ⊗ B), the last factor first, or (I_p ⊗ B) P(t) (I_t ⊗ A) P(q), the first one first.
+ * Viewing the input of A₁ ⊗ … ⊗ Aₖ as an array [q₁, …, qₖ], each factor acts on one axis, which a rotation of the axes
+ * brings to the end: a stride permutation, whatever axis was there before. For two factors (A: p x q, B: s x t):
+ * A ⊗ B = (I_p ⊗ B) P(t) (I_t ⊗ A) P(q), the first one first, or P(s) (I_s ⊗ A) P(q) (I_q ⊗ B), the last one first.
  */
-function kronSequence(factors: readonly AxisFactor[], reversed: boolean): readonly LinearFactor[] {
+function kronSequence(factors: readonly AxisFactor[], order: readonly number[]): readonly LinearFactor[] {
   const acting: LinearFactor[] = [];
-  let total = multiplyNumbers(...factors.map((factor) => factor.columns));
-  for (const factor of reversed ? factors.toReversed() : factors) {
-    const rest = divideNumbers(total, factor.columns);
-    if (!reversed) acting.push(permutation(total, factor.columns));
-    total = multiplyNumbers(rest, factor.rows);
-    for (const piece of factor.acting) acting.push(blocksFactor(piece, rest, true));
-    if (reversed) acting.push(permutation(total, rest));
+  const sizes = factors.map(({ columns }) => columns);
+  const waiting = factors.map((factor) => [...factor.acting]);
+  const last = factors.length - 1;
+  let end = last;
+  const bringToEnd = (axis: number): void => {
+    if (axis === end) return;
+    const before =
+      axis > end ? sizes.slice(end + 1, axis + 1) : [...sizes.slice(end + 1), ...sizes.slice(0, axis + 1)];
+    acting.push(permutation(multiplyNumbers(...sizes), multiplyNumbers(...before)));
+    end = axis;
+  };
+  for (const axis of order) {
+    const piece = waiting[axis]?.shift();
+    if (piece === undefined) continue;
+    bringToEnd(axis);
+    acting.push(blocksFactor(piece, multiplyNumbers(...sizes.toSpliced(axis, 1)), true));
+    sizes[axis] = piece.rows;
   }
+  bringToEnd(last);
   return acting.toReversed();
 }
 
-/** The ways of a Kronecker product: as moves and small factors, in either order, partly formed, or formed. */
+/** What sets an order apart. */
+function orderTraits(order: readonly number[]): {
+  readonly rule: string;
+  readonly traits: readonly string[];
+} {
+  const isRising = order.every((axis, index) => index === 0 || axis >= (order[index - 1] ?? 0));
+  if (isRising) return { rule: "kron-first-factor-first", traits: [] };
+  const isFalling = order.every((axis, index) => index === 0 || axis <= (order[index - 1] ?? 0));
+  return isFalling
+    ? { rule: "kron-last-factor-first", traits: ["reversed"] }
+    : { rule: "kron-factors-in-turn", traits: ["interleaved"] };
+}
+
+/** The ways of a Kronecker product: as moves and small factors, in every order, partly formed, or formed. */
 export function waysOfKron(term: Kron): readonly Way[] {
   const piece = pieceOf(term);
   const parts = [part(piece)];
-  const orders = isOrderOpen(term) ? [false, true] : [false];
-  const sequences = runsOf(term.factors)
-    .filter((runs) => runs.length > 1)
-    .flatMap((runs) => combinations(runs.map(axisFactors)))
-    .flatMap((factors) =>
-      orders.map(
-        (reversed): Way => ({
-          factors: kronSequence(factors, reversed),
-          parts,
-          rules: [
-            reversed ? "kron-last-factor-first" : "kron-first-factor-first",
-            ...factors.flatMap(({ rules }) => rules),
-          ],
-          traits: [...factors.flatMap(({ traits }) => traits), ...(reversed ? ["reversed"] : [])],
-        }),
-      ),
-    );
-  return [
-    ...sequences,
-    ...formedWays(piece, { rules: [`kron-at-${stageOf(piece)}`], traits: ["materialised"] }),
-  ];
+  const ways: Way[] = [];
+  const cuts = runsOf(term.factors).filter((runs) => runs.length > 1);
+  for (const factors of cuts.flatMap((runs) => combinations(runs.map(axisFactors)))) {
+    const counts = factors.map(({ acting }) => acting.length);
+    for (const order of ordersOf(counts, mostWaysOfKron - ways.length)) {
+      const { rule, traits } = orderTraits(order);
+      ways.push({
+        factors: kronSequence(factors, order),
+        parts,
+        rules: [rule, ...factors.flatMap(({ rules }) => rules)],
+        traits: [...factors.flatMap((factor) => factor.traits), ...traits],
+      });
+    }
+  }
+  return [...ways, ...formedWays(piece, { rules: [`kron-at-${stageOf(piece)}`], traits: ["materialised"] })];
 }

@@ -36,17 +36,20 @@ const shapes: Readonly<Record<string, CheckedPattern["shape"]>> = {
 
 type Draw = { readonly random: Random; count: number };
 
-function drawLeaf(draw: Draw, rows: number, columns: number): Formula {
+/** @param isBlock it stands in a Kronecker product. */
+function drawLeaf(draw: Draw, rows: number, columns: number, isBlock: boolean): Formula {
   const { random } = draw;
-  const kinds = [
-    "dense",
-    "dense",
-    "masked",
-    "sparse",
-    ...(rows === columns ? (["diagonal"] as const) : []),
-    ...(columns % kept.m === 0 ? (["nm"] as const) : []),
-    ...(rows % kept.height === 0 && columns % kept.width === 0 ? (["block"] as const) : []),
-  ] as const;
+  const kinds = isBlock
+    ? (["dense", "dense", "masked", "sparse"] as const)
+    : ([
+        "dense",
+        "dense",
+        "masked",
+        "sparse",
+        ...(rows === columns ? (["diagonal"] as const) : []),
+        ...(columns % kept.m === 0 ? (["nm"] as const) : []),
+        ...(rows % kept.height === 0 && columns % kept.width === 0 ? (["block"] as const) : []),
+      ] as const);
   const zeros = random.pick(kinds);
   const density = random.pick([0.01, 0.1, 0.5, 0.9]);
   const count =
@@ -65,6 +68,24 @@ function drawLeaf(draw: Draw, rows: number, columns: number): Formula {
   return { kind: "leaf", name: `T${draw.count++}`, rows, columns, trained, zeros, count, turned };
 }
 
+const divisorsOf = (size: number): readonly number[] =>
+  Array.from({ length: size }, (_, index) => index + 1).filter((each) => size % each === 0);
+
+/** `count` numbers of which `size` is the product. */
+function split({ random }: Draw, size: number, count: number): readonly number[] {
+  if (count === 1) return [size];
+  const first = random.pick(divisorsOf(size));
+  return [first, ...split({ random, count: 0 }, size / first, count - 1)];
+}
+
+/** What may stand inside of each: neither what would be one with it, nor sums of Kronecker products' own. */
+const innerKinds = {
+  leaf: ["sum", "product", "kron"],
+  sum: ["product", "kron"],
+  product: ["sum", "kron"],
+  kron: ["product"],
+} as const;
+
 /** A formula of `parts` leaves; sums hold no sums and products no products, as in normal form. */
 function drawFormula(
   draw: Draw,
@@ -72,26 +93,34 @@ function drawFormula(
   columns: number,
   parts: number,
   outer: Formula["kind"],
+  inKron = false,
 ): Formula {
-  if (parts === 1) return drawLeaf(draw, rows, columns);
-  const kind =
-    outer === "sum" ? "product" : outer === "product" ? "sum" : draw.random.pick(["sum", "product"] as const);
-  const first = 1 + draw.random.below(parts - 1);
+  if (parts === 1) return drawLeaf(draw, rows, columns, inKron);
+  const { random } = draw;
+  const kind = random.pick(innerKinds[outer]);
+  const first = 1 + random.below(parts - 1);
   const cuts =
-    kind === "sum" || draw.random.below(2) === 0
+    kind === "sum" || random.below(2) === 0
       ? [first, parts - first]
       : [first, ...Array.from({ length: parts - first }, () => 1)];
-  const inner = cuts.slice(1).map(() => draw.random.pick(sides));
-  const members = cuts.map((size, index) =>
-    kind === "sum"
-      ? drawFormula(draw, rows, columns, size, kind)
-      : drawFormula(draw, inner[index - 1] ?? rows, inner[index] ?? columns, size, kind),
-  );
+  const count = cuts.length;
+  const [heights, widths] =
+    kind === "kron" ? [split(draw, rows, count), split(draw, columns, count)] : [[], []];
+  const inner = cuts.slice(1).map(() => random.pick(sides));
+  const members = cuts.map((size, index) => {
+    if (kind === "sum") return drawFormula(draw, rows, columns, size, kind, inKron);
+    if (kind === "kron")
+      return drawFormula(draw, heights[index] ?? rows, widths[index] ?? columns, size, kind, true);
+    return drawFormula(draw, inner[index - 1] ?? rows, inner[index] ?? columns, size, kind, inKron);
+  });
   return { kind, parts: members.flatMap((member) => (member.kind === kind ? member.parts : [member])) };
 }
 
 const leavesOf = (formula: Formula): readonly (Formula & { kind: "leaf" })[] =>
   formula.kind === "leaf" ? [formula] : formula.parts.flatMap(leavesOf);
+
+const hasKron = (formula: Formula): boolean =>
+  formula.kind !== "leaf" && (formula.kind === "kron" || formula.parts.some(hasKron));
 
 function declarations(formula: Formula) {
   const patterns: CheckedPattern[] = [];
@@ -118,7 +147,12 @@ function declarations(formula: Formula) {
 function termOf(formula: Formula, factory: TermFactory, given: ReturnType<typeof declarations>): Term {
   if (formula.kind !== "leaf") {
     const parts = nonEmpty(formula.parts.map((member) => termOf(member, factory, given)));
-    const whole = formula.kind === "sum" ? factory.sum(parts) : factory.chain(parts);
+    const whole =
+      formula.kind === "sum"
+        ? factory.sum(parts)
+        : formula.kind === "kron"
+          ? factory.kron(parts)
+          : factory.chain(parts);
     // Turned twice and scaled: the normal form takes both to the leaves, where neither costs anything.
     return formula.parts.length % 2 === 0
       ? factory.scale(number(3), factory.transpose(factory.transpose(whole)))
@@ -170,7 +204,7 @@ it("finds what brute force finds for weights of up to five parts", {
   timeout: 600_000 + 100 * wanted,
 }, () => {
   const random = createRandom(5);
-  const counts = { formulas: 0, ways: 0, several: 0, cut: 0 };
+  const counts = { formulas: 0, ways: 0, several: 0, cut: 0, krons: 0 };
   while (counts.formulas < wanted) {
     const draw: Draw = { random, count: 0 };
     const formula = drawFormula(draw, random.pick(sides), random.pick(sides), 1 + random.below(5), "leaf");
@@ -192,9 +226,11 @@ it("finds what brute force finds for weights of up to five parts", {
     }
     counts.formulas += 1;
     counts.ways += ways;
+    counts.krons += hasKron(formula) ? 1 : 0;
     if (plan.search.priced > 4) counts.several += 1;
   }
-  expect(counts.cut).toBeLessThan(wanted / 50);
+  expect(counts.cut).toBeLessThan(wanted / 25);
+  expect(counts.krons).toBeGreaterThan(wanted / 5);
   expect(counts.several).toBeGreaterThan(wanted / 4);
   expect(counts.ways).toBeGreaterThan(10 * wanted);
 });

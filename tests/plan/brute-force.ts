@@ -1,7 +1,7 @@
 /**
  * Every way to apply a small weight, written from the definition and from nothing of the search: each set partition of a
- * sum, each cut of a chain into runs, each forming of a run (every-forming.ts), each stacking of what is applied to x,
- * both layouts. Only the cost primitives are those of the compiler.
+ * sum, each cut of a chain into runs, each forming of a run (every-forming.ts), each order of a Kronecker product
+ * (every-kron.ts), each stacking of what is applied to x, both layouts. Only the cost primitives are those of the compiler.
  */
 import { callCost, type PricedMachine, type PricedVariant } from "../../compiler/plan/cost-model.ts";
 import { isAligned, packedBytes, storedValues } from "../../compiler/plan/packed-size.ts";
@@ -9,15 +9,16 @@ import type { Activation, Layout, Operand, Step, StepTerm } from "../../compiler
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { type Formula, formings, isTrained, kept, rowsOf, type Stored, storedWays } from "./every-forming.ts";
+import { kronWays, type OnAxis, type Rotation } from "./every-kron.ts";
 
 /** Factors of a term, the last acting first; a sum inside a chain is a list of terms. */
-type Factor = Stored | { readonly inner: readonly (readonly Factor[])[]; readonly rows: number };
+type Factor = Stored | OnAxis | { readonly inner: readonly (readonly Factor[])[]; readonly rows: number };
 type Way = readonly Factor[];
 
 /** True when the term ends in a matrix, so that it can share a step. */
 const sharesStep = (way: Way): boolean => {
   const [first] = way;
-  return first !== undefined && ("inner" in first || first.storage !== "vector");
+  return first !== undefined && !("block" in first) && ("inner" in first || first.storage !== "vector");
 };
 
 /** Ways of a part of a chain that is applied by itself. */
@@ -25,6 +26,7 @@ function alone(formula: Formula): readonly Way[] {
   const formed = formings(formula)
     .flatMap(storedWays)
     .map((stored): Way => [stored]);
+  if (formula.kind === "kron") return [...formed, ...kronWays(formula.parts)];
   if (formula.kind !== "sum") return formed;
   const applied = sumWays(formula.parts)
     .filter((terms) => terms.length > 1 && terms.every(sharesStep))
@@ -88,6 +90,27 @@ function storedAs(stored: Stored, layout: Layout): readonly [StepTerm["atom"], O
   return ["sparse", { name: isOutput ? "window-ell" : "csr" }];
 }
 
+function blockOperand({ operands }: Assembly, { block, lines, rows }: OnAxis): Operand {
+  const columns = lines * block.columns;
+  const format = { name: "blockdiag16", blocks: number(lines), repeated: true } as const;
+  const shape = { rows: number(rows), columns: number(columns) };
+  const multiplies = number(block.rows * block.columns * lines);
+  const operand: Operand = {
+    ...shape,
+    name: `o${operands.length}`,
+    format,
+    source: { kind: "leaf", name: block.name, slice: null },
+    stage: block.trained ? "step" : "load",
+    production: "pack",
+    bytes: packedBytes(shape, format, multiplies),
+    multiplies,
+    work: number(block.work),
+    description: block.name,
+  };
+  operands.push(operand);
+  return operand;
+}
+
 function operandOf({ operands, layout }: Assembly, stored: Stored): Operand {
   const [, format] = storedAs(stored, layout);
   const [rows, columns] = [number(stored.rows), number(stored.columns)];
@@ -115,25 +138,54 @@ function operandOf({ operands, layout }: Assembly, stored: Stored): Operand {
   return operand;
 }
 
-function factorTerms(assembly: Assembly, factor: Factor, input: string): readonly StepTerm[] {
+function factorTerms(
+  assembly: Assembly,
+  factor: Factor,
+  input: string,
+  moved: Rotation | null,
+): readonly StepTerm[] {
   if ("inner" in factor) return factor.inner.flatMap((way) => lastTerms(assembly, way, input));
-  const operand = operandOf(assembly, factor);
-  const [atom] = storedAs(factor, assembly.layout);
-  return [{ atom, operand: operand.name, input, inputPermutation: null }];
+  const operand = "block" in factor ? blockOperand(assembly, factor) : operandOf(assembly, factor);
+  const atom = "block" in factor ? "blockdiag" : storedAs(factor, assembly.layout)[0];
+  return [{ atom, operand: operand.name, input, inputPermutation: permutationOf(moved) }];
+}
+
+const permutationOf = (moved: Rotation | null): Step["outputPermutation"] =>
+  moved === null ? null : { size: number(moved.size), stride: number(moved.stride) };
+
+/** Blocks and diagonals read their input in any order. */
+const readsInAnyOrder = (factor: Factor | undefined): boolean =>
+  factor !== undefined && ("block" in factor || ("storage" in factor && factor.storage === "vector"));
+
+/** What lies between two factors of a term goes into the reading of the later one, or into the writing of the other. */
+function movesBetween(earlier: Factor | undefined, later: Factor | undefined) {
+  const after = earlier !== undefined && "block" in earlier ? earlier.after : null;
+  const before = later !== undefined && "block" in later ? later.before : null;
+  const undone = after !== null && before !== null && after.stride * before.stride === after.size;
+  const moves = undone ? [] : [after, before].filter((move) => move !== null);
+  const read = readsInAnyOrder(later) ? (moves.pop() ?? null) : null;
+  return { read, written: moves[0] ?? null };
 }
 
 /** Steps for all factors of a term but the last to act; gives the terms of that one. */
-function lastTerms(assembly: Assembly, [last, ...before]: Way, input: string): readonly StepTerm[] {
+function lastTerms(assembly: Assembly, way: Way, input: string): readonly StepTerm[] {
+  const [last, ...before] = way;
   if (last === undefined) throw new Error("a term without factors");
-  const read = before.reduceRight((current, factor) => {
-    const terms = factorTerms(assembly, factor, current);
+  const read = before.reduceRight((current, factor, index) => {
+    const moved = movesBetween(before[index + 1], factor).read;
+    const terms = factorTerms(assembly, factor, current, moved);
     const name = `t${assembly.steps.length}`;
+    const outputPermutation = permutationOf(movesBetween(factor, way[index]).written);
     assembly.activations.push({ name, width: number(factor.rows) });
-    assembly.steps.push({ name, output: name, outputPermutation: null, accumulate: false, terms });
+    assembly.steps.push({ name, output: name, outputPermutation, accumulate: false, terms });
     return name;
   }, input);
-  return factorTerms(assembly, last, read);
+  return factorTerms(assembly, last, read, movesBetween(before[0], last).read);
 }
+
+/** Where the last factor of a term to act writes its output. */
+const lastMove = ([last]: Way): Step["outputPermutation"] =>
+  permutationOf(movesBetween(last, undefined).written);
 
 /** Ways whose dense matrices next to x are one operand, by their indices. */
 type Stacks = readonly (readonly number[])[];
@@ -148,15 +200,18 @@ function partitionsOf(members: readonly number[]): readonly Stacks[] {
   ]);
 }
 
+const isMatrix = (factor: Factor | undefined): factor is Stored =>
+  factor !== undefined && "storage" in factor;
+
 /** Stacks hold matrices of one stage, and not whole terms alone; without any first. */
 function stackingsOf(ways: readonly Way[]): readonly Stacks[] {
   const nextToInput = ways.map((way) => way.at(-1));
   const open = nextToInput.flatMap((factor, index) =>
-    factor !== undefined && !("inner" in factor) && factor.storage === "dense" ? [index] : [],
+    isMatrix(factor) && factor.storage === "dense" ? [index] : [],
   );
   const trained = (index: number): boolean => {
     const factor = nextToInput[index];
-    return factor !== undefined && !("inner" in factor) && factor.trained;
+    return isMatrix(factor) && factor.trained;
   };
   return partitionsOf(open)
     .map((groups) => groups.filter((group) => group.length > 1))
@@ -172,7 +227,7 @@ function stackingsOf(ways: readonly Way[]): readonly Stacks[] {
 function applyStack(assembly: Assembly, stack: readonly (readonly [number, Way])[]): Map<number, Rest> {
   const matrices = stack.flatMap(([, way]) => {
     const factor = way.at(-1);
-    return factor === undefined || "inner" in factor ? [] : [factor];
+    return isMatrix(factor) ? [factor] : [];
   });
   const rows = matrices.reduce((sum, matrix) => sum + matrix.rows, 0);
   const work = matrices.reduce((sum, matrix) => sum + matrix.work, 0);
@@ -180,7 +235,7 @@ function applyStack(assembly: Assembly, stack: readonly (readonly [number, Way])
   const [first] = matrices;
   if (first === undefined) throw new Error("an empty stack");
   const whole: Stored = { ...first, rows, work, name, zeros: "dense", count: rows * first.columns };
-  const terms = factorTerms(assembly, whole, "x");
+  const terms = factorTerms(assembly, whole, "x", null);
   const output = `s${assembly.steps.length}`;
   assembly.activations.push({ name: output, width: number(rows) });
   assembly.steps.push({ name: output, output, outputPermutation: null, accumulate: false, terms });
@@ -231,15 +286,21 @@ function priceOf(
   );
   const written = ways.map((whole, index) => {
     const { way, input } = begun.get(index) ?? { way: whole, input: "x" };
-    return { terms: lastTerms(assembly, way, input), shares: sharesStep(way) };
+    const terms = lastTerms(assembly, way, input);
+    return { terms, shares: sharesStep(way), outputPermutation: lastMove(way) };
   });
   const fused = written.flatMap(({ terms, shares }) => (shares ? terms : []));
-  const writers = [...written.flatMap(({ terms, shares }) => (shares ? [] : [terms])), fused];
+  const writers = [...written.filter(({ shares }) => !shares), { terms: fused, outputPermutation: null }];
   writers
-    .filter((terms) => terms.length > 0)
-    .forEach((terms, index) => {
-      const name = `y${index}`;
-      assembly.steps.push({ name, output: "y", outputPermutation: null, accumulate: index > 0, terms });
+    .filter(({ terms }) => terms.length > 0)
+    .forEach(({ terms, outputPermutation }, index) => {
+      assembly.steps.push({
+        name: `y${index}`,
+        output: "y",
+        outputPermutation,
+        accumulate: index > 0,
+        terms,
+      });
     });
   const variant: PricedVariant = { layout, activations, steps: assembly.steps, merged: false };
   const found = new Map(assembly.operands.map((operand) => [operand.name, operand]));
@@ -259,7 +320,7 @@ export function bruteForce(formula: Formula, size: Size, machine: PricedMachine)
   const everything = formula.kind === "sum" ? sumWays(formula.parts) : termWays(formula).map((way) => [way]);
   const isWhole = ([way, ...others]: readonly Way[]): boolean => {
     const [factor, ...rest] = way ?? [];
-    if (factor === undefined || others.length + rest.length > 0 || "inner" in factor) return false;
+    if (!isMatrix(factor) || others.length + rest.length > 0) return false;
     return formula.kind !== "leaf" && isTrained(formula) && factor.storage === "dense";
   };
   const apart = everything.filter((ways) => !isWhole(ways));

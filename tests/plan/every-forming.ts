@@ -22,7 +22,7 @@ export type Formula =
       /** Declared as its transpose, which costs nothing. */
       readonly turned: boolean;
     }
-  | { readonly kind: "product" | "sum"; readonly parts: readonly Formula[] };
+  | { readonly kind: "product" | "sum" | "kron"; readonly parts: readonly Formula[] };
 
 /** One matrix that is formed and packed. */
 interface Formed {
@@ -38,12 +38,20 @@ interface Formed {
 
 export type Stored = Formed & { readonly storage: "dense" | "entries" | "vector" | "groups" };
 
-export const rowsOf = (formula: Formula): number =>
-  formula.kind === "leaf" ? formula.rows : rowsOf(formula.parts[0] as Formula);
-export const columnsOf = (formula: Formula): number =>
-  formula.kind === "leaf"
-    ? formula.columns
-    : columnsOf((formula.kind === "sum" ? formula.parts[0] : formula.parts.at(-1)) as Formula);
+const productOf = (numbers: readonly number[]): number => numbers.reduce((all, one) => all * one, 1);
+
+export function rowsOf(formula: Formula): number {
+  if (formula.kind === "leaf") return formula.rows;
+  if (formula.kind === "kron") return productOf(formula.parts.map(rowsOf));
+  return rowsOf(formula.parts[0] as Formula);
+}
+
+export function columnsOf(formula: Formula): number {
+  if (formula.kind === "leaf") return formula.columns;
+  if (formula.kind === "kron") return productOf(formula.parts.map(columnsOf));
+  return columnsOf((formula.kind === "sum" ? formula.parts[0] : formula.parts.at(-1)) as Formula);
+}
+
 export const isTrained = (formula: Formula): boolean =>
   formula.kind === "leaf" ? formula.trained : formula.parts.some(isTrained);
 
@@ -104,6 +112,22 @@ function plusOf(terms: readonly Formed[]): Formed {
   };
 }
 
+/** Factor by factor: each step multiplies every entry of one by the whole of the next. */
+const kronOf = (factors: readonly Formed[]): Formed =>
+  factors.reduce((left, right) => {
+    const [rows, columns] = [left.rows * right.rows, left.columns * right.columns];
+    const dense = left.zeros === "dense" && right.zeros === "dense";
+    return {
+      rows,
+      columns,
+      zeros: dense ? "dense" : "sparse",
+      count: left.count * right.count,
+      trained: left.trained || right.trained,
+      work: left.work + right.work + rows * columns,
+      name: `(${left.name} x ${right.name})`,
+    };
+  });
+
 /** Every tree of binary products over the factors. */
 function parenthesisations(factors: readonly Formed[]): readonly Formed[] {
   if (factors.length === 1) return factors;
@@ -126,6 +150,7 @@ export function formings(formula: Formula): readonly Formed[] {
     (found, list) => found.flatMap((before) => list.map((one) => [...before, one])),
     [[]],
   );
+  if (formula.kind === "kron") return chosen.map(kronOf);
   return formula.kind === "sum" ? chosen.map(plusOf) : chosen.flatMap(parenthesisations);
 }
 
