@@ -5,6 +5,7 @@ import {
   type NumberExpression,
   type SymbolValues,
 } from "../../runtime/contract/number-expression.ts";
+import { printSource } from "../../runtime/contract/print-source.ts";
 import type { AlgebraGraph } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
@@ -232,6 +233,11 @@ export function explainTransform(
     merge: explainMerge(plan.merge, at),
     // A tile is pinned for what `forward` calls.
     backward: explainBackward({ ...at, machine: level }),
+    derived: plan.derived.flatMap(({ name, dimensions, derivation }) => {
+      if (derivation === undefined) return [];
+      const { formula, stage } = derivation;
+      return [{ name, text: printSource(formula), sides: dimensions.map(value), stage }];
+    }),
     search: { priced: plan.search.priced, total: plan.search.total },
     obligations: checked.requirements.map(({ text, reason, condition }) => ({
       text,

@@ -18,6 +18,8 @@ export interface Explanation {
   readonly variants: readonly ExplainedVariant[];
   readonly merge: { readonly text: string; readonly operands: readonly ExplainedOperand[] };
   readonly backward: ExplainedBackward;
+  /** In the order in which they are computed; in no price, because every candidate reads them. */
+  readonly derived: readonly ExplainedDerived[];
   readonly search: { readonly priced: number; readonly total: number };
   /** Checked once at load; `holds` says what they give at these sizes. */
   readonly obligations: readonly {
@@ -33,6 +35,16 @@ export interface Explanation {
   readonly rules: readonly string[];
   /** Predicted times over the batch, of the variants and of the best candidates without kernels. */
   readonly curves: readonly CostCurve[];
+}
+
+/** A tensor computed from others, beside the kernels of the plan. */
+export interface ExplainedDerived {
+  readonly name: string;
+  /** Its formula. */
+  readonly text: string;
+  /** Of a vector one. */
+  readonly sides: readonly number[];
+  readonly stage: "load" | "step";
 }
 
 /** What is inferred about the weight or a summand of it. */

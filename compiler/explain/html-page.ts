@@ -3,7 +3,7 @@ import { costChart } from "./cost-chart.ts";
 import type { ExplainedKernel, ExplainedVariant, Explanation } from "./explanation.ts";
 import { patternPicture } from "./pattern-picture.ts";
 import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
-import { printRepeated } from "./print-screen.ts";
+import { derivedNote, printDerived, printRepeated } from "./print-screen.ts";
 
 export const escapeHtml = (text: string): string =>
   text.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;").replaceAll('"', "&quot;");
@@ -125,6 +125,8 @@ function transformSection(explanation: Explanation): string {
     `<p class="soft">${printTime(backward.nanoseconds)} at batch ${backward.batch}, with dx</p>`,
     kernelTable(backward.kernels, backward.batch),
     ...backward.repeated.map((one) => `<p class="soft">${escapeHtml(printRepeated(one))}</p>`),
+    list("Derived tensors", explanation.derived.map(printDerived)),
+    explanation.derived.length === 0 ? "" : `<p class="soft">${escapeHtml(derivedNote)}</p>`,
     `<h2>Merge</h2><p>${code(merge.text)}</p>`,
     list(
       "Checked at load",

@@ -1,5 +1,11 @@
 /** An explanation on one screen of text, at most 100 columns wide. */
-import type { ExplainedKernel, ExplainedVariant, Explanation, RepeatedActivation } from "./explanation.ts";
+import type {
+  ExplainedDerived,
+  ExplainedKernel,
+  ExplainedVariant,
+  Explanation,
+  RepeatedActivation,
+} from "./explanation.ts";
 import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
 
 const width = 100;
@@ -92,6 +98,13 @@ export function printRepeated({ output, nanoseconds, share, kept, formed }: Repe
     : `${again}; forward does not compute it at this batch`;
 }
 
+/** `n = row_norm(…), [2048], once a step`. */
+export const printDerived = ({ name, text, sides, stage }: ExplainedDerived): string =>
+  `${name} = ${text}, [${sides.join(", ")}], once ${stage === "load" ? "at load" : "a step"}`;
+
+/** What is said below them, because no candidate can do without them. */
+export const derivedNote = "derived tensors and their gradients are in no price: every candidate needs them";
+
 function backwardLines({ backward }: Explanation): readonly string[] {
   const unasked = backward.kernels.filter(({ dxOnly }) => dxOnly).map(({ output }) => output);
   return [
@@ -128,6 +141,8 @@ export function printScreen(explanation: Explanation): string {
     ...explanation.variants.flatMap((variant) => [...variantLines(variant), ""]),
     ...backwardLines(explanation),
     "",
+    ...explanation.derived.flatMap((one) => wrap(`derived   ${printDerived(one)}`, 10)),
+    ...(explanation.derived.length === 0 ? [] : wrap(`          ${derivedNote}`, 10)),
     ...wrap(`merge     ${merge.text}`, 10),
     ...(open.length === 0 ? [] : wrap(`at load   ${open.join("; ")}`, 10)),
     ...explanation.pins.flatMap((pin) => wrap(`pin       ${pin}`, 10)),

@@ -3,15 +3,18 @@
  * stage and kernel of each variant, its gradient, and what doing it otherwise costs.
  */
 import { type SymbolValues, symbolsOf } from "../../runtime/contract/number-expression.ts";
+import { printSource } from "../../runtime/contract/print-source.ts";
 import { childrenOf } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import { type PricedMachine, tiledMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
 import { withEstimates } from "../plan/measured-counts.ts";
+import type { Plan } from "../plan/plan.ts";
 import { type ExplainedStages, explainTransform, rejectedAt, servingVariants } from "./explain-transform.ts";
 import type { ExplainedKernel, ExplainedOperand, Explanation } from "./explanation.ts";
 import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
+import { printDerived } from "./print-screen.ts";
 
 export type WhyAnswer =
   | { readonly kind: "found"; readonly text: string }
@@ -25,18 +28,36 @@ function* subterms(term: Term): Generator<Term> {
   for (const child of childrenOf(term)) yield* subterms(child);
 }
 
-/** Names that a text of the language mentions. */
-const namesIn = (text: string): ReadonlySet<string> => new Set(text.match(/[A-Za-z_]\w*/g) ?? []);
+const namePattern = /^[A-Za-z_][\w.]*$/;
+
+/** Names that a text of the language mentions; those that the compiler gives have a dot. */
+const namesIn = (text: string): ReadonlySet<string> =>
+  new Set(text.replaceAll(/\.T\b/g, "").match(/[A-Za-z_]\w*(?:\.\w+)*/g) ?? []);
+
+/** The name and those of the derived tensors that are made of it. */
+function namesMadeOf(name: string, derived: Plan["derived"]): ReadonlySet<string> {
+  const made = new Set([name]);
+  for (const { name: other, derivation } of derived)
+    if (
+      derivation !== undefined &&
+      [...namesIn(printSource(derivation.formula))].some((read) => made.has(read))
+    )
+      made.add(other);
+  return made;
+}
 
 /** Whether an expression has to do with what was asked for. */
 type Concerns = (expression: string) => boolean;
 
 /**
- * A name concerns what mentions it. A part of the weight concerns what contains its text, and, because its factors may
+ * A name concerns what mentions it or a tensor derived from it. A part of the weight concerns what contains its text, and, because its factors may
  * be operands of their own, what is made of nothing but its tensors.
  */
-function concerning(wanted: string, tensors: ReadonlySet<string>): Concerns {
-  if (/^[A-Za-z_]\w*$/.test(wanted)) return (expression) => namesIn(expression).has(wanted);
+function concerning(wanted: string, tensors: ReadonlySet<string>, derived: Plan["derived"]): Concerns {
+  if (namePattern.test(wanted)) {
+    const names = namesMadeOf(wanted, derived);
+    return (expression) => [...namesIn(expression)].some((name) => names.has(name));
+  }
   const inside = namesIn(wanted);
   return (expression) => {
     if (squeezed(expression).includes(squeezed(wanted))) return true;
@@ -66,12 +87,20 @@ function printUse({ kernel, operand, input }: Use): string {
 }
 
 /** What it is: a tensor, a pattern, or a part of the weight. */
-function identify({ checked, normal }: ExplainedStages, wanted: string): readonly string[] {
+function identify(
+  { checked, normal }: ExplainedStages,
+  wanted: string,
+  { derived }: Explanation,
+): readonly string[] {
   const tensor = checked.tensors.find(({ name }) => name === wanted);
   if (tensor !== undefined) {
     const support = tensor.support === null ? "" : ` on ${tensor.support}`;
+    const role = tensor.role === "param" ? "trained" : tensor.role;
+    const computed = derived.find(({ name }) => name === wanted);
     return [
-      `${wanted} is a ${tensor.role === "param" ? "trained" : tensor.role} ${tensor.structure} tensor${support}`,
+      computed === undefined
+        ? `${wanted} is a ${role} ${tensor.structure} tensor${support}`
+        : `${wanted} is a derived tensor: ${printDerived(computed)}`,
     ];
   }
   if (checked.patterns.some(({ name }) => name === wanted)) return [`${wanted} is a pattern, chosen at load`];
@@ -81,12 +110,12 @@ function identify({ checked, normal }: ExplainedStages, wanted: string): readonl
 }
 
 /** The summand of the normal form that holds it. */
-function summandsWith(root: Term, wanted: string): readonly string[] {
+function summandsWith(root: Term, wanted: string, concerns: Concerns): readonly string[] {
   const summands = root.kind === "sum" ? root.terms : [root];
-  const isName = /^[A-Za-z_]\w*$/.test(wanted);
+  const isName = namePattern.test(wanted);
   return summands
     .map(printTerm)
-    .filter((text) => (isName ? namesIn(text).has(wanted) : squeezed(text).includes(squeezed(wanted))));
+    .filter((text) => (isName ? concerns(text) : squeezed(text).includes(squeezed(wanted))));
 }
 
 function alternatives(
@@ -144,10 +173,11 @@ export function whyTerm(
   // An operand is asked for by the name that explain prints: what it holds is what is looked for.
   const operand = plan.operands.find(({ name }) => name === asked);
   const wanted = operand?.description ?? asked.trim();
-  const concerns = concerning(wanted, new Set(checked.tensors.map(({ name }) => name)));
+  const concerns = concerning(wanted, new Set(checked.tensors.map(({ name }) => name)), plan.derived);
   const explanation = explainTransform(stages, values, level);
-  const identity = operand === undefined ? identify(stages, wanted) : [`${asked} holds ${wanted}`];
-  const summands = summandsWith(normal.root, wanted);
+  const identity =
+    operand === undefined ? identify(stages, wanted, explanation) : [`${asked} holds ${wanted}`];
+  const summands = summandsWith(normal.root, wanted, concerns);
   if (identity.length === 0 && summands.length === 0) return { kind: "unknown", known: askable(stages) };
   const scaled = checked.requirements.filter(({ condition }) => symbolsOf(condition).includes(wanted));
   const gradient = explanation.backward.kernels

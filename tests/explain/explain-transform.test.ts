@@ -182,3 +182,32 @@ describe("quantities", () => {
     ).toBe("1 to 4, 5, 6 and more");
   });
 });
+
+describe("derived tensors", () => {
+  const checked = checkModule("stdlib/dora.spx", textHost({})).module?.transforms[0] as CheckedTransform;
+  const values = new Map([...squareValues(64), ["r", 4], ["alpha", 8]]);
+  const stages = stagesOf(checked);
+
+  it("stand with their formulas, and not in the price", () => {
+    const explanation = explainTransform(stages, values, machine);
+    const formulas = explanation.derived.map(({ name, text, sides, stage }) => [name, text, sides, stage]);
+    expect(formulas).toEqual([
+      ["n", "row_norm(W + (alpha / r) * (B @ A))", [64], "step"],
+      ["quotient.m", "m ./ detach(n)", [64], "step"],
+    ]);
+    const screen = printScreen(explanation);
+    expect(screen).toContain("derived   quotient.m = m ./ detach(n), [64], once a step");
+    expect(screen).toContain("in no price");
+    expect(htmlPage([explanation])).toContain("Derived tensors");
+  });
+
+  it("lead from what they are made of to the kernel that reads them", () => {
+    const why = (asked: string): string => {
+      const answer = whyTerm(stages, values, machine, asked);
+      return answer.kind === "found" ? answer.text : "";
+    };
+    expect(why("n")).toContain("n is a derived tensor: n = row_norm(");
+    for (const name of ["n", "m", "quotient.m"]) expect(why(name)).toContain("quotient.m_diagonal");
+    expect(why("m")).toContain("m is a trained dense tensor");
+  });
+});
