@@ -1,16 +1,19 @@
 /**
- * The device plan of one transform at given sizes, as data and on one screen: for each number type the variants and the
- * batches that they serve, their kernels, bytes and predicted times, and what the next best would have cost.
+ * The device plan of one transform at given sizes, as data: for each number type the variants and the batches that they
+ * serve, their kernels, bytes and predicted times, what the next best would have cost, and the backward call.
  */
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import { evaluateNumber, type SymbolValues } from "../../runtime/contract/number-expression.ts";
-import { deviceStepCost } from "../plan/device-cost.ts";
-import type { DevicePlan, DeviceVariant } from "../plan/device-plan.ts";
+import { gradientOperands, gradientValues } from "../plan/choose-backward.ts";
+import { deviceBackwardStepCosts, deviceStepCost } from "../plan/device-cost.ts";
+import type { DeviceBackward, DevicePlan, DevicePlanStep, DeviceVariant } from "../plan/device-plan.ts";
 import { costAt, lowerEnvelope } from "../plan/envelope.ts";
 import { lookupIn } from "../plan/operand-table.ts";
-import { cudaDevices, defaultCudaRates } from "../targets/cuda-rates.ts";
+import type { GradientStep, Operand } from "../plan/plan.ts";
+import { printBackwardStep } from "../plan/print-backward.ts";
+import { type CudaRates, cudaDevices, defaultCudaRates } from "../targets/cuda-rates.ts";
+import { backwardBatch } from "./explain-transform.ts";
 import type { BatchRange } from "./explanation.ts";
-import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
 
 export interface ExplainedDevice {
   /** Version of this schema. */
@@ -22,6 +25,8 @@ export interface ExplainedDevice {
   readonly types: readonly {
     readonly elements: CudaElements;
     readonly variants: readonly ExplainedDeviceVariant[];
+    /** Null where a number type has no gradient kernels. */
+    readonly backward: ExplainedDeviceBackward | null;
   }[];
   readonly priced: number;
   readonly notes: readonly string[];
@@ -41,17 +46,103 @@ export interface ExplainedDeviceVariant {
   readonly next: { readonly name: string; readonly ratio: number } | null;
 }
 
+/** A call for dx and all gradients; what the host then does with the gradients is in none of its times. */
+export interface ExplainedDeviceBackward {
+  readonly batch: number;
+  readonly nanoseconds: number;
+  readonly forming: number;
+  readonly kernels: readonly ExplainedDeviceKernel[];
+}
+
 export interface ExplainedDeviceKernel {
   readonly output: string;
-  /** Each operand in the words of the language, with what it is applied to. */
+  /** Each operand in the words of the language, with what it is applied to; of a gradient the product that it sums. */
   readonly terms: readonly string[];
-  readonly kernel: "lanes" | "tensor";
+  readonly kernel: "lanes" | "tensor" | "entries";
   readonly formats: readonly string[];
   readonly bytes: number;
   /** For one token. */
   readonly multiplies: number;
   readonly nanoseconds: number;
+  /** Left out of a backward call that does not ask for dx. */
+  readonly dxOnly: boolean;
 }
+
+const ratesOf = ({ rates }: DevicePlan): CudaRates =>
+  cudaDevices.find(({ name }) => name === rates.name) ?? defaultCudaRates;
+
+const sumOf = (operands: readonly Operand[], of: "bytes" | "multiplies", values: SymbolValues): number =>
+  operands.reduce((all, operand) => all + Math.round(evaluateNumber(operand[of], values)), 0);
+
+/** A step that applies operands. */
+function explainApplied(
+  { step, kernel }: DevicePlanStep,
+  nanoseconds: number,
+  plan: DevicePlan,
+  values: SymbolValues,
+): ExplainedDeviceKernel {
+  const operands = lookupIn(plan.operands);
+  const read = step.terms.map((term) => ({ term, operand: operands.find(term.operand) }));
+  const all = read.map(({ operand }) => operand);
+  return {
+    output: `${step.output} ${step.accumulate ? "+=" : "="}`,
+    terms: read.map(({ term, operand }) => {
+      const text = operand.description;
+      return `${text.includes(" ") ? `(${text})` : text} ${term.input}`;
+    }),
+    kernel,
+    formats: all.map(({ format }) => format.name),
+    bytes: sumOf(all, "bytes", values),
+    multiplies: sumOf(all, "multiplies", values),
+    nanoseconds,
+    dxOnly: false,
+  };
+}
+
+function explainGradient(
+  step: GradientStep,
+  nanoseconds: number,
+  plan: DevicePlan,
+  values: SymbolValues,
+): ExplainedDeviceKernel {
+  const operands = lookupIn(plan.operands);
+  const read = gradientOperands(step).map(operands.find);
+  const text = printBackwardStep(step, plan.operands);
+  return {
+    output: `d${step.parameter} +=`,
+    terms: [text.slice(text.indexOf(" += ") + " += ".length)],
+    kernel: "entries",
+    formats: [],
+    bytes: sumOf(read, "bytes", values),
+    multiplies: Math.round(
+      evaluateNumber(gradientValues(step), values) * evaluateNumber(step.copies, values),
+    ),
+    nanoseconds,
+    dxOnly: false,
+  };
+}
+
+function explainBackward(
+  backward: DeviceBackward,
+  plan: DevicePlan,
+  values: SymbolValues,
+): ExplainedDeviceBackward {
+  const batch = backwardBatch;
+  const prices = deviceBackwardStepCosts(backward, lookupIn(plan.operands), ratesOf(plan));
+  const kernels = backward.steps.map((step, index) => {
+    const price = prices[index];
+    const time = price === undefined ? 0 : costAt(price, values, batch);
+    return step.kind === "gradient"
+      ? explainGradient(step, time, plan, values)
+      : { ...explainApplied(step.planned, time, plan, values), dxOnly: step.dxOnly };
+  });
+  const nanoseconds = costAt(backward.cost, values, batch);
+  return { batch, nanoseconds, forming: restOf(nanoseconds, kernels), kernels };
+}
+
+/** What the kernels leave of a time. */
+const restOf = (nanoseconds: number, kernels: readonly ExplainedDeviceKernel[]): number =>
+  nanoseconds - kernels.reduce((all, kernel) => all + kernel.nanoseconds, 0);
 
 function explainVariant(
   variant: DeviceVariant,
@@ -61,32 +152,17 @@ function explainVariant(
 ): ExplainedDeviceVariant {
   const batch = intervals[0]?.from ?? 1;
   const operands = lookupIn(plan.operands);
-  const rates = cudaDevices.find(({ name }) => name === plan.rates.name) ?? defaultCudaRates;
   const nanoseconds = costAt(variant.cost, values, batch);
-  const kernels = variant.steps.map((planned): ExplainedDeviceKernel => {
-    const { step, kernel } = planned;
-    const read = step.terms.map((term) => ({ term, operand: operands.find(term.operand) }));
-    const sum = (of: "bytes" | "multiplies"): number =>
-      read.reduce((all, { operand }) => all + Math.round(evaluateNumber(operand[of], values)), 0);
-    return {
-      output: `${step.output} ${step.accumulate ? "+=" : "="}`,
-      terms: read.map(({ term, operand }) => {
-        const text = operand.description;
-        return `${text.includes(" ") ? `(${text})` : text} ${term.input}`;
-      }),
-      kernel,
-      formats: read.map(({ operand }) => operand.format.name),
-      bytes: sum("bytes"),
-      multiplies: sum("multiplies"),
-      nanoseconds: costAt(deviceStepCost(planned, variant, operands, rates), values, batch),
-    };
+  const kernels = variant.steps.map((planned) => {
+    const price = deviceStepCost(planned, variant, operands, ratesOf(plan));
+    return explainApplied(planned, costAt(price, values, batch), plan, values);
   });
   const others = plan.variants
     .filter(({ elements, name }) => elements === variant.elements && name !== variant.name)
     .map(({ name, cost }) => ({ name, ratio: costAt(cost, values, batch) / nanoseconds }))
     .sort((a, b) => a.ratio - b.ratio);
   const { name, form } = variant;
-  const forming = nanoseconds - kernels.reduce((all, kernel) => all + kernel.nanoseconds, 0);
+  const forming = restOf(nanoseconds, kernels);
   return { name, form, intervals, batch, nanoseconds, forming, kernels, next: others[0] ?? null };
 }
 
@@ -97,9 +173,11 @@ export function explainDevice(transform: string, plan: DevicePlan, values: Symbo
     const served = new Map<DeviceVariant, BatchRange[]>();
     for (const { variant, from, to } of lowerEnvelope(own, values))
       served.set(variant, [...(served.get(variant) ?? []), { from, to }]);
+    const backward = plan.backward.find((one) => one.elements === elements);
     return {
       elements,
       variants: [...served].map(([variant, intervals]) => explainVariant(variant, intervals, plan, values)),
+      backward: backward === undefined ? null : explainBackward(backward, plan, values),
     };
   });
   return {
@@ -112,55 +190,4 @@ export function explainDevice(transform: string, plan: DevicePlan, values: Symbo
     priced: plan.priced,
     notes: plan.notes,
   };
-}
-
-/** At most 100 columns but for long formulas. */
-export function printDeviceScreen(explained: ExplainedDevice): string {
-  const { transform, rows, columns, rates, types, priced, notes } = explained;
-  return [
-    `${transform} [${rows}, ${columns}] on CUDA; ${rates.name} rates ${rates.id}, published or derived, not measured here`,
-    "",
-    ...types.flatMap(({ elements, variants }) =>
-      variants.flatMap((variant) => [...variantLines(elements, variant), ""]),
-    ),
-    ...notes.map((note) => `note      ${note}`),
-    `search    ${priced} candidates priced for each number type`,
-    "",
-  ].join("\n");
-}
-
-function variantLines(elements: CudaElements, variant: ExplainedDeviceVariant): readonly string[] {
-  const { name, form, intervals, batch, nanoseconds, forming, kernels, next } = variant;
-  const rows = kernels.flatMap(({ output, terms, kernel, formats, bytes, multiplies, nanoseconds: time }) =>
-    (terms.length === 0 ? ["0"] : terms).map((term, index) => {
-      const first = index === 0;
-      const cells = [
-        (first ? output : "  +").padEnd(7),
-        (term.length > 41 ? `${term.slice(0, 40)}…` : term).padEnd(41),
-        (formats[index] ?? "").padEnd(12),
-        (first ? kernel : "").padEnd(6),
-        (first ? printBytes(bytes) : "").padStart(8),
-        (first ? printCount(multiplies) : "").padStart(7),
-        (first ? printTime(time) : "").padStart(8),
-      ];
-      return `  ${cells.join(" ").trimEnd()}`;
-    }),
-  );
-  const heading = [
-    "kernel ",
-    "term".padEnd(41),
-    "format".padEnd(12),
-    "by    ",
-    "   bytes",
-    "mul/tok",
-    `at ${batch}`.padStart(8),
-  ];
-  return [
-    `${elements}, batch ${printRanges(intervals)}: ${name}`,
-    `  ${form}`,
-    `  ${heading.join(" ")}`,
-    ...rows,
-    `  in all ${printTime(nanoseconds)} at ${batch}${forming < 1 ? "" : `, of which ${printTime(forming)} bring what was trained to the device`}`,
-    ...(next === null ? [] : [`  not ${next.name}: ${next.ratio.toFixed(2)} times`]),
-  ];
 }

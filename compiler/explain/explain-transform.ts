@@ -41,7 +41,7 @@ export interface ExplainedStages {
 }
 
 /** Batch for which the backward pass is explained: a short sequence, or a few. */
-const backwardBatch = 128;
+export const backwardBatch = 128;
 /** Candidates without kernels whose curves are drawn. */
 const drawnCandidates = 2;
 const shownRejections = 2;

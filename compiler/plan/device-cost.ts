@@ -114,19 +114,32 @@ export function deviceCost(
   return plus(...steps, formingCost(variant, operands, rates));
 }
 
+type PricedBackward = Pick<DeviceBackward, "activations" | "elements" | "steps">;
+
+/** Nanoseconds of each step of a backward call, in order; reads `batch`. */
+export const deviceBackwardStepCosts = (
+  backward: PricedBackward,
+  operands: OperandLookup,
+  rates: CudaRates,
+): readonly NumberExpression[] =>
+  backward.steps.map((step) =>
+    step.kind === "apply"
+      ? deviceStepCost(step.planned, backward, operands, rates)
+      : plus(
+          number(rates.launchNanoseconds),
+          times(gradientValues(step), step.copies, batch, number(1 / rates.gradients)),
+        ),
+  );
+
 /** Nanoseconds of a backward call with dx; reads `batch`. */
 export function deviceBackwardCost(
-  backward: Pick<DeviceBackward, "activations" | "elements" | "steps">,
+  backward: PricedBackward,
   operands: OperandLookup,
   rates: CudaRates,
 ): NumberExpression {
   const applied = backward.steps.flatMap((step) => (step.kind === "apply" ? [step.planned] : []));
-  const gradients = backward.steps.flatMap((step) => (step.kind === "gradient" ? [step] : []));
-  const entries = gradients.map((step) =>
-    plus(
-      number(rates.launchNanoseconds),
-      times(gradientValues(step), step.copies, batch, number(1 / rates.gradients)),
-    ),
+  return plus(
+    ...deviceBackwardStepCosts(backward, operands, rates),
+    formingCost({ steps: applied }, operands, rates),
   );
-  return plus(deviceCost({ ...backward, steps: applied }, operands, rates), ...entries);
 }

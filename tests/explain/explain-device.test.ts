@@ -3,13 +3,15 @@ import { join } from "node:path";
 import { describe, expect, it } from "vitest";
 import { planFile } from "../../compiler/driver/compile.ts";
 import { nodeHost } from "../../compiler/driver/node-host.ts";
-import { explainDevice, printDeviceScreen } from "../../compiler/explain/explain-device.ts";
+import { explainDevice } from "../../compiler/explain/explain-device.ts";
+import { printDeviceScreen } from "../../compiler/explain/print-device.ts";
 import { costAt } from "../../compiler/plan/envelope.ts";
 
 const cases = [
   { file: "dsee", values: { out: 4096, in: 4096, r: 16, nnz: 64, alpha: 32, keep: 0.5 } },
   { file: "lora", values: { out: 4096, in: 1024, r: 8, alpha: 16 } },
   { file: "nm", values: { out: 768, in: 768 } },
+  { file: "qlora", values: { out: 2048, in: 2048, r: 16, alpha: 16, b: 64 } },
 ];
 
 describe.each(cases)("$file", ({ file, values }) => {
@@ -54,6 +56,26 @@ describe.each(cases)("$file", ({ file, values }) => {
             kernels.some(({ formats }) => formats.some((format) => format.endsWith("-tiles"))),
         );
       }
+  });
+
+  it("shows the backward call of each type, step by step, and what it costs in all", () => {
+    for (const { elements, backward } of explained.types) {
+      const planned = device.backward.find((one) => one.elements === elements);
+      if (planned === undefined || backward === null) throw new Error(`no backward in ${elements}`);
+      expect(backward.nanoseconds).toBe(costAt(planned.cost, sizes, backward.batch));
+      expect(backward.kernels).toHaveLength(planned.steps.length);
+      const gradients = planned.steps.flatMap((step) => (step.kind === "gradient" ? [step.parameter] : []));
+      expect(
+        backward.kernels.flatMap(({ kernel, output }) => (kernel === "entries" ? [output] : [])),
+      ).toEqual(gradients.map((parameter) => `d${parameter} +=`));
+      const sum = backward.kernels.reduce((all, kernel) => all + kernel.nanoseconds, 0);
+      expect(backward.forming).toBeGreaterThanOrEqual(-1e-6 * sum);
+      expect(sum + backward.forming).toBeCloseTo(backward.nanoseconds, 3);
+      expect(
+        backward.kernels.filter(({ dxOnly }) => dxOnly).map(({ output }) => output.split(" ")[0]),
+      ).toContain("dx");
+      expect(printDeviceScreen(explained)).toContain(`${elements}, backward`);
+    }
   });
 
   it("fits a screen and says where its rates come from", () => {
