@@ -27,11 +27,12 @@ import {
   min,
   mul,
   rem,
+  shuffle,
   splat,
   sub,
   zeros,
 } from "./loop-expression.ts";
-import type { LoopExpression, LoopPhase } from "./loop-node.ts";
+import { type LoopExpression, type LoopPhase, lanes, type ValueType } from "./loop-node.ts";
 import { bufferOf, type Place, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
 import { panelStart } from "./tile-node.ts";
 import { type TokenGroup, tokenGrid, withTokenGroup } from "./token-groups.ts";
@@ -42,8 +43,34 @@ interface Strip {
   readonly rows: LoopExpression;
 }
 
+/** Entries whose values come in one load: a broadcast of each takes a cycle of the nearest cache, which the activations need. */
+const entriesAtOnce = 4;
+const valuesAtOnce: ValueType = { scalar: "f32", lanes: entriesAtOnce };
+
 /** Independent sums along a row that keep the multiply-add units busy while each one waits for its last result. */
-const chainsAlongRow = (vectors: number): number => (vectors <= 2 ? 4 : 2);
+const chainsAlongRow = (vectors: number): number => Math.ceil(entriesAtOnce / vectors);
+
+/** The values of the entries from `entry` on, each in all lanes. */
+function valuesFrom(block: Block, values: string, entry: LoopExpression): LoopExpression[] {
+  const loaded = define(block, "values", load(values, entry, valuesAtOnce));
+  const places = Array.from({ length: entriesAtOnce }, (_, place) => place);
+  const quarters = define(
+    block,
+    "quarters",
+    shuffle(loaded, loaded, [...places, ...places, ...places, ...places]),
+  );
+  return places.map((place) =>
+    define(
+      block,
+      "w",
+      shuffle(
+        quarters,
+        quarters,
+        Array.from({ length: lanes }, (_, lane) => lane - (lane % 4) + place),
+      ),
+    ),
+  );
+}
 
 /** sums[vector] += value * x over the entries [from, to). */
 function addEntries(
@@ -54,26 +81,33 @@ function addEntries(
   sums: readonly Register[],
 ): void {
   const [columns, values] = [bufferOf(term, "columns"), bufferOf(term, "values")];
-  const chains = chainsAlongRow(bases.length);
   const { from, to } = range;
-  const whole = define(block, "whole", sub(to, rem(sub(to, from), int(chains))));
-  const extra = Array.from({ length: chains - 1 }, () =>
+  const whole = define(block, "whole", sub(to, rem(sub(to, from), int(entriesAtOnce))));
+  const others = Array.from({ length: chainsAlongRow(bases.length) - 1 }, () =>
     sums.map(() => declareRegister(block, "part", zeros)),
   );
-  const one = (inner: Block, entry: LoopExpression, into: readonly Register[]): void => {
+  const chains = [sums, ...others];
+  const addEntry = (
+    inner: Block,
+    entry: LoopExpression,
+    w: LoopExpression,
+    into: readonly Register[],
+  ): void => {
     const input = define(inner, "input", mul(loadIndex(columns, entry), int(16)));
-    const w = define(inner, "w", splat(load(values, entry, f32)));
     for (const [vector, base] of bases.entries()) {
       const sum = into[vector];
       if (sum === undefined) continue;
       assign(inner, sum, fma(load(term.input.buffer, add(base, input), f32x16), w, sum.read));
     }
   };
-  loop(block, "entry", { from, to: whole, step: chains }, (inner, entry) => {
-    for (const [chain, into] of [sums, ...extra].entries()) one(inner, add(entry, int(chain)), into);
+  loop(block, "entry", { from, to: whole, step: entriesAtOnce }, (inner, entry) => {
+    for (const [place, w] of valuesFrom(inner, values, entry).entries())
+      addEntry(inner, add(entry, int(place)), w, chains[place % chains.length] ?? sums);
   });
-  loop(block, "entry", { from: whole, to }, (inner, entry) => one(inner, entry, sums));
-  for (const part of extra) {
+  loop(block, "entry", { from: whole, to }, (inner, entry) =>
+    addEntry(inner, entry, define(inner, "w", splat(load(values, entry, f32))), sums),
+  );
+  for (const part of others) {
     for (const [vector, register] of part.entries()) {
       const sum = sums[vector];
       if (sum !== undefined) assign(block, sum, binary("add", sum.read, register.read));

@@ -15,15 +15,19 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-/** The inner loops of one operand's kernel at the level of AVX-512. */
-async function loopsOf(name: string, layout: "lane-output" | "lane-token"): Promise<MachineLoop[]> {
+/** The inner loops of one operand's kernel, at the level of AVX-512 unless another is asked for. */
+async function loopsOf(
+  name: string,
+  layout: "lane-output" | "lane-token",
+  level: "v3" | "v4" = "v4",
+): Promise<MachineLoop[]> {
   const family = atomFamilies.find((one) => one.name === name && one.layout === layout);
-  const target = x86Targets.find(({ suffix }) => suffix === "v4");
+  const target = x86Targets.find(({ suffix }) => suffix === level);
   const plan = family?.make(33, 48, 1).plan;
   const [variant] = plan?.variants ?? [];
   if (target === undefined || plan === undefined || variant === undefined) throw new ReferenceError(name);
   const { program } = lowerVariant(plan, variant, target, { name: "kernel", constants: {} });
-  const file = join(folder, `${layout}.so`);
+  const file = join(folder, `${layout}-${level}.so`);
   writeFileSync(file, (await compileOrThrow([program])).bytes);
   return innermostLoops(file);
 }
@@ -53,15 +57,33 @@ describe("unstructured entries", () => {
     expect(loop.length).toBeLessThanOrEqual(14);
   });
 
-  it("tokens in lanes: an entry is an index, a broadcast and a multiply-add from memory for each 16 tokens", async () => {
-    const loops = (await loopsOf("sparse 60%", "lane-token")).filter((loop) => count(loop, multiply) === 8);
-    // Two entries of 64 tokens, four of 32.
-    expect(loops.map((loop) => count(loop, broadcast)).sort()).toEqual([2, 4]);
+  it("tokens in lanes: four entries share a load of their values, each is an index and a multiply-add from memory for each 16 tokens", async () => {
+    const loops = (await loopsOf("sparse 60%", "lane-token")).filter(
+      (loop) => count(loop, /^vbroadcastf32x4 [^%]*\(/) > 0,
+    );
+    // 16, 32, 48 and 64 tokens.
+    expect(loops.map((loop) => count(loop, multiply)).sort((a, b) => a - b)).toEqual([4, 8, 12, 16]);
     for (const loop of loops) {
-      expect(count(loop, fromMemory)).toBe(8);
-      expect(count(loop, /^movzwl/)).toBe(count(loop, broadcast));
+      expect(count(loop, /^vbroadcastf32x4/)).toBe(1);
+      expect(count(loop, permute)).toBe(4);
+      expect(count(loop, broadcast)).toBe(0);
+      expect(count(loop, fromMemory)).toBe(count(loop, multiply));
+      expect(count(loop, /^movzwl/)).toBe(4);
       expect(count(loop, stack)).toBe(0);
-      expect(loop.length).toBeLessThanOrEqual(31);
+      // Beside those: a shift for each entry, a sum for each address, three instructions of the loop.
+      expect(loop.length).toBeLessThanOrEqual(1 + 4 + 4 + 4 + 2 * count(loop, multiply) + 3);
+    }
+  });
+
+  it("the same with half as wide registers: both halves of 16 tokens share what is loaded of the values", async () => {
+    const loops = (await loopsOf("sparse 60%", "lane-token", "v3")).filter(
+      (loop) => count(loop, /^vbroadcastf128 [^%]*\(/) > 0,
+    );
+    expect(loops.map((loop) => count(loop, /^vfmadd.*%ymm/)).sort((a, b) => a - b)).toEqual([8, 16]);
+    for (const loop of loops) {
+      expect(count(loop, /^vbroadcastf128/)).toBe(1);
+      expect(count(loop, /^vpermilps .*%ymm/)).toBe(4);
+      expect(count(loop, stack)).toBe(0);
     }
   });
 });

@@ -10,7 +10,7 @@ import type {
   ValueType,
 } from "../../loop/loop-node.ts";
 import { emitLoad } from "./generate-access.ts";
-import { permuted } from "./generate-permute.ts";
+import { permuted, repeatQuarters } from "./generate-permute.ts";
 import { emit, emitText, type IrFunction, type IrValue, lookUp, readBinding } from "./ir-function.ts";
 import { laneList, lanesText, literalText, mangledType, typeText } from "./ir-types.ts";
 
@@ -221,11 +221,16 @@ function emitPermute(target: IrFunction, expression: Expression<"permute">): IrV
   return permuted(target, table, emitExpression(target, expression.index));
 }
 
+/** Four floats over and over. */
+const isRepeat = ({ scalar, lanes }: ValueType, picked: readonly number[]): boolean =>
+  scalar === "f32" && lanes === 4 && picked.length === 16 && picked.every((from, lane) => from === lane % 4);
+
 function emitShuffle(target: IrFunction, expression: Expression<"shuffle">): IrValue {
   const left = emitExpression(target, expression.left);
   const right = emitExpression(target, expression.right);
   requireSameType(left, right, "shuffle");
   if (left.type.lanes === 1) throw new Error("a shuffle needs vectors");
+  if (isRepeat(left.type, expression.lanes)) return repeatQuarters(target, left);
   const type: ValueType = { scalar: left.type.scalar, lanes: expression.lanes.length };
   const source = typeText(left.type);
   const instruction = `shufflevector ${source} ${left.text}, ${source} ${right.text}`;

@@ -29,6 +29,25 @@ function permuteQuarters(target: IrFunction, table: IrValue, index: IrValue): Ir
   return joinHalves(target, first, second);
 }
 
+/**
+ * Four lanes in each 128 bits of a register. LLVM knows that shuffles of such a register are single lanes of what it
+ * was loaded from, and would load each of them instead, which costs what the one load was to spare: an empty piece of
+ * assembly makes it forget.
+ */
+export function repeatQuarters(target: IrFunction, table: IrValue): IrValue {
+  const lanes = target.vectorBits === 512 ? 16 : 8;
+  const repeated = laneList(ascending(0, lanes).map((lane) => lane % 4));
+  const register = emitText(
+    target,
+    `shufflevector <4 x float> ${table.text}, <4 x float> poison, <${lanes} x i32> ${repeated}`,
+  );
+  const type = `<${lanes} x float>`;
+  const held = `call ${type} asm "", "=v,0"(${type} ${register})`;
+  if (lanes === 16) return emit(target, { scalar: "f32", lanes }, held);
+  const half = emitText(target, held);
+  return joinHalves(target, half, half);
+}
+
 /** vpermps on 512 bits reads the low four bits of each index, as the contract of `permute` does. */
 function permuteWide(target: IrFunction, table: IrValue, index: IrValue): IrValue {
   const name = "@llvm.x86.avx512.permvar.sf.512";
