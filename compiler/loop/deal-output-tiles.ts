@@ -1,8 +1,9 @@
 /**
- * How a step with lane = output is dealt into tiles: across its panels of 16 outputs, and by tokens where panels are few
- * or outputs go to other places one by one. Counted by arithmetic without branches, before a call and inside of it.
+ * How a step with lane = output is dealt into tiles: across its panels of 16 outputs, and by tokens where panels are few,
+ * tokens are many, or outputs go to other places one by one. Counted by arithmetic without branches, before a call and
+ * inside of it.
  */
-import { add, batch, ceilDiv, div, int, max, min, mul, sub } from "./loop-expression.ts";
+import { add, batch, ceilDiv, div, int, max, min, mul, rem, sub } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
 import { linesOfTerm, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
 
@@ -12,6 +13,10 @@ const linesPerTile = 2048;
 const visitsPerTile = 2048;
 /** Lines times tokens below which one thread is done before a second one has begun. */
 const visitsAlone = 1024;
+/** float32 numbers of a page of 4 KiB. */
+const pageNumbers = 1024;
+/** Fewer tokens are not worth reading the panels once more. */
+const leastStretch = 64;
 /** Fewer tiles than this would leave threads without work near the end of a phase. */
 const leastTiles = 8;
 
@@ -54,13 +59,24 @@ const tokensOfPiece = (step: ResolvedStep, most: number): LoopExpression =>
   isScattered(step) ? min(int(most), max(int(1), ceilDiv(batch, 2))) : int(most);
 
 /**
+ * Groups of so few tokens that their pages stay translated while one panel after the other passes them: those of their
+ * inputs, and for each token that of its outputs.
+ */
+function tokenStretches(step: ResolvedStep): LoopExpression {
+  const tokens = div(int(step.target.translatedPages * pageNumbers), add(linesOf(step), int(pageNumbers)));
+  return wholeParts(batch, max(int(leastStretch), tokens));
+}
+
+/**
  * Groups that the tokens of a call are dealt into, so that a step of few panels, or one that scatters, has tiles for
- * every thread; 1 as long as a call is so short that handing out tiles would take longer than it gains.
+ * every thread, and one of many tokens keeps their pages; for the first two 1 as long as a call is so short that handing
+ * out tiles would take longer than it gains.
  */
 function tokenGroups(step: ResolvedStep, panels: LoopExpression, piece: LoopExpression): LoopExpression {
   const work = div(mul(mul(panels, linesOf(step)), batch), int(visitsPerTile));
-  const most = isScattered(step) ? int(leastTiles) : div(int(leastTiles), max(panels, int(1)));
-  return max(int(1), min(min(most, wholeParts(batch, piece)), work));
+  const forThreads = isScattered(step) ? int(leastTiles) : div(int(leastTiles), max(panels, int(1)));
+  const dealt = min(min(forThreads, wholeParts(batch, piece)), work);
+  return max(isScattered(step) ? int(1) : max(int(1), tokenStretches(step)), dealt);
 }
 
 /** Tiles of a step: `each` panels by one of `groups` groups of tokens, which are made of whole pieces. */
@@ -79,3 +95,22 @@ export function dealTiles(step: ResolvedStep, panels: LoopExpression, most: numb
   const each = panelsPerTile(step, panels, groups);
   return { piece, groups, each, across: wholeParts(panels, each) };
 }
+
+/** The part across the panels and the group of tokens of a tile. */
+export interface TilePlace {
+  readonly across: LoopExpression;
+  readonly group: LoopExpression;
+}
+
+/**
+ * Where tile `number` lies. Neighbours have the same tokens, so that these stay near; where outputs are scattered they
+ * have different ones, so that threads do not write the same lines.
+ */
+export const placeOfTile = (
+  step: ResolvedStep,
+  number: LoopExpression,
+  { groups, across }: Pick<DealtTiles, "groups" | "across">,
+): TilePlace =>
+  isScattered(step)
+    ? { across: div(number, groups), group: rem(number, groups) }
+    : { across: rem(number, across), group: div(number, across) };

@@ -9,7 +9,7 @@ import { accumulateDenseGroups, accumulateDenseLanes } from "./atoms/dense.ts";
 import { accumulateDiagLanes } from "./atoms/diag.ts";
 import { accumulateNmLanes } from "./atoms/nm.ts";
 import { accumulateSparseLanes } from "./atoms/sparse.ts";
-import { blockdiagTerm, dealTiles, panelCount, wholeParts } from "./deal-output-tiles.ts";
+import { blockdiagTerm, dealTiles, panelCount, placeOfTile, wholeParts } from "./deal-output-tiles.ts";
 import {
   type Block,
   createBlock,
@@ -219,14 +219,16 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const inside = dealTiles(step, panels, most);
   const each = define(block, "each", inside.each);
   const groups = define(block, "token_groups", inside.groups);
-  const group = define(block, "token_group", rem(number, groups));
+  const across = define(block, "tiles_across", inside.across);
+  const place = placeOfTile(step, number, { groups, across });
+  const group = define(block, "token_group", place.group);
   // A group is a multiple of the tokens of a piece, except for the last one.
   const piece = define(block, "token_piece", inside.piece);
   const pieces = define(block, "token_pieces", wholeParts(batch, piece));
   const firstToken = define(block, "first_token", mul(div(mul(group, pieces), groups), piece));
   const nextToken = mul(div(mul(add(group, int(1)), pieces), groups), piece);
   const endToken = define(block, "end_token", min(batch, nextToken));
-  const range = tileRange(define(block, "panel_tile", div(number, groups)), each, panels);
+  const range = tileRange(define(block, "panel_tile", place.across), each, panels);
   loop(block, "panel", range, (inner, panel) => {
     const position = panelPosition(inner, step, panel);
     const tokens = (at: Block, token: LoopExpression, count: number): void => {

@@ -78,7 +78,11 @@ function outputGeometry(
   // Who scatters shares no tokens: there are pieces for two threads from two tokens on, and few cuts across the panels.
   const piece = scattered ? least(number(together), most(one, ceilOver(batch, 2))) : number(together);
   const mostGroups = scattered ? number(8) : floorOver(number(8), most(panels, one));
-  const groups = most(one, least(least(mostGroups, ceilOf(batch, piece)), floorOver(visits, number(2048))));
+  const dealt = least(least(mostGroups, ceilOf(batch, piece)), floorOver(visits, number(2048)));
+  // Tokens whose pages stay translated: those of their inputs, and one of their outputs each.
+  const pages = number(1024 * target.translatedPages);
+  const stretch = most(number(64), floorOver(pages, plus(lines, number(1024))));
+  const groups = most(scattered ? one : most(one, ceilOf(batch, stretch)), dealt);
   const each = scattered
     ? most(one, ceilOver(times(panels, groups), 8))
     : most(one, least(ceilOver(panels, 8), floorOver(number(2048), lines)));

@@ -92,6 +92,7 @@ describe("v4, lane = output", () => {
       [7, 4],
       [8, 4],
       [8, 2],
+      [8, 1],
       [4, 2],
     ] as const) {
       const found = multiplyLoops(loops, 4 * tokens).map((loop) => ({

@@ -53,6 +53,16 @@ describe.each(x86Targets)("few panels and many tokens on $name", (target) => {
   });
 });
 
+describe.each(x86Targets)("more tokens than pages stay translated on $name", (level) => {
+  // The least stretch, 64 tokens, whatever a token reads.
+  const target = { ...level, translatedPages: 1 };
+  it.each(stepFamilies.map(({ name, make }) => [name, make] as const))("%s", (_, make) => {
+    const weight = make("lane-output", 17, 12, 7);
+    for (const batch of [24, 64, 65, 129])
+      checkAgainstPlainLoops(weight, { target, batch, seed: batch, constants: {} });
+  });
+});
+
 describe("specialised kernels", () => {
   const [target] = x86Targets;
   const [family] = stepFamilies;

@@ -14,7 +14,7 @@ import { evaluateNumber, number } from "../../runtime/contract/number-expression
 import { samples } from "../algebra/sample-transforms.ts";
 import { planOf, sampleNamed, squareValues } from "./sample-plans.ts";
 
-const batches = [1, 2, 3, 4, 5, 16, 17, 33, 48, 49, 300];
+const batches = [1, 2, 3, 4, 5, 16, 17, 33, 48, 49, 300, 1500];
 
 /** The value of index arithmetic. */
 function evaluate(node: LoopExpression, values: ReadonlyMap<string, number>): number {
