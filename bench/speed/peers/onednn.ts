@@ -1,5 +1,5 @@
 /** oneDNN's matrix product through its C interface, with the weight in the layout that oneDNN asks for. */
-import type { ForeignLibrary, ForeignType } from "../../../runtime/native/foreign-library.ts";
+import { addressOf, type ForeignLibrary, type ForeignType } from "../../../runtime/native/foreign-library.ts";
 import { allocate, type NativeBlock } from "../../../runtime/native/native-memory.ts";
 import type { Problem } from "../problem.ts";
 import type { NativeProduct } from "./native-contestant.ts";
@@ -134,8 +134,6 @@ export function oneDnnProduct(
     ]);
     return target;
   };
-  const given = block(x.byteLength);
-  given.float32().set(x);
   const givenType = plain(batch, inputs, elements.f32);
   const tokens = plain(batch, inputs, elements[element]);
   const anyWeight = dnnl.matrix(2, dimensions(inputs, out), elements[element], constants.anyLayout);
@@ -149,10 +147,11 @@ export function oneDnnProduct(
   const turned = dnnl.strided(2, dimensions(inputs, out), elements.f32, BigInt64Array.of(1n, BigInt(inputs)));
   const whole = dnnl.memory(turned, engine, source.address);
   const weights = Array.from({ length: copies }, () => reordered(turned, whole, packed, bytes));
-  const plainTokens = dnnl.memory(givenType, engine, given.address);
+  // In arrays as everybody has them, in small pages, not in large ones like weights; the problem outlives the product.
+  const y = new Float32Array(batch * out);
+  const plainTokens = dnnl.memory(givenType, engine, addressOf(x));
   const memory = element === "f32" ? plainTokens : reordered(givenType, plainTokens, tokens, 2 * x.length);
-  const output = block(4 * batch * out);
-  const target = dnnl.memory(result, engine, output.address);
+  const target = dnnl.memory(result, engine, addressOf(y));
   const primitive = dnnl.primitive(description);
   const lists = weights.map((packedWeight) =>
     argumentsOf([
@@ -165,7 +164,7 @@ export function oneDnnProduct(
     name: element === "f32" ? "oneDNN packed" : "oneDNN bf16",
     kind: element === "f32" ? "dense" : "structured",
     copies,
-    y: output.float32(),
+    y,
     call: (copy) => {
       dnnl.execute(primitive, stream, 3, lists[copy] ?? null);
       dnnl.wait(stream);
