@@ -33,7 +33,11 @@ const missingImport: Fix = (scene) => {
 };
 
 /** A name corrected in an import is corrected where it is used. */
-const importedName: Fix = ({ problem, span, tree }) => {
+const importedName: Fix = (scene) => {
+  const { problem, span, tree } = scene;
+  const home = scene.homes().get(String(problem.facts.name));
+  if (home !== undefined && home !== problem.facts.module)
+    return [fix(`import it from "${home}"`, "sketch", importing(scene, String(problem.facts.name), home))];
   const isRenamed = tree.imports.some(({ names }) =>
     names.some(({ imported, local }) => sameSpan(imported.span, span) && !sameSpan(local.span, span)),
   );

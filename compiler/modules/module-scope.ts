@@ -125,7 +125,7 @@ export function buildModuleScope(parts: ScopeParts, diagnostics: Diagnostic[]): 
       const declaration = module?.own.get(imported.name);
       if (declaration === undefined) {
         if (module !== null && !module.broken.has(imported.name))
-          diagnostics.push(missingName(imported, module));
+          diagnostics.push(missingName(imported, module, prelude));
         broken.add(local.name);
         continue;
       }
@@ -138,11 +138,14 @@ export function buildModuleScope(parts: ScopeParts, diagnostics: Diagnostic[]): 
 function missingName(
   imported: { readonly name: string; readonly span: Span },
   module: ModuleScope,
+  prelude: ModuleScope | null,
 ): Diagnostic {
   const near = suggestNames(imported.name, module.own.keys());
   const help =
-    near.length === 0
-      ? [`it declares ${listNames([...module.own.keys()], "and")}`]
-      : suggestion(imported.name, imported.span, near);
+    prelude?.own.has(imported.name) === true
+      ? [`leave it out: \`${imported.name}\` means the same in every file`]
+      : near.length === 0
+        ? [`it declares ${listNames([...module.own.keys()], "and")}`]
+        : suggestion(imported.name, imported.span, near);
   return report(nameNotInModule, imported.span, { name: imported.name, module: module.name }, { help });
 }

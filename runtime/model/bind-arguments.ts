@@ -80,11 +80,17 @@ function checkNames(transform: TransformManifest, { tensors, numbers }: GivenArg
       checkConstant(transform, name, numbers.get(name), transform.constants[name]);
       continue;
     }
-    throw new SpxError("SPX8402", `\`${transform.name}\` has no argument \`${name}\``, {
-      facts: { transform: transform.name, argument: name, known: [...known.keys()] },
-      help: suggestNames(name, [...known.keys(), ...loadOptionNames], "argument"),
-    });
+    throw unknownArgument(transform, name);
   }
+}
+
+/** SPX8402 for a name that the transform does not take. */
+export function unknownArgument(transform: TransformManifest, name: string): SpxError {
+  const known = transform.arguments.map((argument) => argument.name);
+  return new SpxError("SPX8402", `\`${transform.name}\` has no argument \`${name}\``, {
+    facts: { transform: transform.name, argument: name, known },
+    help: suggestNames(name, [...known, ...loadOptionNames], "argument"),
+  });
 }
 
 /** What `load` takes beside the arguments of the transform. */

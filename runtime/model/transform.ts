@@ -5,7 +5,13 @@ import type { CudaArtefact } from "../device/cuda/cuda-kernels.ts";
 import { SpxError } from "../errors.ts";
 import { randomStream } from "../random/philox.ts";
 import type { DenseTensor } from "../select/dense-tensor.ts";
-import { bindArguments, type GivenArguments, type GivenNumber, loadOptionNames } from "./bind-arguments.ts";
+import {
+  bindArguments,
+  type GivenArguments,
+  type GivenNumber,
+  loadOptionNames,
+  unknownArgument,
+} from "./bind-arguments.ts";
 import type { CudaPlace, DeviceLayer, LayerAt, OnDevice, Placed } from "./device-layer.ts";
 import { computedBy } from "./form-product.ts";
 import { initialState } from "./initial-state.ts";
@@ -198,7 +204,10 @@ function sameAsSaved<T extends string | number>(
   });
 }
 
-/** @throws SpxError SPX8403 for a value that is neither tensor nor number, SPX8404 and SPX8409 for its data. */
+const isTensorLike = (value: unknown): boolean =>
+  typeof value === "object" && value !== null && "data" in value && "shape" in value;
+
+/** @throws SpxError SPX8402 for an unknown name, SPX8403 for a value that is neither tensor nor number, SPX8404 and SPX8409 for its data. */
 function sortArguments(
   transform: TransformManifest,
   args: readonly (readonly [string, unknown])[],
@@ -211,7 +220,8 @@ function sortArguments(
     if (value === undefined) continue;
     if (!own.has(name) && loadOptionNames.some((option) => option === name)) options[name] = value;
     else if (typeof value === "number" || typeof value === "boolean") numbers.set(name, value);
-    else tensors.set(name, widenTensor(transform, name, value));
+    else if (own.has(name) || isTensorLike(value)) tensors.set(name, widenTensor(transform, name, value));
+    else throw unknownArgument(transform, name);
   }
   // The names are those of LoadOptions; the types are the caller's, checked where they are used.
   return { tensors, numbers, options: options as SortedArguments["options"] };

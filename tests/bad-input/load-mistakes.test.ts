@@ -91,6 +91,10 @@ describe("arguments", () => {
     expect((await loading("SemiStructured", { W: flat })).code).toBe("SPX8405");
     expect((await loading("SemiStructured", {})).code).toBe("SPX8401");
     expect((await loading("SemiStructured", { W: matrix(8, 12), keep: 1 })).code).toBe("SPX8402");
+    // A misspelt option is no tensor that is malformed.
+    expect(
+      (await loading("SemiStructured", { W: matrix(8, 12), parameter: "a.safetensors" })).message,
+    ).toMatch(/SPX8402.*no argument `parameter`[^]*did you mean `parameters`/);
   });
 });
 
