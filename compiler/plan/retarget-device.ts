@@ -26,6 +26,9 @@ function tilesOf(
   if (format.name === "panel16")
     return elements === "tf32" ? { name: "tf32-tiles" } : { name: "half-tiles", element: elements };
   if (elements === "tf32") return null;
+  // What is stored as bfloat16 is what a call of it reads; the range of f16 is too small for it.
+  if (format.name === "bf16-panel16")
+    return elements === "bf16" ? { name: "half-tiles", element: elements } : null;
   if (format.name === "window-ell")
     return onUnits[way].entries ? { name: "bitmap-tiles", element: elements } : null;
   if (isScaled(format)) {

@@ -109,3 +109,35 @@ describe("two adapters whose first factors are stacked", () => {
         );
   });
 });
+
+describe("a weight that is held as bfloat16", () => {
+  const folder = mkdtempSync(join(tmpdir(), "spx-device-plans-"));
+  afterAll(() => rmSync(folder, { recursive: true }));
+  const file = join(folder, "half.spx");
+  writeFileSync(
+    file,
+    `transform Half(W: [out, in], r: int = 4) {
+  frozen H: bf16 [out, in] = W
+  param  B: [out, r]       = uniform(0.5)
+  param  A: [r, in]        = uniform(0.5)
+  weight = H + B @ A
+}
+`,
+  );
+  const program = planForDevice(file, cudaElements).get("Half");
+  if (program === undefined) throw new Error("no Half");
+
+  it.each(cudaElements)("%s", (elements) => {
+    const state = loadForDevice(program, { out: 33, inputs: 35 }, { r: 5 }, value);
+    const variants = program.cuda.variants.filter((variant) => variant.elements === elements);
+    expect(variants.length).toBeGreaterThan(0);
+    // Its 16 bits are a factor of matrix units as they are, so that one chain adds up everything.
+    if (elements === "bf16")
+      for (const { lines } of variants) expect(lines.every((line) => line.endsWith("(tensor)"))).toBe(true);
+    for (const variant of variants)
+      for (const batch of [1, 18])
+        expect(largestError(runOnDevice(program, variant, state, batch, value)), variant.name).toBeLessThan(
+          bounds[elements],
+        );
+  });
+});
