@@ -7,7 +7,7 @@ import type { DeviceStep, StepScene } from "./device-step.ts";
 import type { KernelParts, KernelTitle } from "./kernel-parts.ts";
 import { type LaneShape, laneKernel, laneShapes } from "./kernels/lane-kernel.ts";
 import { streamKernel, streamShapes } from "./kernels/stream-kernel.ts";
-import { tileFrom, tileKernel } from "./kernels/tile-kernel.ts";
+import { tileFrom, tileKernel, tileTokens } from "./kernels/tile-kernel.ts";
 import { tileSide } from "./kernels/tile-stages.ts";
 import { isBitmap } from "./kernels/tile-weights.ts";
 
@@ -57,11 +57,12 @@ export function kernelChoices({ kernel, step }: DevicePlanStep, scene: StepScene
       make: (parts, resolved, about) => streamKernel(parts, resolved, shape, about),
     }),
   );
+  const formats = step.terms.map(({ operand }) => scene.operand(operand));
   const tiles: KernelChoice = {
     suffix: "tiles",
     from: tileFrom,
     to: null,
-    grid: apply("*", ceilOver(width, tileSide), ceilOver(batch, tileSide)),
+    grid: apply("*", ceilOver(width, tileSide), ceilOver(batch, tileTokens(formats))),
     make: tileKernel,
   };
   return few ? streams : [...streams, tiles];

@@ -24,20 +24,19 @@ const laneWalks = plus(
 /** Times that a tensor kernel reads it: once for 16 tokens, then for tiles of 128. */
 const tensorWalks = max(number(1), ceilOver(batch, 128));
 
-/** The same of a tensor kernel that finds entries by bitmaps, which has no tiles of 128. */
-const bitmapWalks = plus(
+/** The same of a tensor kernel that finds entries by bitmaps or decodes, which has 64 tokens at once. */
+const narrowWalks = plus(
   apply("<=", batch, number(16)),
   times(apply(">", batch, number(16)), ceilOver(batch, 64)),
 );
 
-/** Times that a tensor kernel decodes each code: once for 16 tokens, then for 64 of them, which a warp has at most. */
-const decodings = max(number(1), ceilOver(batch, 64));
-
 /** Times that a step reads its weight. */
 function walksOf({ kernel }: DevicePlanStep, read: readonly Operand[]): NumberExpression {
   if (kernel === "lanes") return laneWalks;
-  return read.some(({ format }) => format.name === "bitmap-tiles") ? bitmapWalks : tensorWalks;
+  return read.some(({ format }) => narrow.has(format.name)) ? narrowWalks : tensorWalks;
 }
+
+const narrow = new Set(["bitmap-tiles", "code-tiles"]);
 
 /** Formats whose lanes pick the inputs that they multiply. */
 const picking = new Set(["nm-lanes", "window-ell"]);
@@ -83,9 +82,9 @@ export function deviceStepCost(
     times(operand.multiplies, batch, number(1 / multiplyRate(planned, operand, elements, rates))),
   );
   const found = read.flatMap(({ format, rows, columns }) => {
-    const places = times(rows, columns);
-    if (format.name === "bitmap-tiles") return [times(places, walks, number(1 / rates.bitmapPlaces))];
-    return format.name === "code-tiles" ? [times(places, decodings, number(1 / rates.codePlaces))] : [];
+    const places = times(rows, columns, walks);
+    if (format.name === "bitmap-tiles") return [times(places, number(1 / rates.bitmapPlaces))];
+    return format.name === "code-tiles" ? [times(places, number(1 / rates.codePlaces))] : [];
   });
   return plus(number(rates.launchNanoseconds), max(plus(memory, cache), plus(...multiplies, ...found)));
 }

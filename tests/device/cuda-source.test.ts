@@ -52,12 +52,17 @@ describe("the source", () => {
 
 const compiler = findCudaCompiler();
 
+const bytes = "transform Bytes(W: [out, in]) {\n  frozen Q: int8 [out, in] block 32 = W\n  weight = Q\n}\n";
+
 /** The widest kernels of a few transforms, each set of formats once, of one number type. */
 function variedPrograms(): readonly DeviceProgram[] {
   const files = ["dsee", "nm", "monarch", "lq_lora"];
-  const all = files.flatMap((file) => {
+  const listed = files.map((file) => {
     const [first] = planForDevice(join("stdlib", `${file}.spx`), ["bf16"]).values();
-    return (first?.devices.programs ?? []).filter(
+    return first?.devices.programs ?? [];
+  });
+  const all = [...listed, devicesOf(bytes, ["bf16"]).programs].flatMap((programs) => {
+    return programs.filter(
       ({ name, parameters }) =>
         // Of few tokens only what has the most tiles on their way: those found by bitmaps.
         (!/_(?:t1|t8|stream16)$/.test(name) ||

@@ -1,5 +1,5 @@
 /**
- * Many tokens on matrix units: a block computes 128 outputs of 128 tokens from tiles that asynchronous copies bring into
+ * Many tokens on matrix units: a block computes 128 outputs of 128 tokens, of 64 where a term stores codes, from tiles that asynchronous copies bring into
  * on-chip memory several steps ahead. The terms of the step are one chain of tiles after the other, so that a low-rank
  * term is a few more of them and no kernel of its own.
  */
@@ -19,7 +19,7 @@ import {
   zero,
 } from "../device-expression.ts";
 import type { DeviceProgram } from "../device-node.ts";
-import type { DeviceStep } from "../device-step.ts";
+import type { DeviceStep, DeviceTerm } from "../device-step.ts";
 import { batchOf, type KernelParts, type KernelTitle, kernelProgram } from "../kernel-parts.ts";
 import { isCodedTile } from "./coded-tiles.ts";
 import { rowOfSum, storeSum, type TensorType, tensorType, tokenOfSum } from "./tensor-lanes.ts";
@@ -47,6 +47,10 @@ import { isTileAligned, picksInputs, tileTerm } from "./tile-weights.ts";
 export const tileFrom = 65;
 /** Tiles of inputs that are on their way or being used. */
 const stages = 4;
+
+/** Tokens of a block: half as many where a term stores codes, whose levels want registers. */
+export const tileTokens = (terms: readonly Pick<DeviceTerm, "format">[]): 64 | 128 =>
+  terms.some(isCodedTile) ? 64 : tileSide;
 
 /** A term in the chain of all: `begin` is the number of its first tile, `end` that of the first one after it. */
 interface TileSegment extends StagedTerm {
@@ -113,7 +117,7 @@ function segmentsOf(parts: KernelParts, step: DeviceStep, type: TensorType): rea
   });
 }
 
-/** The program of a step of terms in tiles; `grid` is outputs by 128 times tokens by 128. */
+/** The program of a step of terms in tiles; `grid` is outputs by 128 times tokens by `tileTokens`. */
 export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTitle): DeviceProgram {
   const { code } = parts;
   const type = tensorType(about.elements);
@@ -121,7 +125,8 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
   const lane = name(code, "lane", rem(thread, int(32)));
   const warp = name(code, "warp", div(thread, int(32)));
   const shape = step.terms.some(isCodedTile) ? wideWarps : squareWarps;
-  const abreast = tileSide / (8 * shape.eights);
+  const tokensOfBlock = tileTokens(step.terms);
+  const abreast = tokensOfBlock / (8 * shape.eights);
   const rows = name(code, "warp_rows", div(warp, int(abreast)));
   const tokens = name(code, "warp_tokens", rem(warp, int(abreast)));
   const own: TileWarp = { shape, lane, rows, tokens };
@@ -133,12 +138,13 @@ export function tileKernel(parts: KernelParts, step: DeviceStep, about: KernelTi
     kept: step.terms.some(picksInputs) ? parts.onChip("kept", "u32", stages * keptPieces * 4) : "",
     scales: step.terms.some(isCodedTile) ? parts.onChip("scales", "f32", stages * stageScales) : "",
     firstTile: name(code, "first_tile", mul(rem(blockNumber, across), int(tileSide / 16))),
-    firstToken: name(code, "first_token", mul(div(blockNumber, across), int(tileSide))),
+    firstToken: name(code, "first_token", mul(div(blockNumber, across), int(tokensOfBlock))),
+    tokens: tokensOfBlock,
     lastToken: name(code, "last_token", sub(batch, int(1))),
   };
   const segments = segmentsOf(parts, step, type);
   const total = segments.at(-1)?.end ?? int(0);
-  const sums = registers(code, "sums", zero, 128);
+  const sums = registers(code, "sums", zero, 4 * shape.rowTiles * shape.eights);
   comment(code, "the first stages are on their way before the first product");
   unrolled(code, "ahead", stages - 1, (body, ahead) => bringFromChain(body, scene, segments, ahead));
   loop(code, "k", { to: total }, (body, k) => {

@@ -14,16 +14,16 @@ import { loadFour, multiply, wordsOf } from "./tensor-lanes.ts";
 import { stageOfKept, stageOfScale, type TileScene, turnedPiece } from "./tile-stages.ts";
 import { keptPlace, multiplyTile, readyTile, type TileKind, wordsOfTiles } from "./tile-weights.ts";
 
-/** Tiles of outputs and eights of tokens of a warp; it has sums for 32 tiles of sixteen by eight. */
+/** Tiles of outputs and eights of tokens of a warp. */
 export interface WarpShape {
   readonly rowTiles: 2 | 4;
-  readonly eights: 8 | 16;
+  readonly eights: 8;
 }
 
-/** As square as can be, so that least is read from on-chip memory. */
+/** A quarter of 128 outputs by 128 tokens, as square as can be, so that least is read from on-chip memory. */
 export const squareWarps: WarpShape = { rowTiles: 4, eights: 8 };
-/** All tokens of the block, so that each tile is decoded by one warp alone. */
-export const wideWarps: WarpShape = { rowTiles: 2, eights: 16 };
+/** A quarter of the outputs and all of 64 tokens: each tile is decoded by one warp alone, and levels fit the registers. */
+export const wideWarps: WarpShape = { rowTiles: 2, eights: 8 };
 
 /** Lane, its shape, and which rows of tiles and which part of the tokens a warp has. */
 export interface TileWarp {
@@ -39,28 +39,16 @@ export const firstTileOf = ({ rows, shape }: Pick<TileWarp, "rows" | "shape">): 
 export const firstTokenOf = ({ tokens, shape }: Pick<TileWarp, "tokens" | "shape">): Value =>
   mul(tokens, int(8 * shape.eights));
 
-/** Eights of tokens whose inputs a warp holds at once. */
-const heldEights = 8;
-/** Fewer beside the levels of two tiles. */
-const heldBesideLevels = 4;
-
 /** Number of the first sum of tile `m` and eight `n` of a warp. */
 const sumOf = ({ eights }: WarpShape, m: Value, n: Value): Value => mul(add(mul(m, int(eights)), n), int(4));
 
-/** What the products of `count` eights from `first` on want of x, of a term without picked inputs: [eight][4]. */
-function stagedInputs(
-  code: Code,
-  { type, inputs }: TileScene,
-  warp: TileWarp,
-  home: Value,
-  first: Value,
-  count: number,
-): Registers {
+/** What the products of a stage of a term without picked inputs want of x: [eight tokens][4]. */
+function stagedInputs(code: Code, { type, inputs }: TileScene, warp: TileWarp, home: Value): Registers {
   const { perLane } = type;
-  const { lane } = warp;
-  const b = wordsOf(code, "b", 4 * count);
-  unrolled(code, "n", count, (body, n) => {
-    const token = add(firstTokenOf(warp), mul(add(first, n), int(8)), div(lane, int(4)));
+  const { lane, shape } = warp;
+  const b = wordsOf(code, "b", 4 * shape.eights);
+  unrolled(code, "n", shape.eights, (body, n) => {
+    const token = add(firstTokenOf(warp), mul(n, int(8)), div(lane, int(4)));
     const index = add(home, mul(add(mul(token, int(4)), rem(lane, int(4))), int(perLane)));
     if (type.half !== null) {
       loadFour(body, b, mul(n, int(4)), inputs, index);
@@ -86,28 +74,25 @@ function multiplyDense(code: Code, scene: TileScene, warp: TileWarp, home: Value
   const { perLane } = type;
   const { lane, shape } = warp;
   const { rowTiles } = shape;
-  unrolled(code, "part", shape.eights / heldEights, (held, part) => {
-    const first = mul(part, int(heldEights));
-    const b = stagedInputs(held, scene, warp, home, first, heldEights);
-    unrolled(held, "s", 2, (body, s) => {
-      const a = wordsOf(body, "a", 4 * rowTiles);
-      unrolled(body, "m", rowTiles, (inner, m) => {
-        const tile = add(firstTileOf(warp), m);
-        const index = add(home, mul(add(mul(add(mul(tile, int(2)), s), int(32)), lane), int(perLane)));
-        loadFour(inner, a, mul(m, int(4)), weights, index);
-      });
-      unrolled(body, "m", rowTiles, (inner, m) =>
-        unrolled(inner, "n", heldEights, (deep, n) =>
-          multiply(
-            deep,
-            type,
-            { registers: sums, at: sumOf(shape, m, add(first, n)) },
-            { registers: a, at: mul(m, int(4)) },
-            { registers: b, at: add(mul(n, int(4)), mul(s, int(2))) },
-          ),
-        ),
-      );
+  const b = stagedInputs(code, scene, warp, home);
+  unrolled(code, "s", 2, (body, s) => {
+    const a = wordsOf(body, "a", 4 * rowTiles);
+    unrolled(body, "m", rowTiles, (inner, m) => {
+      const tile = add(firstTileOf(warp), m);
+      const index = add(home, mul(add(mul(add(mul(tile, int(2)), s), int(32)), lane), int(perLane)));
+      loadFour(inner, a, mul(m, int(4)), weights, index);
     });
+    unrolled(body, "m", rowTiles, (inner, m) =>
+      unrolled(inner, "n", shape.eights, (deep, n) =>
+        multiply(
+          deep,
+          type,
+          { registers: sums, at: sumOf(shape, m, n) },
+          { registers: a, at: mul(m, int(4)) },
+          { registers: b, at: add(mul(n, int(4)), mul(s, int(2))) },
+        ),
+      ),
+    );
   });
 }
 
@@ -162,22 +147,19 @@ function multiplyCodes(
     loadScales(body, { registers: scales, at: mul(m, int(2)) }, staged, place, lane);
     decodeTile(body, coded, type, codes, { registers: levels, at: mul(m, int(8)) });
   });
-  unrolled(code, "part", shape.eights / heldBesideLevels, (held, part) => {
-    const first = mul(part, int(heldBesideLevels));
-    const b = stagedInputs(held, scene, warp, home, first, heldBesideLevels);
-    unrolled(held, "m", rowTiles, (body, m) =>
-      unrolled(body, "n", heldBesideLevels, (inner, n) =>
-        multiplyCoded(
-          inner,
-          type,
-          { registers: sums, at: sumOf(shape, m, add(first, n)) },
-          { registers: levels, at: mul(m, int(8)) },
-          { registers: scales, at: mul(m, int(2)) },
-          { registers: b, at: mul(n, int(4)) },
-        ),
+  const b = stagedInputs(code, scene, warp, home);
+  unrolled(code, "m", rowTiles, (body, m) =>
+    unrolled(body, "n", shape.eights, (inner, n) =>
+      multiplyCoded(
+        inner,
+        type,
+        { registers: sums, at: sumOf(shape, m, n) },
+        { registers: levels, at: mul(m, int(8)) },
+        { registers: scales, at: mul(m, int(2)) },
+        { registers: b, at: mul(n, int(4)) },
       ),
-    );
-  });
+    ),
+  );
 }
 
 /** Adds the products of a stage to the sums of a warp, [row of tiles][eight tokens][4]. */

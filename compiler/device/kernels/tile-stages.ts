@@ -7,6 +7,7 @@ import {
   add,
   binary,
   compare,
+  constant,
   convert,
   div,
   int,
@@ -54,6 +55,8 @@ export interface TileScene {
   readonly scales: string;
   readonly firstTile: Value;
   readonly firstToken: Value;
+  /** Tokens of a block. */
+  readonly tokens: 64 | 128;
   readonly lastToken: Value;
 }
 
@@ -119,9 +122,14 @@ function bringDense(code: Code, scene: TileScene, segment: StagedTerm, at: Value
     const row = rowOfPiece(scene, segment, piece, 64);
     const start = mul(add(mul(row, segment.across), at), int(64 * perLane));
     copy(body, [weights, to], [segment.values, add(start, mul(rem(piece, int(64)), int(perLane)))]);
-    bringInput(body, scene, segment, at, piece, to);
+    const isOfBlock =
+      scene.tokens === tileSide ? constant("bool", 1) : compare("lt", piece, int(inputPieces(scene)));
+    when(body, isOfBlock, (inner) => bringInput(inner, scene, segment, at, piece, to));
   });
 }
+
+/** Pieces of x of a stage. */
+const inputPieces = ({ tokens }: TileScene): number => tokens * 4;
 
 /**
  * Where piece `piece` of an activation lies for products that load its matrices by rows: turned inside its token, so that
@@ -148,7 +156,7 @@ function bringPicked(code: Code, scene: TileScene, segment: StagedTerm, at: Valu
     const to = add(div(home, int(stageOfKept(perLane))), mul(thread, int(4)));
     copy(body, [kept, to], [segment.kept, from]);
   });
-  unrolled(code, "i", stagePieces / tileThreads, (body, i) => {
+  unrolled(code, "i", inputPieces(scene) / tileThreads, (body, i) => {
     const piece = name(body, "piece", add(mul(i, int(tileThreads)), thread));
     const turned = turnedPiece(div(piece, int(4)), rem(piece, int(4)));
     const to = name(body, "to", add(home, mul(turned, int(perLane))));
@@ -181,7 +189,7 @@ function bringCoded(
     const to = add(div(home, int(stageOfScale(perLane))), mul(thread, int(4)));
     copy(body, [scales, to], [coded.scales, from]);
   });
-  unrolled(code, "i", stagePieces / tileThreads, (body, i) => {
+  unrolled(code, "i", inputPieces(scene) / tileThreads, (body, i) => {
     const piece = name(body, "piece", add(mul(i, int(tileThreads)), thread));
     bringInput(body, scene, segment, at, piece, name(body, "to", add(home, mul(piece, int(perLane)))));
   });
