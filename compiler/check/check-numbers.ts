@@ -197,7 +197,8 @@ export function asWholeConstant(
 ): number | null {
   const expression = asWhole(context, value, span, what);
   if (expression === null) return null;
-  if (expression.kind === "number") return expression.value;
+  const folded = foldNumber(expression);
+  if (folded.kind === "number") return folded.value;
   addProblem(context, report(constNeeded, span, { expected: what, found: printNumber(expression) }));
   return null;
 }

@@ -7,6 +7,7 @@ import {
   type NumberExpression,
   number,
   printNumber,
+  symbolsOf,
 } from "../../runtime/contract/number-expression.ts";
 import type { Recipe } from "../../runtime/contract/recipe.ts";
 import { gradientName, type RefreshManifest } from "../../runtime/contract/time.ts";
@@ -140,7 +141,8 @@ export function finishRefreshes(
   const { context } = draft;
   return draft.refreshes.flatMap(({ pattern: name, every, condition, selection, span }) => {
     const pattern = patterns.find((candidate) => candidate.name === name);
-    if (pattern === undefined || !mayMove(draft, pattern, tensors, span)) return [];
+    const counts = selection.text === "regrow" ? null : (pattern?.measured?.symbol ?? null);
+    if (pattern === undefined || !mayMove(draft, pattern, tensors, counts, span)) return [];
     const { shape, rows, columns } = pattern;
     const [selectedRows, selectedColumns] = selection.shape;
     const sides = [selectedRows ?? rows, selectedColumns ?? columns] as const;
@@ -160,21 +162,34 @@ export function finishRefreshes(
   });
 }
 
-/** What lives on the pattern has to be able to move with it. */
+/** Sides and numbers of blocks, which are fixed at load. */
+const sizesOf = ({ dimensions, blocks }: CheckedTensor): readonly NumberExpression[] =>
+  blocks === null ? dimensions : [...dimensions, blocks];
+
+/**
+ * What lives on the pattern has to be able to move with it.
+ * @param counts symbol of its number of positions, if a refresh may change it.
+ */
 function mayMove(
   { context }: TransformDraft,
   { name, pool }: CheckedPattern,
   tensors: readonly CheckedTensor[],
+  counts: string | null,
   span: RefreshDraft["span"],
 ): boolean {
   const holder = tensors.find(
     ({ support, role, shared }) => support === name && (shared || role !== "param"),
   );
+  const sized = tensors.find(
+    (tensor) => counts !== null && sizesOf(tensor).some((size) => symbolsOf(size).includes(counts)),
+  );
   const reason =
     pool !== null
       ? "it is chosen with other layers, which are not there any more"
       : holder === undefined
-        ? null
+        ? sized === undefined
+          ? null
+          : `\`count(${name})\` may change, and is a size of \`${sized.name}\``
         : `\`${holder.name}\` lives on it and is ${holder.shared ? "shared" : "frozen"}`;
   if (reason === null) return true;
   addProblem(context, report(refreshHeld, span, { name, reason }));

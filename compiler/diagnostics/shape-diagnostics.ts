@@ -63,6 +63,7 @@ export const indexOutOfRange = defineDiagnostic<{ index: number; last: string | 
   severity: "error",
   summary: "an index lies outside its tensor",
   message: ({ index, last }) => `index ${index} lies outside 0 … ${last}`,
+  help: ({ last }) => `count slices from 0 to ${last}`,
 });
 
 export const dimensionNotPositive = defineDiagnostic<{ condition: string; values: string }>({

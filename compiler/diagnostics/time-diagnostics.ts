@@ -48,7 +48,10 @@ export const scheduleOutOfRange = defineDiagnostic<{
   severity: "error",
   summary: "a schedule leaves the range of its type",
   message: ({ name, value, when, expected }) => `\`${name}\` is ${value} at ${when}, expected ${expected}`,
-  help: () => "clamp it with `min` and `max`, or change its type",
+  help: ({ expected }) =>
+    expected === "a whole number"
+      ? "round it with `round` or `floor`, or change its type"
+      : "clamp it with `min` and `max`, or change its type",
 });
 
 export const phaseConstant = defineDiagnostic<{ name: string; holds: "always" | "never" }>({

@@ -80,8 +80,9 @@ function patternAt(scene: FixScene) {
 
 const swappedCounts: Fix = (scene) => {
   const [n, m] = patternAt(scene)?.arguments ?? [];
-  if (n === undefined || m === undefined || !(Number(scene.problem.facts.n) > Number(scene.problem.facts.m)))
-    return [];
+  const { facts } = scene.problem;
+  const isSwapped = Number(facts.m) >= 1 && Number(facts.n) > Number(facts.m);
+  if (n === undefined || m === undefined || !isSwapped) return [];
   const [first, second] = [textAt(scene, n.span), textAt(scene, m.span)];
   return [
     fix(
