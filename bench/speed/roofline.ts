@@ -21,7 +21,7 @@ export interface Roofline {
 }
 
 /** Formats whose lines of 16 are decoded by one permute each, and how many tokens share one. */
-const permuted: Readonly<Record<string, number>> = { "nm-lanes": 1, "window-ell": 1, "table4-panel16": 4 };
+const permuted: Readonly<Record<string, number>> = { "nm-lanes": 1, "mixed-ell": 1, "table4-panel16": 4 };
 
 /** What a call of the variant does at these sizes. @throws ReferenceError for a variant that the plan does not hold. */
 export function workOf(

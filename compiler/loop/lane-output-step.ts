@@ -96,7 +96,7 @@ function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, t
       case "nm-lanes":
         accumulateNmLanes(block, term, position.panel, tile, step.target.vectorBits === 256);
         break;
-      case "window-ell":
+      case "mixed-ell":
         accumulateSparseLanes(block, term, position.panel, tile);
         break;
       case "vector":
@@ -199,7 +199,7 @@ function sumFirstTokens(
 
 /** A window of each token stays in registers while the lines of an operand pass: 16 registers hold half as many. */
 function tokensAtOnce({ terms, target }: ResolvedStep): number {
-  const windowed = terms.some((term) => ["window-ell", "nm-lanes"].includes(term.format.name));
+  const windowed = terms.some((term) => ["mixed-ell", "nm-lanes"].includes(term.format.name));
   if (windowed)
     return target.vectorBits === 256 ? Math.max(1, Math.floor(target.outputTokens / 2)) : target.outputTokens;
   return terms.some((term) => isCoded(term.format)) ? target.codedOutputTokens : target.outputTokens;
@@ -209,7 +209,7 @@ function tokensAtOnce({ terms, target }: ResolvedStep): number {
 const chainsFor = (step: ResolvedStep, tokens: number): number =>
   Math.min(4, Math.max(1, Math.floor((step.target.vectorBits === 512 ? 8 : 4) / tokens)));
 
-/** Lowers a step whose operands are panels, nm-lanes, window-ell or one blockdiag16. */
+/** Lowers a step whose operands are panels, nm-lanes, mixed-ell or one blockdiag16. */
 export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const tile = step.names.fresh("tile");
   const number: LoopExpression = { kind: "symbol", name: tile };

@@ -16,6 +16,7 @@ export const i64: ValueType = { scalar: "i64", lanes: 1 };
 export const f32: ValueType = { scalar: "f32", lanes: 1 };
 export const i32: ValueType = { scalar: "i32", lanes: 1 };
 export const f64: ValueType = { scalar: "f64", lanes: 1 };
+export const f32x4: ValueType = { scalar: "f32", lanes: 4 };
 export const f32x16: ValueType = { scalar: "f32", lanes: 16 };
 export const i32x16: ValueType = { scalar: "i32", lanes: 16 };
 
@@ -173,7 +174,7 @@ export const load = (
   count: LoopExpression | null = null,
 ): LoopExpression => ({ kind: "load", buffer, index, type, count });
 
-export const splat = (value: LoopExpression): LoopExpression => ({ kind: "splat", value, lanes: 16 });
+export const splat = (value: LoopExpression, lanes = 16): LoopExpression => ({ kind: "splat", value, lanes });
 export const convert = (value: LoopExpression, to: Scalar): LoopExpression => ({
   kind: "convert",
   value,

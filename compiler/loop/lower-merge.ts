@@ -5,7 +5,7 @@
 import { number } from "../../runtime/contract/number-expression.ts";
 import type { MergeTerm, Plan } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
-import { type MergedPanel, mergeNmLanes, mergeNmRows, mergeWindowEll } from "./atoms/merge-scatter.ts";
+import { type MergedPanel, mergeMixedEll, mergeNmLanes, mergeNmRows } from "./atoms/merge-scatter.ts";
 import {
   assign,
   type Block,
@@ -87,8 +87,8 @@ function addScattered(block: Block, term: OperandTerm, panel: MergedPanel): void
     case "nm-rows":
       mergeNmRows(block, term, panel);
       break;
-    case "window-ell":
-      mergeWindowEll(block, term, panel);
+    case "mixed-ell":
+      mergeMixedEll(block, term, panel);
       break;
     default:
       throw new Error(`format ${term.format.name} has no merge kernel`);

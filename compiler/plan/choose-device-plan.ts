@@ -47,7 +47,7 @@ export function chooseDevicePlan(
   const kept = elements.flatMap((type) =>
     fewestNear(
       (allowed.length === 0 ? possible : allowed).flatMap((draft) =>
-        waysOf(draft.steps, type, operands).map((way) => {
+        waysOf(draft.steps, type, deviceOperands).map((way) => {
           const variant = priced(draft, type, way, deviceOperands, rates);
           return { draft, variant, prices: grid.valuesOf(variant.cost) };
         }),

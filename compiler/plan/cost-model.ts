@@ -12,17 +12,18 @@ import {
   symbol,
 } from "../../runtime/contract/number-expression.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
-import type { ByThreads, LevelRates, RateTable } from "../targets/rate-table.ts";
+import type { ByThreads, LevelRates, RatedAtom, RateTable } from "../targets/rate-table.ts";
 import { withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import { knownPrice } from "./known-prices.ts";
 import type { OperandLookup } from "./operand-table.ts";
-import { csrParts, over, plus, times, windowSlots } from "./packed-size.ts";
+import { csrParts, over, plus, times } from "./packed-size.ts";
 import type { Operand, Step, StepTerm, Variant } from "./plan.ts";
 import { ratedAtom } from "./rated-atom.ts";
 import { type StepPhase, stepPhases } from "./step-phases.ts";
 import { passedShare, passingCost, sharing, sweepCost, transposingCost } from "./thread-cost.ts";
 import { phaseGeometry, type StepGeometry } from "./tile-geometry.ts";
+import { entrySlots, walkedValues } from "./walked-values.ts";
 
 /** What a price depends on. */
 export type PricedVariant = Pick<Variant, "layout" | "activations" | "steps" | "merged">;
@@ -52,28 +53,6 @@ export function widestMachine(table: RateTable): PricedMachine {
 const max = (a: NumberExpression, b: NumberExpression): NumberExpression => applyFolded("max", a, b);
 const min = (a: NumberExpression, b: NumberExpression): NumberExpression => applyFolded("min", a, b);
 
-/** Rows with the padding of the kernel's row tile. */
-export const paddedRows = (rows: NumberExpression, tile: NumberExpression): NumberExpression =>
-  tile.kind === "number" && tile.value === 1 ? rows : times(applyFolded("ceil", over(rows, tile)), tile);
-
-/** Stored values with the padding that a kernel computes on: whole tiles of rows, lines of windows. */
-export function walkedValues(operand: Operand, rowTile: NumberExpression): NumberExpression {
-  const { rows, columns, format, multiplies } = operand;
-  switch (format.name) {
-    case "window-ell":
-      return operand.aligned ? multiplies : windowSlots(rows, columns, multiplies);
-    case "panel16":
-    case "table4-panel16":
-    case "int8-panel16":
-    case "bf16-panel16":
-      return times(paddedRows(rows, rowTile), columns);
-    case "blockdiag16":
-      return times(columns, paddedRows(over(rows, format.blocks), rowTile));
-    default:
-      return multiplies;
-  }
-}
-
 function termCost(
   term: StepTerm,
   geometry: StepGeometry,
@@ -83,19 +62,24 @@ function termCost(
 ): NumberExpression {
   const operand = operands.find(term.operand);
   const { rows, columns, format, multiplies } = operand;
-  const rates = machine.rates.atoms[ratedAtom(term.atom, format)];
-  const { walkNanoseconds, multiplyNanoseconds } = rates[variant.layout];
   const vector = variant.layout === "lane-output" ? 1 : 16;
+  const walked = (values: NumberExpression, atom: RatedAtom): NumberExpression => {
+    const { walkNanoseconds, multiplyNanoseconds } = machine.rates.atoms[atom][variant.layout];
+    return times(
+      values,
+      plus(
+        times(geometry.walks, number(walkNanoseconds)),
+        times(geometry.tokens, number(multiplyNanoseconds / vector)),
+      ),
+    );
+  };
   const parts = format.name === "csr" ? csrParts(rows, columns, multiplies) : number(0);
   const between = times(parts, geometry.walks, number(machine.rates.calls.partNanoseconds));
-  const entries = times(
-    walkedValues(operand, geometry.rowTile),
-    plus(
-      times(geometry.walks, number(walkNanoseconds)),
-      times(geometry.tokens, number(multiplyNanoseconds / vector)),
-    ),
-  );
-  return plus(entries, between);
+  if (format.name === "mixed-ell") {
+    const { quads, windows } = entrySlots(operand);
+    return plus(walked(quads, "quads"), walked(windows, "sparse"));
+  }
+  return plus(walked(walkedValues(operand, geometry.rowTile), ratedAtom(term.atom, format)), between);
 }
 
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>

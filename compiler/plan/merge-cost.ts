@@ -8,12 +8,11 @@ import {
   formingCost,
   type PricedMachine,
   type PricedVariant,
-  paddedRows,
-  walkedValues,
 } from "./cost-model.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { plus, times } from "./packed-size.ts";
 import type { MergePlan } from "./plan.ts";
+import { paddedRows, walkedValues } from "./walked-values.ts";
 
 /** Nanoseconds of forming the dense weight once, divided by the calls that share it. */
 export function mergeCost(

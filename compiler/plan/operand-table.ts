@@ -28,6 +28,7 @@ const shortNames: Readonly<Record<OperandFormat["name"], string>> = {
   "nm-lanes": "nm_lanes",
   "nm-rows": "nm_rows",
   "window-ell": "windows",
+  "mixed-ell": "windows",
   csr: "rows",
   "block-strips": "strips",
   blockdiag16: "blocks",
@@ -76,7 +77,7 @@ export function createOperandTable(moving: ReadonlySet<string> = new Set()): Ope
     const known = byContent.get(key);
     if (known !== undefined) return known;
     const multiplies = storedValues({ rows, columns, structure: piece.structure }, format);
-    const aligned = format.name === "window-ell" && isAligned(piece.structure);
+    const aligned = format.name === "mixed-ell" && isAligned(piece.structure);
     const fresh: Operand = {
       name: freshName(piece, format),
       format,

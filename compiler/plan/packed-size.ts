@@ -1,7 +1,7 @@
 /** Sizes of packed operands, as expressions: stored values, slots with padding, bytes. */
 import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
 import { csrTileInputs, nmTable, type OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { windowPadding } from "../targets/cpu-rates.ts";
+import { quadDensity, quadPadding, windowPadding } from "../targets/cpu-rates.ts";
 import { applyFolded, foldNumber } from "../types/fold-number.ts";
 import { entryCount, type PieceStructure, type StructuredMatrix } from "./piece-structure.ts";
 
@@ -45,7 +45,7 @@ export function storedValues(piece: StructuredMatrix, format: OperandFormat): Nu
 /** Whether neighbouring rows have their entries beside one another, as blocks on the diagonal and a diagonal have. */
 export const isAligned = ({ kind }: PieceStructure): boolean => kind === "blocks" || kind === "diagonal";
 
-/** Slots of a window-ell operand: its nonzeros and the padding that random positions need. */
+/** Lines of windows hold its entries: its nonzeros and the padding that random positions need, in slots. */
 export function windowSlots(
   rows: NumberExpression,
   columns: NumberExpression,
@@ -57,6 +57,28 @@ export function windowSlots(
   const { constant, root, most } = windowPadding;
   const excess = over(gaps, plus(number(constant), times(number(root), fold("sqrt", gaps))));
   return times(count, fold("min", number(most), plus(number(1), excess)));
+}
+
+/** 1 where the entries of a mixed-ell operand, spread at random, are held as quads; 0 where as lines of windows. */
+export const isQuads = (
+  rows: NumberExpression,
+  columns: NumberExpression,
+  count: NumberExpression,
+): NumberExpression => applyFolded("<", count, times(number(quadDensity), rows, columns));
+
+/** 1 for 0, 0 for 1. */
+export const unless = (truth: NumberExpression): NumberExpression =>
+  plus(number(1), times(number(-1), truth));
+
+/** Slots of quads: the entries, and those that the longest of four rows of similar lengths leaves empty. */
+export function quadSlots(rows: NumberExpression, count: NumberExpression): NumberExpression {
+  // count + padding * count / sqrt(count / rows), without a division by zero.
+  const empty = fold(
+    "min",
+    times(number(3), count),
+    times(number(quadPadding), fold("sqrt", times(rows, count))),
+  );
+  return plus(count, empty);
 }
 
 /** Rows of all tiles of a csr operand. */
@@ -101,6 +123,16 @@ export function packedBytes(
         times(aligned ? count : windowSlots(rows, columns, count), number(4.75)),
         times(plus(panels, number(1)), number(4)),
       );
+    case "mixed-ell": {
+      const headers = plus(times(panels, number(36)), number(8));
+      if (aligned) return plus(times(count, number(4.75)), headers);
+      const few = isQuads(rows, columns, count);
+      return plus(
+        times(few, quadSlots(rows, count), number(6)),
+        times(unless(few), windowSlots(rows, columns, count), number(4.75)),
+        headers,
+      );
+    }
     case "csr":
       return plus(times(count, number(6)), times(csrParts(rows, columns, count), number(5)), number(8));
     case "block-strips": {

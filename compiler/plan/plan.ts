@@ -71,7 +71,7 @@ export interface Operand {
   readonly bytes: NumberExpression;
   /** Stored values (multiplies per row of the batch). */
   readonly multiplies: NumberExpression;
-  /** Of a window-ell operand whose 16 neighbouring rows have their entries beside one another: no slot is padding. */
+  /** Of a mixed-ell operand whose 16 neighbouring rows have their entries beside one another: no slot is padding. */
   readonly aligned?: true;
   /** Elementary operations that compute it from its tensors, before it is packed; 0 for a tensor as it is. */
   readonly work: NumberExpression;
@@ -126,7 +126,7 @@ export interface Step {
 }
 
 export interface StepTerm {
-  /** `dense` panel16 | table4-panel16 | int8-panel16 | bf16-panel16; `nm` nm-lanes | nm-rows; `sparse` window-ell | csr; `block` block-strips; `blockdiag` blockdiag16; `diag` vector. */
+  /** `dense` panel16 | table4-panel16 | int8-panel16 | bf16-panel16; `nm` nm-lanes | nm-rows; `sparse` mixed-ell | csr; `block` block-strips; `blockdiag` blockdiag16; `diag` vector. */
   readonly atom: "dense" | "nm" | "sparse" | "block" | "blockdiag" | "diag";
   readonly operand: string;
   /** Applies the transpose of the operand. Only for coded panels with a lane a token, which hold no second copy for it. */

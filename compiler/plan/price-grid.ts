@@ -3,6 +3,7 @@
  * evaluated once: the caches go by object, and the cost model hands out the same object for the same part.
  */
 import {
+  apply,
   applyOperator,
   evaluateNumber,
   type NumberExpression,
@@ -17,6 +18,8 @@ const sizes = [256, 768, 2048, 4096] as const;
 const batches = [1, 2, 4, 8, 16, 32, 64, 256, 1024] as const;
 /** Values of a `ratio` argument beside its default. */
 const ratios = [0.05, 0.2, 0.8] as const;
+/** Shares of its area of a pattern whose count is an argument, where no argument is a ratio: such entries are few. */
+const counts = [0.005, 0.025, 0.1] as const;
 
 /** Every symbol that a price may read: the dimensions and counts of a transform. */
 export function priceSymbols({ tensors, patterns, weight }: CheckedTransform): readonly string[] {
@@ -58,13 +61,37 @@ export function valuesAt(
   return withEstimates(transform, values);
 }
 
+/** Arguments that count the entries of a pattern, with the area that they are a part of. */
+const countedAreas = ({
+  arguments: given,
+  patterns,
+}: CheckedTransform): ReadonlyMap<string, NumberExpression> =>
+  new Map(
+    patterns.flatMap(({ count, rows, columns }) =>
+      count.kind === "symbol" && given.some(({ kind, name }) => kind === "number" && name === count.name)
+        ? [[count.name, apply("*", rows, columns)] as const]
+        : [],
+    ),
+  );
+
 export function gridOf(transform: CheckedTransform): readonly GridPoint[] {
   const symbols = priceSymbols(transform);
   const hasRatio = transform.arguments.some(
     (argument) => argument.kind === "number" && argument.type === "ratio",
   );
   const tried = hasRatio ? [null, ...ratios] : [null];
-  const given = sizes.flatMap((size) => tried.map((ratio) => valuesAt(transform, size, ratio, symbols)));
+  const areas = hasRatio ? [] : [...countedAreas(transform)];
+  const filled = areas.length > 0 ? counts : [];
+  const given = sizes.flatMap((size) => [
+    ...tried.map((ratio) => valuesAt(transform, size, ratio, symbols)),
+    ...filled.map((share) => {
+      const values = valuesAt(transform, size, null, symbols);
+      const counted = areas.map(
+        ([name, area]) => [name, Math.round(share * evaluateNumber(area, values))] as const,
+      );
+      return new Map([...values, ...counted]);
+    }),
+  ]);
   // A weight of fixed dimensions is the same at all sizes.
   const different = new Map(given.map((values) => [JSON.stringify([...values]), values]));
   return [...different.values()].flatMap((values) =>
@@ -92,6 +119,7 @@ const pairs: Readonly<Partial<Record<NumberOperator, (a: number, b: number) => n
   min: (a, b) => Math.min(a, b),
   max: (a, b) => Math.max(a, b),
   ">": (a, b) => Number(a > b),
+  "<": (a, b) => Number(a < b),
 };
 
 /** Operators that fold from the left. */

@@ -41,13 +41,27 @@ function tilesOf(
   return isHalf ? { name: "nm-tiles", element: elements } : null;
 }
 
+/** Lane kernels of devices read entries in windows alone. */
+function onDevice(operand: Operand): Operand {
+  if (operand.format.name !== "mixed-ell") return operand;
+  const { rows, columns, multiplies, aligned } = operand;
+  const format = { name: "window-ell" } as const;
+  return { ...operand, format, bytes: packedBytes({ rows, columns }, format, multiplies, aligned) };
+}
+
 export function createDeviceOperands(drafted: OperandLookup): DeviceOperands {
   const tiles = new Map<string, Operand>();
+  const plain = new Map<string, Operand>();
+  const find = (name: string): Operand => {
+    const known = plain.get(name) ?? onDevice(drafted.find(name));
+    plain.set(name, known);
+    return known;
+  };
   return {
-    find: (name) => tiles.get(name) ?? drafted.find(name),
+    find: (name) => tiles.get(name) ?? find(name),
     tiled(name, elements, way) {
       const tiledName = `${name}_${elements}`;
-      const operand = drafted.find(name);
+      const operand = find(name);
       const format = tilesOf(operand.format, elements, way);
       if (format === null) return null;
       const known = tiles.get(tiledName);

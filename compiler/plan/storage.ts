@@ -34,7 +34,7 @@ export interface FormatChoice {
 
 const entries = (layout: Layout, note: string | null): FormatChoice => ({
   atom: "sparse",
-  format: { name: layout === "lane-output" ? "window-ell" : "csr" },
+  format: { name: layout === "lane-output" ? "mixed-ell" : "csr" },
   note,
 });
 

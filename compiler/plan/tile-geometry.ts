@@ -60,7 +60,7 @@ const linesOf = (used: readonly UsedOperand[]): NumberExpression =>
 
 /** Tokens that share a load when a lane is an output: registers that hold 16 inputs of each token need two at 256 bits. */
 export function tokensAtOnce(used: readonly Operand[], target: X86Target): number {
-  const windowed = used.some(({ format }) => format.name === "window-ell" || format.name === "nm-lanes");
+  const windowed = used.some(({ format }) => format.name === "mixed-ell" || format.name === "nm-lanes");
   if (windowed)
     return target.vectorBits === 256 ? Math.max(1, Math.floor(target.outputTokens / 2)) : target.outputTokens;
   return used.some(({ format }) => isCoded(format)) ? target.codedOutputTokens : target.outputTokens;

@@ -12,7 +12,7 @@ const legalFormats: Readonly<Record<StepTerm["atom"], Readonly<Record<Layout, re
     "lane-token": ["panel16", "table4-panel16", "int8-panel16", "bf16-panel16"],
   },
   nm: { "lane-output": ["nm-lanes"], "lane-token": ["nm-rows"] },
-  sparse: { "lane-output": ["window-ell"], "lane-token": ["csr"] },
+  sparse: { "lane-output": ["mixed-ell"], "lane-token": ["csr"] },
   block: { "lane-output": [], "lane-token": ["block-strips"] },
   blockdiag: { "lane-output": ["blockdiag16"], "lane-token": ["blockdiag16"] },
   diag: { "lane-output": ["vector"], "lane-token": ["vector"] },

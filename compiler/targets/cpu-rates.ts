@@ -35,6 +35,7 @@ const v4: LevelRates = {
     bf16: { "lane-output": measured(0.0117, 0.0159), "lane-token": measured(0.0292, 0.301) },
     nm: { "lane-output": measured(0.028, 0.0265), "lane-token": measured(0.211, 0.353) },
     sparse: { "lane-output": measured(0.0403, 0.0265), "lane-token": measured(0.0625, 0.44) },
+    quads: { "lane-output": measured(0.28, 0.25), "lane-token": derived(0.0625, 0.44) },
     block: { "lane-output": derived(0.0402, 0.0232), "lane-token": measured(0, 0.293) },
     blockdiag: { "lane-output": measured(0.0617, 0.00652), "lane-token": measured(0.0104, 0.304) },
     diag: { "lane-output": derived(0.016, 0.0531), "lane-token": derived(0.0441, 0.459) },
@@ -73,6 +74,7 @@ const v3: LevelRates = {
     bf16: { "lane-output": measured(0.0288, 0.0115), "lane-token": measured(0.0331, 0.321) },
     nm: { "lane-output": measured(0.03, 0.0228), "lane-token": measured(0.0356, 0.571) },
     sparse: { "lane-output": measured(0.0166, 0.065), "lane-token": measured(0, 0.535) },
+    quads: { "lane-output": measured(0.28, 0.24), "lane-token": derived(0, 0.535) },
     block: { "lane-output": derived(0.0488, 0.0283), "lane-token": measured(0.0139, 0.317) },
     blockdiag: { "lane-output": measured(0.049, 0.0118), "lane-token": measured(0.0415, 0.375) },
     diag: { "lane-output": derived(0.0188, 0.0528), "lane-token": derived(0.0443, 0.371) },
@@ -118,3 +120,15 @@ export const callsPerStep = 1;
  * 0.005 to 0.5.
  */
 export const windowPadding = { constant: 7.6, root: 1.53, most: 16 } as const;
+
+/**
+ * Entries of a mixed-ell operand below which random positions fill fewer than `entriesWorthLine` slots of a line of
+ * windows, over its area: where `windowPadding` gives 4 slots an entry.
+ */
+export const quadDensity = 0.017;
+
+/**
+ * Empty slots of quads are this times the square root of rows times entries: within 2 % of the slots of counted random
+ * patterns for 2 to 80 entries a row.
+ */
+export const quadPadding = 0.37;

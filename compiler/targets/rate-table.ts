@@ -5,7 +5,10 @@
 import type { X86Target } from "./x86-targets.ts";
 
 export type LevelName = X86Target["name"];
-/** Kinds of operands with inner loops of their own; `table4`, `int8` and `bf16` are panels that have to be decoded. */
+/**
+ * Kinds of operands with inner loops of their own; `table4`, `int8` and `bf16` are panels that have to be decoded, `quads`
+ * sparse entries too far apart for windows.
+ */
 export type RatedAtom =
   | "dense"
   | "table4"
@@ -13,6 +16,7 @@ export type RatedAtom =
   | "bf16"
   | "nm"
   | "sparse"
+  | "quads"
   | "block"
   | "blockdiag"
   | "diag";

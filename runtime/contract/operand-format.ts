@@ -30,6 +30,16 @@ export type OperandFormat =
    */
   | { readonly name: "window-ell" }
   /**
+   * Unstructured, lane = output: a panel of 16 outputs is held as lines of windows, in the buffers of `window-ell`, or,
+   * where those would hold fewer than `entriesWorthLine` entries each, as quads: lines of four rows, each entry with its
+   * own input. The rows of such a panel are ordered by their number of entries, the longest first, so that few slots
+   * stay empty. `quadLines` i32 [4*ceil(N/16) + 1]: first line of each quad; `order` u8 [ceil(N/16)][16]: in the low four
+   * bits the place of that output among the ordered ones, in the high four the output at that place; `columns` u16
+   * [quad lines][4]: inputs (0 with weight 0 for padding); `weights` f32 [quad lines][4]. A matrix of more than
+   * `quadColumns` inputs has windows alone. A panel without entries has neither.
+   */
+  | { readonly name: "mixed-ell" }
+  /**
    * Unstructured, lane = token: compressed rows, cut into tiles of 128 rows by `width` i32 [1] inputs, so that the
    * activations that a tile reads stay in the nearest cache while its rows pass. Tiles of the same rows follow one
    * another; the rows inside a tile come in the order of their number of entries. `order` u8: of each part (a row
@@ -116,6 +126,14 @@ export type OperandFormat =
 
 export type FormatName = OperandFormat["name"];
 
+/**
+ * Entries that a line of a window holds on average where windows are worth their bytes: a line takes 76 bytes and some
+ * two cycles a token, an entry of a quad 6.5 bytes and one cycle.
+ */
+export const entriesWorthLine = 4;
+/** Inputs that 16-bit columns can name. */
+export const quadColumns = 65536;
+
 /** Rows of a tile of `csr`. */
 export const csrTileRows = 128;
 /** Inputs of a tile of `csr`, at least: four panels of 16 tokens fill seven eighths of 32 KiB. */
@@ -174,6 +192,16 @@ export const formatBuffers: Readonly<
     { name: "starts", element: "i32" },
     { name: "values", element: "f32" },
     { name: "indices", element: "u8" },
+  ],
+  "mixed-ell": [
+    { name: "panelLines", element: "i32" },
+    { name: "starts", element: "i32" },
+    { name: "values", element: "f32" },
+    { name: "indices", element: "u8" },
+    { name: "quadLines", element: "i32" },
+    { name: "order", element: "u8" },
+    { name: "columns", element: "u16" },
+    { name: "weights", element: "f32" },
   ],
   csr: [
     { name: "width", element: "i32" },

@@ -9,6 +9,7 @@ import { unpackCodeTiles } from "./code-tiles.ts";
 import { packCsr, unpackCsr } from "./csr.ts";
 import { packMatrixTiles, unpackMatrixTiles } from "./matrix-tiles.ts";
 import type { MatrixValue } from "./matrix-value.ts";
+import { packMixedEll, unpackMixedEll } from "./mixed-ell.ts";
 import { packNmLanes, unpackNmLanes } from "./nm-lanes.ts";
 import { packNmRows, unpackNmRows } from "./nm-rows.ts";
 import { packNmTiles, unpackNmTiles } from "./nm-tiles.ts";
@@ -49,6 +50,8 @@ export function packOperand(
       return packNmRows(matrix, format, allocate);
     case "window-ell":
       return packWindowEll(matrix, allocate);
+    case "mixed-ell":
+      return packMixedEll(matrix, allocate);
     case "csr":
       return packCsr(matrix, allocate);
     case "block-strips":
@@ -94,6 +97,8 @@ export function unpackOperand(
       return unpackNmRows(operand, format);
     case "window-ell":
       return unpackWindowEll(operand);
+    case "mixed-ell":
+      return unpackMixedEll(operand);
     case "csr":
       return unpackCsr(operand);
     case "block-strips":

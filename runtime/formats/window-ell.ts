@@ -14,7 +14,7 @@ import {
 
 const windowWidth = 16;
 
-interface WindowLines {
+export interface WindowLines {
   /** [ceil(rows/16) + 1]: first line of each panel. */
   readonly panelLines: Int32Array;
   /** Per line: first input of its window, ascending inside a panel. */
@@ -25,22 +25,35 @@ interface WindowLines {
 export function packWindowEll(matrix: MatrixValue, allocate: Allocate): PackedOperand {
   const sparse = toSparse(matrix);
   const laid = layLines(sparse);
-  const lines = laid.starts.length;
-  const lengths = {
-    panelLines: laid.panelLines.length,
-    starts: lines,
-    values: lines * 16,
-    indices: lines * 8,
-  };
+  const lengths = windowLengths(laid);
   const operand = allocateOperand("window-ell", rowsOf(matrix), columnsOf(matrix), lengths, allocate);
-  integersOf(operand, "panelLines").set(laid.panelLines);
-  integersOf(operand, "starts").set(laid.starts);
-  fillLines(sparse, laid, floatsOf(operand, "values"), integersOf(operand, "indices"));
+  fillWindows(sparse, laid, operand);
   return operand;
 }
 
-/** Each line takes the next entry of every lane whose entry lies in its window. */
-function layLines({ rows, columns, rowStarts, columnIndices }: SparseMatrix): WindowLines {
+/** Lengths of the buffers that hold the lines. */
+export const windowLengths = ({ panelLines, starts: { length } }: WindowLines) => ({
+  panelLines: panelLines.length,
+  starts: length,
+  values: length * 16,
+  indices: length * 8,
+});
+
+/** Writes the lines into the buffers of an operand, and the entries of the panels that have lines. */
+export function fillWindows(sparse: SparseMatrix, laid: WindowLines, operand: PackedOperand): void {
+  integersOf(operand, "panelLines").set(laid.panelLines);
+  integersOf(operand, "starts").set(laid.starts);
+  fillLines(sparse, laid, floatsOf(operand, "values"), integersOf(operand, "indices"));
+}
+
+/**
+ * Each line takes the next entry of every lane whose entry lies in its window. A panel of so many entries that would need
+ * more lines than `mostLines` says has none.
+ */
+export function layLines(
+  { rows, columns, rowStarts, columnIndices }: SparseMatrix,
+  mostLines: (entries: number) => number = () => Number.POSITIVE_INFINITY,
+): WindowLines {
   const panels = Math.ceil(rows / 16);
   const panelLines = new Int32Array(panels + 1);
   const starts: number[] = [];
@@ -50,17 +63,24 @@ function layLines({ rows, columns, rowStarts, columnIndices }: SparseMatrix): Wi
   const nextColumns = new Int32Array(16);
   for (let panel = 0; panel < panels; panel++) {
     const lanes = Math.min(16, rows - panel * 16);
+    const first = starts.length;
+    const held = (rowStarts[panel * 16 + lanes] ?? 0) - (rowStarts[panel * 16] ?? 0);
+    const end = first + mostLines(held);
     let behind = columns;
     for (let lane = 0; lane < lanes; lane++) {
       const entry = rowStarts[panel * 16 + lane] ?? 0;
-      const end = rowStarts[panel * 16 + lane + 1] ?? 0;
-      const column = entry < end ? (columnIndices[entry] ?? 0) : columns;
+      const next = rowStarts[panel * 16 + lane + 1] ?? 0;
+      const column = entry < next ? (columnIndices[entry] ?? 0) : columns;
       entries[lane] = entry;
-      ends[lane] = end;
+      ends[lane] = next;
       nextColumns[lane] = column;
       if (column < behind) behind = column;
     }
     while (behind < columns) {
+      if (starts.length >= end) {
+        starts.length = first;
+        break;
+      }
       const start = Math.min(behind, last);
       starts.push(start);
       behind = columns;
@@ -93,6 +113,7 @@ function fillLines(
     const lane = row & 15;
     const end = rowStarts[row + 1] ?? 0;
     let line = panelLines[row >> 4] ?? 0;
+    if (line === panelLines[(row >> 4) + 1]) continue;
     for (let entry = rowStarts[row] ?? 0; entry < end; entry++) {
       const column = columnIndices[entry] ?? 0;
       while ((starts[line] ?? 0) + windowWidth <= column) line++;

@@ -195,6 +195,7 @@ const shapes = [
   { ...arrangement, out: 17, in: 3, r: 1 },
 ];
 const rank = numberArgument("r", "int", 16);
+const entries = numberArgument("nnz", "int", 64);
 const nm = (name: string, axis: "input" | "output", n = 2, m = 4): CheckedPattern =>
   pattern(name, { kind: "nm", n, m, axis }, "out", "in", over(times(n, "out", "in"), m));
 
@@ -295,7 +296,7 @@ export const samples: readonly Sample[] = [
       sum(scale(over("alpha", "r"), product(leaf(B), leaf(A))), leaf(S)),
       [B, A, S],
       [P],
-      [rank],
+      [rank, entries],
     ),
     sizes: shapes,
   },

@@ -4,6 +4,7 @@ import { activationElement, lowerDeviceVariant } from "../../compiler/device/low
 import type { CudaKernelKind } from "../../compiler/targets/cuda-rates.ts";
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import { evaluateNumber } from "../../runtime/contract/number-expression.ts";
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { packCodeTiles } from "../../runtime/formats/code-tiles.ts";
 import { packOperand } from "../../runtime/formats/pack-operand.ts";
 import { bufferOf, type PackedOperand } from "../../runtime/formats/packed-operand.ts";
@@ -29,6 +30,14 @@ export function decode(bytes: Uint8Array<ArrayBuffer>, elements: CudaElements): 
   if (element === "f32") return new Float32Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 4);
   const halves = new Uint16Array(bytes.buffer, bytes.byteOffset, bytes.byteLength / 2);
   return widenHalves(element, halves);
+}
+
+/** The case with entries in windows alone, as devices hold them. */
+function onDevice(weight: WeightCase): WeightCase {
+  const held = <T extends { readonly format: OperandFormat }>(operand: T): T =>
+    operand.format.name === "mixed-ell" ? { ...operand, format: { name: "window-ell" } } : operand;
+  const plan = { ...weight.plan, operands: weight.plan.operands.map(held) };
+  return { ...weight, plan, operands: weight.operands.map(held) };
 }
 
 export function packCase(weight: WeightCase): ReadonlyMap<string, PackedOperand> {
@@ -70,9 +79,10 @@ export interface DeviceCaseRun {
 
 /** Runs a case on the device level and compares with plain loops: exactly, because its numbers are small integers. */
 export function checkDeviceCase(
-  weight: WeightCase,
+  given: WeightCase,
   { batch, seed, elements, kernel = "lanes" }: DeviceCaseRun,
 ): readonly string[] {
+  const weight = onDevice(given);
   const { activations, steps } = weight.variant;
   const planned = steps.map((step) => ({ kernel, step }));
   const call = lowerDeviceVariant(weight.plan, { activations, elements, steps: planned }, "case");

@@ -164,12 +164,12 @@ const nmFamilies: readonly AtomFamily[] = layouts.flatMap((layout) =>
 );
 
 const sparseFamilies: readonly AtomFamily[] = layouts.flatMap((layout) =>
-  [5, 60].map((percent) => ({
+  [1, 5, 60].map((percent) => ({
     name: `sparse ${percent}%`,
     layout,
     make: (rows, columns, seed) => {
       const weight = sparseMatrix(rows, columns, percent, createRandom(seed));
-      return single(layout, "sparse", { name: layout === "lane-output" ? "window-ell" : "csr" }, weight);
+      return single(layout, "sparse", { name: layout === "lane-output" ? "mixed-ell" : "csr" }, weight);
     },
   })),
 );

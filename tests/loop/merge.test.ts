@@ -48,7 +48,7 @@ function inputs(rows: number, columns: number, seed: number, lanes: boolean): Me
     ],
     operands: [
       { name: "M", format: nm, matrix: masked, ...outByIn },
-      { name: "S", format: { name: "window-ell" }, matrix: sparse, ...outByIn },
+      { name: "S", format: { name: "mixed-ell" }, matrix: sparse, ...outByIn },
       { name: "W", format: { name: "panel16" }, matrix: dense, ...outByIn },
       { name: "U", format: { name: "panel16" }, matrix: u, rows: symbol("out"), columns: symbol("r") },
       { name: "V", format: { name: "panel16" }, matrix: v, rows: symbol("r"), columns: symbol("in") },

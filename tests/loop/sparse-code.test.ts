@@ -57,6 +57,16 @@ describe("unstructured entries", () => {
     expect(loop.length).toBeLessThanOrEqual(14);
   });
 
+  it("one token, quads: four loads bring the inputs of four entries together for one multiply-add", async () => {
+    const loops = await loopsOf("sparse 1%", "lane-output");
+    const loop = loops.find((one) => count(one, /^vfmadd.*%xmm/) === 1 && count(one, multiply) === 0);
+    if (loop === undefined) throw new Error("no loop over the lines of a quad");
+    expect(count(loop, /^vinsertps [^%]*\(/)).toBe(3);
+    expect(count(loop, /^movzwl/)).toBe(4);
+    expect(count(loop, stack)).toBe(0);
+    expect(loop.length).toBeLessThanOrEqual(17);
+  });
+
   it("tokens in lanes: four entries share a load of their values, each is an index and a multiply-add from memory for each 16 tokens", async () => {
     const loops = (await loopsOf("sparse 60%", "lane-token")).filter(
       (loop) => count(loop, /^vbroadcastf32x4 [^%]*\(/) > 0,

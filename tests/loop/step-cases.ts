@@ -70,7 +70,7 @@ const maskedLowRankSparse: StepFamily = {
           ...outByIn,
         },
         ...low.operands,
-        { name: "S", format: { name: lanes ? "window-ell" : "csr" }, matrix: sparse, ...outByIn },
+        { name: "S", format: { name: lanes ? "mixed-ell" : "csr" }, matrix: sparse, ...outByIn },
       ],
       steps: [low.first, step("y", [term("nm", "W"), term("dense", "U", "t"), term("sparse", "S")])],
       weight: total(masked, low.weight, sparse),

@@ -87,7 +87,7 @@ function storedAs(stored: Stored, layout: Layout): readonly [StepTerm["atom"], O
   if (stored.storage === "groups" && stored.zeros === "nm")
     return ["nm", { name: isOutput ? "nm-lanes" : "nm-rows", n, m }];
   if (stored.storage === "groups" && !isOutput) return ["block", { name: "block-strips", height, width }];
-  return ["sparse", { name: isOutput ? "window-ell" : "csr" }];
+  return ["sparse", { name: isOutput ? "mixed-ell" : "csr" }];
 }
 
 function blockOperand({ operands }: Assembly, { block, lines, rows }: OnAxis): Operand {
@@ -119,7 +119,7 @@ function operandOf({ operands, layout }: Assembly, stored: Stored): Operand {
       ? ({ kind: stored.zeros } as const)
       : ({ kind: "sparse", count: number(stored.count) } as const);
   const multiplies = storedValues({ rows, columns, structure }, format);
-  const aligned = format.name === "window-ell" && isAligned(structure);
+  const aligned = format.name === "mixed-ell" && isAligned(structure);
   const operand: Operand = {
     name: `o${operands.length}`,
     format,

@@ -64,10 +64,10 @@ describe("choices", () => {
     expect(formats("SemiStructured", "separate/lane-output")).toEqual(["nm-lanes"]);
     expect(formats("SemiStructured", "separate/lane-token")).toEqual(["nm-rows"]);
     expect(formats("SemiStructured", "unpacked/lane-token")).toEqual(["panel16"]);
-    expect(formats("WideGroups", "separate/lane-output")).toEqual(["window-ell"]);
+    expect(formats("WideGroups", "separate/lane-output")).toEqual(["mixed-ell"]);
     expect(formats("UprightGroups", "separate/lane-token")).toEqual(["csr"]);
     expect(formats("BlockSparse", "separate/lane-token")).toEqual(["block-strips"]);
-    expect(formats("BlockSparse", "separate/lane-output")).toEqual(["window-ell"]);
+    expect(formats("BlockSparse", "separate/lane-output")).toEqual(["mixed-ell"]);
     expect(formats("DSEE", "sparse/lane-token")).toEqual(["panel16", "csr", "panel16", "csr"]);
   });
 

@@ -1,6 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
-import { number } from "../../runtime/contract/number-expression.ts";
+import { packedBytes, quadSlots } from "../../compiler/plan/packed-size.ts";
+import { quadDensity } from "../../compiler/targets/cpu-rates.ts";
+import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import { formatBuffers, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import {
   type MatrixValue,
@@ -66,11 +68,16 @@ const denseOf = (matrix: MatrixValue): number[] => [...toDense(matrix).values];
 const sizes = [0, 1, 15, 16, 17, 31, 37];
 
 describe("unstructured formats", () => {
-  for (const format of [{ name: "panel16" }, { name: "window-ell" }, { name: "csr" }] as const) {
+  for (const format of [
+    { name: "panel16" },
+    { name: "window-ell" },
+    { name: "mixed-ell" },
+    { name: "csr" },
+  ] as const) {
     it(`${format.name} gives every matrix back, dense or sparse`, () => {
       for (const rows of sizes) {
         for (const columns of sizes) {
-          for (const density of [0, 0.05, 0.5, 1]) {
+          for (const density of [0, 0.01, 0.05, 0.5, 1]) {
             const matrix = randomDense(rows, columns, density, rows * 41 + columns);
             expect(roundTrip(format, matrix).dense).toEqual([...matrix.values]);
             expect(roundTrip(format, toSparse(matrix)).dense).toEqual([...matrix.values]);
@@ -114,6 +121,58 @@ describe("unstructured formats", () => {
     }
   });
 
+  it("holds panels in windows or quads, whichever their own entries fill", () => {
+    // Three panels: one dense row; rows of 3, 1 and 2 entries far apart; nothing.
+    const [rows, columns] = [48, 200];
+    const values = new Float32Array(rows * columns);
+    for (let row = 0; row < 16; row++)
+      for (let column = 0; column < 8; column++) values[row * columns + column] = 1;
+    for (const [row, column] of [
+      [17, 5],
+      [17, 90],
+      [17, 199],
+      [20, 60],
+      [31, 30],
+      [31, 150],
+    ] as const)
+      values[row * columns + column] = row + column;
+    const matrix: MatrixValue = { kind: "dense", rows, columns, values };
+    const packed = packOperand({ name: "mixed-ell" }, matrix, none, allocate);
+    expect([...integersOf(packed, "panelLines")]).toEqual([0, 8, 8, 8]);
+    expect([...integersOf(packed, "quadLines")]).toEqual([0, 0, 0, 0, 0, 3, 3, 3, 3, 3, 3, 3, 3]);
+    const order = [...integersOf(packed, "order")].slice(16, 32);
+    expect(order.slice(0, 4).map((byte) => byte >> 4)).toEqual([1, 15, 4, 0]);
+    expect([1, 15, 4, 0].map((lane) => (order[lane] ?? 0) & 15)).toEqual([0, 1, 2, 3]);
+    expect([...integersOf(packed, "columns")]).toEqual([5, 30, 60, 0, 90, 150, 0, 0, 199, 0, 0, 0]);
+    expect([...floatsOf(packed, "weights")]).toEqual([22, 61, 80, 0, 107, 181, 0, 0, 216, 0, 0, 0]);
+    expect(packed.bytes).toBe(36 * 3 + 8 + 76 * 8 + 24 * 3);
+    expect(roundTrip({ name: "mixed-ell" }, matrix).dense).toEqual([...values]);
+  });
+
+  it("holds few random entries in quads of few empty slots, as prices expect", () => {
+    for (const [size, density] of [
+      [1024, 0.004],
+      [2048, 0.005],
+      [1024, 0.011],
+      [1024, 0.03],
+    ] as const) {
+      const matrix = toSparse(randomDense(size, size, density, 5));
+      const count = matrix.values.length;
+      const packed = packOperand({ name: "mixed-ell" }, matrix, none, allocate);
+      const isFew = floatsOf(packed, "values").length === 0;
+      expect(isFew).toBe(density < quadDensity);
+      if (!isFew) continue;
+      const expected = evaluateNumber(quadSlots(number(size), number(count)), none);
+      expect(floatsOf(packed, "weights").length / expected).toBeCloseTo(1, 1);
+      const bytes = packedBytes(
+        { rows: number(size), columns: number(size) },
+        { name: "mixed-ell" },
+        number(count),
+      );
+      expect(packed.bytes / evaluateNumber(bytes, none)).toBeCloseTo(1, 1);
+    }
+  });
+
   it("keeps stored zeros of a sparse matrix as entries", () => {
     const matrix: SparseMatrix = {
       kind: "sparse",
@@ -149,7 +208,7 @@ describe("unstructured formats", () => {
       columnIndices: Uint32Array.of(3, 65537, 139999, 70000),
       values: Float32Array.of(1, 2, 3, 4),
     };
-    for (const name of ["window-ell", "csr"] as const)
+    for (const name of ["window-ell", "mixed-ell", "csr"] as const)
       expect(roundTrip({ name }, wide).dense).toEqual([...toDense(wide).values]);
   });
 

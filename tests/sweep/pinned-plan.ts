@@ -7,7 +7,7 @@ import { LevelFault } from "./road.ts";
 const formats: Readonly<Record<Extract<Pin, { claim: "format" }>["format"], readonly FormatName[]>> = {
   dense: ["panel16", "table4-panel16", "int8-panel16", "bf16-panel16"],
   csr: ["csr"],
-  windows: ["window-ell"],
+  windows: ["mixed-ell"],
   groups: ["nm-lanes", "nm-rows", "block-strips"],
   blocks: ["blockdiag16"],
   vector: ["vector"],

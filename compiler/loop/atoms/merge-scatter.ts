@@ -29,6 +29,7 @@ import type { LoopExpression } from "../loop-node.ts";
 import type { OperandTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
 import { panelWindows, shiftedWord, windowShape } from "./nm.ts";
+import { forEachQuadLine, whenQuads } from "./quads.ts";
 import { forEachLinePair } from "./sparse.ts";
 
 /** The panel of `y` that a tile writes. */
@@ -93,8 +94,34 @@ export function mergeNmLanes(
   });
 }
 
-/** Lane by lane: each lane of a line belongs to an input of its own. */
-export function mergeWindowEll(block: Block, term: OperandTerm, { buffer, panel, start }: MergedPanel): void {
+/** Lane by lane: each lane of a line of windows, and each slot of a quad, belongs to an input of its own. */
+export function mergeMixedEll(block: Block, term: OperandTerm, merged: MergedPanel): void {
+  mergeWindows(block, term, merged);
+  whenQuads(block, term, merged.panel, (few, first) => mergeQuads(few, term, first, merged));
+}
+
+function mergeQuads(
+  block: Block,
+  term: OperandTerm,
+  first: LoopExpression,
+  { buffer, start }: MergedPanel,
+): void {
+  loop(block, "quad", { from: first, to: add(first, int(4)) }, (inner, quad) => {
+    const places = define(inner, "places", mul(quad, int(4)));
+    const outputs = Array.from({ length: 4 }, (_, place) => {
+      const packed = loadIndex(bufferOf(term, "order"), add(places, int(place)));
+      return define(inner, "output", binary("shr", packed, int(4)));
+    });
+    forEachQuadLine(inner, term, quad, (body, inputs, slot) => {
+      for (const [place, input] of inputs.entries()) {
+        const at = add(start, add(mul(input, int(16)), outputs[place] ?? int(0)));
+        addTo(body, buffer, at, load(bufferOf(term, "weights"), add(slot, int(place)), f32), f32);
+      }
+    });
+  });
+}
+
+function mergeWindows(block: Block, term: OperandTerm, { buffer, panel, start }: MergedPanel): void {
   forEachLinePair(block, term, panel, (inner, lines) => {
     for (const { firstInput, value, pick } of lines) {
       const inWindow = define(inner, "in_window", binary("and", pick, constant(i32x16, 15)));

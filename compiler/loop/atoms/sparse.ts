@@ -1,4 +1,7 @@
-/** Unstructured sparse operands, lane = output (window-ell); with lane = token they have phases of their own. */
+/**
+ * The lines of windows of unstructured operands, lane = output; what lies too far apart for them is in quads.ts. With
+ * lane = token such operands have phases of their own.
+ */
 import { assign, type Block, define, loop, prefetch, when } from "../loop-builder.ts";
 import {
   add,
@@ -19,8 +22,9 @@ import type { LoopExpression } from "../loop-node.ts";
 import type { OperandTerm, ResolvedTerm } from "../step-node.ts";
 import { bufferOf } from "../step-node.ts";
 import { type OutputTile, rowBases } from "../tile-node.ts";
+import { accumulateQuads } from "./quads.ts";
 
-/** A line of a window-ell operand; of `pick` only the low four bits of each lane count. */
+/** A line of windows; of `pick` only the low four bits of each lane count. */
 interface WindowLine {
   readonly firstInput: LoopExpression;
   readonly value: LoopExpression;
@@ -35,7 +39,7 @@ const linesAhead = 32;
  */
 const cachedLines = 2 ** 16;
 
-/** Visits the lines of a panel of a window-ell operand two at a time: they share their index bytes. */
+/** Visits the lines of a panel two at a time: they share their index bytes. */
 export function forEachLinePair(
   block: Block,
   term: OperandTerm,
@@ -97,4 +101,5 @@ export function accumulateSparseLanes(
       ),
     (branch) => accumulate(branch, term.columns, false),
   );
+  accumulateQuads(block, term, panel, bases, tile);
 }
