@@ -29,6 +29,12 @@ transform SemiStructured(W: frozen [out, in]) {
   weight = M .* W
 }
 
+transform Groups(W: frozen [out, in]) {
+  require in % 16 == 0
+  mask M: nm(4, 16) along in = magnitude(W)
+  weight = M .* W
+}
+
 transform Blocks(W: frozen [out, in], keep: ratio = 0.2) {
   mask M: block(4, 4) = magnitude(W, keep)
   weight = M .* W
@@ -104,8 +110,10 @@ export const probeCases: readonly ProbeCase[] = [
   ...["Table", "Bytes", "Halves"].map((transform) => calls(transform, 1024, few)),
   ...[0.02, 0.1, 0.4].map((density) => calls("Sparse", 384, few, { density })),
   ...[0.02, 0.1].map((density) => calls("Sparse", 1024, some, { density })),
+  calls("Sparse", 1024, few, { density: 0.005 }),
   calls("SemiStructured", 384, some),
   calls("SemiStructured", 1024, few),
+  calls("Groups", 1024, few),
   ...[0.1, 0.3].map((keep) => calls("Blocks", 768, some, { keep })),
   calls("LowRank", 384, few, { r: 8 }),
   calls("LowRank", 1024, some, { r: 64 }),
@@ -146,6 +154,7 @@ export const threadedCases: readonly ProbeCase[] = [
   ...["Table", "Bytes", "Halves"].map((transform) => calls(transform, 1536, [1, 4, 16])),
   calls("Sparse", 1024, few, { density: 0.1 }),
   ...[512, 1024, 2048].map((size) => calls("SemiStructured", size, few)),
+  calls("Groups", 2048, [1, 16, 64]),
   ...[512, 1024, 2048].map((size) => calls("Blocks", size, few)),
   calls("LowRank", 1024, [4, 16, 64], { r: 64 }),
   calls("SparseLowRank", 1024, few, { r: 64, density: 0.05 }),

@@ -11,6 +11,7 @@ import {
   printNumber,
   symbol,
 } from "../../runtime/contract/number-expression.ts";
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RatedAtom, RateTable } from "../targets/rate-table.ts";
 import { withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
@@ -79,8 +80,23 @@ function termCost(
     const { quads, windows } = entrySlots(operand);
     return plus(walked(quads, "quads"), walked(windows, "sparse"));
   }
-  return plus(walked(walkedValues(operand, geometry.rowTile), ratedAtom(term.atom, format)), between);
+  const values = walkedValues(operand, geometry.rowTile);
+  const inputs = times(
+    values,
+    geometry.tokens,
+    number((inputsOfEntry(format) * machine.rates.memory.groupInputNanoseconds) / vector),
+  );
+  return plus(walked(values, ratedAtom(term.atom, format)), between, inputs);
 }
+
+/** Rows of groups that share the inputs of their group while those are near, with a lane a token. */
+const rowsOfGroups = 4;
+/** Inputs that come from the second level beneath each multiply-add. */
+const hiddenInputs = 0.5;
+
+/** Inputs of a group that each of its entries brings from the second level beyond those that multiply-adds hide. */
+const inputsOfEntry = (format: OperandFormat): number =>
+  format.name === "nm-rows" ? Math.max(0, format.m / (format.n * rowsOfGroups) - hiddenInputs) : 0;
 
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
   variant.activations.find(({ name }) => name === activation)?.width ?? number(0);

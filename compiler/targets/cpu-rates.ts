@@ -50,6 +50,7 @@ const v4: LevelRates = {
     thirdLevelNanoseconds: { one: 0.000161, all: 0.000161 },
     memoryNanoseconds: { one: 0.019, all: 0.0153 },
     beneathMultipliesNanoseconds: { one: 0.00478, all: 0.00357 },
+    groupInputNanoseconds: 0.3,
   },
   calls: {
     callNanoseconds: 2880,
@@ -89,6 +90,7 @@ const v3: LevelRates = {
     thirdLevelNanoseconds: { one: 0.000471, all: 0.000359 },
     memoryNanoseconds: { one: 0.0252, all: 0.0153 },
     beneathMultipliesNanoseconds: { one: 0.0131, all: 0.00357 },
+    groupInputNanoseconds: 0.3,
   },
   calls: {
     callNanoseconds: 2750,

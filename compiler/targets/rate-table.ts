@@ -50,6 +50,8 @@ export interface MemoryRates {
   readonly memoryNanoseconds: ByThreads;
   /** What a byte from memory still costs where many multiply-adds follow each line that was asked for ahead. */
   readonly beneathMultipliesNanoseconds: ByThreads;
+  /** A vector of 16 tokens of an input that groups bring from the second level and multiply-adds do not hide, one thread. */
+  readonly groupInputNanoseconds: number;
 }
 
 export interface ByThreads {
