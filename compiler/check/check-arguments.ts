@@ -1,5 +1,6 @@
 /** The arguments of a transform: numbers, and tensors whose shapes bind the dimensions. */
 import type { ExpressionSyntax, ParameterSyntax, TypeSyntax } from "../../grammar/syntax/syntax-tree.ts";
+import type { Label } from "../../grammar/text/diagnostic.ts";
 import {
   apply,
   type NumberExpression,
@@ -15,8 +16,16 @@ import { constNeeded, constWithoutDefault, wrongKind } from "../diagnostics/type
 import { printShape } from "../types/dimension.ts";
 import { substitute } from "../types/fold-number.ts";
 import { type SymbolRange, sizeRange } from "../types/knowledge.ts";
-import { addProblem, addProblemOnce, type CheckContext, type Environment, oblige } from "./check-context.ts";
+import {
+  addCountProblem,
+  addProblem,
+  addProblemOnce,
+  type CheckContext,
+  type Environment,
+  oblige,
+} from "./check-context.ts";
 import { asTyped, asWhole, numberValue } from "./check-numbers.ts";
+import { namesInExpression } from "./names-in-expression.ts";
 import {
   declareName,
   type TensorDraft,
@@ -248,6 +257,10 @@ export function checkDimensions(
     const isBound = size.kind === "symbol" && draft.ranges.get(size.name) === sizeRange;
     if (isBound || (size.kind === "number" && size.value > 0)) continue;
     const condition = apply(">", size, number(0));
+    if (size.kind === "number") {
+      refuseSide(draft, name, side, printNumber(condition));
+      return null;
+    }
     oblige(context, {
       kind: dimensionNotPositive,
       condition,
@@ -263,6 +276,31 @@ export function checkDimensions(
       : `a shape of ${allowed[0]} side${allowed[0] === 1 ? "" : "s"}`;
   addProblem(context, report(dimensionCount, type.span, { expected, found: printShape(dimensions) }));
   return null;
+}
+
+/** A side whose number is known and not positive. */
+function refuseSide(draft: TransformDraft, name: string, side: ExpressionSyntax, found: string): void {
+  const { context, module } = draft;
+  const text = module.source.text.slice(side.span.start, side.span.end);
+  const facts = {
+    condition: `${text} > 0`,
+    values: `${text} > 0` === found ? "" : `: \`${found}\` is false`,
+  };
+  const because = [`\`${text}\` is a side of \`${name}\``];
+  const secondary = constantsIn(draft, side);
+  const problem = report(dimensionNotPositive, side.span, facts, { because, secondary });
+  addCountProblem(context, namesInExpression(side), problem);
+}
+
+/** Const arguments are numbers by now, and no symbol of the condition remembers them. */
+export function constantsIn(draft: TransformDraft, condition: ExpressionSyntax): Label[] {
+  return [...new Set(namesInExpression(condition))].flatMap((name) => {
+    const value = draft.constants.get(name);
+    const parameter = draft.syntax.parameters.find((candidate) => candidate.name.name === name);
+    return value === undefined || parameter === undefined
+      ? []
+      : [{ span: parameter.span, text: `\`${name}\` is ${value}` }];
+  });
 }
 
 const isUnknown = (draft: TransformDraft, name: string, span: ParameterSyntax["span"]): boolean =>

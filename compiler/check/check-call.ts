@@ -157,6 +157,7 @@ function expand(
 ): Value {
   const bound = bindArguments(context, declaration.module, overload, pairs);
   if (bound === null) return poison;
+  if (context.isFaulty(declaration.module, overload)) return poison;
   if (overload.kind === "function") return context.check(bound.environment, overload.body);
   return intrinsicValue(context, overload, bound, span);
 }

@@ -22,10 +22,12 @@ export interface CheckContext {
   readonly allotments: Map<string, CheckedArgument & { readonly kind: "number" }>;
   /** Derived tensors by name, used or not. */
   readonly derived: Map<string, DerivedDraft>;
-  /** Functions being expanded, outermost first. */
-  readonly calls: { readonly declaration: Callable; readonly span: Span }[];
+  /** Functions being expanded, outermost first; no span for one that is checked by itself, without a call. */
+  readonly calls: { readonly declaration: Callable; readonly span: Span | null }[];
   /** Code and name of mistakes that are reported once, however often the name is used. */
   readonly reportedNames: Set<string>;
+  /** True for a function of the user's that is wrong by itself: that is told at the function, and its uses are silent. */
+  readonly isFaulty: (module: ModuleScope, overload: Callable) => boolean;
   /** Expressions looked at so far. */
   readonly work: { steps: number };
   /** Checks a nested expression; a field, because calls and expressions contain each other. */
@@ -47,14 +49,18 @@ export const extend = (environment: Environment, name: string, value: Value): En
   names: () => [name, ...environment.names()],
 });
 
+/** Where the outermost function that is being expanded is called. */
+const outermostUse = ({ calls }: CheckContext): Label[] =>
+  calls
+    .flatMap(({ declaration, span }) =>
+      span === null ? [] : [{ span, text: `in this use of \`${declaration.name.name}\`` }],
+    )
+    .slice(0, 1);
+
 /** Reports a problem; inside an expanded function the outermost call is shown as well. */
 export function addProblem(context: CheckContext, diagnostic: Diagnostic): void {
-  const [outer] = context.calls;
-  const call: Label[] =
-    outer === undefined
-      ? []
-      : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
-  context.diagnostics.push({ ...diagnostic, secondary: [...diagnostic.secondary, ...call] });
+  const secondary = [...diagnostic.secondary, ...outermostUse(context)];
+  context.diagnostics.push({ ...diagnostic, secondary });
 }
 
 /** Reports a mistake about a name at its first use only: one mistake, one error. */
@@ -65,19 +71,29 @@ export function addProblemOnce(context: CheckContext, name: string, diagnostic: 
   addProblem(context, diagnostic);
 }
 
+/**
+ * Reports that there cannot be so many of something, once for each of the `names` that the number is written with: a
+ * constant is often a side of a tensor and the number of terms of a sum.
+ */
+export function addCountProblem(
+  context: CheckContext,
+  names: readonly string[],
+  diagnostic: Diagnostic,
+): void {
+  const keys = names.map((name) => `count ${name}`);
+  if (keys.some((key) => context.reportedNames.has(key))) return;
+  for (const key of keys) context.reportedNames.add(key);
+  addProblem(context, diagnostic);
+}
+
 /** Adds a condition that has to hold, once for each place. */
 export const oblige = (
   context: CheckContext,
   obligation: Omit<Obligation, "related" | "isStated"> & Partial<Obligation>,
 ): void => {
-  const [outer] = context.calls;
-  const related: Label[] =
-    outer === undefined
-      ? []
-      : [{ span: outer.span, text: `in this use of \`${outer.declaration.name.name}\`` }];
   context.obligations.push({
     isStated: false,
     ...obligation,
-    related: [...(obligation.related ?? []), ...related],
+    related: [...(obligation.related ?? []), ...outermostUse(context)],
   });
 };

@@ -14,7 +14,14 @@ import { findDeclaration, visibleNames } from "../modules/module-scope.ts";
 import { printShape } from "../types/dimension.ts";
 import { foldNumber } from "../types/fold-number.ts";
 import { callOverloads, checkCall } from "./check-call.ts";
-import { addProblem, addProblemOnce, type CheckContext, type Environment, extend } from "./check-context.ts";
+import {
+  addCountProblem,
+  addProblem,
+  addProblemOnce,
+  type CheckContext,
+  type Environment,
+  extend,
+} from "./check-context.ts";
 import { asWholeConstant, combineNumbers, literalValue, numberValue } from "./check-numbers.ts";
 import { isTensor, refuse, tensorOperators } from "./check-operators.ts";
 import { memberName } from "./check-patterns.ts";
@@ -22,9 +29,10 @@ import { combineEntrywise, multiplyMatrices, scaleTensor, transposeTensor } from
 import type { WeightExpression } from "./checked-module.ts";
 import { complementSelection, isPositions } from "./combine-patterns.ts";
 import { largestExpression, mostSteps, sizeOfValue } from "./expression-size.ts";
+import { namesInExpression } from "./names-in-expression.ts";
 import { callRecipe, joinReadings, matrix } from "./readings.ts";
 import { entryOfVector } from "./trained-numbers.ts";
-import { type FamilyValue, isCondition, poison, type TensorValue, type Value } from "./value.ts";
+import { type FamilyValue, isCondition, poison, type TensorValue, usedAt, type Value } from "./value.ts";
 
 type Syntax<Kind extends ExpressionSyntax["kind"]> = ExpressionSyntax & { readonly kind: Kind };
 
@@ -50,7 +58,7 @@ function meaningOf(context: CheckContext, environment: Environment, syntax: Expr
     case "name":
       return checkName(context, environment, syntax);
     case "call":
-      return at(checkCall(context, environment, syntax), syntax);
+      return usedAt(checkCall(context, environment, syntax), syntax.span);
     case "index":
       return checkIndex(context, environment, syntax);
     case "sum":
@@ -69,10 +77,6 @@ function meaningOf(context: CheckContext, environment: Environment, syntax: Expr
       return poison;
   }
 }
-
-/** Messages point at where a value is used, not into the function that made it. */
-const at = (value: Value, syntax: ExpressionSyntax): Value =>
-  "span" in value ? { ...value, span: syntax.span } : value;
 
 const truths: ReadonlyMap<string, number> = new Map([
   ["true", 1],
@@ -215,7 +219,8 @@ function checkSeries(context: CheckContext, environment: Environment, syntax: Se
   );
   if (count === null) return poison;
   if (count < 1 || count > longestSum) {
-    addProblem(context, report(sumTooLong, syntax.count.span, { found: count, limit: longestSum }));
+    const problem = report(sumTooLong, syntax.count.span, { found: count, limit: longestSum });
+    addCountProblem(context, namesInExpression(syntax.count), problem);
     return poison;
   }
   let whole: Value | null = null;

@@ -1,6 +1,6 @@
 /**
  * Functions on their own: each is checked once with arguments of which only the types are known, so that a mistake
- * in one that nothing calls is found too.
+ * in one that nothing calls is found too, and one in a function that much calls is told once, where it stands.
  */
 
 import type { FunctionSyntax, ParameterSyntax } from "../../grammar/syntax/syntax-tree.ts";
@@ -9,20 +9,40 @@ import { number, symbol } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { recursiveFunction } from "../diagnostics/name-diagnostics.ts";
 import { constNeeded } from "../diagnostics/type-diagnostics.ts";
-import type { ModuleScope } from "../modules/module-scope.ts";
+import type { Callable, ModuleScope } from "../modules/module-scope.ts";
 import type { CheckContext, Environment } from "./check-context.ts";
 import { asWhole, numberValue } from "./check-numbers.ts";
 import { newContext } from "./check-transform.ts";
-import { poison, type Value } from "./value.ts";
+import { poison, usedAt, type Value } from "./value.ts";
 
-export function checkUncalledFunctions(module: ModuleScope): Diagnostic[] {
-  const functions = [...module.own.values()].flatMap((declaration) =>
-    declaration.kind === "callable"
-      ? declaration.overloads.filter((overload): overload is FunctionSyntax => overload.kind === "function")
-      : [],
-  );
+/**
+ * Says which functions are wrong by themselves. Each is checked when it is first asked for, and what is wrong goes to
+ * `diagnostics`. The library's own functions are held to their declarations by its tests.
+ */
+export function checkFunctionsOnce(entry: ModuleScope, diagnostics: Diagnostic[]): CheckContext["isFaulty"] {
+  const checked = new Map<Callable, boolean>();
   const work = { steps: 0 };
-  return functions.flatMap((syntax) => checkFunction(module, syntax, work));
+  const isFaulty: CheckContext["isFaulty"] = (module, overload) => {
+    if (overload.kind !== "function" || (module.standard && module !== entry)) return false;
+    const known = checked.get(overload);
+    if (known !== undefined) return known;
+    // While it is checked: a function that calls itself meets its own call.
+    checked.set(overload, false);
+    const found = checkFunction(module, overload, isFaulty, work);
+    diagnostics.push(...found);
+    const faulty = found.some(({ severity }) => severity === "error");
+    checked.set(overload, faulty);
+    return faulty;
+  };
+  return isFaulty;
+}
+
+/** Those of the file that is checked, whether something calls them or not. */
+export function checkUncalledFunctions(entry: ModuleScope, isFaulty: CheckContext["isFaulty"]): void {
+  for (const declaration of entry.own.values()) {
+    if (declaration.kind !== "callable") continue;
+    for (const overload of declaration.overloads) isFaulty(entry, overload);
+  }
 }
 
 /** Codes that depend on values, which stand in for themselves here: only a call can raise them rightly. */
@@ -31,13 +51,17 @@ const needsValues: ReadonlySet<string> = new Set([constNeeded.code]);
 function checkFunction(
   module: ModuleScope,
   syntax: FunctionSyntax,
+  isFaulty: CheckContext["isFaulty"],
   work: CheckContext["work"],
 ): Diagnostic[] {
-  const context = newContext(work);
+  const context = newContext(isFaulty, work);
   const values = new Map<string, Value>();
   const environment: Environment = {
     module,
-    lookup: (name) => values.get(name) ?? null,
+    lookup: (name, span) => {
+      const value = values.get(name);
+      return value === undefined ? null : usedAt(value, span);
+    },
     names: () => [...values.keys()],
   };
   for (const { name, type } of syntax.parameters) {
@@ -51,22 +75,16 @@ function checkFunction(
     if (type.kind === "pattern-type") values.set(name.name, poison);
     if (type.kind === "pool-type") values.set(name.name, { kind: "pool", pool: "matrix" });
   }
-  context.calls.push({ declaration: syntax, span: syntax.name.span });
+  context.calls.push({ declaration: syntax, span: null });
   context.check(environment, syntax.body);
   return context.diagnostics
     .filter(({ code }) => !needsValues.has(code))
     .map((diagnostic) =>
       diagnostic.code === recursiveFunction.code
         ? report(recursiveFunction, diagnostic.primary?.span ?? null, { name: syntax.name.name })
-        : withoutCall(diagnostic, syntax),
+        : diagnostic,
     );
 }
-
-/** The call shown is the declaration itself, which says nothing. */
-const withoutCall = (diagnostic: Diagnostic, syntax: FunctionSyntax): Diagnostic => ({
-  ...diagnostic,
-  secondary: diagnostic.secondary.filter(({ span }) => span !== syntax.name.span),
-});
 
 function tensorOf(
   context: CheckContext,

@@ -117,7 +117,7 @@ function checkUse(
   }
   const given = matchRuleArguments(rule, declaration, diagnostics);
   if (given === null) return null;
-  const context = newContext();
+  const context = newContext(instances.isFaulty);
   const values = checkRuleArguments(context, rule, declaration, given, module);
   diagnostics.push(...context.diagnostics);
   if (values === null) return null;

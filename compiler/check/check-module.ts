@@ -5,12 +5,13 @@
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import type { SourceText } from "../../grammar/text/source-text.ts";
 import { sortDiagnostics } from "../diagnostics/sort-diagnostics.ts";
+import { tellAtUse } from "../diagnostics/tell-at-use.ts";
 import { addFixes, type ReadFile } from "../fixes/add-fixes.ts";
 import type { CompilerHost } from "../host/compiler-host.ts";
 import { type LoadedModules, loadModules } from "../modules/load-modules.ts";
 import type { ModuleScope } from "../modules/module-scope.ts";
 import { standardHomes } from "../modules/standard-homes.ts";
-import { checkUncalledFunctions } from "./check-functions.ts";
+import { checkFunctionsOnce, checkUncalledFunctions } from "./check-functions.ts";
 import { checkModel } from "./check-model.ts";
 import type { CheckedModel, CheckedModule } from "./checked-module.ts";
 import { makeInstances } from "./transform-instances.ts";
@@ -31,8 +32,14 @@ const hasErrors = (diagnostics: readonly Diagnostic[]): boolean =>
 export function checkModule(entry: string, host: CompilerHost): CheckResult {
   const loaded = loadModules(entry, host);
   const files = loaded.sources.map(({ file }) => file);
-  const finish = (found: readonly Diagnostic[]): Diagnostic[] =>
-    addFixes(sortDiagnostics(found, files), filesOf(loaded), homesOf(host));
+  const library = libraryFiles(entry, host);
+  const finish = (found: readonly Diagnostic[]): Diagnostic[] => {
+    const mended = addFixes(found, filesOf(loaded, library), homesOf(host));
+    return sortDiagnostics(
+      mended.map((diagnostic) => tellAtUse(diagnostic, library)),
+      files,
+    );
+  };
   if (loaded.entry === null)
     return { module: null, diagnostics: finish(loaded.diagnostics), sources: loaded.sources };
   const diagnostics = [...loaded.diagnostics];
@@ -41,12 +48,24 @@ export function checkModule(entry: string, host: CompilerHost): CheckResult {
   return { module: hasErrors(sorted) ? null : module, diagnostics: sorted, sources: loaded.sources };
 }
 
-/** What fixes may read. */
-const filesOf = ({ sources, trees }: LoadedModules): ReadonlyMap<string, ReadFile> =>
+/** The files of the library, without the one that is checked. */
+const libraryFiles = (entry: string, host: CompilerHost): ReadonlySet<string> =>
+  new Set(
+    host
+      .standardModules()
+      .map((module) => host.resolveStandard(module))
+      .filter((file) => file !== entry),
+  );
+
+/** What fixes may read: the user's files. */
+const filesOf = (
+  { sources, trees }: LoadedModules,
+  library: ReadonlySet<string>,
+): ReadonlyMap<string, ReadFile> =>
   new Map(
     sources.flatMap(({ file, text }) => {
       const tree = trees.get(file);
-      return tree === undefined ? [] : [[file, { text, tree }]];
+      return tree === undefined || library.has(file) ? [] : [[file, { text, tree }]];
     }),
   );
 
@@ -64,7 +83,8 @@ function checkLoaded(
   sources: readonly SourceText[],
   diagnostics: Diagnostic[],
 ): CheckedModule {
-  const instances = makeInstances(diagnostics);
+  const isFaulty = checkFunctionsOnce(entry, diagnostics);
+  const instances = makeInstances(diagnostics, isFaulty);
   const models: CheckedModel[] = [];
   for (const declaration of entry.own.values()) {
     if (declaration.kind === "transform") instances.instance(declaration, new Map());
@@ -73,7 +93,6 @@ function checkLoaded(
     if (declaration.kind === "model")
       models.push(checkModel(declaration.syntax, entry, instances, diagnostics));
   }
-  // The library's own functions are held to their declarations by its tests; a user's file is checked whole.
-  diagnostics.push(...checkUncalledFunctions(entry));
+  checkUncalledFunctions(entry, isFaulty);
   return { file: entry.source.file, sources, transforms: instances.all(), models };
 }

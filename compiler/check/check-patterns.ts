@@ -6,12 +6,20 @@ import { report } from "../diagnostics/define-diagnostic.ts";
 import { unknownSize } from "../diagnostics/shape-diagnostics.ts";
 import { notInInitialValue } from "../diagnostics/training-diagnostics.ts";
 import { outOfRange, wrongKind } from "../diagnostics/type-diagnostics.ts";
-import { addProblem, addProblemOnce, type CheckContext, type Environment, extend } from "./check-context.ts";
+import {
+  addCountProblem,
+  addProblem,
+  addProblemOnce,
+  type CheckContext,
+  type Environment,
+  extend,
+} from "./check-context.ts";
 import { fitPattern, joinShapes } from "./check-masks.ts";
 import { asWholeConstant, literalValue } from "./check-numbers.ts";
 import { countMoves, stateCount } from "./check-refresh.ts";
 import type { CheckedPattern, PatternShape } from "./checked-module.ts";
 import { asSelection, isPositions } from "./combine-patterns.ts";
+import { namesInExpression } from "./names-in-expression.ts";
 import type { PatternDraft } from "./pattern-draft.ts";
 import { patternShape } from "./pattern-kind.ts";
 import type { Statement, TransformDraft } from "./transform-draft.ts";
@@ -33,7 +41,8 @@ export function startPattern(draft: TransformDraft, statement: Statement<"mask">
   if (count === null) return poison;
   if (count < 1 || count > largestFamily) {
     const facts = { name: "the number of patterns", expected: `1 to ${largestFamily}`, found: String(count) };
-    addProblem(context, report(outOfRange, statement.count.span, facts));
+    const problem = report(outOfRange, statement.count.span, facts);
+    addCountProblem(context, namesInExpression(statement.count), problem);
     return poison;
   }
   const members = Array.from({ length: count }, (_, index) =>

@@ -5,11 +5,11 @@
  */
 
 import type { ExpressionSyntax, StatementSyntax } from "../../grammar/syntax/syntax-tree.ts";
-import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
+import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import type { Declaration, ModuleScope } from "../modules/module-scope.ts";
-import { checkArguments, constantsOf } from "./check-arguments.ts";
+import { checkArguments, constantsIn, constantsOf } from "./check-arguments.ts";
 import { addProblem, type CheckContext } from "./check-context.ts";
 import { checkExpression } from "./check-expression.ts";
 import { giveValue, initialise } from "./check-initial-values.ts";
@@ -22,7 +22,6 @@ import { checkWeight, namesInWeight, warnOfUnused } from "./check-weight.ts";
 import type { CheckedPattern, CheckedTensor, CheckedTransform, WeightExpression } from "./checked-module.ts";
 import { finishDerived, nameDerived } from "./derived-tensors.ts";
 import { timeOf, warnOfReadOnce } from "./finish-time.ts";
-import { namesInExpression } from "./names-in-expression.ts";
 import { kindOfCondition, settleObligations } from "./obligations.ts";
 import { orderInitialValues } from "./order-initial-values.ts";
 import { storeStructurally } from "./structural-storage.ts";
@@ -37,7 +36,10 @@ export interface TransformResult {
   readonly diagnostics: readonly Diagnostic[];
 }
 
-export const newContext = (work: CheckContext["work"] = { steps: 0 }): CheckContext => ({
+export const newContext = (
+  isFaulty: CheckContext["isFaulty"],
+  work: CheckContext["work"] = { steps: 0 },
+): CheckContext => ({
   diagnostics: [],
   obligations: [],
   symbolTypes: new Map(),
@@ -47,6 +49,7 @@ export const newContext = (work: CheckContext["work"] = { steps: 0 }): CheckCont
   derived: new Map(),
   calls: [],
   reportedNames: new Set(),
+  isFaulty,
   work,
   check: function check(environment, syntax) {
     return checkExpression(this, environment, syntax);
@@ -57,8 +60,9 @@ export function checkTransform(
   declaration: TransformDeclaration,
   name: string,
   given: ReadonlyMap<string, number>,
+  isFaulty: CheckContext["isFaulty"],
 ): TransformResult {
-  const context = newContext();
+  const context = newContext(isFaulty);
   const { syntax, module } = declaration;
   const nowhere = { module, lookup: () => null, names: () => [] };
   const constants = constantsOf(context, nowhere, syntax.parameters, given);
@@ -211,17 +215,6 @@ function checkRequire(draft: TransformDraft, module: ModuleScope, condition: Exp
     reason: `\`${draft.syntax.name.name}\` requires it`,
     related: constantsIn(draft, condition),
     isStated: true,
-  });
-}
-
-/** Const arguments are numbers by now, and no symbol of the condition remembers them. */
-function constantsIn(draft: TransformDraft, condition: ExpressionSyntax): Label[] {
-  return [...new Set(namesInExpression(condition))].flatMap((name) => {
-    const value = draft.constants.get(name);
-    const parameter = draft.syntax.parameters.find((candidate) => candidate.name.name === name);
-    return value === undefined || parameter === undefined
-      ? []
-      : [{ span: parameter.span, text: `\`${name}\` is ${value}` }];
   });
 }
 

@@ -14,7 +14,7 @@ import { findDeclaration, type ModuleScope } from "../modules/module-scope.ts";
 import type { SymbolRange } from "../types/knowledge.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
 import type { CheckedArgument, WeightExpression } from "./checked-module.ts";
-import { type Obstacle, poison, type SelectionValue, type Value } from "./value.ts";
+import { type Obstacle, poison, type SelectionValue, usedAt, type Value } from "./value.ts";
 
 export type TensorType = TypeSyntax & { readonly kind: "tensor-type" };
 export type Statement<Kind extends StatementSyntax["kind"]> = StatementSyntax & { readonly kind: Kind };
@@ -141,7 +141,7 @@ function lookupLazy(
     if (found.state === "running") found.state = value;
   }
   const { state } = found;
-  return "span" in state ? { ...state, span } : state;
+  return usedAt(state, span);
 }
 
 /** Claims a name; false after a report when it is taken. */

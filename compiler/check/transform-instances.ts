@@ -1,6 +1,7 @@
 /** The transforms of a module, each built once for every set of values of its const arguments. */
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
 import { constantsOf } from "./check-arguments.ts";
+import type { CheckContext } from "./check-context.ts";
 import { checkTransform, newContext, type TransformDeclaration } from "./check-transform.ts";
 import type { CheckedTransform } from "./checked-module.ts";
 
@@ -10,11 +11,16 @@ export interface TransformInstances {
     declaration: TransformDeclaration,
     given: ReadonlyMap<string, number>,
   ) => CheckedTransform | null;
+  /** The functions whose uses are silent. */
+  readonly isFaulty: CheckContext["isFaulty"];
   /** All instances without errors, in the order in which they were first asked for. */
   readonly all: () => CheckedTransform[];
 }
 
-export function makeInstances(diagnostics: Diagnostic[]): TransformInstances {
+export function makeInstances(
+  diagnostics: Diagnostic[],
+  isFaulty: CheckContext["isFaulty"],
+): TransformInstances {
   const built = new Map<TransformDeclaration["syntax"], Map<string, CheckedTransform | null>>();
   const names = new Set<string>();
   const transforms: CheckedTransform[] = [];
@@ -28,10 +34,10 @@ export function makeInstances(diagnostics: Diagnostic[]): TransformInstances {
 
   const instance: TransformInstances["instance"] = (declaration, given) => {
     const { syntax, module } = declaration;
-    const context = newContext();
+    const context = newContext(isFaulty);
     const nowhere = { module, lookup: () => null, names: () => [] };
     const constants = constantsOf(context, nowhere, syntax.parameters, given);
-    const defaults = constantsOf(newContext(), nowhere, syntax.parameters, new Map());
+    const defaults = constantsOf(newContext(isFaulty), nowhere, syntax.parameters, new Map());
     if (constants === null) {
       diagnostics.push(...context.diagnostics);
       return null;
@@ -43,11 +49,16 @@ export function makeInstances(diagnostics: Diagnostic[]): TransformInstances {
     if (known !== undefined) return known;
     const changes = [...constants].filter(([name, value]) => defaults?.get(name) !== value);
     const suffix = changes.map(([name, value]) => `_${name}${String(value).replace(/\W/g, "_")}`).join("");
-    const result = checkTransform(declaration, uniqueName(`${syntax.name.name}${suffix}`), constants);
+    const result = checkTransform(
+      declaration,
+      uniqueName(`${syntax.name.name}${suffix}`),
+      constants,
+      isFaulty,
+    );
     diagnostics.push(...result.diagnostics);
     instances.set(key, result.transform);
     if (result.transform !== null) transforms.push(result.transform);
     return result.transform;
   };
-  return { instance, all: () => transforms };
+  return { instance, isFaulty, all: () => transforms };
 }

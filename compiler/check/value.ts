@@ -211,3 +211,6 @@ export function describeValue(value: Value): string {
       return "something unknown";
   }
 }
+
+/** Messages point at where a value is used, not to where it comes from. */
+export const usedAt = (value: Value, span: Span): Value => ("span" in value ? { ...value, span } : value);

@@ -84,7 +84,8 @@ export const malformedGlob = defineDiagnostic<{ glob: string; problem: string }>
   severity: "error",
   summary: "a pattern of tensor names cannot be read",
   message: ({ glob, problem }) => `the pattern \`${glob}\` ${problem}`,
-  help: () => "names, `.`, `*` within one part, `**` for any parts, `{a,b}` for one of several",
+  help: () =>
+    "names, `.`, `*` within one part, `**` for any parts, `{0,1,12}` for one of several, `[0-9]` for one character",
 });
 
 export const shadowedRule = defineDiagnostic<{ glob: string }>({

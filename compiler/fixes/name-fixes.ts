@@ -72,9 +72,23 @@ const clashingImport: Fix = ({ problem, span, tree }) => {
   ];
 };
 
+/** Longer lists are no help. */
+const longestRange = 64;
+
+/** `{0..3}` → `{0,1,2,3}`; other ranges stay as they are. */
+const listRanges = (glob: string): string =>
+  glob.replace(/\{(\d+)\.\.(\d+)\}/g, (whole, first: string, last: string) => {
+    const count = Number(last) - Number(first) + 1;
+    const isPlain = [first, last].every((end) => String(Number(end)) === end);
+    if (!isPlain || count < 2 || count > longestRange) return whole;
+    return `{${Array.from({ length: count }, (_, index) => Number(first) + index).join(",")}}`;
+  });
+
 const glob: Fix = (scene) => {
   const written = textAt(scene, scene.span).slice(1, -1);
-  const mended = written
+  const listed = listRanges(written);
+  if (/\{[^{}]*\.\.[^{}]*\}/.test(listed)) return [];
+  const mended = listed
     .replace(/[\\/]+/g, ".")
     .replace(/\.{2,}/g, ".")
     .replace(/^\.|\.$/g, "");

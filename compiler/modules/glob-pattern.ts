@@ -13,6 +13,8 @@ function problemOf(glob: string): string | null {
   if (glob.trim() === "") return "is empty";
   if (glob.includes("\\") || glob.includes("/"))
     return "holds a slash; parts of a tensor's name are joined by `.`";
+  const range = /\{[^{}]*\.\.[^{}]*\}/.exec(glob)?.[0];
+  if (range !== undefined) return `holds the range \`${range}\`; braces list names`;
   if (glob.startsWith(".") || glob.endsWith(".") || glob.includes(".."))
     return "has an empty part between dots";
   const open: string[] = [];
