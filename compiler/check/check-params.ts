@@ -17,8 +17,9 @@ import {
 import { paramWithoutValue, valueReadsLayer } from "../diagnostics/training-diagnostics.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { canonicalDimension, printShape } from "../types/dimension.ts";
-import { checkDimensions, refuseQuantized } from "./check-arguments.ts";
+import { refuseQuantized } from "./check-arguments.ts";
 import { addProblem, oblige } from "./check-context.ts";
+import { checkDimensions } from "./check-dimensions.ts";
 import { fitPattern } from "./check-masks.ts";
 import { asWhole } from "./check-numbers.ts";
 import { recordPattern } from "./check-patterns.ts";
