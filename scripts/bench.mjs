@@ -12,7 +12,13 @@ import { ensureSetup, isMainScript, repositoryRoot, runScript } from "./setup.mj
 const inside = "SPX_BENCH_INSIDE";
 
 /** Idle threads of these libraries go on spinning for milliseconds unless told otherwise. */
-const quietThreads = { OPENBLAS_THREAD_TIMEOUT: "16", KMP_BLOCKTIME: "0", MKL_DYNAMIC: "FALSE" };
+const quietThreads = {
+  OPENBLAS_THREAD_TIMEOUT: "16",
+  KMP_BLOCKTIME: "0",
+  OMP_WAIT_POLICY: "PASSIVE",
+  GOMP_SPINCOUNT: "0",
+  MKL_DYNAMIC: "FALSE",
+};
 
 /**
  * Environments that hold peers to the instructions of a level. OpenBLAS, BLIS, MKL, oneDNN and torch listen; those that do
