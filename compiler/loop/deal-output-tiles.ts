@@ -3,7 +3,7 @@
  * tokens are many, or outputs go to other places one by one. Counted by arithmetic without branches, before a call and
  * inside of it.
  */
-import { add, batch, ceilDiv, div, int, max, min, mul, rem, sub } from "./loop-expression.ts";
+import { add, batch, ceilDiv, div, int, max, min, mul, rem } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
 import { linesOfTerm, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
 
@@ -32,7 +32,8 @@ export function panelCount(step: ResolvedStep): LoopExpression {
 }
 
 /** Lines that a panel of the step reads. */
-const linesOf = (step: ResolvedStep): LoopExpression => step.terms.map(linesOfTerm).reduce(add, int(1));
+export const linesOf = (step: ResolvedStep): LoopExpression =>
+  step.terms.map(linesOfTerm).reduce(add, int(1));
 
 /** Panels that make up one tile, from the lines that a panel has to read. */
 function panelsPerTile(step: ResolvedStep, panels: LoopExpression, groups: LoopExpression): LoopExpression {
@@ -43,10 +44,6 @@ function panelsPerTile(step: ResolvedStep, panels: LoopExpression, groups: LoopE
   const alone = min(int(1), div(int(visitsAlone), max(int(1), mul(mul(panels, linesOf(step)), batch))));
   return max(shared, mul(alone, panels));
 }
-
-/** Parts of `size` that `all` is cut into, the last one maybe shorter. */
-export const wholeParts = (all: LoopExpression, size: LoopExpression): LoopExpression =>
-  div(add(all, sub(size, int(1))), size);
 
 /** Whether outputs go to other places one by one: the numbers of a line come from many panels. */
 const isScattered = (step: ResolvedStep): boolean => step.outputMap !== null;
@@ -64,7 +61,7 @@ const tokensOfPiece = (step: ResolvedStep, most: number): LoopExpression =>
  */
 function tokenStretches(step: ResolvedStep): LoopExpression {
   const tokens = div(int(step.target.translatedPages * pageNumbers), add(linesOf(step), int(pageNumbers)));
-  return wholeParts(batch, max(int(leastStretch), tokens));
+  return ceilDiv(batch, max(int(leastStretch), tokens));
 }
 
 /**
@@ -75,7 +72,7 @@ function tokenStretches(step: ResolvedStep): LoopExpression {
 function tokenGroups(step: ResolvedStep, panels: LoopExpression, piece: LoopExpression): LoopExpression {
   const work = div(mul(mul(panels, linesOf(step)), batch), int(visitsPerTile));
   const forThreads = isScattered(step) ? int(leastTiles) : div(int(leastTiles), max(panels, int(1)));
-  const dealt = min(min(forThreads, wholeParts(batch, piece)), work);
+  const dealt = min(min(forThreads, ceilDiv(batch, piece)), work);
   return max(isScattered(step) ? int(1) : max(int(1), tokenStretches(step)), dealt);
 }
 
@@ -93,7 +90,7 @@ export function dealTiles(step: ResolvedStep, panels: LoopExpression, most: numb
   const piece = tokensOfPiece(step, most);
   const groups = tokenGroups(step, panels, piece);
   const each = panelsPerTile(step, panels, groups);
-  return { piece, groups, each, across: wholeParts(panels, each) };
+  return { piece, groups, each, across: ceilDiv(panels, each) };
 }
 
 /** The part across the panels and the group of tokens of a tile. */

@@ -181,7 +181,7 @@ export function lowerEntryGradient(gradient: ResolvedGradient, shape: EntriesSha
   const all = define(block, "panels", ceilDiv(batch, 16));
   const fitting = div(int(linesAtOnce), max(int(1), gradient.right.place.width));
   const together = define(block, "panels_at_once", max(int(1), min(int(mostPanels), fitting)));
-  const turns = define(block, "turns", div(add(all, sub(together, int(1))), together));
+  const turns = define(block, "turns", ceilDiv(all, together));
   loop(block, "turn", { from: int(0), to: turns }, (chunk, turn) => {
     const firstPanel = define(chunk, "first_panel", mul(turn, together));
     const panels = { from: firstPanel, to: define(chunk, "end_panel", min(all, add(firstPanel, together))) };

@@ -9,7 +9,7 @@ import { accumulateDenseGroups, accumulateDenseLanes } from "./atoms/dense.ts";
 import { accumulateDiagLanes } from "./atoms/diag.ts";
 import { accumulateNmLanes } from "./atoms/nm.ts";
 import { accumulateSparseLanes } from "./atoms/sparse.ts";
-import { blockdiagTerm, dealTiles, panelCount, placeOfTile, wholeParts } from "./deal-output-tiles.ts";
+import { blockdiagTerm, dealTiles, panelCount, placeOfTile } from "./deal-output-tiles.ts";
 import {
   type Block,
   createBlock,
@@ -224,7 +224,7 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
   const group = define(block, "token_group", place.group);
   // A group is a multiple of the tokens of a piece, except for the last one.
   const piece = define(block, "token_piece", inside.piece);
-  const pieces = define(block, "token_pieces", wholeParts(batch, piece));
+  const pieces = define(block, "token_pieces", ceilDiv(batch, piece));
   const firstToken = define(block, "first_token", mul(div(mul(group, pieces), groups), piece));
   const nextToken = mul(div(mul(add(group, int(1)), pieces), groups), piece);
   const endToken = define(block, "end_token", min(batch, nextToken));

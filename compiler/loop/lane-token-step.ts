@@ -8,7 +8,7 @@ import { accumulateDenseTokens } from "./atoms/dense.ts";
 import { accumulateDiagTokens } from "./atoms/diag.ts";
 import { accumulateNmTokens } from "./atoms/nm.ts";
 import { sumCodedTerms, type UnitSums } from "./coded-token-unit.ts";
-import { panelCount } from "./deal-output-tiles.ts";
+import { linesOf, panelCount } from "./deal-output-tiles.ts";
 import { panelPosition } from "./lane-output-step.ts";
 import { type Block, createBlock, define, loop, type Register, tileRange } from "./loop-builder.ts";
 import {
@@ -27,7 +27,7 @@ import {
   zeros,
 } from "./loop-expression.ts";
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
-import { linesOfTerm, type Place, type ResolvedStep, type ResolvedTerm } from "./step-node.ts";
+import type { Place, ResolvedStep, ResolvedTerm } from "./step-node.ts";
 import { storeTokenTile } from "./store-token-tile.ts";
 import { declareSums, panelStart, type TokenTile } from "./tile-node.ts";
 import { type TokenGroup, tokenGrid, withTokenGroup } from "./token-groups.ts";
@@ -204,12 +204,12 @@ export function lowerLaneTokenStep(step: ResolvedStep): LoopPhase {
   const block = createBlock(step.names);
   const unitRows = unitLength(step);
   const units = blockdiag ? panelCount(step) : ceilDiv(step.output.width, unitRows);
-  const lines = step.terms.map(linesOfTerm).reduce(add, int(1));
+  const lines = linesOf(step);
   const each = max(
     int(1),
     min(ceilDiv(units, leastTiles), div(int(linesPerTile * 16), mul(lines, int(unitRows)))),
   );
-  const unitTiles = div(add(units, sub(each, int(1))), each);
+  const unitTiles = ceilDiv(units, each);
 
   const grid = tokenGrid(block, step.names, mostVectors(step), unitTiles);
   const range = tileRange(grid.across, define(block, "each", each), define(block, "units", units));

@@ -3,13 +3,14 @@
  * so that a specialised dimension leaves literal trip counts behind.
  */
 import { comparisons, indexArithmetic, indexIdentities } from "./index-arithmetic.ts";
-import type {
-  BinaryOperator,
-  CompareOperator,
-  LoopExpression,
-  Scalar,
-  UnaryOperator,
-  ValueType,
+import {
+  type BinaryOperator,
+  type CompareOperator,
+  type LoopExpression,
+  lanes,
+  type Scalar,
+  type UnaryOperator,
+  type ValueType,
 } from "./loop-node.ts";
 
 export const i64: ValueType = { scalar: "i64", lanes: 1 };
@@ -129,8 +130,10 @@ export const max = (left: LoopExpression, right: LoopExpression): LoopExpression
   binary("max", left, right);
 
 /** left / right rounded up. */
-export const ceilDiv = (left: LoopExpression, right: number): LoopExpression =>
-  div(add(left, int(right - 1)), int(right));
+export function ceilDiv(left: LoopExpression, right: LoopExpression | number): LoopExpression {
+  const divisor = typeof right === "number" ? int(right) : right;
+  return div(add(left, sub(divisor, int(1))), divisor);
+}
 
 export function compare(
   operator: CompareOperator,
@@ -212,13 +215,21 @@ export const permute = (table: LoopExpression, index: LoopExpression): LoopExpre
 export const shuffle = (
   left: LoopExpression,
   right: LoopExpression,
-  lanes: readonly number[],
+  picked: readonly number[],
 ): LoopExpression => ({
   kind: "shuffle",
   left,
   right,
-  lanes,
+  lanes: picked,
 });
+
+/** Four lanes in each 128 bits of 16. */
+export const inEachQuarter = (four: LoopExpression): LoopExpression =>
+  shuffle(
+    four,
+    four,
+    Array.from({ length: lanes }, (_, lane) => lane % 4),
+  );
 
 export const extract = (value: LoopExpression, lane: number): LoopExpression => ({
   kind: "extract",

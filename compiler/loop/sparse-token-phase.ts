@@ -17,10 +17,12 @@ import {
 import {
   add,
   binary,
+  ceilDiv,
   div,
   f32,
   f32x16,
   fma,
+  inEachQuarter,
   int,
   load,
   loadIndex,
@@ -53,13 +55,8 @@ const chainsAlongRow = (vectors: number): number => Math.ceil(entriesAtOnce / ve
 /** The values of the entries from `entry` on, each in all lanes. */
 function valuesFrom(block: Block, values: string, entry: LoopExpression): LoopExpression[] {
   const loaded = define(block, "values", load(values, entry, valuesAtOnce));
-  const places = Array.from({ length: entriesAtOnce }, (_, place) => place);
-  const quarters = define(
-    block,
-    "quarters",
-    shuffle(loaded, loaded, [...places, ...places, ...places, ...places]),
-  );
-  return places.map((place) =>
+  const quarters = define(block, "quarters", inEachQuarter(loaded));
+  return Array.from({ length: entriesAtOnce }, (_, place) =>
     define(
       block,
       "w",
@@ -126,7 +123,7 @@ function addTerm(
 ): void {
   const [order, starts] = [bufferOf(term, "order"), bufferOf(term, "starts")];
   const width = define(block, "width", loadIndex(bufferOf(term, "width"), int(0)));
-  const across = define(block, "across", div(add(term.columns, sub(width, int(1))), width));
+  const across = define(block, "across", ceilDiv(term.columns, width));
   const firstPart = define(block, "first_part", mul(firstRow, across));
   loop(block, "tile_across", { from: int(0), to: across }, (inner, number) => {
     const firstInput = define(inner, "first_input", mul(mul(number, width), int(16)));

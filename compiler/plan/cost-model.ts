@@ -74,12 +74,12 @@ function termCost(
       ),
     );
   };
-  const parts = format.name === "csr" ? csrParts(rows, columns, multiplies) : number(0);
-  const between = times(parts, geometry.walks, number(machine.rates.calls.partNanoseconds));
   if (format.name === "mixed-ell") {
     const { quads, windows } = entrySlots(operand);
     return plus(walked(quads, "quads"), walked(windows, "sparse"));
   }
+  const parts = format.name === "csr" ? csrParts(rows, columns, multiplies) : number(0);
+  const between = times(parts, geometry.walks, number(machine.rates.calls.partNanoseconds));
   const values = walkedValues(operand, geometry.rowTile);
   const inputs = times(
     values,

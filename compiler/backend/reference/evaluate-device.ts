@@ -12,6 +12,7 @@ import {
   registersOf,
   uniform,
 } from "./device-state.ts";
+import { floatOfBits } from "./float-bits.ts";
 import { toTf32 } from "./matrix-fragments.ts";
 
 /** A register that all active threads index alike. */
@@ -81,13 +82,6 @@ function ones(word: number): number {
   let count = 0;
   for (let rest = word >>> 0; rest !== 0; rest = (rest & (rest - 1)) >>> 0) count++;
   return count;
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-function floatOf(bits: number): number {
-  scratch.setUint32(0, bits);
-  return scratch.getFloat32(0);
 }
 
 function permuted(low: number, high: number, selector: number): number {
@@ -181,7 +175,7 @@ export function evaluate(expression: DeviceExpression, mask: Uint8Array, state: 
     }
     case "reinterpret": {
       const words = of(expression.value);
-      return each((thread) => floatOf(at(words, thread)));
+      return each((thread) => floatOfBits(at(words, thread)));
     }
     case "permute-bytes": {
       const [low, high, selector] = [of(expression.low), of(expression.high), of(expression.selector)];

@@ -14,6 +14,7 @@ import type {
   Scalar,
   UnaryOperator,
 } from "../../loop/loop-node.ts";
+import { floatOfBits } from "./float-bits.ts";
 
 export type BufferData =
   | Float32Array
@@ -80,12 +81,6 @@ function rounded(value: number, scalar: Scalar): number {
   if (scalar === "i32") return value >>> 0;
   if (scalar === "i64" && !Number.isSafeInteger(value)) throw new LoopFault(`index ${value} is no integer`);
   return value;
-}
-
-const bits = new DataView(new ArrayBuffer(4));
-function floatOfBits(integer: number): number {
-  bits.setUint32(0, integer);
-  return bits.getFloat32(0);
 }
 
 const map = (value: Value, change: (item: number) => number): Value =>

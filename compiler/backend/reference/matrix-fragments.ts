@@ -4,6 +4,7 @@
  */
 import type { HalfElement, MatrixShape } from "../../device/device-node.ts";
 import { DeviceFault, widen } from "./device-memory.ts";
+import { bitsOfFloat, floatOfBits } from "./float-bits.ts";
 
 /** Registers of a warp: [register][lane]. */
 type Fragment = readonly (readonly number[])[];
@@ -13,18 +14,12 @@ const register = (fragment: Fragment, index: number, lane: number): number => fr
 const half = (element: HalfElement, word: number, odd: number): number =>
   widen(element, odd === 0 ? word & 0xffff : word >>> 16);
 
-const scratch = new DataView(new ArrayBuffer(4));
-
 /** The f32 that the bits of a tf32 factor stand for: the hardware ignores the 13 lowest. */
-function fromTf32(bits: number): number {
-  scratch.setUint32(0, (bits & ~0x1fff) >>> 0);
-  return scratch.getFloat32(0);
-}
+const fromTf32 = (bits: number): number => floatOfBits((bits & ~0x1fff) >>> 0);
 
 /** Rounds to nearest, ties away from zero, to 10 fraction bits: `cvt.rna.tf32.f32`. */
 export function toTf32(value: number): number {
-  scratch.setFloat32(0, value);
-  const bits = scratch.getUint32(0);
+  const bits = bitsOfFloat(value);
   const finite = (bits & 0x7f800000) !== 0x7f800000;
   return finite ? ((bits + 0x1000) & ~0x1fff) >>> 0 : bits;
 }

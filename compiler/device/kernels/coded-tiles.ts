@@ -38,7 +38,15 @@ import {
 } from "../device-expression.ts";
 import type { DeviceTerm } from "../device-step.ts";
 import type { KernelParts } from "../kernel-parts.ts";
-import { isAligned, loadFour, multiply, type TensorType, type WordsAt, wordsOf } from "./tensor-lanes.ts";
+import {
+  isAligned,
+  loadFour,
+  loadRegisters,
+  multiply,
+  type TensorType,
+  type WordsAt,
+  wordsOf,
+} from "./tensor-lanes.ts";
 
 const tileInputs = 32;
 /** Scales of a tile: one for each row. */
@@ -128,26 +136,11 @@ export const loadCodes = (
   memory: string,
   index: Value,
   streamed = false,
-): void =>
-  put(code, {
-    kind: "load-vector",
-    target: target.registers.span(target.at),
-    registers: wordsOfCodes(width),
-    memory,
-    index,
-    streamed,
-  });
+): void => loadRegisters(code, target.registers, target.at, wordsOfCodes(width), memory, index, streamed);
 
 /** Reads the scales of the two rows of a lane; `index` is that of the tile's. */
 export const loadScales = (code: Code, target: WordsAt, memory: string, index: Value, lane: Value): void =>
-  put(code, {
-    kind: "load-vector",
-    target: target.registers.span(target.at),
-    registers: 2,
-    memory,
-    index: add(index, mul(div(lane, int(4)), int(2))),
-    streamed: false,
-  });
+  loadRegisters(code, target.registers, target.at, 2, memory, add(index, mul(div(lane, int(4)), int(2))));
 
 /** Sets the eight words of levels of a tile whose codes are `given`. */
 export function decodeTile(

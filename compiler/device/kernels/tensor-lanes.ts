@@ -104,22 +104,17 @@ export function loadWords(
   );
 }
 
-const loadRegisters = (
+/** Reads `count` words of memory at once into registers from `at` on. */
+export const loadRegisters = (
   code: Code,
   target: Registers,
   at: Value,
-  count: 1 | 4,
+  count: 1 | 2 | 4,
   memory: string,
   index: Value,
+  streamed = false,
 ): void =>
-  put(code, {
-    kind: "load-vector",
-    target: target.span(at),
-    registers: count,
-    memory,
-    index,
-    streamed: false,
-  });
+  put(code, { kind: "load-vector", target: target.span(at), registers: count, memory, index, streamed });
 
 export const loadFour = (
   code: Code,
@@ -128,7 +123,7 @@ export const loadFour = (
   memory: string,
   index: Value,
   streamed = false,
-): void => put(code, { kind: "load-vector", target: target.span(at), registers: 4, memory, index, streamed });
+): void => loadRegisters(code, target, at, 4, memory, index, streamed);
 
 export const wordsOf = (code: Code, hint: string, count: number): Registers =>
   registers(code, hint, bits(0), count);

@@ -182,7 +182,7 @@ function forEachRun(
   const runs = define(block, "runs", div(term.columns, run));
   const start = define(block, "scale_start", mul(mul(panel, runs), int(16)));
   const from = cut ? define(block, "first_run", div(lines.from, run)) : int(0);
-  const to = cut ? define(block, "end_run", div(add(lines.to, sub(run, int(1))), run)) : runs;
+  const to = cut ? define(block, "end_run", ceilDiv(lines.to, run)) : runs;
   loop(block, "run", { from, to }, (inner, number) => {
     const at = add(start, mul(number, int(16)));
     if (!cut) prefetch(inner, bufferOf(term, "scales"), add(at, int(16 * runsAhead)));

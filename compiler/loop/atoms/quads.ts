@@ -12,6 +12,7 @@ import {
   f32x4,
   fma,
   i32x16,
+  inEachQuarter,
   int,
   load,
   loadIndex,
@@ -68,10 +69,9 @@ function joined([a, b, c, d]: readonly LoopExpression[]): LoopExpression {
 
 /** The sums of four quads, one after the other, out of those of three and one more. */
 const shiftedIn = (sums: LoopExpression, quad: LoopExpression): LoopExpression => {
-  const wide = shuffle(quad, quad, [...four, ...four, ...four, ...four]);
   return shuffle(
     sums,
-    wide,
+    inEachQuarter(quad),
     Array.from({ length: 16 }, (_, lane) => lane + 4),
   );
 };
