@@ -20,7 +20,7 @@ const idleTurns = 1000;
 /** Turns of `pause` before a caller sleeps that waits for helpers inside their last tiles. */
 const closingTurns = 4000;
 
-/** Handing out ranges of this share of a thread's part keeps the counter cold and the end even. */
+/** Taking ranges of this share of a thread's part keeps the counters cold and the end even. */
 const rangesPerThread = 8;
 
 const insideMask = 0xff;
@@ -34,14 +34,15 @@ const futexWaitPrivate = 128;
 const futexWakePrivate = 129;
 const replaceSignalMask = 2;
 
-const globals = `%spx.job = type { void (i8*, i64)*, i8*, i64, i64 }
+const globals = `%spx.job = type { void (i8*, i64)*, i8*, i64, i64, i64 }
+%spx.part = type { i64, [7 x i64] }
 
 @spx.lock = internal global i32 0, align 64
 @spx.helpers = internal global i32 0, align 4
 @spx.gate = internal global i32 0, align 64
 @spx.generation = internal global i32 0, align 64
 @spx.sleepers = internal global i32 0, align 4
-@spx.next = internal global i64 0, align 64
+@spx.parts = internal global [${maximumWorkers + 1} x %spx.part] zeroinitializer, align 64
 @spx.job = internal global %spx.job zeroinitializer, align 64
 
 declare i32 @pthread_create(i64*, i8*, i8* (i8*)*, i8*)
@@ -77,15 +78,25 @@ abandon:
   br label %serial
 publish:
   %workers = add i32 %helpers, 1
-  %ranges32 = mul i32 %workers, ${rangesPerThread}
-  %ranges = zext i32 %ranges32 to i64
+  %workers64 = zext i32 %workers to i64
+  %ranges = mul i64 %workers64, ${rangesPerThread}
   %share = udiv i64 %tiles, %ranges
   %chunk = call i64 @llvm.umax.i64(i64 %share, i64 1)
   store void (i8*, i64)* %run, void (i8*, i64)** getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 0)
   store i8* %context, i8** getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 1)
   store i64 %tiles, i64* getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 2)
   store i64 %chunk, i64* getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 3)
-  store atomic i64 0, i64* @spx.next monotonic, align 64
+  store i64 %workers64, i64* getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 4)
+  br label %deal
+deal:
+  %dealt = phi i64 [ 0, %publish ], [ %following, %deal ]
+  %first = call i64 @spx.first(i64 %dealt, i64 %tiles, i64 %workers64)
+  %counter = call i64* @spx.counter(i64 %dealt)
+  store atomic i64 %first, i64* %counter monotonic, align 64
+  %following = add i64 %dealt, 1
+  %undealt = icmp ult i64 %following, %workers64
+  br i1 %undealt, label %deal, label %invite
+invite:
   %seats = mul i32 %helpers, ${seat}
   %gate = or i32 %seats, ${open}
   store atomic i32 %gate, i32* @spx.gate release, align 64
@@ -97,7 +108,7 @@ wake:
   %woken = call i64 (i64, ...) @syscall(i64 ${futexCall}, i32* @spx.generation, i32 ${futexWakePrivate}, i32 %helpers)
   br label %work
 work:
-  call void @spx.work(void (i8*, i64)* %run, i8* %context, i64 %tiles, i64 %chunk)
+  call void @spx.work(void (i8*, i64)* %run, i8* %context, i64 %tiles, i64 %chunk, i64 %workers64, i64 0)
   %closed = atomicrmw and i32* @spx.gate, i32 ${insideMask} acq_rel
   call void @spx.settle()
   store atomic i32 0, i32* @spx.lock release, align 64
@@ -141,19 +152,47 @@ done:
 }
 `;
 
-/** Takes ranges of tiles from the counter until none is left. */
-const work = `define internal void @spx.work(void (i8*, i64)* %run, i8* %context, i64 %tiles, i64 %chunk) #0 {
+/**
+ * Takes ranges of tiles from the worker's own part until none is left, then from the parts of the others: in phases that
+ * are cut alike a thread finds in its caches what it wrote in the phase before.
+ */
+const work = `define internal i64 @spx.first(i64 %part, i64 %tiles, i64 %workers) #0 {
 entry:
+  %product = mul i64 %part, %tiles
+  %first = udiv i64 %product, %workers
+  ret i64 %first
+}
+
+define internal i64* @spx.counter(i64 %part) #0 {
+entry:
+  %counter = getelementptr [${maximumWorkers + 1} x %spx.part], [${maximumWorkers + 1} x %spx.part]* @spx.parts, i64 0, i64 %part, i32 0
+  ret i64* %counter
+}
+
+define internal void @spx.work(void (i8*, i64)* %run, i8* %context, i64 %tiles, i64 %chunk, i64 %workers, i64 %worker) #0 {
+entry:
+  br label %part
+part:
+  %turn = phi i64 [ 0, %entry ], [ %nextTurn, %finished ]
+  %shifted = add i64 %worker, %turn
+  %number = urem i64 %shifted, %workers
+  %following = add i64 %number, 1
+  %end = call i64 @spx.first(i64 %following, i64 %tiles, i64 %workers)
+  %counter = call i64* @spx.counter(i64 %number)
   br label %next
 next:
-  %begin = atomicrmw add i64* @spx.next, i64 %chunk monotonic
-  %remains = icmp slt i64 %begin, %tiles
-  br i1 %remains, label %run.range, label %done
+  %begin = atomicrmw add i64* %counter, i64 %chunk monotonic
+  %remains = icmp slt i64 %begin, %end
+  br i1 %remains, label %run.range, label %finished
 run.range:
   %full = add i64 %begin, %chunk
-  %end = call i64 @llvm.smin.i64(i64 %full, i64 %tiles)
-  call void @spx.range(void (i8*, i64)* %run, i8* %context, i64 %begin, i64 %end)
+  %to = call i64 @llvm.smin.i64(i64 %full, i64 %end)
+  call void @spx.range(void (i8*, i64)* %run, i8* %context, i64 %begin, i64 %to)
   br label %next
+finished:
+  %nextTurn = add i64 %turn, 1
+  %more = icmp ult i64 %nextTurn, %workers
+  br i1 %more, label %part, label %done
 done:
   ret void
 }
@@ -198,7 +237,9 @@ create:
   %full = icmp uge i32 %count, %wanted
   br i1 %full, label %restore, label %attempt
 attempt:
-  %failure = call i32 @pthread_create(i64* %thread, i8* null, i8* (i8*)* @spx.helper, i8* null)
+  %number = add i32 %count, 1
+  %argument = inttoptr i32 %number to i8*
+  %failure = call i32 @pthread_create(i64* %thread, i8* null, i8* (i8*)* @spx.helper, i8* %argument)
   %failed = icmp ne i32 %failure, 0
   br i1 %failed, label %restore, label %created
 created:
@@ -218,8 +259,9 @@ done:
 `;
 
 /** The life of a helper: join the job of the gate if there is a seat, then wait for the next generation. */
-const helper = `define internal i8* @spx.helper(i8* %unused) #0 {
+const helper = `define internal i8* @spx.helper(i8* %argument) #0 {
 entry:
+  %helper = ptrtoint i8* %argument to i64
   br label %look
 look:
   %generation = load atomic i32, i32* @spx.generation seq_cst, align 64
@@ -242,7 +284,9 @@ work:
   %context = load i8*, i8** getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 1)
   %tiles = load i64, i64* getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 2)
   %chunk = load i64, i64* getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 3)
-  call void @spx.work(void (i8*, i64)* %run, i8* %context, i64 %tiles, i64 %chunk)
+  %workers = load i64, i64* getelementptr (%spx.job, %spx.job* @spx.job, i64 0, i32 4)
+  %worker = urem i64 %helper, %workers
+  call void @spx.work(void (i8*, i64)* %run, i8* %context, i64 %tiles, i64 %chunk, i64 %workers, i64 %worker)
   %left = atomicrmw sub i32* @spx.gate, i32 1 acq_rel
   %insideBefore = and i32 %left, ${insideMask}
   %asleepBit = and i32 %left, ${asleep}
