@@ -10,18 +10,13 @@
  * process ends, so that the library must be linked with `-z nodelete`.
  */
 import { attributeGroup, createIrModule, printIrModule } from "./ir-module.ts";
-
-/** Helpers a pool may have; with the caller one more thread works. */
-export const maximumWorkers = 64;
+import { maximumWorkers, rangesPerThread, tileParts, tileWork } from "./parallel-tiles.ts";
 
 /** Turns of `pause` before an idle helper sleeps: 13 microseconds on Zen, 45 on Skylake. */
 const idleTurns = 1000;
 
 /** Turns of `pause` before a caller sleeps that waits for helpers inside their last tiles. */
 const closingTurns = 4000;
-
-/** Taking ranges of this share of a thread's part keeps the counters cold and the end even. */
-const rangesPerThread = 8;
 
 const insideMask = 0xff;
 const seat = 0x100;
@@ -35,14 +30,12 @@ const futexWakePrivate = 129;
 const replaceSignalMask = 2;
 
 const globals = `%spx.job = type { void (i8*, i64)*, i8*, i64, i64, i64 }
-%spx.part = type { i64, [7 x i64] }
 
 @spx.lock = internal global i32 0, align 64
 @spx.helpers = internal global i32 0, align 4
 @spx.gate = internal global i32 0, align 64
 @spx.generation = internal global i32 0, align 64
 @spx.sleepers = internal global i32 0, align 4
-@spx.parts = internal global [${maximumWorkers + 1} x %spx.part] zeroinitializer, align 64
 @spx.job = internal global %spx.job zeroinitializer, align 64
 
 declare i32 @pthread_create(i64*, i8*, i8* (i8*)*, i8*)
@@ -147,67 +140,6 @@ announce:
 sleep:
   %slept = call i64 (i64, ...) @syscall(i64 ${futexCall}, i32* @spx.gate, i32 ${futexWaitPrivate}, i32 %sleeping, i8* null)
   br label %check
-done:
-  ret void
-}
-`;
-
-/**
- * Takes ranges of tiles from the worker's own part until none is left, then from the parts of the others: in phases that
- * are cut alike a thread finds in its caches what it wrote in the phase before.
- */
-const work = `define internal i64 @spx.first(i64 %part, i64 %tiles, i64 %workers) #0 {
-entry:
-  %product = mul i64 %part, %tiles
-  %first = udiv i64 %product, %workers
-  ret i64 %first
-}
-
-define internal i64* @spx.counter(i64 %part) #0 {
-entry:
-  %counter = getelementptr [${maximumWorkers + 1} x %spx.part], [${maximumWorkers + 1} x %spx.part]* @spx.parts, i64 0, i64 %part, i32 0
-  ret i64* %counter
-}
-
-define internal void @spx.work(void (i8*, i64)* %run, i8* %context, i64 %tiles, i64 %chunk, i64 %workers, i64 %worker) #0 {
-entry:
-  br label %part
-part:
-  %turn = phi i64 [ 0, %entry ], [ %nextTurn, %finished ]
-  %shifted = add i64 %worker, %turn
-  %number = urem i64 %shifted, %workers
-  %following = add i64 %number, 1
-  %end = call i64 @spx.first(i64 %following, i64 %tiles, i64 %workers)
-  %counter = call i64* @spx.counter(i64 %number)
-  br label %next
-next:
-  %begin = atomicrmw add i64* %counter, i64 %chunk monotonic
-  %remains = icmp slt i64 %begin, %end
-  br i1 %remains, label %run.range, label %finished
-run.range:
-  %full = add i64 %begin, %chunk
-  %to = call i64 @llvm.smin.i64(i64 %full, i64 %end)
-  call void @spx.range(void (i8*, i64)* %run, i8* %context, i64 %begin, i64 %to)
-  br label %next
-finished:
-  %nextTurn = add i64 %turn, 1
-  %more = icmp ult i64 %nextTurn, %workers
-  br i1 %more, label %part, label %done
-done:
-  ret void
-}
-
-define internal void @spx.range(void (i8*, i64)* %run, i8* %context, i64 %begin, i64 %end) #0 {
-entry:
-  br label %head
-head:
-  %tile = phi i64 [ %begin, %entry ], [ %following, %body ]
-  %remains = icmp slt i64 %tile, %end
-  br i1 %remains, label %body, label %done
-body:
-  call void %run(i8* %context, i64 %tile)
-  %following = add nsw i64 %tile, 1
-  br label %head
 done:
   ret void
 }
@@ -319,6 +251,6 @@ sleep:
 export function parallelRuntimeIr(): string {
   const module = createIrModule();
   attributeGroup(module, `nounwind noinline "target-cpu"="x86-64"`);
-  module.functions.push(parallel, settle, work, grow, helper);
-  return printIrModule(module, globals);
+  module.functions.push(parallel, settle, tileWork, grow, helper);
+  return printIrModule(module, globals + tileParts);
 }
