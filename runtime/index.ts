@@ -20,9 +20,12 @@ export {
   type SpxErrorCode,
 } from "./errors.ts";
 export type { AdamW, AdamWOptions, AdamWStep } from "./model/adamw.ts";
+export type { AdapterFactor, LowRankAdapter } from "./model/adapter-factors.ts";
+export type { Adapters } from "./model/adapters.ts";
 export type { BatchInput } from "./model/batch-input.ts";
 export type {
   CudaPlace,
+  DeviceAdapters,
   DeviceBackwardOptions,
   DeviceBackwardResult,
   DeviceForwardOptions,

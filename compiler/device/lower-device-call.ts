@@ -122,7 +122,7 @@ interface LoweredDeviceStep {
   readonly steps: readonly CudaStep[];
 }
 
-const launchOf = (
+export const launchOf = (
   program: DeviceProgram,
   parts: KernelParts,
   grid: NumberExpression,

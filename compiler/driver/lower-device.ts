@@ -4,6 +4,7 @@
  */
 import { cudaPlanProblems } from "../../runtime/contract/check-cuda.ts";
 import type {
+  CudaAdapters,
   CudaBackward,
   CudaElements,
   CudaPlan,
@@ -13,6 +14,7 @@ import type {
 } from "../../runtime/contract/cuda.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import type { DeviceProgram } from "../device/device-node.ts";
+import { lowerDeviceAdapters } from "../device/lower-device-adapters.ts";
 import {
   gradientLine,
   kernelName,
@@ -72,6 +74,11 @@ function lowerPlan({ checked, plan, device }: TransformStages, kernels: UniquePr
       ),
     };
   });
+  const elements = [...new Set(variants.map((variant) => variant.elements))];
+  const adapters = elements.map((type): CudaAdapters => {
+    const lowered = lowerDeviceAdapters(device, type, kernelName(checked.name, "adapters"));
+    return { elements: type, sequences: [renamed(lowered, kernels)] };
+  });
   const cuda: CudaPlan = {
     operands: device.operands.map(({ name, format, rows, columns, source, stage, production, bytes }) => ({
       name,
@@ -85,6 +92,7 @@ function lowerPlan({ checked, plan, device }: TransformStages, kernels: UniquePr
     })),
     variants,
     backward,
+    adapters,
     notes: device.notes,
     rates: device.rates,
   };

@@ -19,14 +19,16 @@ export interface CudaScope {
   readonly gradients: ReadonlySet<string>;
 }
 
-type Call = "forward" | "backward";
+type Call = "forward" | "adapters" | "backward";
 
-/** Pointers that only one kind of call has. */
-const callOf: Readonly<Partial<Record<CudaPointer["kind"], Call>>> = {
-  output: "forward",
-  cotangent: "backward",
-  result: "backward",
-  gradient: "backward",
+/** Pointers that only some kinds of call have. */
+const callsOf: Readonly<Partial<Record<CudaPointer["kind"], readonly Call[]>>> = {
+  operand: ["forward", "backward"],
+  output: ["forward", "adapters"],
+  adapters: ["adapters"],
+  cotangent: ["backward"],
+  result: ["backward"],
+  gradient: ["backward"],
 };
 
 const mostThreads = 1024;
@@ -47,6 +49,11 @@ export function cudaPlanProblems(plan: CudaPlan, scope: CudaScope): readonly str
       call: "backward" as const,
       where: `backward ${backward.elements}`,
       ...backward,
+    })),
+    ...plan.adapters.map((adapters) => ({
+      call: "adapters" as const,
+      where: `adapters ${adapters.elements}`,
+      ...adapters,
     })),
   ];
   return [
@@ -107,8 +114,8 @@ function argumentProblems(
   scope: CudaScope,
 ): readonly string[] {
   if (argument.kind === "number") return [];
-  const only = callOf[argument.kind];
-  if (only !== undefined && only !== call) return [`\`${argument.kind}\` in a ${call} call`];
+  const only = callsOf[argument.kind];
+  if (only !== undefined && !only.includes(call)) return [`\`${argument.kind}\` in a call of ${call}`];
   if (argument.kind === "gradient")
     return scope.gradients.has(argument.of) ? [] : [`\`${argument.of}\` has no gradient`];
   if (argument.kind !== "operand") return [];

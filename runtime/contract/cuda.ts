@@ -4,7 +4,7 @@
  * shared memory, arguments and workspaces are number expressions over dimensions, arguments and `batch`.
  */
 import type { OperandManifest } from "./manifest.ts";
-import type { NumberExpression } from "./number-expression.ts";
+import { apply, type NumberExpression, number, symbol } from "./number-expression.ts";
 
 /**
  * Number types of a call on a device, chosen by the caller among those that were built. x, y, dy and dx have this
@@ -101,7 +101,7 @@ export type CudaPointer =
   | { readonly kind: "operand"; readonly operand: string; readonly buffer: string }
   /** x: [batch, columns of the weight], row-major, of the call's number type. */
   | { readonly kind: "input" }
-  /** y: [batch, rows of the weight]; only in a forward call. */
+  /** y: [batch, rows of the weight]; in a forward call, and in what adapters put behind it. */
   | { readonly kind: "output" }
   /** dy: [batch, rows]; only in a backward call. */
   | { readonly kind: "cotangent" }
@@ -109,6 +109,8 @@ export type CudaPointer =
   | { readonly kind: "result" }
   /** f32 gradient of the values of a parameter or intermediate, in the format in which they are stored. */
   | { readonly kind: "gradient"; readonly of: string }
+  /** What a call with adapters brings: see `CudaAdapters`; only in such a call. */
+  | { readonly kind: "adapters"; readonly of: AdapterBuffer }
   /** Byte `offset` of the call's workspace. */
   | { readonly kind: "workspace"; readonly offset: NumberExpression };
 
@@ -175,6 +177,31 @@ export interface CudaBackward {
   readonly lines: readonly string[];
 }
 
+/** Tokens of one adapter that are multiplied together. */
+export const adapterTileTokens = 8;
+/** Names under which expressions read how many adapters there are, and the largest rank among them. */
+export const adapterCount = "adapter count";
+export const adapterRank = "adapter rank";
+/** Tiles of tokens that a batch has at most: each adapter may leave one that is not full. */
+export const adapterTiles: NumberExpression = apply(
+  "+",
+  apply("floor", apply("/", symbol("batch"), number(adapterTileTokens))),
+  symbol(adapterCount),
+);
+
+/**
+ * `down`: the factors A of all adapters one below the other, [sum of ranks, columns]; `up`: scale B.T of all, [sum of ranks,
+ * rows]; both of the call's element type. `table`: i32 of each call, for each of `adapterTiles` the first row of the
+ * tile's factors, their rank, its first slot and its tokens (0: there is no tile), then the token of each slot.
+ */
+export type AdapterBuffer = "down" | "up" | "table";
+
+/** y += scale B A x, for each token by the adapter that the table names. Put on the stream behind the forward call that wrote y. */
+export interface CudaAdapters {
+  readonly elements: CudaElements;
+  readonly sequences: readonly CudaSequence[];
+}
+
 /** How the weight of one transform is applied on a device. */
 export interface CudaPlan {
   /** Packed on the host like those of the CPU plan, with names of their own, and copied to the device. */
@@ -183,6 +210,8 @@ export interface CudaPlan {
   readonly variants: readonly CudaVariant[];
   /** At most one for each number type; the gradients of types without one are formed by the CPU. */
   readonly backward: readonly CudaBackward[];
+  /** One for each number type of the variants. */
+  readonly adapters: readonly CudaAdapters[];
   /** What runs otherwise than the author may think, in words. */
   readonly notes: readonly string[];
   /** The table that costs were made with. */

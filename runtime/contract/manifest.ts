@@ -12,7 +12,7 @@ import type { Recipe } from "./recipe.ts";
 import type { TimeManifest } from "./time.ts";
 
 /** Raised whenever the manifest, the frame or a format changes incompatibly; kernels export it as well. */
-export const abiVersion = 5;
+export const abiVersion = 6;
 
 export interface Manifest {
   readonly kind: "spx-manifest";

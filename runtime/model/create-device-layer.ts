@@ -8,7 +8,9 @@ import { type DeviceTensor, isDeviceTensor } from "../device/cuda/device-tensor.
 import { SpxError } from "../errors.ts";
 import { fromFloat32, toFloat32 } from "../tensor/convert.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
+import { packAdapters } from "./adapter-factors.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
+import { createDeviceAdapters, type DevicePlace } from "./device-adapters.ts";
 import { createDeviceBackward, createHostBackward } from "./device-backward.ts";
 import { createCallCopies, deviceBatch, elementTypeOf } from "./device-batch.ts";
 import { createDeviceCalls, type DeviceCalls, type DeviceInterval } from "./device-calls.ts";
@@ -43,7 +45,8 @@ export function createDeviceLayer<P, T extends TimeTypes>(
     state,
     allocate: parts.device.allocate,
   });
-  const forward = createForward(host, transform, { device, elements }, calls);
+  const place = { device, elements };
+  const forward = createForward(host, transform, place, calls.forward);
   const dispose = (): void => calls.dispose();
   return {
     transform: host.transform,
@@ -59,6 +62,10 @@ export function createDeviceLayer<P, T extends TimeTypes>(
     elements,
     host,
     ...forward,
+    adapters: (adapters) =>
+      createDeviceAdapters(packAdapters(transform, host, adapters), calls, place, (put) =>
+        createForward(host, transform, place, put),
+      ),
     ...createGradients<P, T>(host, given, calls),
     prepare: calls.prepare,
     merge: host.merge,
@@ -76,16 +83,12 @@ export function createDeviceLayer<P, T extends TimeTypes>(
   };
 }
 
-interface Place {
-  readonly device: DeviceState;
-  readonly elements: CudaElements;
-}
-
+/** The two roads of a forward call; `put` puts its work on a stream. */
 function createForward<P, T extends TimeTypes>(
   { out, in: inputs }: Layer<P, T>,
   { name: transform }: TransformManifest,
-  { device, elements }: Place,
-  calls: DeviceCalls,
+  { device, elements }: DevicePlace,
+  put: DeviceCalls["forward"],
 ): Pick<DeviceLayer<P, T>, "forward" | "forwardAsync"> {
   const scene = { transform, elements, device };
   const onDevice = (x: DeviceTensor, y: DeviceTensor | undefined, stream: CudaStream): DeviceTensor => {
@@ -94,7 +97,7 @@ function createForward<P, T extends TimeTypes>(
     try {
       const { values: output, batch: rows } = deviceBatch(result, out, scene, "y");
       if (rows !== batch || output === input) throw unfitResult(transform, rows, batch);
-      if (batch > 0) calls.forward({ input, output }, batch, stream);
+      if (batch > 0) put({ input, output }, batch, stream);
       return result;
     } catch (thrown) {
       if (y === undefined) result.dispose();
@@ -115,7 +118,7 @@ function createForward<P, T extends TimeTypes>(
       try {
         if (y.length > 0) {
           const output = copies.room(y.length);
-          calls.forward({ input: copies.upload(values), output }, batch, stream);
+          put({ input: copies.upload(values), output }, batch, stream);
           copies.download(output, y);
         }
         return tensor("f32", [batch, out], y);
@@ -135,7 +138,7 @@ function createForward<P, T extends TimeTypes>(
         if (y.length > 0) {
           const input = await copies.uploadAsync(values);
           const output = copies.room(y.length);
-          calls.forward({ input, output }, batch, stream);
+          put({ input, output }, batch, stream);
           await copies.downloadAsync(output, y);
         }
         return tensor("f32", [batch, out], y);

@@ -4,6 +4,8 @@
  */
 import { batchIntervals } from "../contract/batch-intervals.ts";
 import {
+  adapterCount,
+  adapterRank,
   type CudaElements,
   type CudaPlan,
   type CudaSequence,
@@ -33,6 +35,9 @@ export interface DeviceInterval {
 /** Memory of a call but its workspace, which is taken from the device's pool. */
 export type BoundMemory = Omit<CallMemory, "workspace">;
 
+/** Adds to the output in `memory`. */
+export type Adding = (memory: BoundMemory, batch: number, stream: CudaStream) => void;
+
 export interface DeviceCalls {
   readonly intervals: readonly DeviceInterval[];
   intervalAt(batch: number): DeviceInterval;
@@ -46,6 +51,8 @@ export interface DeviceCalls {
   /** Whether gradients are formed on the device. */
   readonly hasBackward: boolean;
   backward(memory: BoundMemory, batch: number, stream: CudaStream): void;
+  /** What a call with so many adapters, of ranks up to `largest`, puts behind a forward call. @throws SpxError SPX8711. */
+  adapters(count: number, largest: number): Adding;
   /** Bytes of the operands that a batch reads. */
   bytes(batch: number): number;
   dispose(): void;
@@ -92,7 +99,9 @@ export function createDeviceCalls(parts: DeviceCallParts): DeviceCalls {
     return call;
   };
   const put = (sequence: CudaSequence, memory: BoundMemory, batch: number, stream: CudaStream): void => {
-    const call = callOf(sequence);
+    putCall(callOf(sequence), memory, batch, stream);
+  };
+  const putCall = (call: SequenceCall, memory: BoundMemory, batch: number, stream: CudaStream): void => {
     const bytes = call.workspace(batch);
     if (bytes === 0) {
       call.run({ ...memory, workspace: null }, batch, stream);
@@ -152,6 +161,15 @@ export function createDeviceCalls(parts: DeviceCallParts): DeviceCalls {
       if (sequence === null) throw new RangeError("the plan has no backward pass in this number type");
       put(sequence, memory, batch, stream);
     },
+    adapters(count, largest) {
+      const adapters = plan.adapters.find((candidate) => candidate.elements === elements);
+      const sequence = adapters === undefined ? null : runnable(parts, adapters.sequences);
+      if (sequence === null) throw withoutKernels(parts, "adapters");
+      const numbers = new Map(symbols).set(adapterCount, count).set(adapterRank, largest);
+      const { driver } = device.context;
+      const call = prepareSequence(driver, kernels, sequence, operands.buffer, numbers);
+      return (memory, batch, stream) => putCall(call, memory, batch, stream);
+    },
     bytes(batch) {
       calls.follow();
       return operandNames(intervalAt(batch).sequence).reduce(
@@ -183,21 +201,14 @@ function chooseIntervals(
   parts: DeviceCallParts,
   cost: (variant: CudaVariant, batch: number) => number,
 ): readonly DeviceInterval[] {
-  const { plan, elements, transform } = parts;
+  const { plan, elements } = parts;
   const candidates = plan.variants.flatMap((variant) => {
     if (variant.elements !== elements) return [];
     const sequence = runnable(parts, variant.sequences);
     return sequence === null ? [] : [{ variant, sequence }];
   });
   if (candidates.length === 0) {
-    throw new SpxError(
-      "SPX8711",
-      `\`${transform.name}\` has no CUDA kernels for ${elements} with these numbers`,
-      {
-        facts: { transform: transform.name, elements },
-        help: "build the artefact again for this number type, or give another as `elements`",
-      },
-    );
+    throw withoutKernels(parts, "forward");
   }
   const costs = candidates.map(
     ({ variant }) =>
@@ -207,6 +218,14 @@ function chooseIntervals(
   return batchIntervals(costs).flatMap(({ choice, from, to }) => {
     const chosen = candidates[choice];
     return chosen === undefined ? [] : [{ ...chosen, from, to }];
+  });
+}
+
+function withoutKernels({ transform, elements }: DeviceCallParts, what: string): SpxError {
+  const text = `\`${transform.name}\` has no CUDA kernels for ${elements} with these numbers`;
+  return new SpxError("SPX8711", text, {
+    facts: { transform: transform.name, elements, what },
+    help: "build the artefact again for this number type, or give another as `elements`",
   });
 }
 

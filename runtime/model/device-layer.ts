@@ -7,6 +7,7 @@ import type { CudaDevice } from "../device/cuda/cuda-device.ts";
 import type { CudaStream } from "../device/cuda/cuda-stream.ts";
 import type { DeviceTensor } from "../device/cuda/device-tensor.ts";
 import type { Tensor } from "../tensor/tensor.ts";
+import type { LowRankAdapter } from "./adapter-factors.ts";
 import type { BatchInput } from "./batch-input.ts";
 import type {
   BackwardOptions,
@@ -77,10 +78,49 @@ export interface DeviceBackwardResult<P> extends ParameterGradients<P> {
   readonly dx: DeviceTensor;
 }
 
+/** A layer on a device with several low-rank adapters, one of which each token of a batch names. */
+export interface DeviceAdapters {
+  /** How many there are. */
+  readonly count: number;
+  /**
+   * x [batch, in] → [batch, out] as `forward` of the layer, then y += scale B (A x) with the adapter that `index` names for
+   * each token, -1 for none. y is rounded to the element type of the call before the addition and after it.
+   * @throws SpxError as `forward` of the layer, SPX8404, SPX8405, SPX8407 for the index, SPX8407 inside a chain, whose
+   *   later starts could not follow the index.
+   */
+  forward(
+    x: DeviceTensor,
+    index: Int32Array,
+    options?: DeviceForwardOptions & { readonly y?: DeviceTensor },
+  ): DeviceTensor;
+  forward(
+    x: BatchInput,
+    index: Int32Array,
+    options?: DeviceForwardOptions & { readonly y?: Float32Array },
+  ): Tensor<"f32">;
+  /** As `forward`; resolves when the device has done it. `index` must not change before. */
+  forwardAsync(
+    x: DeviceTensor,
+    index: Int32Array,
+    options?: DeviceForwardOptions & { readonly y?: DeviceTensor },
+  ): Promise<DeviceTensor>;
+  forwardAsync(
+    x: BatchInput,
+    index: Int32Array,
+    options?: DeviceForwardOptions & { readonly y?: Float32Array },
+  ): Promise<Tensor<"f32">>;
+  /** Gives the memory of the factors back; the layer stays. */
+  dispose(): void;
+  [Symbol.dispose](): void;
+}
+
 export interface DeviceLayer<
   P = Readonly<Record<string, DenseParameter | SparseParameter>>,
   T extends TimeTypes = TimeTypes,
-> extends Omit<Layer<P, T>, "forward" | "forwardAsync" | "backward" | "backwardAsync" | "plan" | "to"> {
+> extends Omit<
+    Layer<P, T>,
+    "forward" | "forwardAsync" | "adapters" | "backward" | "backwardAsync" | "plan" | "to"
+  > {
   readonly device: CudaDevice;
   readonly elements: CudaElements;
   /** The same layer on the CPU, with the same parameters. */
@@ -101,6 +141,11 @@ export interface DeviceLayer<
     x: BatchInput,
     options?: DeviceForwardOptions & { readonly y?: Float32Array },
   ): Promise<Tensor<"f32">>;
+  /**
+   * As on the CPU, the factors on the device in the element type of the calls: two launches for all adapters of a batch,
+   * behind those of the layer. @throws SpxError SPX8403 to SPX8409, SPX8705.
+   */
+  adapters(adapters: readonly LowRankAdapter[]): DeviceAdapters;
   /** As on the CPU; dx lies where x and dy do. Blocks until the gradients of parameters are on the host. */
   backward(x: DeviceTensor, dy: DeviceTensor, options?: WithDeviceDx<P>): DeviceBackwardResult<P>;
   backward(x: DeviceTensor, dy: DeviceTensor, options: WithoutDeviceDx<P>): ParameterGradients<P>;

@@ -12,6 +12,8 @@ import type { CudaArtefact } from "../device/cuda/cuda-kernels.ts";
 import { type Pattern, positionsOf } from "../select/pattern.ts";
 import { type Tensor, tensor } from "../tensor/tensor.ts";
 import { type AdamW, type AdamWOptions, createAdamW, type LayerOptimizer } from "./adamw.ts";
+import type { LowRankAdapter } from "./adapter-factors.ts";
+import { type Adapters, createAdapters } from "./adapters.ts";
 import { type BatchInput, batchOf, outputFor } from "./batch-input.ts";
 import { intervalAt, predictCost } from "./choose-variant.ts";
 import { createDeviceLayer } from "./create-device-layer.ts";
@@ -141,6 +143,11 @@ export interface Layer<
   prepare(batch: number): void;
   /** The dense weight [out, in] as it is now. */
   merge(): Tensor<"f32">;
+  /**
+   * This layer with low-rank adapters beside it, one of which each token names. Factors are read once, now. Their products
+   * are formed by the product kernels of the artefact where it has any, else by loops. @throws SpxError SPX8403 to SPX8409.
+   */
+  adapters(adapters: readonly LowRankAdapter[]): Adapters;
   parameters(): P;
   /** The masks and supports by name. */
   patterns(): Readonly<Record<string, LayerPattern>>;
@@ -236,6 +243,7 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>(parts: LayerPart
     backward,
     backwardAsync,
     prepare: (batch) => void calls.callFor(batch),
+    adapters: (given) => createAdapters(layer, transform, device.products, given),
     merge: () => tensor("f32", [out, inputs], calls.weight()),
     // The emitted declarations name the parameters of this very manifest.
     parameters: () => lentParameters(state) as P,

@@ -27,7 +27,7 @@ function devicesOf(text: string, elements: readonly CudaElements[]) {
 describe("the source", () => {
   it.each(["f32", "bf16"] as const)("of %s is the same every time, and reads like this", async (elements) => {
     const forward = () =>
-      devicesOf(plain, [elements]).programs.filter(({ name }) => !name.includes("_backward_"));
+      devicesOf(plain, [elements]).programs.filter(({ name }) => !/_(?:backward|adapters)_/.test(name));
     const text = printCuda("Kernels of plain.spx.", forward());
     expect(text).toBe(printCuda("Kernels of plain.spx.", forward()));
     await expect(text).toMatchFileSnapshot(`expected/plain-${elements}.cu`);
@@ -85,7 +85,7 @@ describe.skipIf(compiler === null)("nvcc, where it is installed", () => {
   }, async () => {
     if (compiler === null) return;
     const programs = variedPrograms();
-    for (const buffer of ["masks", "kept", "codes", "indices"])
+    for (const buffer of ["masks", "kept", "codes", "indices", "table"])
       expect(programs.some(({ parameters }) => parameters.some(({ name }) => name.endsWith(buffer)))).toBe(
         true,
       );

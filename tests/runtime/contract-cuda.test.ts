@@ -64,7 +64,7 @@ describe("a plan", () => {
   const planWith = (
     steps: CudaSequence["steps"],
     changes: Partial<CudaSequence> = {},
-    call: "variants" | "backward" = "variants",
+    call: "variants" | "backward" | "adapters" = "variants",
   ): CudaPlan => {
     const sequences = [
       { architecture: "sm_80" as const, guard: null, workspace: number(0), steps, ...changes },
@@ -85,6 +85,7 @@ describe("a plan", () => {
       ],
       variants: call === "variants" ? [{ name: "only", form: "y = W x", rules: [], ...made }] : [],
       backward: call === "backward" ? [made] : [],
+      adapters: call === "adapters" ? [made] : [],
       notes: [],
       rates: { name: "none", id: "00000000" },
     };
@@ -117,9 +118,14 @@ describe("a plan", () => {
       "no buffer `codes`",
       planWith([launch({}, [{ kind: "operand", operand: "W_panels", buffer: "codes" }])]),
     ],
-    ["`cotangent` in a forward call", planWith([launch({}, [{ kind: "cotangent" }])])],
-    ["`output` in a backward call", planWith([launch({}, [{ kind: "output" }])], {}, "backward")],
+    ["`cotangent` in a call of forward", planWith([launch({}, [{ kind: "cotangent" }])])],
+    ["`output` in a call of backward", planWith([launch({}, [{ kind: "output" }])], {}, "backward")],
     ["`A` has no gradient", planWith([launch({}, [{ kind: "gradient", of: "A" }])], {}, "backward")],
+    ["`adapters` in a call of forward", planWith([launch({}, [{ kind: "adapters", of: "down" }])])],
+    [
+      "`operand` in a call of adapters",
+      planWith([launch({}, [{ kind: "operand", operand: "W_panels", buffer: "values" }])], {}, "adapters"),
+    ],
     ["a block of 2048 x 1 x 1 threads", planWith([launch({ block: [2048, 1, 1] })])],
     ["a block of 0 x 1 x 1 threads", planWith([launch({ block: [0, 1, 1] })])],
     ["a cluster of 16", planWith([launch({ cluster: 16 })])],

@@ -2,7 +2,13 @@
  * Calls of a plan on a device: a sequence of launches and clears, bound to the operands and numbers of a layer. What
  * depends on the batch is evaluated once for each batch; what differs from call to call are only some addresses.
  */
-import type { CudaArgument, CudaPointer, CudaSequence, CudaStep } from "../../contract/cuda.ts";
+import type {
+  AdapterBuffer,
+  CudaArgument,
+  CudaPointer,
+  CudaSequence,
+  CudaStep,
+} from "../../contract/cuda.ts";
 import { wantsDx } from "../../contract/manifest.ts";
 import {
   evaluateNumber,
@@ -33,6 +39,7 @@ export interface CallMemory {
   readonly result?: DeviceMemory | null;
   /** By parameter or intermediate. */
   readonly gradients?: ReadonlyMap<string, DeviceMemory>;
+  readonly adapters?: Readonly<Record<AdapterBuffer, DeviceMemory>>;
   readonly workspace: DeviceMemory | null;
 }
 
@@ -82,12 +89,13 @@ export function prepareSequence(
 type BoundStep = (memory: CallMemory, stream: bigint) => void;
 
 function* usesOf(
-  { input, output, cotangent, result, gradients, workspace }: CallMemory,
+  { input, output, cotangent, result, gradients, adapters, workspace }: CallMemory,
   operands: readonly DeviceMemory[],
 ): Iterable<readonly [DeviceMemory, Access]> {
   for (const memory of operands) yield [memory, "read"];
   yield [input, "read"];
   if (cotangent !== undefined) yield [cotangent, "read"];
+  for (const memory of Object.values(adapters ?? {})) yield [memory, "read"];
   for (const memory of [output, result, workspace, ...(gradients?.values() ?? [])])
     if (memory !== undefined && memory !== null) yield [memory, "write"];
 }
@@ -243,6 +251,8 @@ function addressIn(
       return ({ result }) => (result === null ? 0n : there(result, "dx"));
     case "gradient":
       return ({ gradients }) => there(gradients?.get(pointer.of), `gradient of ${pointer.of}`);
+    case "adapters":
+      return ({ adapters }) => there(adapters?.[pointer.of], `adapters' ${pointer.of}`);
     case "workspace": {
       const offset = BigInt(wholeNumber(pointer.offset, numbers, "an offset in the workspace"));
       return ({ workspace }) => there(workspace, "workspace") + offset;

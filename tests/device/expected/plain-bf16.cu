@@ -1,6 +1,6 @@
 // Kernels of plain.spx.
 
-extern "C" __device__ const int spx_abi_version = 5;
+extern "C" __device__ const int spx_abi_version = 6;
 
 static __device__ __forceinline__ float low_bf16(unsigned pair) {
   return __uint_as_float(pair << 16);

@@ -1,6 +1,6 @@
 // Kernels of plain.spx.
 
-extern "C" __device__ const int spx_abi_version = 5;
+extern "C" __device__ const int spx_abi_version = 6;
 
 static __device__ __forceinline__ void load_16(float* to, const void* from) {
   const float4 v = *(const float4*)from;

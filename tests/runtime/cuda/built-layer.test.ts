@@ -24,7 +24,9 @@ import {
 } from "../../../runtime/index.ts";
 import { fillNormal } from "../../../runtime/random/distributions.ts";
 import { randomStream } from "../../../runtime/random/philox.ts";
+import { fromFloat32, toFloat32 } from "../../../runtime/tensor/convert.ts";
 import { tensor } from "../../../runtime/tensor/tensor.ts";
+import { codeOf } from "../thrown-error.ts";
 import { buildFakeCuda, type FakeLaunch } from "./fake-cuda.ts";
 
 const source = `
@@ -114,6 +116,90 @@ test.each([
   expect(there.plan(1)[0]?.origin).toBe("compiled for sm_90a");
   there.dispose();
   device.close();
+  expect(fake.faults()).toBe("");
+  expect(fake.alive()).toBe("");
+});
+
+test.each([
+  ["f32", 17, 12, 1e-5],
+  ["bf16", 33, 20, 3e-2],
+] as const)("%s %ix%i with an adapter of its own for each token", async (elements, out, inputs, allowed) => {
+  const W = tensor("f32", [out, inputs], noise("W", out * inputs));
+  const transform = artefact.transform<
+    LoadOptions & { readonly W: Tensor<"f32"> },
+    Readonly<Record<string, DenseParameter>>
+  >("Adapted");
+  const there = await transform.load({ W, device: "cuda", elements });
+  const given = [3, 1, 6].map((r, number) => ({
+    A: tensor("f32", [r, inputs], noise(`A${number}`, r * inputs)),
+    B: { values: noise(`B${number}`, out * r), shape: [out, r] },
+    scale: number - 0.5,
+  }));
+  const adapters = there.adapters(given);
+  const index = Int32Array.from({ length: 21 }, (_, token) => ((token * 5) % 4) - 1);
+  const x = noise("x", index.length * inputs);
+  const onHost = there.host.adapters(given).forward(x, index);
+  const largest = onHost.data.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const distance = ({ data }: Tensor<"f32">): number =>
+    data.reduce((most, value, at) => Math.max(most, Math.abs(value - (onHost.data[at] ?? Number.NaN))), 0);
+  expect(distance(adapters.forward(x, index)) / largest).toBeLessThan(allowed);
+  expect(distance(await adapters.forwardAsync(x, index)) / largest).toBeLessThan(allowed);
+  const none = adapters.forward(
+    x,
+    index.map(() => -1),
+  );
+  expect(none).toEqual(there.forward(x));
+
+  const device = deviceState({});
+  const lying = device.uploadSync(fromFloat32(elements, [index.length, inputs], x));
+  const y = adapters.forward(lying, index);
+  expect(distance(tensor("f32", y.shape, toFloat32(y.toHostSync()))) / largest).toBeLessThan(allowed);
+  const chain = device.chain((input, stream) => adapters.forward(input, index, { stream }));
+  expect(() => chain.run(lying)).toThrow(/SPX8407.*chain/);
+  expect(() => adapters.forward(lying, index.subarray(1))).toThrow(/SPX8405/);
+  adapters.dispose();
+  expect(() => adapters.forward(lying, index)).toThrow(/SPX8708/);
+  for (const each of [chain, lying, y, there]) each.dispose();
+  device.close();
+  expect(fake.faults()).toBe("");
+  expect(fake.alive()).toBe("");
+});
+
+test("whatever call of adapters fails, the error is told and the layer goes on", async () => {
+  const [out, inputs] = [9, 8];
+  const W = tensor("f32", [out, inputs], noise("W", out * inputs));
+  const there = await artefact
+    .transform<LoadOptions & { readonly W: Tensor<"f32"> }, Readonly<Record<string, DenseParameter>>>(
+      "Adapted",
+    )
+    .load({ W, device: "cuda", elements: "f32" });
+  const factors = {
+    A: tensor("f32", [2, inputs], noise("A", 2 * inputs)),
+    B: tensor("f32", [out, 2], noise("B", out * 2)),
+  };
+  const x = noise("x", 3 * inputs);
+  const work = (): Tensor<"f32"> => {
+    using adapters = there.adapters([factors]);
+    return adapters.forward(x, Int32Array.of(0, -1, 0));
+  };
+  const expected = work();
+  const before = fake.callCount();
+  expect(work()).toEqual(expected);
+  const called = fake.log().slice(before, fake.callCount());
+  expect(called.filter((line) => line.startsWith("cuLaunchKernel")).length).toBeGreaterThan(2);
+  let failures = 0;
+  for (const [place, line] of called.entries()) {
+    if (/Free|Destroy/.test(line)) continue;
+    fake.failAt(place + 1, 1);
+    const code = codeOf(work);
+    fake.heal();
+    failures += code === "SPX8706" ? 1 : 0;
+    expect(["SPX8706", "nothing was thrown"], line).toContain(code);
+    expect(work(), line).toEqual(expected);
+  }
+  expect(failures).toBeGreaterThan(5);
+  there.dispose();
+  deviceState({}).close();
   expect(fake.faults()).toBe("");
   expect(fake.alive()).toBe("");
 });

@@ -195,6 +195,7 @@ export const samplePlan: CudaPlan = {
     variant("merged", elements, merged(elements), perBatch(145, 5)),
   ]),
   backward: [backward],
+  adapters: [],
   notes: [],
   rates: { name: "none", id: "00000000" },
 };
