@@ -22,7 +22,7 @@ export interface Residual {
 /** The price of what each probe timed, with the rates of the table. */
 export function residualsOf(tasks: readonly MeasuredTask[], { levels }: RateTable): Residual[] {
   return tasks.flatMap(({ target, threads, probe, plan, times }) => {
-    const rates = levels[target.name];
+    const rates = levels[target.base];
     const values = ratesOf(rates).map(({ value }) => value);
     const rows = priceRows(plan, times, { target, rates, threads });
     return times.map(({ variant, batch, nanoseconds }, index): Residual => {

@@ -104,7 +104,7 @@ export function fitTable(
     medianFactors[name] = Number(medianFactor.toFixed(3));
   }
   if (machine.threads > 1 && widest !== undefined) {
-    const { memory: found, calls: told } = levels[widest.target.name];
+    const { memory: found, calls: told } = levels[widest.target.base];
     // Threads together are never slower than one: what a busy machine takes from them is not theirs.
     const together = ({ one }: ByThreads, { all }: ByThreads): ByThreads => ({
       one,

@@ -90,7 +90,10 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .option("-o, --output <folder>", "where the artefact goes", "build")
     .option("--runtime <specifier>", "what the module imports the runtime from", "spx/runtime")
     .option("--target <targets>", "cpu, or cuda for kernels of NVIDIA devices beside those of the CPU", "cpu")
-    .option("--elements <types>", "number types on the device: f32, tf32, bf16, f16", "f32,bf16")
+    .option(
+      "--elements <types>",
+      "number types: f32, tf32, bf16, f16 on a device (f32,bf16), f32, bf16 on the CPU (f32)",
+    )
     .option("--keep-ir", "leave the LLVM text beside the artefact")
     .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
     .option("--timings", "say how long each stage took")
@@ -136,7 +139,10 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .option("--rates <table>", "what prices are made of: default, machine, or a file", "default")
     .option("--level <suffix>", "instruction-set level to price for", "v4")
     .option("--target <target>", "cpu, or cuda for the plan of an NVIDIA device", "cpu")
-    .option("--elements <types>", "number types on the device: f32, tf32, bf16, f16", "f32,bf16")
+    .option(
+      "--elements <types>",
+      "number types: f32, tf32, bf16, f16 on a device (f32,bf16), f32, bf16 on the CPU (f32)",
+    )
     .option("--json", "the explanation as JSON: see docs/explain.md")
     .option("--html", "one page for the browser, with the cost of every variant drawn over the batch")
     .option("--why <term>", "where a tensor, a pattern or a part of the weight went, and why")
@@ -184,7 +190,7 @@ Exit codes: 0 done, 1 problems in the input or the machine, 2 wrong usage, 3 a f
     .option("-t, --transform <name>", "only this transform")
     .option("--variant <name>", "only this variant of the plan, or `merge` (stages loop and llvm)")
     .option("--level <suffix>", "instruction-set level (stages loop and llvm)", "v4")
-    .option("--elements <types>", "number types of the device (stage cuda)", "f32,bf16")
+    .option("--elements <types>", "number types of the device (stage cuda), f32,bf16 unless given")
     .addHelpText(
       "after",
       "\nExamples:\n  $ spxc print --stage algebra dsee.spx\n  $ spxc print --stage loop --variant separate/lane-output dsee.spx",

@@ -6,6 +6,7 @@ import type { Manifest } from "../../runtime/contract/manifest.ts";
 import type { AlgebraGraph } from "../algebra/algebra-node.ts";
 import type { CheckedModule, CheckedTransform } from "../check/checked-module.ts";
 import type { ArtefactFile } from "../emit/artefact-writer.ts";
+import type { Factors } from "../plan/choose-plan.ts";
 import type { DevicePlan } from "../plan/device-plan.ts";
 import type { VariantChoice } from "../plan/keep-variants.ts";
 import type { Plan } from "../plan/plan.ts";
@@ -46,6 +47,8 @@ export interface CompileOptions {
   readonly rates?: RateTable;
   /** Number types that get kernels for NVIDIA devices; none unless they are given. */
   readonly cuda?: readonly CudaElements[];
+  /** What weights held in `bf16` may be multiplied by on the CPU; activations as they are unless it is given. */
+  readonly factors?: Factors;
 }
 
 export interface Artefact {

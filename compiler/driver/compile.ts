@@ -15,7 +15,7 @@ import type { CheckedTransform } from "../check/checked-module.ts";
 import type { CompilerHost } from "../host/compiler-host.ts";
 import { verifyLoop } from "../loop/verify-loop.ts";
 import { chooseDevicePlan } from "../plan/choose-device-plan.ts";
-import { choosePlan } from "../plan/choose-plan.ts";
+import { choosePlan, type Factors } from "../plan/choose-plan.ts";
 import type { VariantChoice } from "../plan/keep-variants.ts";
 import { resolvePins } from "../plan/resolve-pins.ts";
 import { verifyPlan } from "../plan/verify-plan.ts";
@@ -40,6 +40,7 @@ export function planFile(
   variants: VariantChoice = "winning",
   rates: RateTable = defaultRates,
   cuda: readonly CudaElements[] = [],
+  factors: Factors = "f32",
 ): Compilation {
   // Text, names, kinds, dimensions, obligations: after this no user's mistake is left except an impossible plan.
   const { module, diagnostics, sources } = clock.time("check", () => checkModule(entry, host));
@@ -49,7 +50,7 @@ export function planFile(
   if (contradictions.length > 0)
     return { module, sources, diagnostics: [...diagnostics, ...contradictions], transforms: [], clock };
   const stages = module.transforms.map((transform) =>
-    planTransform(transform, clock, { variants, rates, cuda }),
+    planTransform(transform, clock, { variants, rates, cuda, factors }),
   );
   return {
     module,
@@ -64,9 +65,14 @@ interface PlanWishes {
   readonly variants: VariantChoice;
   readonly rates: RateTable;
   readonly cuda: readonly CudaElements[];
+  readonly factors: Factors;
 }
 
-function planTransform(checked: CheckedTransform, clock: StageClock, { variants, rates, cuda }: PlanWishes) {
+function planTransform(
+  checked: CheckedTransform,
+  clock: StageClock,
+  { variants, rates, cuda, factors }: PlanWishes,
+) {
   // What the weight is, hash-consed, so that every later question about equality is a pointer comparison.
   const factory = createTermFactory(checked.tensors);
   const built = clock.time("build", () => buildAlgebra(checked, factory));
@@ -83,7 +89,7 @@ function planTransform(checked: CheckedTransform, clock: StageClock, { variants,
   if (pins.diagnostics.length > 0) return { stages: null, diagnostics: pins.diagnostics };
   // How the weight is applied: formats, fusion, merging, per interval of the batch.
   const { plan, diagnostics } = clock.time("choose", () =>
-    choosePlan(forward, checked, gradients, variants, rates, pins.claims),
+    choosePlan(forward, checked, gradients, variants, rates, pins.claims, factors),
   );
   if (plan === null) return { stages: null, diagnostics };
   demand("plan", verifyPlan(plan));
@@ -98,7 +104,15 @@ function planTransform(checked: CheckedTransform, clock: StageClock, { variants,
 
 /** The whole road: source to the files of an artefact, in memory; `writeArtefact` puts them on disk. */
 export async function compileFile(entry: string, host: CompilerHost, options: CompileOptions) {
-  const compilation = planFile(entry, host, new StageClock(), options.variants, options.rates, options.cuda);
+  const compilation = planFile(
+    entry,
+    host,
+    new StageClock(),
+    options.variants,
+    options.rates,
+    options.cuda,
+    options.factors,
+  );
   const failed = compilation.diagnostics.some((diagnostic) => diagnostic.severity === "error");
   if (failed || compilation.module === null) return { compilation, artefact: null };
   const { clock, module } = compilation;

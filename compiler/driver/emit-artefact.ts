@@ -7,7 +7,7 @@ import { type ArtefactFile, sha256 } from "../emit/artefact-writer.ts";
 import { buildManifest } from "../emit/manifest.ts";
 import { manifestText } from "../emit/manifest-text.ts";
 import type { LoopProgram } from "../loop/loop-node.ts";
-import { x86Targets } from "../targets/x86-targets.ts";
+import { allTargets } from "../targets/x86-targets.ts";
 import { artefactNames, isHashedName, kernelsName, manifestName } from "./artefact-names.ts";
 import type { Artefact, BuildProblem, CompileOptions } from "./compilation.ts";
 import { emitCuda } from "./emit-cuda.ts";
@@ -49,7 +49,9 @@ export async function emitArtefact(
     file: kernelsName(options.name, hash),
     sha256: hash,
     bytes: library.bytes.byteLength,
-    levels: x86Targets.map(({ name, suffix, needs }) => ({ name, suffix, needs })),
+    levels: allTargets
+      .filter(({ name, base }) => name === base || all.some(({ level }) => level === name))
+      .map(({ name, suffix, needs, base }) => ({ name, suffix, needs, ...(name === base ? {} : { base }) })),
     products: products.products,
     selections: selections.selections,
     updates: updates.updates,

@@ -1,5 +1,6 @@
 /**
- * Lowers every variant of a plan, its merge and its backward pass, for every level: first the kernels specialised for the
+ * Lowers every variant of a plan, its merge and its backward pass, for every level, and for those that round where the
+ * author allows it and a variant has something to round: first the kernels specialised for the
  * constants the plan names, then the general one, because the runtime takes the first whose guard holds.
  */
 import type { KernelManifest } from "../../runtime/contract/manifest.ts";
@@ -9,8 +10,10 @@ import type { LoopProgram } from "../loop/loop-node.ts";
 import { lowerBackward } from "../loop/lower-backward.ts";
 import { lowerMerge } from "../loop/lower-merge.ts";
 import { type LoweredKernel, lowerVariant } from "../loop/lower-variant.ts";
+import { lookupIn } from "../plan/operand-table.ts";
 import { printBackwardStep } from "../plan/print-backward.ts";
-import type { X86Target } from "../targets/x86-targets.ts";
+import { multipliesPairs } from "../plan/thread-cost.ts";
+import { roundingTargets, type X86Target } from "../targets/x86-targets.ts";
 import type { TransformStages } from "./compilation.ts";
 
 export interface LoweredTransform extends PlannedTransform {
@@ -26,9 +29,10 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
     base: string,
     special: readonly Constants[],
     make: (target: X86Target, name: string, constants: Constants) => LoweredKernel,
+    levels = targets,
   ) =>
     special.flatMap((constants) =>
-      targets.map((target): KernelManifest => {
+      levels.map((target): KernelManifest => {
         const name = kernelName(base, constants, target.suffix);
         const kernel = make(target, name, constants);
         programs.push(kernel.program);
@@ -43,11 +47,17 @@ export function lowerTransform(stages: TransformStages, targets: readonly X86Tar
       }),
     );
   const special = specializations(stages);
+  const operands = lookupIn(plan.operands);
   const variantKernels = new Map(
     plan.variants.map((variant) => [
       variant.name,
-      lower(`${checked.name}_${variant.name}`, special, (target, name, constants) =>
-        lowerVariant(plan, variant, target, { name, constants }),
+      lower(
+        `${checked.name}_${variant.name}`,
+        special,
+        (target, name, constants) => lowerVariant(plan, variant, target, { name, constants }),
+        plan.factors === "bf16" && multipliesPairs(variant, operands)
+          ? [...new Set([...targets, ...roundingTargets])]
+          : targets,
       ),
     ]),
   );

@@ -9,7 +9,16 @@ import { costParts, type PricedMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
 import { enclose } from "../plan/matrix-operand.ts";
 import { lookupIn } from "../plan/operand-table.ts";
-import type { BackwardPlan, GradientStep, MergePlan, Operand, Plan, Step, Variant } from "../plan/plan.ts";
+import {
+  type BackwardPlan,
+  costOn,
+  type GradientStep,
+  type MergePlan,
+  type Operand,
+  type Plan,
+  type Step,
+  type Variant,
+} from "../plan/plan.ts";
 import { printBackwardStep } from "../plan/print-backward.ts";
 import { printFormat } from "../plan/print-plan.ts";
 import { permuted, printStep } from "../plan/print-step.ts";
@@ -53,7 +62,7 @@ export function costShares(variant: Variant, at: PlanAtSizes, batch: number): Co
   const value = (expression: NumberExpression): number => costAt(expression, at.values, batch);
   const steps = cost.steps.reduce((sum, step) => sum + value(step), 0);
   const [call, reading, transposing] = [value(cost.call), value(cost.reading), value(cost.transposing)];
-  const all = value(variant.costs[at.machine.target.name]);
+  const all = value(costOn(variant.costs, at.machine.target));
   return {
     call,
     reading,

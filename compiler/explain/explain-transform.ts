@@ -13,7 +13,7 @@ import { operandsOf, type PricedMachine, tiledMachine } from "../plan/cost-model
 import { costAt, lowerEnvelope } from "../plan/envelope.ts";
 import { describeEstimates, withEstimates } from "../plan/measured-counts.ts";
 import { lookupIn } from "../plan/operand-table.ts";
-import type { LevelCosts, Plan, Variant } from "../plan/plan.ts";
+import { costOn, type LevelCosts, type Plan, type Variant } from "../plan/plan.ts";
 import { keepingCost, keptBytes, repeatedSteps } from "../plan/repeated-steps.ts";
 import { explainStructure } from "./describe-structure.ts";
 import {
@@ -85,12 +85,15 @@ export function rejectedAt(
   batch: number,
   count = shownRejections,
 ): readonly RejectedCandidate[] {
-  const level = at.machine.target.name;
-  const price = costAt(chosen.costs[level], at.values, batch);
+  const { target } = at.machine;
+  const price = costAt(costOn(chosen.costs, target), at.values, batch);
   const ours = costShares(chosen, at, batch);
   return candidatesOf(at.plan)
     .filter(({ name }) => name !== chosen.name)
-    .map((candidate) => ({ candidate, nanoseconds: costAt(candidate.costs[level], at.values, batch) }))
+    .map((candidate) => ({
+      candidate,
+      nanoseconds: costAt(costOn(candidate.costs, target), at.values, batch),
+    }))
     .sort((a, b) => a.nanoseconds - b.nanoseconds)
     .slice(0, count)
     .map(({ candidate: { name, form, variant }, nanoseconds }) => ({
@@ -124,7 +127,7 @@ function explainVariant(
     merged: variant.merged,
     intervals,
     batch,
-    nanoseconds: costAt(variant.costs[at.machine.target.name], at.values, batch),
+    nanoseconds: costAt(costOn(variant.costs, at.machine.target), at.values, batch),
     bytes: Math.round(bytes.reduce((sum, each) => sum + each, 0)),
     multiplies: terms.reduce((sum, { multiplies }) => sum + multiplies, 0),
     parts: costShares(variant, at, batch),
@@ -138,8 +141,8 @@ function explainVariant(
 export function servingVariants(
   at: PlanAtSizes,
 ): readonly { readonly variant: Variant; readonly intervals: ExplainedVariant["intervals"] }[] {
-  const level = at.machine.target.name;
-  const priced = at.plan.variants.map((variant) => ({ variant, cost: variant.costs[level] }));
+  const { target } = at.machine;
+  const priced = at.plan.variants.map((variant) => ({ variant, cost: costOn(variant.costs, target) }));
   const serving = new Map<Variant, { from: number; to: number | null }[]>();
   for (const { from, to, variant } of lowerEnvelope(priced, at.values))
     serving.set(variant.variant, [...(serving.get(variant.variant) ?? []), { from, to }]);
@@ -195,7 +198,7 @@ function curves({ plan, values, machine }: PlanAtSizes): readonly CostCurve[] {
     built: variant !== null,
     points: sampledBatches
       .filter((batch) => batch <= largestDrawn)
-      .map((batch) => [batch, costAt(costs[machine.target.name], values, batch)] as const),
+      .map((batch) => [batch, costAt(costOn(costs, machine.target), values, batch)] as const),
   }));
 }
 

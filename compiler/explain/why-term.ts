@@ -10,7 +10,7 @@ import { printTerm } from "../algebra/print-algebra.ts";
 import { type PricedMachine, tiledMachine } from "../plan/cost-model.ts";
 import { costAt } from "../plan/envelope.ts";
 import { withEstimates } from "../plan/measured-counts.ts";
-import type { Plan } from "../plan/plan.ts";
+import { costOn, type Plan } from "../plan/plan.ts";
 import { type ExplainedStages, explainTransform, rejectedAt, servingVariants } from "./explain-transform.ts";
 import type { ExplainedKernel, ExplainedOperand, Explanation } from "./explanation.ts";
 import { printBytes, printCount, printRanges, printTime } from "./print-quantity.ts";
@@ -126,7 +126,6 @@ function alternatives(
   concerns: Concerns,
 ): readonly string[] {
   const at = { plan: stages.plan, values, machine };
-  const level = machine.target.name;
   const signature = (name: string): string => {
     const variant = stages.plan.variants.find((candidate) => candidate.name === name);
     const operands = variant?.steps.flatMap(({ terms }) => terms.map(({ operand }) => operand)) ?? [];
@@ -137,7 +136,7 @@ function alternatives(
   };
   return servingVariants(at).flatMap(({ variant, intervals }) => {
     const batch = intervals[0]?.from ?? 1;
-    const price = costAt(variant.costs[level], values, batch);
+    const price = costAt(costOn(variant.costs, machine.target), values, batch);
     const own = signature(variant.name);
     const others = rejectedAt(variant, at, batch, explanation.curves.length)
       .filter(({ name, built }) => !built || signature(name) !== own)

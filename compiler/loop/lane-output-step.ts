@@ -8,6 +8,7 @@ import { accumulateCodedLanes } from "./atoms/coded.ts";
 import { accumulateDenseGroups, accumulateDenseLanes } from "./atoms/dense.ts";
 import { accumulateDiagLanes } from "./atoms/diag.ts";
 import { accumulateNmLanes } from "./atoms/nm.ts";
+import { accumulatePairedLanes } from "./atoms/paired.ts";
 import { accumulateSparseLanes } from "./atoms/sparse.ts";
 import { blockdiagTerm, dealTiles, panelCount, placeOfTile } from "./deal-output-tiles.ts";
 import {
@@ -91,7 +92,8 @@ function accumulate(block: Block, step: ResolvedStep, position: PanelPosition, t
       case "table4-panel16":
       case "int8-panel16":
       case "bf16-panel16":
-        accumulateCodedLanes(block, term, position.panel, tile);
+        if (term.pairs === undefined) accumulateCodedLanes(block, term, position.panel, tile);
+        else accumulatePairedLanes(block, term, term.pairs, position.panel, tile);
         break;
       case "nm-lanes":
         accumulateNmLanes(block, term, position.panel, tile, step.target.vectorBits === 256);
@@ -205,9 +207,23 @@ function tokensAtOnce({ terms, target }: ResolvedStep): number {
   return terms.some((term) => isCoded(term.format)) ? target.codedOutputTokens : target.outputTokens;
 }
 
-/** Accumulators that fit the registers beside the window of each token. */
+/** Accumulators that fit the registers beside the window of each token; products of pairs take longer than multiply-adds. */
 const chainsFor = (step: ResolvedStep, tokens: number): number =>
-  Math.min(4, Math.max(1, Math.floor((step.target.vectorBits === 512 ? 8 : 4) / tokens)));
+  Math.min(
+    step.terms.some(({ pairs }) => pairs !== undefined) ? 8 : 4,
+    Math.max(1, Math.floor((step.target.vectorBits === 512 ? 8 : 4) / tokens)),
+  );
+
+/**
+ * Tokens of the larger tile of a step that multiplies pairs, in which nothing but sums and a line stays in registers; else
+ * null. So many tokens share a line that it may come from the second level of the cache each time.
+ */
+function pairedTokens({ terms, target }: ResolvedStep): number | null {
+  const plain = terms.every(
+    ({ pairs, format }) => pairs !== undefined || ["panel16", "vector"].includes(format.name),
+  );
+  return plain && terms.some(({ pairs }) => pairs !== undefined) ? target.pairedOutputTokens : null;
+}
 
 /** Lowers a step whose operands are panels, nm-lanes, mixed-ell or one blockdiag16. */
 export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
@@ -237,7 +253,14 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
       accumulate(at, step, position, sums);
       storePanel(at, step, position, sums);
     };
-    const firstSingle = sumFirstTokens(inner, step, position, firstToken, endToken);
+    const first = sumFirstTokens(inner, step, position, firstToken, endToken);
+    const wide = pairedTokens(step);
+    const wideTiles = wide === null ? int(0) : mul(div(sub(endToken, first), int(wide)), int(wide));
+    const firstSingle = define(inner, "first_single", add(first, wideTiles));
+    if (wide !== null)
+      loop(inner, "token", { from: first, to: firstSingle, step: wide }, (grouped, token) =>
+        tokens(grouped, token, wide),
+      );
     const rest = rem(sub(endToken, firstSingle), int(most));
     const whole = define(inner, "whole_tokens", sub(endToken, rest));
     loop(inner, "token", { from: firstSingle, to: whole, step: most }, (grouped, token) =>

@@ -44,6 +44,10 @@ export function typeOf(expression: LoopExpression): ValueType {
       return typeOf(expression.whenTrue);
     case "fma":
       return typeOf(expression.a);
+    case "pair-dot":
+      return f32x16;
+    case "round-pairs":
+      return i32x16;
     case "splat":
       return { scalar: typeOf(expression.value).scalar, lanes: expression.lanes };
     case "convert":
@@ -168,6 +172,21 @@ export const fma = (a: LoopExpression, b: LoopExpression, c: LoopExpression): Lo
   a,
   b,
   c,
+});
+
+/** c + the two products of each lane of a and b; see the node. */
+export const pairDot = (a: LoopExpression, b: LoopExpression, c: LoopExpression): LoopExpression => ({
+  kind: "pair-dot",
+  a,
+  b,
+  c,
+});
+
+/** 32 floats as 16 pairs of bfloat16. */
+export const roundPairs = (low: LoopExpression, high: LoopExpression): LoopExpression => ({
+  kind: "round-pairs",
+  low,
+  high,
 });
 
 export const load = (

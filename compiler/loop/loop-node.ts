@@ -75,6 +75,18 @@ export type LoopExpression =
       readonly c: LoopExpression;
     }
   /**
+   * c plus the products of two pairs of bfloat16 in each lane: a and b i32 x 16, the first of a pair in the low half; c f32
+   * x 16. Products are exact; in which order they are added, and how often that is rounded, is the machine's.
+   */
+  | {
+      readonly kind: "pair-dot";
+      readonly a: LoopExpression;
+      readonly b: LoopExpression;
+      readonly c: LoopExpression;
+    }
+  /** Pairs of neighbours of 32 floats (low ++ high), each rounded to bfloat16, to nearest with ties to even: i32 x 16. */
+  | { readonly kind: "round-pairs"; readonly low: LoopExpression; readonly high: LoopExpression }
+  /**
    * `lanes` consecutive elements from `index` (in elements). With `count` (an i64 scalar), only the first
    * `min(count, lanes)` elements are touched and the other lanes are zero.
    */
@@ -187,7 +199,7 @@ export interface LoopPhase {
  */
 export interface LoopProgram {
   readonly name: string;
-  /** `x86-64-v3` or `x86-64-v4`. */
+  /** Of `compiler/targets`. */
   readonly level: string;
   readonly buffers: readonly BufferDeclaration[];
   readonly symbols: readonly string[];

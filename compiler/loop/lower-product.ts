@@ -45,12 +45,12 @@ const rowsAtOnce = 256;
 /** Rows of x and vectors of 16 columns in registers; sixteen registers of sums, eight where there are sixteen in all. */
 const registerTiles: Readonly<
   Record<
-    X86Target["suffix"],
+    X86Target["base"],
     Readonly<Record<ProductElement, { readonly rows: number; readonly vectors: number }>>
   >
 > = {
-  v4: { f32: { rows: 4, vectors: 4 }, f64: { rows: 4, vectors: 2 } },
-  v3: { f32: { rows: 4, vectors: 1 }, f64: { rows: 2, vectors: 1 } },
+  "x86-64-v4": { f32: { rows: 4, vectors: 4 }, f64: { rows: 4, vectors: 2 } },
+  "x86-64-v3": { f32: { rows: 4, vectors: 1 }, f64: { rows: 2, vectors: 1 } },
 };
 
 interface Square {
@@ -65,7 +65,7 @@ export function lowerProduct(element: ProductElement, target: X86Target, name: s
   const [inner, columns] = [symbol("inner"), symbol("columns")];
   const names = createNames(["batch", "x", "y", "right", "inner", "columns"]);
   const vector: ValueType = { scalar: element, lanes: 16 };
-  const { rows, vectors } = registerTiles[target.suffix][element];
+  const { rows, vectors } = registerTiles[target.base][element];
 
   /** `count` is null where all columns of the vectors exist. */
   const sumTile = (

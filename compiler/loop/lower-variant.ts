@@ -15,6 +15,7 @@ import { lowerLaneOutputStep } from "./lane-output-step.ts";
 import { lowerLaneTokenStep } from "./lane-token-step.ts";
 import { batch, ceilDiv, int, mul } from "./loop-expression.ts";
 import type { BufferDeclaration, LoopPhase, LoopProgram } from "./loop-node.ts";
+import { isPaired, pairedInput, pairsPhase } from "./paired-inputs.ts";
 import { createProgramParts, type ProgramParts, partPlace, resolveStep } from "./program-parts.ts";
 import { lowerSparseTokenPhase } from "./sparse-token-phase.ts";
 import type { Place, ResolvedStep } from "./step-node.ts";
@@ -164,18 +165,36 @@ export function lowerVariant(
     phases.push(panelsPhase(parts.names, x, panels));
   }
 
+  const paired = new Map<string, Place>();
+  /** The step with the rounded forms of its inputs, made before it if no step before had them. */
+  const withPairs = (step: Step, resolved: ResolvedStep): ResolvedStep => {
+    if (target.pairedOutputTokens === null) return resolved;
+    const terms = resolved.terms.map((term, index) => {
+      const input = step.terms[index]?.input;
+      if (input === undefined || !isPaired(term)) return term;
+      const known = paired.get(input);
+      if (known !== undefined) return { ...term, pairs: known };
+      const { place, buffer, bytes } = pairedInput(parts.names, term.input, widthOf(input));
+      workspace.buffers.push(buffer);
+      workspace.bytes.push(parts.symbols.specialize(bytes));
+      phases.push(pairsPhase(parts.names, term.input, place));
+      paired.set(input, place);
+      return { ...term, pairs: place };
+    });
+    return { ...resolved, terms };
+  };
   const lowerStep = (step: Step): readonly LoopPhase[] => {
     const inner = placeOf(step.output);
-    if (!tokens)
-      return [
-        lowerLaneOutputStep(resolveStep(parts, plan, step, target, { output: inner, inputOf: placeOf })),
-      ];
+    if (!tokens) {
+      const resolved = resolveStep(parts, plan, step, target, { output: inner, inputOf: placeOf });
+      return [lowerLaneOutputStep(withPairs(step, resolved))];
+    }
     const detour = { parts, workspace, width: widthOf(step.output) };
     return lowerTokenStep(step, inner, detour, (output) =>
       resolveStep(parts, plan, step, target, { output, inputOf: placeOf }),
     );
   };
-  phases.push(...variant.steps.flatMap(lowerStep));
+  for (const step of variant.steps) phases.push(...lowerStep(step));
 
   const program: LoopProgram = {
     name,

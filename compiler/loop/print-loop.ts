@@ -70,6 +70,10 @@ export function printExpression(node: LoopExpression, outer = 0): string {
       return `select(${list(node.condition, node.whenTrue, node.whenFalse)})`;
     case "fma":
       return `fma(${list(node.a, node.b, node.c)})`;
+    case "pair-dot":
+      return `pair_dot(${list(node.a, node.b, node.c)})`;
+    case "round-pairs":
+      return `round_pairs(${list(node.low, node.high)})`;
     case "load":
       return printAccess(node.buffer, node.index, node.type.lanes, node.count);
     case "splat":

@@ -42,6 +42,8 @@ export interface ResolvedTerm extends OperandTerm {
   /** The step applies the transposed operand: its rows are the inputs. */
   readonly transposed: boolean;
   readonly input: Place;
+  /** The input rounded to pairs of bfloat16, where the term multiplies those. */
+  readonly pairs?: Place;
   readonly inputMap: StrideMap<LoopExpression> | null;
 }
 

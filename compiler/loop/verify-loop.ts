@@ -1,5 +1,6 @@
 /** Checks that a loop program keeps the rules of the level; run after lowering in tests and before code generation. */
-import { isFloat, typeOf } from "./loop-expression.ts";
+import { allTargets } from "../targets/x86-targets.ts";
+import { f32x16, i32x16, isFloat, typeOf } from "./loop-expression.ts";
 import type {
   BufferDeclaration,
   BufferElement,
@@ -24,7 +25,7 @@ const isInteger = ({ scalar }: ValueType): boolean => scalar === "i32" || scalar
 const lengthOperators = new Set(["add", "sub", "mul", "div", "rem", "min", "max"]);
 const writable: ReadonlySet<BufferSpace> = new Set(["output", "result", "workspace", "local"]);
 const laneCounts = new Set([1, 2, 4, 8, 16]);
-const levels = new Set(["x86-64-v3", "x86-64-v4"]);
+const levels = new Set<string>(allTargets.map(({ name }) => name));
 
 const loadedAs = (element: BufferElement): Scalar =>
   element === "f32" || element === "f64" ? element : "i32";
@@ -94,6 +95,20 @@ const expressionRules: { readonly [Kind in LoopExpression["kind"]]: ExpressionRu
         isFloat(typeOf(node.a).scalar) &&
         sameType(typeOf(node.a), typeOf(node.b)) &&
         sameType(typeOf(node.a), typeOf(node.c)),
+    ],
+  ],
+  "pair-dot": [
+    [
+      "pairs of 16 lanes are multiplied and added to 16 floats",
+      (node) =>
+        [node.a, node.b].every((pairs) => sameType(typeOf(pairs), i32x16)) &&
+        sameType(typeOf(node.c), f32x16),
+    ],
+  ],
+  "round-pairs": [
+    [
+      "two vectors of 16 floats are rounded",
+      (node) => [node.low, node.high].every((half) => sameType(typeOf(half), f32x16)),
     ],
   ],
   load: [

@@ -19,7 +19,14 @@ import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
 import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
-import { callCost, machinesOf, type PricedMachine, tiledMachine, widestMachine } from "./cost-model.ts";
+import {
+  callCost,
+  machinesOf,
+  type PricedMachine,
+  roundingMachines,
+  tiledMachine,
+  widestMachine,
+} from "./cost-model.ts";
 import { derivedTensors, eachStep } from "./derived-tensors.ts";
 import { keepVariants, type PricedCandidate, type VariantChoice } from "./keep-variants.ts";
 import { mergeCost } from "./merge-cost.ts";
@@ -28,10 +35,11 @@ import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { plus } from "./packed-size.ts";
 import { excluded, pinNotes } from "./pinned-candidates.ts";
-import type { LevelCosts, MergePlan, Plan, Variant } from "./plan.ts";
+import { costOn, type LevelCosts, type MergePlan, type Plan, type Variant } from "./plan.ts";
 import { pinsImpossible, weightIsZero } from "./plan-problems.ts";
 import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
 import { quantizationNotes } from "./quantization-notes.ts";
+import { multipliesPairs } from "./thread-cost.ts";
 import { timeNotes } from "./time-notes.ts";
 import type { VariantDraft } from "./variant-draft.ts";
 
@@ -49,13 +57,18 @@ export function choosePlan(
   choice: VariantChoice = "winning",
   rates: RateTable = defaultRates,
   claims: CandidateClaims = noClaims,
+  factors: Factors = "f32",
 ): PlanResult {
   if (graph.root.kind === "zero") return { plan: null, diagnostics: [weightIsZero(transform)] };
-  const plan = planOf(graph, transform, gradients, { choice, rates, claims });
+  const plan = planOf(graph, transform, gradients, { choice, rates, claims, factors });
   return plan === null ? { plan, diagnostics: [pinsImpossible(transform)] } : { plan, diagnostics: [] };
 }
 
+/** What weights held in `bf16` may be multiplied by: activations as they are, or rounded to `bf16`. */
+export type Factors = "f32" | "bf16";
+
 interface PlanDemands {
+  readonly factors: Factors;
   readonly choice: VariantChoice;
   readonly rates: RateTable;
   readonly claims: CandidateClaims;
@@ -65,14 +78,15 @@ function planOf(
   graph: AlgebraGraph,
   transform: CheckedTransform,
   gradients: Gradients,
-  { choice, rates, claims }: PlanDemands,
+  { choice, rates, claims, factors }: PlanDemands,
 ): Plan | null {
-  const machines = machinesOf(rates);
   const widest = widestMachine(rates);
   const moving = movingNames(transform);
   const operands = createOperandTable(moving);
   const { drafts, admitted, total, notes } = candidatePlans(graph.root, operands, graph.rules ?? [], claims);
   if (admitted.size === 0) return null;
+  const rounds = factors === "bf16" && drafts.some((draft) => multipliesPairs(draft, operands));
+  const machines = [...machinesOf(rates), ...(rounds ? roundingMachines(rates) : [])];
   const reference = mergeSource(drafts, operands, transform, widest);
   const merge = planMerge(reference, operands);
   const merging = new Map(
@@ -111,6 +125,7 @@ function planOf(
     ),
     variants: kept,
     ...(claims.tile === null ? {} : { tile: claims.tile }),
+    ...(rounds ? { factors: "bf16" } : {}),
     merge,
     backward,
     rates: identityOf(rates),
@@ -120,6 +135,7 @@ function planOf(
       ...new Set([
         ...notes,
         ...notesOf(drafts, kept),
+        ...(factors === "bf16" ? [rounds ? roundingNote : noRoundingNote] : []),
         ...backwardNotes,
         ...quantizationNotes(
           graph.tensors,
@@ -142,6 +158,10 @@ const termsOfGradients = ({ transposed, leaves }: Gradients): readonly Term[] =>
     [left.term, right.term, weight].filter((term) => term !== null),
   ),
 ];
+
+const roundingNote =
+  'products of bf16 are allowed: a layer loaded with `elements: "bf16"` rounds what weights held in bf16 multiply, where the CPU has avx512_bf16';
+const noRoundingNote = "products of bf16 are allowed and of no use: no weight is held in bf16";
 
 /** Of candidates that get no kernels nobody needs to know which formats they would have refused. */
 function notesOf(drafts: readonly VariantDraft[], kept: readonly Variant[]): readonly string[] {
@@ -202,7 +222,7 @@ function priceCandidates(
     // Levels are points of the grid, too: what wins on one of them stays.
     const prices = Object.values(costs).map(grid.valuesOf);
     return {
-      variant: { ...variant, cost: costs[widest.target.name], costs },
+      variant: { ...variant, cost: costOn(costs, widest.target), costs },
       prices: Float64Array.from(prices.flatMap((values) => [...values])),
     };
   });

@@ -12,9 +12,9 @@ import {
   symbol,
 } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { callsPerStep } from "../targets/cpu-rates.ts";
+import { callsPerStep, roundingRates } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RatedAtom, RateTable } from "../targets/rate-table.ts";
-import { withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
+import { roundingTargets, withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import { knownPrice } from "./known-prices.ts";
 import type { OperandLookup } from "./operand-table.ts";
@@ -22,7 +22,14 @@ import { csrParts, over, plus, times } from "./packed-size.ts";
 import type { Operand, Step, StepTerm, Variant } from "./plan.ts";
 import { ratedAtom } from "./rated-atom.ts";
 import { type StepPhase, stepPhases } from "./step-phases.ts";
-import { passedShare, passingCost, sharing, sweepCost, transposingCost } from "./thread-cost.ts";
+import {
+  passedShare,
+  passingCost,
+  roundingCost,
+  sharing,
+  sweepCost,
+  transposingCost,
+} from "./thread-cost.ts";
 import { phaseGeometry, type StepGeometry } from "./tile-geometry.ts";
 import { entrySlots, walkedValues } from "./walked-values.ts";
 
@@ -36,9 +43,13 @@ export interface PricedMachine {
   readonly threads: number;
 }
 
-/** One for each level, the widest first. */
+/** One for each level that is measured, the widest first. */
 export const machinesOf = ({ levels, threads }: RateTable): readonly PricedMachine[] =>
-  x86Targets.map((target) => ({ target, rates: levels[target.name], threads }));
+  x86Targets.map((target) => ({ target, rates: levels[target.base], threads }));
+
+/** One for each level that rounds activations. */
+export const roundingMachines = ({ levels, threads }: RateTable): readonly PricedMachine[] =>
+  roundingTargets.map((target) => ({ target, rates: roundingRates(levels[target.base]), threads }));
 
 /** The machine with the tile of a plan, if its author has pinned one. */
 export const tiledMachine = (machine: PricedMachine, tile: number | null | undefined): PricedMachine =>
@@ -251,7 +262,7 @@ export interface CostParts {
   /** Entering the kernel. */
   readonly call: NumberExpression;
   readonly reading: NumberExpression;
-  /** Into token panels and back; 0 when a lane is an output. */
+  /** Into token panels and back; when a lane is an output, rounding to bf16 if the level does that. */
   readonly transposing: NumberExpression;
   /** One for each step, in order. */
   readonly steps: readonly NumberExpression[];
@@ -275,7 +286,7 @@ export function costParts(
           transposingCost(x.width, passedShare(x.name, variant, operands), machine),
           transposingCost(y.width, 0, machine),
         )
-      : number(0),
+      : roundingCost(variant, operands, machine),
     steps: variant.steps.map((step) => stepCost(step, variant, operands, machine)),
     forming: variant.merged
       ? number(0)

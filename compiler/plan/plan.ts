@@ -8,6 +8,7 @@ import type { NumberExpression } from "../../runtime/contract/number-expression.
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { CheckedTensor } from "../check/checked-module.ts";
 import type { LevelName, RatesIdentity } from "../targets/rate-table.ts";
+import type { X86Target } from "../targets/x86-targets.ts";
 
 export interface Plan {
   readonly transform: string;
@@ -20,6 +21,8 @@ export interface Plan {
   readonly variants: readonly Variant[];
   /** Tokens that the kernels of variants take at once, where the author says it: one of `tileTokens`. */
   readonly tile?: number;
+  /** Activations may be rounded to bf16 for weights held in bf16: costs have the levels that do. */
+  readonly factors?: "bf16";
   readonly merge: MergePlan;
   readonly backward: BackwardPlan;
   /** The table that prices were made with. */
@@ -102,7 +105,14 @@ export interface Variant {
   readonly rules: readonly string[];
 }
 
-export type LevelCosts = Readonly<Record<LevelName, NumberExpression>>;
+/** Of every measured level, and of those that round where the plan has a use for them. */
+export type LevelCosts = Readonly<
+  Record<LevelName, NumberExpression> & Partial<Record<X86Target["name"], NumberExpression>>
+>;
+
+/** The cost on a level; on one that rounds and finds nothing to round, that of its base. */
+export const costOn = (costs: LevelCosts, { name, base }: X86Target): NumberExpression =>
+  costs[name] ?? costs[base];
 
 export interface Activation {
   readonly name: string;

@@ -113,6 +113,17 @@ export const defaultRates: RateTable = {
   levels: { "x86-64-v4": v4, "x86-64-v3": v3 },
 };
 
+/**
+ * Rates of a level that multiplies weights held in `bf16` by activations rounded to `bf16`, from those of its base: two
+ * products an instruction, as many instructions a nanosecond.
+ */
+export function roundingRates(base: LevelRates): LevelRates {
+  const { bf16 } = base.atoms;
+  const { walkNanoseconds, multiplyNanoseconds } = bf16["lane-output"];
+  const paired = derived(walkNanoseconds, multiplyNanoseconds / 2);
+  return { ...base, atoms: { ...base.atoms, bf16: { ...bf16, "lane-output": paired } } };
+}
+
 /** A merged weight serves this many calls before parameters change again: the training loop's one. */
 export const callsPerStep = 1;
 

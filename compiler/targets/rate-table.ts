@@ -2,9 +2,10 @@
  * What operations cost on a machine, as data: the numbers that prices are made of. Prices are linear in them, so that
  * they can be fitted to measured times; whoever fits and whoever prices share these types.
  */
-import type { X86Target } from "./x86-targets.ts";
+import type { BaseLevel } from "./x86-targets.ts";
 
-export type LevelName = X86Target["name"];
+/** Levels that are measured; what the rounding ones cost follows from their bases. */
+export type LevelName = BaseLevel;
 /**
  * Kinds of operands with inner loops of their own; `table4`, `int8` and `bf16` are panels that have to be decoded, `quads`
  * sparse entries too far apart for windows.

@@ -38,6 +38,11 @@ export interface KernelLibrary {
     readonly name: string;
     readonly suffix: string;
     readonly needs: readonly string[];
+    /**
+     * Of a level that rounds activations to bf16 for some kernels: the level of all others. Only layers that are loaded
+     * with leave to round call its kernels.
+     */
+    readonly base?: string;
   }[];
   /** Products of matrices that are not packed; none where no transform needs them. */
   readonly products: readonly ProductKernel[];

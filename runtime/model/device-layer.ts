@@ -23,7 +23,10 @@ import type {
 export type CudaPlace = "cuda" | `cuda:${number}` | CudaDevice;
 
 export interface DeviceOptions {
-  /** Number type of the calls; `f32`, or the first that the artefact has kernels for, unless given. */
+  /**
+   * Number type of the calls; `f32`, or the first that the artefact has kernels for, unless given. Without a device `bf16`
+   * is leave, not a demand: what weights held in bf16 multiply is rounded to bf16 where artefact and CPU have such kernels.
+   */
   readonly elements?: CudaElements;
 }
 

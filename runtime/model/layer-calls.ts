@@ -28,6 +28,8 @@ export interface LayerFollower {
 
 export interface LayerCalls {
   readonly intervals: readonly VariantInterval[];
+  /** The level that the intervals are priced for; kernels that it does not have are those of the device's level. */
+  readonly level: string;
   /** What formulas read. */
   readonly leaves: LayerLeaves;
   /** The kernel that is called in an interval. */
@@ -54,7 +56,8 @@ export interface LayerCalls {
 }
 
 /**
- * `threads` is what the merge of the weight runs on.
+ * `threads` is what the merge of the weight runs on; `rounding` the level over the device's that forward calls may use,
+ * which the merge and the backward pass do not.
  * @throws SpxError SPX8102 when the plan has no kernel for this level and these arguments.
  */
 export function createLayerCalls(
@@ -63,16 +66,20 @@ export function createLayerCalls(
   state: LayerState,
   device: CpuDevice,
   threads: number,
+  rounding: string | null = null,
 ): LayerCalls {
   const { symbols } = state;
+  const priced = transform.plan.variants.every(({ costs }) => rounding !== null && rounding in costs);
+  const level = priced && rounding !== null ? rounding : device.level;
+  const levels = [...new Set([level, device.level])];
   const chooseKernels = () => {
-    const kernels = runnableKernels(transform, device, symbols);
+    const kernels = runnableKernels(transform, levels, symbols);
     let intervals: readonly VariantInterval[] | null = null;
     return {
       kernels,
       // Prices of every batch take milliseconds, which a layer that is only merged or saved does without.
       get intervals() {
-        intervals ??= chooseVariants([...kernels.keys()], symbols, device.level);
+        intervals ??= chooseVariants([...kernels.keys()], symbols, level);
         return intervals;
       },
     };
@@ -134,6 +141,7 @@ export function createLayerCalls(
     get intervals() {
       return chosen.intervals;
     },
+    level,
     leaves,
     kernelOf,
     follow,
@@ -189,15 +197,15 @@ export function createLayerCalls(
   };
 }
 
-/** The variants that have a kernel for this level and these arguments, each with the first that fits. */
+/** The variants that have a kernel for one of the levels and these arguments, each with the first that fits. */
 function runnableKernels(
   transform: TransformManifest,
-  device: CpuDevice,
+  levels: readonly string[],
   symbols: ReadonlyMap<string, number>,
 ): ReadonlyMap<VariantManifest, KernelManifest> {
   const runnable = new Map<VariantManifest, KernelManifest>();
   for (const variant of transform.plan.variants) {
-    const kernel = selectKernel(variant.kernels, device.level, symbols);
+    const [kernel = null] = levels.flatMap((level) => selectKernel(variant.kernels, level, symbols) ?? []);
     if (kernel !== null) runnable.set(variant, kernel);
   }
   if (runnable.size === 0) throw noKernel(transform, "any variant");

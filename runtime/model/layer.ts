@@ -187,6 +187,8 @@ export interface LayerParts {
   readonly state: LayerState;
   readonly device: CpuDevice;
   readonly threads: number;
+  /** Whether forward calls may round activations to bf16 where weights are held so. */
+  readonly rounds?: boolean;
   /** The CUDA kernels of the artefact; null when it was built without. */
   readonly cuda: CudaArtefact | null;
 }
@@ -197,7 +199,14 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>(parts: LayerPart
   const { symbols } = state;
   const out = evaluateNumber(transform.rows, symbols);
   const inputs = evaluateNumber(transform.columns, symbols);
-  const calls = createLayerCalls(transform, identity.name, state, device, threads);
+  const calls = createLayerCalls(
+    transform,
+    identity.name,
+    state,
+    device,
+    threads,
+    parts.rounds === true ? device.rounding : null,
+  );
   const start = (x: BatchInput, options: ForwardOptions | undefined) => {
     const input = batchOf(x, inputs, transform.name);
     const y = outputFor(options?.y, input, out);
@@ -272,7 +281,7 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>(parts: LayerPart
       const saved = { ...identity, clocks: time.now() };
       return saveParameters(path, parameters, patternsAsTheyAre(transform, state), saved);
     },
-    plan: (batch) => describePlan(calls, device.level, symbols, batch),
+    plan: (batch) => describePlan(calls, symbols, batch),
     bytes: calls.bytes,
     async to(place, options) {
       const ready = await readyDevice(place, options?.elements, parts.cuda);
@@ -288,7 +297,6 @@ export function createLayer<P, T extends TimeTypes = TimeTypes>(parts: LayerPart
 
 function describePlan(
   calls: LayerCalls,
-  level: string,
   symbols: ReadonlyMap<string, number>,
   batch: number | undefined,
 ): PlanInterval[] {
@@ -300,9 +308,9 @@ function describePlan(
     form: variant.form,
     layout: variant.layout,
     merged: variant.merged,
-    nanoseconds: predictCost(variant, symbols, batch ?? from, level),
+    nanoseconds: predictCost(variant, symbols, batch ?? from, calls.level),
     kernel: calls.kernelOf(variant).symbol,
-    level,
+    level: calls.kernelOf(variant).level,
     rules: variant.rules,
     steps: variant.steps,
   }));

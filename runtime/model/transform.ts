@@ -159,7 +159,21 @@ export async function loadLayer<P, T extends TimeTypes = TimeTypes>(
     clocks,
   };
   const threads = options.threads === undefined ? device.threads : checkThreads(options.threads);
-  return createLayer<P, T>({ transform, identity, state, device, threads, cuda: home.cuda() });
+  const rounds = hostRounds(options);
+  return createLayer<P, T>({ transform, identity, state, device, threads, rounds, cuda: home.cuda() });
+}
+
+/**
+ * Whether a layer of the host may round activations to bf16; one that goes to a device computes as it is on the host.
+ * @throws SpxError SPX8407 for a number type that the CPU has no products of.
+ */
+function hostRounds({ device, elements = "f32" }: Partial<OnDevice>): boolean {
+  if (device !== undefined) return false;
+  if (elements === "f32" || elements === "bf16") return elements === "bf16";
+  throw new SpxError("SPX8407", `\`elements\` is ${elements}, expected f32 or bf16 on the CPU`, {
+    facts: { found: elements, expected: ["f32", "bf16"] },
+    help: "leave it out, or name a `device` too",
+  });
 }
 
 /** Those of the weight, and those that a later selection reads. */

@@ -38,6 +38,10 @@ export function emitExpression(target: IrFunction, expression: LoopExpression): 
       return emitSelect(target, expression);
     case "fma":
       return emitFma(target, expression);
+    case "pair-dot":
+      return emitPairDot(target, expression);
+    case "round-pairs":
+      return emitRoundPairs(target, expression);
     case "load":
       return emitLoad(target, expression, emitExpression);
     case "splat":
@@ -170,6 +174,34 @@ function emitFma(target: IrFunction, expression: Expression<"fma">): IrValue {
     a.type,
     `call ${type} ${name}(${type} ${a.text}, ${type} ${b.text}, ${type} ${c.text})`,
   );
+}
+
+const pairIntrinsics = "@llvm.x86.avx512bf16";
+
+function emitPairDot(target: IrFunction, expression: Expression<"pair-dot">): IrValue {
+  const a = emitExpression(target, expression.a);
+  const b = emitExpression(target, expression.b);
+  const c = emitExpression(target, expression.c);
+  const [sums, pairs] = [typeText(c.type), typeText(a.type)];
+  const name = `${pairIntrinsics}.dpbf16ps.512`;
+  target.module.declarations.add(`declare ${sums} ${name}(${sums}, ${pairs}, ${pairs})`);
+  return emit(
+    target,
+    c.type,
+    `call ${sums} ${name}(${sums} ${c.text}, ${pairs} ${a.text}, ${pairs} ${b.text})`,
+  );
+}
+
+/** The intrinsic takes the upper half first. */
+function emitRoundPairs(target: IrFunction, expression: Expression<"round-pairs">): IrValue {
+  const low = emitExpression(target, expression.low);
+  const high = emitExpression(target, expression.high);
+  const floats = typeText(low.type);
+  const name = `${pairIntrinsics}.cvtne2ps2bf16.512`;
+  target.module.declarations.add(`declare <32 x i16> ${name}(${floats}, ${floats})`);
+  const halves = emitText(target, `call <32 x i16> ${name}(${floats} ${high.text}, ${floats} ${low.text})`);
+  const type: ValueType = { scalar: "i32", lanes: low.type.lanes };
+  return emit(target, type, `bitcast <32 x i16> ${halves} to ${typeText(type)}`);
 }
 
 /** Insert and zero shuffle: the form which LLVM folds into a broadcast from memory. */

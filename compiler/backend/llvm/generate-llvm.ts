@@ -5,7 +5,7 @@
  */
 import { abiVersion } from "../../../runtime/contract/manifest.ts";
 import type { BufferDeclaration, LoopPhase, LoopProgram } from "../../loop/loop-node.ts";
-import { type X86Target, x86Targets } from "../../targets/x86-targets.ts";
+import { allTargets, type X86Target } from "../../targets/x86-targets.ts";
 import { bindBuffers, emitAddresses, emitPhaseAddresses } from "./generate-buffers.ts";
 import { emitExpression } from "./generate-expression.ts";
 import { emitStatements } from "./generate-statement.ts";
@@ -38,7 +38,7 @@ export function generateLlvm(programs: readonly LoopProgram[], withAbi = true): 
 /** `phases`: names of those in the module by their texts, so that equal ones are compiled once. */
 function generateProgram(module: IrModule, program: LoopProgram, phases: Map<string, string>): void {
   if (!/^[A-Za-z_][A-Za-z0-9_]*$/.test(program.name)) throw new Error(`${program.name} is not a C name`);
-  const target = x86Targets.find((candidate) => candidate.name === program.level);
+  const target = allTargets.find((candidate) => candidate.name === program.level);
   if (target === undefined) throw new Error(`${program.name} is for the unknown level ${program.level}`);
   const attributes = attributeGroup(module, functionAttributes(target));
   const calls = program.phases.map((phase, number): PhaseCall => {

@@ -3,6 +3,8 @@
  * bounds-checked, workspaces and the scratch of each tile start as NaN, tiles run in any order, and two tiles of a
  * phase may not meet.
  */
+
+import { narrowToHalves } from "../../../runtime/tensor/half-precision.ts";
 import { comparisons } from "../../loop/index-arithmetic.ts";
 import { isFloat, typeOf } from "../../loop/loop-expression.ts";
 import type {
@@ -95,6 +97,16 @@ const scalarOf = (value: Value): number => {
 };
 const vectorOf = (value: Value): readonly number[] => (typeof value === "number" ? [value] : value);
 
+/** The two bfloat16 numbers of an i32, the low half first. */
+const pairOf = (bits: number): readonly [number, number] => [
+  floatOfBits((bits << 16) >>> 0),
+  floatOfBits((bits & 0xffff_0000) >>> 0),
+];
+
+/** The sum with both products, rounded after each: products of bfloat16 are exact. */
+const pairSum = (sum: number, [a, c]: readonly [number, number], [b, d]: readonly [number, number]): number =>
+  Math.fround(Math.fround(sum + c * d) + a * b);
+
 /** Remembers which tile touched which element in the present phase. */
 interface Touches {
   readonly written: Map<number, number>;
@@ -169,6 +181,20 @@ export function interpretLoop(program: LoopProgram, run: LoopRun): void {
         const product = zip(evaluate(node.a), evaluate(node.b), (a, b) => a * b);
         const { scalar } = typeOf(node.a);
         return zip(product, evaluate(node.c), (ab, c) => rounded(ab + c, scalar));
+      }
+      case "pair-dot": {
+        const [a, b] = [vectorOf(evaluate(node.a)), vectorOf(evaluate(node.b))];
+        return vectorOf(evaluate(node.c)).map((sum, lane) =>
+          pairSum(sum, pairOf(a[lane] ?? NaN), pairOf(b[lane] ?? NaN)),
+        );
+      }
+      case "round-pairs": {
+        const halves = [node.low, node.high].flatMap((half) => vectorOf(evaluate(half)));
+        const bits = narrowToHalves("bf16", Float32Array.from(halves));
+        return Array.from({ length: bits.length / 2 }, (_, pair) => {
+          const [first = 0, second = 0] = bits.subarray(2 * pair, 2 * pair + 2);
+          return (first | (second << 16)) >>> 0;
+        });
       }
       case "load": {
         const start = scalarOf(evaluate(node.index));

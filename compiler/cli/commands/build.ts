@@ -5,7 +5,7 @@ import type { JsonDiagnostic } from "../../diagnostics/render-json.ts";
 import { compileFile, planFile } from "../../driver/compile.ts";
 import { nodeHost } from "../../driver/node-host.ts";
 import { checkWritable, writeArtefact } from "../../emit/artefact-writer.ts";
-import { cudaElementsOf } from "../cuda-target.ts";
+import { cudaElementsOf, factorsOf } from "../cuda-target.ts";
 import { checkLocked, writeLock } from "../lock-file.ts";
 import {
   hasErrors,
@@ -22,7 +22,7 @@ export interface BuildOptions {
   readonly rates: string;
   readonly keepIr?: boolean;
   readonly target: string;
-  readonly elements: string;
+  readonly elements?: string;
   readonly timings?: boolean;
   /** Fails unless the choices are those of `spx.lock`. */
   readonly locked?: boolean;
@@ -41,10 +41,11 @@ export async function build(file: string, options: BuildOptions): Promise<number
     complain(`error: ${cuda}`);
     return exitCodes.usage;
   }
+  const factors = factorsOf(options);
   const rates = ratesNamed(options.rates);
   if ("code" in rates) return refuse([rates], options);
   if (options.locked === true) {
-    const planned = planFile(file, nodeHost(), undefined, undefined, rates);
+    const planned = planFile(file, nodeHost(), undefined, undefined, rates, [], factors);
     const differs = hasErrors(planned.diagnostics) ? null : checkLocked(file, planned);
     if (differs !== null) return refuse([differs], options);
   }
@@ -54,6 +55,7 @@ export async function build(file: string, options: BuildOptions): Promise<number
     rates,
     keepIr: options.keepIr ?? false,
     cuda,
+    factors,
   });
   const { diagnostics, sources, clock } = compilation;
   if (options.json !== true) reportDiagnostics(diagnostics, sources);

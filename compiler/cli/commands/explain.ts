@@ -12,9 +12,9 @@ import { htmlPage } from "../../explain/html-page.ts";
 import { printDeviceScreen } from "../../explain/print-device.ts";
 import { printScreen } from "../../explain/print-screen.ts";
 import { whyTerm } from "../../explain/why-term.ts";
-import { machinesOf, type PricedMachine } from "../../plan/cost-model.ts";
-import { x86Targets } from "../../targets/x86-targets.ts";
-import { cudaElementsOf } from "../cuda-target.ts";
+import { machinesOf, type PricedMachine, roundingMachines } from "../../plan/cost-model.ts";
+import { allTargets } from "../../targets/x86-targets.ts";
+import { cudaElementsOf, factorsOf } from "../cuda-target.ts";
 import { sizesOf } from "../explain-sizes.ts";
 import { hasErrors, jsonDiagnostics, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
@@ -30,7 +30,7 @@ export interface ExplainOptions {
   readonly html?: boolean;
   readonly why?: string;
   readonly target: string;
-  readonly elements: string;
+  readonly elements?: string;
 }
 
 export async function explain(subject: string, options: ExplainOptions): Promise<number> {
@@ -48,7 +48,9 @@ export async function explain(subject: string, options: ExplainOptions): Promise
     complain(`error: ${cuda}`);
     return exitCodes.usage;
   }
-  const compilation = planFile(subject, nodeHost(), new StageClock(), "winning", rates, cuda);
+  const target = allTargets.find(({ suffix }) => suffix === options.level);
+  const factors = target?.pairedOutputTokens == null ? factorsOf(options) : "bf16";
+  const compilation = planFile(subject, nodeHost(), new StageClock(), "winning", rates, cuda, factors);
   const { diagnostics, sources, module } = compilation;
   const failed = hasErrors(diagnostics) || module === null;
   if (options.json !== true) reportDiagnostics(diagnostics, sources);
@@ -62,10 +64,12 @@ export async function explain(subject: string, options: ExplainOptions): Promise
     );
   }
   if (failed) return exitCodes.problems;
-  const machine = machinesOf(rates).find(({ target }) => target.name.endsWith(`-${options.level}`));
+  const machine = [...machinesOf(rates), ...roundingMachines(rates)].find(
+    (candidate) => candidate.target === target,
+  );
   if (machine === undefined) {
     complain(
-      `error: no level \`${options.level}\`; there are ${x86Targets.map(({ suffix }) => suffix).join(", ")}`,
+      `error: no level \`${options.level}\`; there are ${allTargets.map(({ suffix }) => suffix).join(", ")}`,
     );
     return exitCodes.usage;
   }

@@ -15,8 +15,8 @@ import { nodeHost } from "../../driver/node-host.ts";
 import type { LoopProgram } from "../../loop/loop-node.ts";
 import { printLoop } from "../../loop/print-loop.ts";
 import { printPlan } from "../../plan/print-plan.ts";
-import { x86Targets } from "../../targets/x86-targets.ts";
-import { cudaElementsOf } from "../cuda-target.ts";
+import { allTargets, roundingTargets } from "../../targets/x86-targets.ts";
+import { cudaElementsOf, factorsOf } from "../cuda-target.ts";
 import { hasErrors, reportDiagnostics, reportProblem } from "../report-diagnostics.ts";
 import { complain, exitCodes, say } from "../terminal.ts";
 
@@ -34,14 +34,14 @@ export interface PrintOptions {
   readonly transform?: string;
   readonly variant?: string;
   readonly level: string;
-  readonly elements: string;
+  readonly elements?: string;
 }
 
 export async function print(file: string, options: PrintOptions): Promise<number> {
   const { stage, transform: wanted } = options;
   if (stage === "syntax") return printSyntaxStage(file);
   if (stage === "module" || stage === "manifest") return printArtefactStage(file, stage);
-  const cuda = cudaElementsOf({ target: stage === "cuda" ? "cuda" : "cpu", elements: options.elements });
+  const cuda = cudaElementsOf({ ...options, target: stage === "cuda" ? "cuda" : "cpu" });
   if (typeof cuda === "string") {
     complain(`error: ${cuda}`);
     return exitCodes.usage;
@@ -53,6 +53,7 @@ export async function print(file: string, options: PrintOptions): Promise<number
     undefined,
     undefined,
     cuda,
+    roundingTargets.some(({ suffix }) => suffix === options.level) ? "bf16" : factorsOf(options),
   );
   reportDiagnostics(diagnostics, sources);
   if (hasErrors(diagnostics) || module === null) return exitCodes.problems;
@@ -105,12 +106,12 @@ function printCodeStage(
   chosen: readonly TransformStages[],
   { level, variant }: PrintOptions,
 ): number {
-  const targets = x86Targets.filter((target) => target.suffix === level);
+  const targets = allTargets.filter((target) => target.suffix === level);
   if (targets.length === 0) {
     return noSuch(
       "level",
       level,
-      x86Targets.map((target) => target.suffix),
+      allTargets.map((target) => target.suffix),
     );
   }
   const known = chosen.flatMap(({ plan }) => [...plan.variants.map(({ name }) => name), "merge"]);

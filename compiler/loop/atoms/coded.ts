@@ -59,7 +59,10 @@ const linesPerTurn = 8;
  * Fewer numbers of 16 bits (4 MiB) may well wait in the third level of the cache, where asking ahead costs an eighth of the
  * time of `bf16`; codes of 4 bits, which take longer to decode, lose nothing.
  */
-const cachedNumbers = 2 ** 21;
+export const cachedNumbers = 2 ** 21;
+
+/** Vectors of 64 bytes that are asked for ahead of use. */
+export const linesAhead = { table4: 32, bf16: 64 } as const;
 
 /** Runs whose scales are asked for ahead of use: as far as the codes of runs of 32. */
 const runsAhead = 8;
@@ -80,7 +83,7 @@ function codeOf(block: Block, term: ResolvedTerm): LineCode {
       return {
         buffer: bufferOf(term, "codes"),
         perVector: 8,
-        ahead: 32,
+        ahead: linesAhead.table4,
         lineOf: (inner, vector, place) => permute(levels, define(inner, "code", shifted(vector, place, 4))),
       };
     }
@@ -95,7 +98,7 @@ function codeOf(block: Block, term: ResolvedTerm): LineCode {
       return {
         buffer: bufferOf(term, "values"),
         perVector: 2,
-        ahead: 64,
+        ahead: linesAhead.bf16,
         // The first of two lies in the lower half; the second is masked out of the upper one.
         lineOf: (_, vector, place) =>
           reinterpret(

@@ -15,6 +15,8 @@ import { openUpdates, type UpdateKernels } from "./update-kernels.ts";
 export interface CpuDevice {
   /** Name of the level in use. */
   readonly level: string;
+  /** Name of a level over it that rounds activations to bf16, for layers that may; null where there is none. */
+  readonly rounding: string | null;
   readonly kernels: KernelSource;
   readonly products: ProductKernels;
   readonly selections: SelectionPasses;
@@ -29,26 +31,28 @@ export interface CpuDevice {
 const mostThreads = 8;
 
 /**
- * The device for an artefact whose manifest is at `manifestPath`; `SPX_LEVEL` or `level` force a lower level.
+ * The device for an artefact whose manifest is at `manifestPath`; `SPX_LEVEL` or `wanted` force a lower level.
  * @throws SpxError SPX8307, SPX8308 for the level, SPX8103, SPX8201, SPX8301, SPX8302 for the library.
  */
 export function openCpuDevice(
   manifestPath: string,
   manifest: Manifest,
-  level: string | null = null,
+  wanted: string | null = null,
 ): CpuDevice {
   const cpu = detectCpu();
-  const forced = level ?? (process.env.SPX_LEVEL || null);
+  const forced = wanted ?? (process.env.SPX_LEVEL || null);
   const chosen = chooseLevel(manifest.kernels.levels, cpu.features, forced);
+  const level = chosen.base ?? chosen.name;
   const file = join(dirname(manifestPath), manifest.kernels.file);
   const kernels = openKernels(file, manifest.kernels, manifest.abi);
   const threads = Math.min(cpu.cores, mostThreads);
   return {
-    level: chosen.name,
+    level,
+    rounding: chosen.base === undefined ? null : chosen.name,
     kernels,
-    products: openProducts(manifest.kernels, kernels, chosen.name, threads),
-    updates: openUpdates(manifest.kernels, kernels, chosen.name),
-    selections: openSelections(manifest.kernels, kernels, chosen.name, threads),
+    products: openProducts(manifest.kernels, kernels, level, threads),
+    updates: openUpdates(manifest.kernels, kernels, level),
+    selections: openSelections(manifest.kernels, kernels, level, threads),
     allocate,
     workspaces: createWorkspacePool(allocate),
     threads,
