@@ -3,7 +3,7 @@ import { createRequire } from "node:module";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import { openLibrary } from "../../runtime/native/foreign-library.ts";
 import { findToolchain } from "../backend/llvm/toolchain.ts";
-import { x86Targets } from "../targets/x86-targets.ts";
+import { allTargets, x86Targets } from "../targets/x86-targets.ts";
 import { packageVersion } from "./package-version.ts";
 
 export interface MachineFinding {
@@ -36,7 +36,7 @@ export async function inspectMachine(): Promise<MachineReport> {
 function runFindings(): MachineFinding[] {
   const cpu = detectCpu();
   const [major = 0, minor = 0] = process.versions.node.split(".").map(Number);
-  const levels = x86Targets.filter((target) => target.needs.every((feature) => cpu.features.has(feature)));
+  const levels = allTargets.filter((target) => target.needs.every((feature) => cpu.features.has(feature)));
   const lowest = x86Targets.at(-1);
   const missing = lowest?.needs.filter((feature) => !cpu.features.has(feature)) ?? [];
   const supported = process.platform === "linux" && cpu.architecture === "x64";

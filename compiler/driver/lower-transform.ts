@@ -12,7 +12,7 @@ import { lowerMerge } from "../loop/lower-merge.ts";
 import { type LoweredKernel, lowerVariant } from "../loop/lower-variant.ts";
 import { lookupIn } from "../plan/operand-table.ts";
 import { printBackwardStep } from "../plan/print-backward.ts";
-import { multipliesPairs } from "../plan/thread-cost.ts";
+import { multipliesPairs } from "../plan/rounding-levels.ts";
 import { roundingTargets, type X86Target } from "../targets/x86-targets.ts";
 import type { TransformStages } from "./compilation.ts";
 

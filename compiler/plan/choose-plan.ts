@@ -19,14 +19,7 @@ import { defaultRates } from "../targets/cpu-rates.ts";
 import { identityOf, type RateTable } from "../targets/rate-table.ts";
 import { type CandidateClaims, candidatePlans, noClaims } from "./candidate-plans.ts";
 import { backwardOperands, chooseBackward } from "./choose-backward.ts";
-import {
-  callCost,
-  machinesOf,
-  type PricedMachine,
-  roundingMachines,
-  tiledMachine,
-  widestMachine,
-} from "./cost-model.ts";
+import { callCost, machinesOf, type PricedMachine, tiledMachine, widestMachine } from "./cost-model.ts";
 import { derivedTensors, eachStep } from "./derived-tensors.ts";
 import { keepVariants, type PricedCandidate, type VariantChoice } from "./keep-variants.ts";
 import { mergeCost } from "./merge-cost.ts";
@@ -39,7 +32,7 @@ import { costOn, type LevelCosts, type MergePlan, type Plan, type Variant } from
 import { pinsImpossible, weightIsZero } from "./plan-problems.ts";
 import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
 import { quantizationNotes } from "./quantization-notes.ts";
-import { multipliesPairs } from "./thread-cost.ts";
+import { multipliesPairs, roundingMachines } from "./rounding-levels.ts";
 import { timeNotes } from "./time-notes.ts";
 import type { VariantDraft } from "./variant-draft.ts";
 

@@ -12,24 +12,18 @@ import {
   symbol,
 } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { callsPerStep, roundingRates } from "../targets/cpu-rates.ts";
+import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RatedAtom, RateTable } from "../targets/rate-table.ts";
-import { roundingTargets, withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
+import { withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import { knownPrice } from "./known-prices.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { csrParts, over, plus, times } from "./packed-size.ts";
 import type { Operand, Step, StepTerm, Variant } from "./plan.ts";
 import { ratedAtom } from "./rated-atom.ts";
+import { roundingCost } from "./rounding-levels.ts";
 import { type StepPhase, stepPhases } from "./step-phases.ts";
-import {
-  passedShare,
-  passingCost,
-  roundingCost,
-  sharing,
-  sweepCost,
-  transposingCost,
-} from "./thread-cost.ts";
+import { passedShare, passingCost, sharing, sweepCost, transposingCost } from "./thread-cost.ts";
 import { phaseGeometry, type StepGeometry } from "./tile-geometry.ts";
 import { entrySlots, walkedValues } from "./walked-values.ts";
 
@@ -46,10 +40,6 @@ export interface PricedMachine {
 /** One for each level that is measured, the widest first. */
 export const machinesOf = ({ levels, threads }: RateTable): readonly PricedMachine[] =>
   x86Targets.map((target) => ({ target, rates: levels[target.base], threads }));
-
-/** One for each level that rounds activations. */
-export const roundingMachines = ({ levels, threads }: RateTable): readonly PricedMachine[] =>
-  roundingTargets.map((target) => ({ target, rates: roundingRates(levels[target.base]), threads }));
 
 /** The machine with the tile of a plan, if its author has pinned one. */
 export const tiledMachine = (machine: PricedMachine, tile: number | null | undefined): PricedMachine =>

@@ -69,38 +69,3 @@ export function transposingCost(
     times(values, number(machine.rates.calls.transposeNanoseconds), sharing(tiles, machine.threads)),
   );
 }
-
-/** Rounding what terms of pairs read to bf16, each activation once, in a phase of its own (compiler/loop/paired-inputs). */
-export function roundingCost(
-  { layout, activations, steps }: PricedVariant,
-  operands: OperandLookup,
-  machine: PricedMachine,
-): NumberExpression {
-  const { target, rates, threads } = machine;
-  if (layout !== "lane-output" || target.pairedOutputTokens === null) return number(0);
-  const rounded = new Set(
-    steps.flatMap(({ terms }) => terms.filter((term) => isPaired(term, operands)).map(({ input }) => input)),
-  );
-  const tokens: NumberExpression = { kind: "symbol", name: "batch" };
-  const { stepNanoseconds, storeNanoseconds } = rates.calls;
-  return plus(
-    ...activations
-      .filter(({ name }) => rounded.has(name))
-      .flatMap(({ width }) => [
-        number(stepNanoseconds),
-        sweepCost(tokens, machine),
-        times(tokens, width, number(storeNanoseconds[layout]), sharing(tokens, threads)),
-      ]),
-  );
-}
-
-/** Whether a level that rounds has a kernel of its own for a variant. */
-export const multipliesPairs = (
-  { layout, steps }: Pick<PricedVariant, "layout" | "steps">,
-  operands: OperandLookup,
-): boolean =>
-  layout === "lane-output" && steps.some(({ terms }) => terms.some((term) => isPaired(term, operands)));
-
-/** Whether such a level multiplies pairs in this term. */
-const isPaired = ({ operand, transposed }: StepTerm, operands: OperandLookup): boolean =>
-  operands.find(operand).format.name === "bf16-panel16" && transposed !== true;

@@ -134,7 +134,7 @@ function modelLayer(
   sources: ReadonlyMap<string, Checkpoint>,
   match: TensorMatch,
   home: TransformHome,
-  { seed = 0, threads }: Pick<ModelLoadOptions, "seed" | "threads">,
+  { seed = 0, threads, device, elements }: Pick<ModelLoadOptions, "seed" | "threads"> & Partial<OnDevice>,
 ): ModelLayer {
   const transform = home.manifest();
   const name = match.tensor;
@@ -151,7 +151,13 @@ function modelLayer(
     bind: () => named(name, async () => bindArguments(transform, { tensors: await read(), numbers })),
     load: (joint, cuts) =>
       named(name, async () => {
-        const options = { name, seed, ...(threads === undefined ? {} : { threads }) };
+        const options = {
+          name,
+          seed,
+          ...(threads === undefined ? {} : { threads }),
+          ...(device === undefined ? {} : { device }),
+          ...(elements === undefined ? {} : { elements }),
+        };
         return loadLayer(home, { tensors: await read(), numbers, options }, joint, cuts);
       }),
   };

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { lowerVariant } from "../../compiler/loop/lower-variant.ts";
 import type { Layout } from "../../compiler/plan/plan.ts";
-import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import { allTargets, type X86Target } from "../../compiler/targets/x86-targets.ts";
 import { atomFamilies } from "../loop/atom-cases.ts";
 import { count, innermostLoops, type MachineLoop } from "./disassembly.ts";
 import { compileOrThrow } from "./native-kernels.ts";
@@ -20,9 +20,9 @@ beforeAll(() => {
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 /** The loops of the kernel of a family of weights that multiply. */
-async function loopsOf(name: string, layout: Layout, suffix: "v3" | "v4"): Promise<MachineLoop[]> {
+async function loopsOf(name: string, layout: Layout, suffix: X86Target["suffix"]): Promise<MachineLoop[]> {
   const family = atomFamilies.find((one) => one.name === name && one.layout === layout);
-  const target = x86Targets.find((one) => one.suffix === suffix);
+  const target = allTargets.find((one) => one.suffix === suffix);
   if (family === undefined || target === undefined) throw new Error(`no ${name} for ${suffix}`);
   const { plan, variant } = family.make(48, 48, 1);
   const { program } = lowerVariant(plan, variant, target, { name: `kernel_${suffix}`, constants: {} });
@@ -116,6 +116,27 @@ describe("v4, lane = output", () => {
       expect(loads, `${tokens} tokens`).toContain(lines);
     }
   });
+});
+
+describe("v4 with bf16, lane = output", () => {
+  const products = /^vdpbf16ps/;
+  test.each([
+    [1, 8],
+    [2, 4],
+    [4, 4],
+    [8, 4],
+    [24, 4],
+  ])(
+    "%i tokens: %i lines a turn, each loaded once, activations broadcast within the product",
+    async (tokens, lines) => {
+      const loops = (await loopsOf("bf16", "lane-output", "v4bf16")).filter(
+        (loop) => count(loop, products) === tokens * lines,
+      );
+      expect(loops.map((loop) => count(loop, /^vdpbf16ps \S*\{1to16\}/))).toContain(tokens * lines);
+      expect(loops.map((loop) => count(loop, /^vmov\S+ .*\(.*,%zmm/))).toContain(lines);
+      for (const loop of loops) expect(count(loop, /^v.*\(%rsp/)).toBe(0);
+    },
+  );
 });
 
 describe("lane = token", () => {

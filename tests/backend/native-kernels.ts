@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type CompiledLibrary, compileLibrary } from "../../compiler/backend/llvm/compile-library.ts";
 import type { LoopProgram } from "../../compiler/loop/loop-node.ts";
-import { x86Targets } from "../../compiler/targets/x86-targets.ts";
+import { type X86Target, x86Targets } from "../../compiler/targets/x86-targets.ts";
 import { detectCpu } from "../../runtime/native/cpu-features.ts";
 import {
   addressOf,
@@ -45,9 +45,9 @@ export interface NativeKernels {
 }
 
 /** Suffixes of the levels this machine can run, widest first; the missing ones are named on standard output. */
-export function runnableSuffixes(): string[] {
+export function runnableSuffixes(targets: readonly X86Target[] = x86Targets): string[] {
   const { features } = detectCpu();
-  return x86Targets
+  return targets
     .filter((target) => {
       const missing = target.needs.filter((feature) => !features.has(feature));
       if (missing.length > 0)

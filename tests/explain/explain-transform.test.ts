@@ -13,6 +13,7 @@ import { printScreen } from "../../compiler/explain/print-screen.ts";
 import { whyTerm } from "../../compiler/explain/why-term.ts";
 import { widestMachine } from "../../compiler/plan/cost-model.ts";
 import { costAt, lowerEnvelope } from "../../compiler/plan/envelope.ts";
+import { costOn } from "../../compiler/plan/plan.ts";
 import { defaultRates } from "../../compiler/targets/cpu-rates.ts";
 import { priceError } from "../../runtime/contract/batch-intervals.ts";
 import { number } from "../../runtime/contract/number-expression.ts";
@@ -48,7 +49,7 @@ describe.each(samples)("explanation of $transform.name", ({ transform }) => {
       const { parts, kernels, nanoseconds, batch, rejected, name } = variant;
       const found = stages.plan.variants.find((candidate) => candidate.name === name);
       if (found === undefined) throw new ReferenceError(name);
-      const price = costAt(found.costs[machine.target.name], values, batch);
+      const price = costAt(costOn(found.costs, machine.target), values, batch);
       expect(nanoseconds).toBe(price);
       expect(Object.values(parts).reduce((sum, part) => sum + part, 0) / price).toBeCloseTo(1, 9);
       expect(kernels.reduce((sum, kernel) => sum + kernel.nanoseconds, 0)).toBeCloseTo(parts.steps, 3);

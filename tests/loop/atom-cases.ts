@@ -1,5 +1,6 @@
 /** One family of weights for each atom and layout: a single term, sizes given by the test. */
 import type { Layout, StepTerm } from "../../compiler/plan/plan.ts";
+import type { X86Target } from "../../compiler/targets/x86-targets.ts";
 import { number, symbol } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { quantizeMatrix } from "../../runtime/tensor/quantized-matrix.ts";
@@ -296,3 +297,12 @@ export const atomFamilies: readonly AtomFamily[] = [
 
 export const interestingSizes = [1, 2, 15, 16, 17, 31, 33, 48, 49, 53];
 export const interestingBatches = [0, 1, 2, 3, 4, 5, 7, 8, 15, 16, 17, 33, 49];
+
+/** The families that a level has kernels of its own for: all, or, where it rounds, those of pairs. */
+export const familiesOn = (
+  { pairedOutputTokens }: X86Target,
+  families: readonly AtomFamily[],
+): readonly AtomFamily[] =>
+  pairedOutputTokens === null
+    ? families
+    : families.filter(({ name, layout }) => name === "bf16" && layout === "lane-output");

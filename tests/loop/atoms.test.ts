@@ -1,14 +1,14 @@
 // Every atom in both layouts against plain loops in float64, over a seeded choice of sizes and batches around the tiles.
 import { describe, expect, it } from "vitest";
-import { x86Targets } from "../../compiler/targets/x86-targets.ts";
-import { atomFamilies, interestingBatches, interestingSizes } from "./atom-cases.ts";
+import { allTargets, roundingTargets, x86Targets } from "../../compiler/targets/x86-targets.ts";
+import { atomFamilies, familiesOn, interestingBatches, interestingSizes } from "./atom-cases.ts";
 import { checkAgainstPlainLoops } from "./run-reference.ts";
 import { createRandom } from "./weight-cases.ts";
 
 const runsPerTarget = 14;
 
-describe.each(x86Targets)("$name", (target) => {
-  it.each(atomFamilies)("$name, $layout", (family) => {
+describe.each(allTargets)("$name", (target) => {
+  it.each(familiesOn(target, atomFamilies))("$name, $layout", (family) => {
     const random = createRandom(atomFamilies.indexOf(family) * 31 + target.vectorBits);
     const any = (from: readonly number[]): number => from[random(from.length)] ?? 1;
     for (let run = 0; run < runsPerTarget; run++) {
@@ -31,6 +31,17 @@ describe.each(x86Targets)("dense panels on $name", (target) => {
   it.each([15, 16, 17, 37])("of %i inputs, every number of tokens", (inputs) => {
     for (let batch = 1; batch <= 25; batch++) {
       const weight = family?.make(19, inputs, batch) ?? expect.fail("no dense panels");
+      checkAgainstPlainLoops(weight, { target, batch, seed: batch });
+    }
+  });
+});
+
+// Levels that round have tiles of 24 tokens beside those of eight; the last pair of odd inputs is half.
+describe.each(roundingTargets)("pairs on $name", (target) => {
+  const [family] = familiesOn(target, atomFamilies);
+  it.each([1, 2, 31, 33, 64])("of %i inputs", (inputs) => {
+    for (const batch of [1, 7, 23, 24, 25, 57]) {
+      const weight = family?.make(19, inputs, batch) ?? expect.fail("no pairs");
       checkAgainstPlainLoops(weight, { target, batch, seed: batch });
     }
   });

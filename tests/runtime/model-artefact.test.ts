@@ -74,6 +74,18 @@ describe("level", () => {
     expect(chooseLevel(levels, new Set(["avx2", "fma"]), null).name).toBe("x86-64-v3");
     expect(chooseLevel(levels, new Set(["avx512f", "avx2", "fma"]), "v3").name).toBe("x86-64-v3");
   });
+  it("is the rounding one only where the CPU has it and nothing else is forced", () => {
+    const base = "x86-64-v4";
+    const over = { name: "x86-64-v4-bf16", suffix: "v4bf16", needs: ["avx512f", "avx512_bf16"], base };
+    const features = new Set(["avx512f", "avx512_bf16", "avx2", "fma"]);
+    const chosen = (forced: string | null, has = features) =>
+      chooseLevel([over, ...levels], has, forced).name;
+    expect(chosen(null)).toBe("x86-64-v4-bf16");
+    expect(chosen(null, new Set(["avx512f", "avx2", "fma"]))).toBe("x86-64-v4");
+    expect(chosen("v4bf16")).toBe("x86-64-v4-bf16");
+    expect(chosen("v4")).toBe("x86-64-v4");
+    expect(chosen("x86-64-v3")).toBe("x86-64-v3");
+  });
   it("is an error that lists what is missing", () => {
     expect(() => chooseLevel(levels, new Set(["avx2"]), null)).toThrow(
       /SPX8307.*x86-64-v4 needs avx512f; x86-64-v3 needs fma/,

@@ -97,7 +97,7 @@ function withoutReferences(text: string): string {
 function functionAttributes(target: X86Target): string {
   return [
     "nounwind",
-    `"target-cpu"="${target.name}"`,
+    `"target-cpu"="${target.base}"`,
     `"target-features"="${target.features}"`,
     `"prefer-vector-width"="${target.vectorBits}"`,
     `"min-legal-vector-width"="${target.vectorBits}"`,

@@ -15,7 +15,9 @@ export function chooseLevel(
 ): KernelLevel {
   const names = levels.map(({ name }) => name);
   const candidates =
-    forced === null ? levels : levels.filter(({ name, suffix }) => [name, suffix].includes(forced));
+    forced === null
+      ? levels
+      : levels.filter(({ name, suffix }) => [name, suffix].includes(forced) || name.endsWith(`-${forced}`));
   const missing = new Map(
     candidates.map((level) => [level.name, level.needs.filter((need) => !features.has(need))]),
   );
