@@ -277,6 +277,7 @@ export function sampleDevice(): SampleDevice {
   const called: string[] = [];
   const device: SampleDevice = {
     level: "x86-64-v3",
+    rounding: null,
     memory,
     called,
     gate: Promise.resolve(),
