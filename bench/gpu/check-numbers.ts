@@ -1,6 +1,6 @@
 /**
  * Numbers of a device against float64: fresh random inputs at odd sizes, results poisoned with NaN beforehand, forward in
- * every number type that was built, gradients against those of the CPU.
+ * every number type that was built, adapters by token, gradients against those of the CPU.
  */
 import type { CudaElements } from "../../runtime/contract/cuda.ts";
 import type { DeviceState } from "../../runtime/device/cuda/cuda-device.ts";
@@ -87,7 +87,7 @@ export async function loadRandom(
   }
 }
 
-/** Forward at each batch, and gradients at 3 and at 17 tokens. */
+/** Forward at each batch; gradients and adapters at 3 and at 17 tokens. */
 export async function* checkLayer(
   layer: Layer,
   there: DeviceLayer,
@@ -110,8 +110,57 @@ export async function* checkLayer(
     yield { what, error, allowed: allowed[elements] };
     x.dispose();
     y.dispose();
-    if (batch === 17 || batch === 3) yield* checkGradients(layer, there, what, { seed, batch });
+    if (batch === 17 || batch === 3) {
+      yield* checkGradients(layer, there, what, { seed, batch });
+      yield checkAdapters(there, weight, what, { seed, batch });
+    }
   }
+}
+
+/** Tokens in turn with an adapter of rank 1, one of rank 7 and none, as a part of Σ|w||x| + Σ|b||a||x|. */
+function checkAdapters(
+  there: DeviceLayer,
+  weight: Float64Array,
+  what: string,
+  { seed, batch }: { readonly seed: number; readonly batch: number },
+): NumberCheck {
+  const { out, in: inputs, elements } = there;
+  const scale = 0.5;
+  const given = [1, 7].map((r) => ({
+    A: tensor("f32", [r, inputs], noise(seed + r, "A", r * inputs)),
+    B: tensor("f32", [out, r], noise(seed + r, "B", out * r)),
+    scale,
+  }));
+  using adapters = there.adapters(given);
+  const index = Int32Array.from({ length: batch }, (_, token) => ((token + 1) % 3) - 1);
+  const rounded = fromFloat32(elementTypeOf(elements), [batch, inputs], noise(seed, "x", batch * inputs));
+  const x = toFloat32(rounded);
+  const found = adapters.forward(x, index).data;
+  const dot = (a: ArrayLike<number>, row: number, token: number): readonly [sum: number, size: number] => {
+    let [sum, size] = [0, 0];
+    for (let k = 0; k < inputs; k++) {
+      const term = (a[row * inputs + k] ?? 0) * (x[token * inputs + k] ?? 0);
+      sum += term;
+      size += Math.abs(term);
+    }
+    return [sum, size];
+  };
+  let error = 0;
+  found.forEach((value, place) => {
+    const [token, row] = [Math.floor(place / out), place % out];
+    let [sum, size] = dot(weight, row, token);
+    const own = given[index[token] ?? -1];
+    const rank = own?.A.shape[0] ?? 0;
+    for (let j = 0; j < rank; j++) {
+      const [thin, thinSize] = dot(own?.A.data ?? [], j, token);
+      const factor = scale * (own?.B.data[row * rank + j] ?? 0);
+      sum += factor * thin;
+      size += Math.abs(factor) * thinSize;
+    }
+    const part = Math.abs(value - sum) / Math.max(size, Number.MIN_VALUE);
+    error = Number.isNaN(part) ? Number.POSITIVE_INFINITY : Math.max(error, part);
+  });
+  return { what: `${what} adapters`, error, allowed: allowed[elements] };
 }
 
 function largestError(
