@@ -44,6 +44,7 @@ interface Suite {
 const few: ReadonlySet<string> = new Set([
   "dense",
   "bf16 weights",
+  "bf16 products",
   "int8 weights",
   "int4 weights",
   "nf4 weights",

@@ -1,7 +1,9 @@
 /** One cell: everybody has the same weight, runs in turn between two probes, and is compared with float64. */
+
 import type { CacheSizes } from "../../compiler/calibrate/cache-sizes.ts";
 import { timeInTurn } from "../../compiler/calibrate/interleaved-timing.ts";
 import { pairedRatio, quantile } from "../../compiler/calibrate/sample-statistics.ts";
+import { roundingTargets } from "../../compiler/targets/x86-targets.ts";
 import type { Layer } from "../../runtime/index.ts";
 import { randomMatrix } from "../random-numbers.ts";
 import { type Cell, nameOfCell } from "./cells.ts";
@@ -287,7 +289,10 @@ function boundOf(
     [stages.plan.columns, cell.inputs],
   ] as const)
     if (dimension.kind === "symbol") symbols.set(dimension.name, size);
-  const work = workOf(stages.plan, variant, symbols, cell.batch);
+  const rounds = layer
+    .plan(cell.batch)
+    .some(({ level }) => roundingTargets.some(({ name }) => name === level));
+  const work = workOf(stages.plan, variant, symbols, cell.batch, rounds);
   const level = levelOf(work.bytes, bench.probes.caches, cell.threads, cell.regime === "cold");
   return rooflineOf(work, rates, level);
 }

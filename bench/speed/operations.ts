@@ -29,6 +29,8 @@ export type PeerGroup =
 export interface Loaded {
   readonly transform: string;
   readonly numbers: Readonly<Record<string, number>>;
+  /** Loaded with leave to round tokens to bf16. */
+  readonly rounds?: true;
 }
 
 export interface Operation {
@@ -133,6 +135,7 @@ const loading = (
 export const operations: readonly Operation[] = [
   operation("dense", "Dense", "dense"),
   operation("bf16 weights", "Half", "bf16"),
+  { ...operation("bf16 products", "Half", "bf16"), loaded: { transform: "Half", numbers: {}, rounds: true } },
   ...quantized,
   ...unstructured,
   ...grouped,

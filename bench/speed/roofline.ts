@@ -23,12 +23,16 @@ export interface Roofline {
 /** Formats whose lines of 16 are decoded by one permute each, and how many tokens share one. */
 const permuted: Readonly<Record<string, number>> = { "nm-lanes": 1, "mixed-ell": 1, "table4-panel16": 4 };
 
-/** What a call of the variant does at these sizes. @throws ReferenceError for a variant that the plan does not hold. */
+/**
+ * What a call of the variant does at these sizes. With `rounds` weights held in bf16 multiply tokens rounded to bf16, two
+ * products in the time of one. @throws ReferenceError for a variant that the plan does not hold.
+ */
 export function workOf(
   plan: Plan,
   variantName: string,
   symbols: ReadonlyMap<string, number>,
   batch: number,
+  rounds = false,
 ): Work {
   const variant = plan.variants.find(({ name }) => name === variantName);
   if (variant === undefined) throw new ReferenceError(`the plan has no variant ${variantName}`);
@@ -42,7 +46,7 @@ export function workOf(
   for (const operand of plan.operands.filter(({ name }) => read.has(name))) {
     const stored = evaluateNumber(operand.multiplies, symbols);
     bytes += evaluateNumber(operand.bytes, symbols);
-    multiplies += stored * batch;
+    multiplies += (stored * batch) / (rounds && operand.format.name === "bf16-panel16" ? 2 : 1);
     const together = permuted[operand.format.name];
     if (together !== undefined) permutes += (stored / 16) * Math.ceil(batch / together);
   }

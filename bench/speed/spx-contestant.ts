@@ -22,18 +22,26 @@ export interface BuiltOperations extends BuiltFolder {
 /** @param level instruction-set level of all kernels; null for the widest that runs. @throws BuildFailure */
 export async function buildOperations(level: string | null): Promise<BuiltOperations> {
   const root = packageFolder();
-  const built = await buildInto(join(root, "build", "bench"), join(root, "bench/speed/operations.spx"));
+  const built = await buildInto(join(root, "build", "bench"), join(root, "bench/speed/operations.spx"), {
+    factors: "bf16",
+  });
   return { ...built, artefact: openArtefact(built.manifestFile, null, level === null ? {} : { level }) };
 }
 
 export async function loadLayer(
   { artefact }: BuiltOperations,
-  { transform, numbers }: Loaded,
+  { transform, numbers, rounds }: Loaded,
   weight: { readonly data: Float32Array; readonly shape: readonly number[] },
   threads: number,
 ): Promise<Layer<Parameters>> {
   const loadable = artefact.transform<object, Parameters>(transform);
-  return loadable.load({ W: weight, ...numbers, seed: 1, threads });
+  return loadable.load({
+    W: weight,
+    ...numbers,
+    seed: 1,
+    threads,
+    ...(rounds === true ? { elements: "bf16" } : {}),
+  });
 }
 
 /** Loads the layer anew for each call, from a weight that lies in memory. */

@@ -48,6 +48,16 @@ export const targets: readonly Target[] = [
       0.93,
     ),
   ),
+  {
+    ...row(
+      "bf16 products, batch >= 64, peers that round",
+      at("bf16 products", ({ batch }) => batch >= 64),
+      null,
+      null,
+      0.93,
+    ),
+    overRounded: 1,
+  },
   row("dense, odd batches 3 to 31", at("dense", isOdd), 1.15, null, 0.8),
   row("dense, batch 1, cold", at("dense", cold), 1, null, 0.92),
   ...["int8", "int4", "nf4"].flatMap((name) => [

@@ -32,7 +32,7 @@ export class BuildFailure extends Error {}
 export async function buildInto(
   folder: string,
   entry: string,
-  options: Pick<CompileOptions, "variants" | "rates"> = {},
+  options: Pick<CompileOptions, "variants" | "rates" | "factors"> = {},
 ): Promise<BuiltFolder> {
   const start = performance.now();
   const name = basename(entry, ".spx");
@@ -66,7 +66,7 @@ export function buildText(
   folder: string,
   name: string,
   text: string,
-  options: Pick<CompileOptions, "variants" | "rates"> = {},
+  options: Pick<CompileOptions, "variants" | "rates" | "factors"> = {},
 ): Promise<BuiltFolder> {
   mkdirSync(folder, { recursive: true });
   const entry = join(folder, `${name}.spx`);
