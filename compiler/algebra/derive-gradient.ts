@@ -11,9 +11,9 @@ import { number } from "../../runtime/contract/number-expression.ts";
 import type { CheckedPattern, CheckedTensor } from "../check/checked-module.ts";
 import { addNumbers, multiplyNumbers, nonEmpty, type TermFactory } from "./algebra-graph.ts";
 import type { Term } from "./algebra-node.ts";
-import { copiesOf, expandKrons } from "./expand-kron.ts";
 import { forwardTerm } from "./forward-value.ts";
 import { intermediateTensor } from "./intermediate-tensor.ts";
+import { copiesOf, type KronSides, kronSides } from "./kron-sides.ts";
 import { normaliseTerm } from "./normalise.ts";
 import { isDifferentiable, zeroStructure } from "./structure.ts";
 
@@ -30,18 +30,24 @@ export interface Side {
   readonly stride: NumberExpression;
 }
 
-/** The gradient of one occurrence of a parameter, a derived or an intermediate tensor: scale * weight ⊙ pattern ⊙ (sum over tokens and copies of left rightᵀ). */
-export interface LeafGradient {
-  readonly leaf: GradientLeaf;
+/** left rightᵀ, summed over tokens and copies, times `scale`. */
+export interface GradientPair {
   readonly left: Side;
   readonly right: Side;
   readonly scale: NumberExpression;
+  /** Times that the leaf stands on a diagonal, as in I ⊗ A. */
+  readonly copies: NumberExpression;
+}
+
+/** The gradient of one occurrence of a parameter, a derived or an intermediate tensor: weight ⊙ pattern ⊙ any of its pairs. */
+export interface LeafGradient {
+  readonly leaf: GradientLeaf;
+  /** Equal in value: beside other factors of a Kronecker product, each of these acts on x or, transposed, on dy. */
+  readonly pairs: readonly [GradientPair, ...GradientPair[]];
   /** Entries outside do not exist; `transposed` when the leaf stands transposed under the mask. */
   readonly pattern: { readonly pattern: CheckedPattern; readonly transposed: boolean } | null;
   /** Elementwise factor, in the shape of the leaf. */
   readonly weight: Term | null;
-  /** Times that the leaf stands on a diagonal, as in I ⊗ A. */
-  readonly copies: NumberExpression;
 }
 
 export interface Gradients {
@@ -53,7 +59,7 @@ export interface Gradients {
   readonly intermediates: ReadonlyMap<CheckedTensor, Term>;
 }
 
-interface Cotangent extends Omit<LeafGradient, "leaf"> {
+interface Cotangent extends Omit<LeafGradient, "leaf" | "pairs">, GradientPair {
   /** False below a mask, an elementwise factor, a block or copies: no further matrix can be taken to the sides. */
   readonly whole: boolean;
 }
@@ -84,7 +90,9 @@ function splitSide(
     const inner = splitSide({ ...side, term: remaining, offset }, factory);
     return { side: inner.side, scale: multiplyNumbers(factor, inner.scale) };
   }
-  if (last?.kind !== "permutation") return { side: { ...side, term: operand }, scale: factor };
+  // What moves the axes of a Kronecker product stays with it, because its factors move them as well.
+  if (last?.kind !== "permutation" || rest[0]?.kind === "kron")
+    return { side: { ...side, term: operand }, scale: factor };
   return { side: { ...side, term: remaining, permutation: last }, scale: factor };
 }
 
@@ -114,11 +122,11 @@ function leafGradient(leaf: GradientLeaf, carried: Cotangent, factory: TermFacto
   const cotangent = withoutOwnMask(leaf, carried);
   const reason = refusalOf(leaf, cotangent);
   if (reason !== null) throw new NoPair(reason);
-  const { whole: _, ...gradient } = cotangent;
+  const { pattern, weight, copies } = cotangent;
   const left = splitSide(cotangent.left, factory);
   const right = splitSide(cotangent.right, factory);
   const scale = multiplyNumbers(cotangent.scale, left.scale, right.scale);
-  return { ...gradient, leaf, left: left.side, right: right.side, scale };
+  return { leaf, pattern, weight, pairs: [{ left: left.side, right: right.side, scale, copies }] };
 }
 
 /** Carries pairs down from the weight to the leaves. */
@@ -167,6 +175,30 @@ function createDerivation(
       left: { ...left, stride: block.rows },
       right: { ...right, stride: block.columns },
     });
+  }
+
+  /** The gradients found with each way to write what is around a part, as gradients with a pair for each way. */
+  function visitKronPart(ways: readonly KronSides[], cotangent: Cotangent): void {
+    const before = found.length;
+    const lists = ways.map(({ repeated, left, right }) => {
+      visit(normaliseTerm(repeated, factory).term, {
+        ...cotangent,
+        left: through(cotangent.left, left),
+        right: through(cotangent.right, right),
+      });
+      return found.splice(before);
+    });
+    const [first = [], ...others] = lists;
+    // A way with a single copy may part otherwise, where blocks of products stand inside.
+    const alike = others.filter(
+      (list) => list.length === first.length && list.every(({ leaf }, at) => leaf === first[at]?.leaf),
+    );
+    found.push(
+      ...first.map((gradient, at) => {
+        const more = alike.flatMap((list) => list[at]?.pairs ?? []);
+        return { ...gradient, pairs: nonEmpty([...gradient.pairs, ...more]) };
+      }),
+    );
   }
 
   function visitBlocks(blocks: readonly Term[], cotangent: Cotangent): void {
@@ -276,8 +308,9 @@ function createDerivation(
         return;
       case "kron": {
         const repeated = copiesOf(term);
-        if (repeated === null) throw new NoPair("a Kronecker product stands under a mask");
-        visitCopies(repeated.copies, repeated.block, cotangent);
+        if (repeated !== null) visitCopies(repeated.copies, repeated.block, cotangent);
+        else if (!cotangent.whole) throw new NoPair("a Kronecker product stands under a mask");
+        else for (const ways of kronSides(term.factors, factory)) visitKronPart(ways, cotangent);
         return;
       }
       default:
@@ -289,8 +322,7 @@ function createDerivation(
 
 /** @param factory the one that made `root`, which is in normal form. */
 export function deriveGradients(root: Term, factory: TermFactory): Gradients {
-  const { term: expanded } = normaliseTerm(expandKrons(root, factory), factory);
-  const transposed = forwardTerm(factory.transpose(expanded), factory);
+  const transposed = forwardTerm(factory.transpose(root), factory);
   const leaves: LeafGradient[] = [];
   const intermediates = new Map<CheckedTensor, Term>();
   const whole = { term: null, permutation: null, offset: number(0), stride: number(0) };
@@ -298,7 +330,7 @@ export function deriveGradients(root: Term, factory: TermFactory): Gradients {
     factory,
     leaves,
     intermediates,
-  )(expanded, {
+  )(root, {
     left: { input: "dy", ...whole },
     right: { input: "x", ...whole },
     scale: number(1),

@@ -9,7 +9,7 @@ import { type NumberExpression, number, printNumber } from "../../runtime/contra
 import { printSource } from "../../runtime/contract/print-source.ts";
 import { multiplyNumbers } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
-import type { Gradients, LeafGradient, Side } from "../algebra/derive-gradient.ts";
+import type { GradientPair, Gradients, LeafGradient, Side } from "../algebra/derive-gradient.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { sourceOf, tensorsOf } from "../algebra/term-source.ts";
@@ -39,7 +39,10 @@ export interface BackwardDraft extends Omit<BackwardPlan, "cost" | "search"> {
 
 /** How the transposed weight gives dx, and how each side of a gradient is computed from x or dy. */
 export interface BackwardWays {
-  readonly dx: AppliedSum;
+  /** Null where dx is left out. */
+  readonly dx: AppliedSum | null;
+  /** Which pair of each gradient is multiplied out. */
+  readonly pairs: readonly number[];
   readonly sides: ReadonlyMap<Term, AppliedTerm>;
 }
 
@@ -51,15 +54,22 @@ function gradientInput(
   { input, term, permutation, offset, stride }: Side,
   sides: BackwardWays["sides"],
 ): GradientInput {
-  const way = term === null ? undefined : sides.get(term);
-  if (term !== null && way === undefined) throw new TypeError("a side without a way");
-  return {
-    activation: way === undefined ? input : applyToActivation(draft, way, input),
-    permutation: permutation === null ? null : { size: permutation.rows, stride: permutation.stride },
-    offset,
-    stride,
-  };
+  const place = { offset, stride };
+  const own = permutation === null ? null : { size: permutation.rows, stride: permutation.stride };
+  if (term === null) return { activation: input, permutation: own, ...place };
+  const way = sides.get(term);
+  if (way === undefined) throw new TypeError("a side without a way");
+  const [last, ...before] = way.factors;
+  if (own !== null || last?.kind !== "permutation")
+    return { activation: applyToActivation(draft, way, input), permutation: own, ...place };
+  if (before.length === 0) return { activation: input, permutation: last.permutation, ...place };
+  const unmoved = knownUnmoved.get(way) ?? { ...way, factors: before };
+  knownUnmoved.set(way, unmoved);
+  return { activation: applyToActivation(draft, unmoved, input), permutation: last.permutation, ...place };
 }
+
+/** Ways without the permutation that acts last; one object each, so that their stages are arranged once. */
+const knownUnmoved = new WeakMap<AppliedTerm, AppliedTerm>();
 
 /** The map of ones on the positions that a gradient has, times its elementwise factor. */
 function positionsOperand(
@@ -144,30 +154,31 @@ function weightsOperand(weight: Term | null, operands: OperandTable): string | n
 
 /** A gradient without what its sides read: the same for every way of computing those. */
 export interface PreparedGradient {
-  readonly step: Omit<GradientStep, "left" | "right">;
-  readonly left: Side;
-  readonly right: Side;
+  readonly step: Omit<GradientStep, "left" | "right" | "copies" | "scale">;
+  readonly pairs: readonly (Pick<GradientStep, "copies" | "scale"> & Pick<GradientPair, "left" | "right">)[];
 }
 
 export function prepareGradients(gradients: Gradients, operands: OperandTable): readonly PreparedGradient[] {
   return gradients.leaves.map((gradient, index) => {
-    const { leaf, copies, scale, left, right } = gradient;
+    const { leaf, pairs } = gradient;
     const slice = leaf.kind === "leaf" ? (leaf.slice ?? 0) : 0;
     const unit = number(1);
     return {
-      left,
-      right,
       step: {
         kind: "gradient",
         name: `gradient${index + 1}`,
         parameter: leaf.tensor.name,
         start: slice === 0 ? number(0) : multiplyNumbers(number(slice), leaf.rows, leaf.columns),
         shape: shapeOf(gradient, operands),
+      },
+      pairs: pairs.map(({ left, right, copies, scale }) => ({
+        left,
+        right,
         copies,
         scale: isOne(scale)
           ? null
           : operands.operand(identityPiece(unit, scale), { name: "vector" }, unit, unit).name,
-      },
+      })),
     };
   });
 }
@@ -253,15 +264,15 @@ export function draftBackward(
     const known = steps.filter(({ kind }) => kind === "apply").length;
     for (const step of draft.steps.slice(known)) steps.push({ kind: "apply", step, dxOnly: true });
   };
-  for (const { step, left, right } of prepared) {
-    const sides = {
-      left: gradientInput(draft, left, ways.sides),
-      right: gradientInput(draft, right, ways.sides),
-    };
+  for (const [index, { step, pairs }] of prepared.entries()) {
+    const pair = pairs[ways.pairs[index] ?? 0];
+    if (pair === undefined) throw new RangeError("a pair that does not exist");
+    const left = gradientInput(draft, pair.left, ways.sides);
+    const right = gradientInput(draft, pair.right, ways.sides);
     takeSteps();
-    steps.push({ ...step, ...sides });
+    steps.push({ ...step, ...pair, left, right });
   }
-  writeTarget(draft, ways.dx, "dy");
+  if (ways.dx !== null) writeTarget(draft, ways.dx, "dy");
   takeSteps();
   const needed = stepsForGradients(steps, draft.activations);
   const intermediates = intermediatesOf(gradients);

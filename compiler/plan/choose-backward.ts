@@ -1,16 +1,31 @@
 /**
  * The backward pass of a plan: of the ways to compute dx and the sides of the gradients (formats, products formed ahead,
- * terms of a sum formed as one) the cheapest at a usual size.
+ * orders of Kronecker products, terms of a sum formed as one) the cheapest at a usual size.
  */
 import { type NumberExpression, number, symbol } from "../../runtime/contract/number-expression.ts";
-import type { Term } from "../algebra/algebra-node.ts";
 import type { Gradients } from "../algebra/derive-gradient.ts";
 import type { CheckedTransform } from "../check/checked-module.ts";
-import { type BackwardDraft, type BackwardWays, draftBackward, prepareGradients } from "./backward-plan.ts";
+import { createNeeds } from "./backward-needs.ts";
+import {
+  type BackwardDraft,
+  type BackwardWays,
+  draftBackward,
+  type PreparedGradient,
+  prepareGradients,
+} from "./backward-plan.ts";
+import {
+  type Choice,
+  countChoices,
+  deciding,
+  everyChoice,
+  improveChoice,
+  singleWays,
+  waySpace,
+  waysOf,
+} from "./backward-ways.ts";
+import { cheapestUnion } from "./cheapest-union.ts";
 import { callCost, costParts, type PricedMachine, type PricedVariant } from "./cost-model.ts";
-import { type Budget, enumerateSum, enumerateTerm } from "./enumerate-sums.ts";
-import { combinations } from "./formed-ways.ts";
-import type { AppliedSum, AppliedTerm } from "./linear-factors.ts";
+import type { Budget } from "./enumerate-sums.ts";
 import type { OperandLookup, OperandTable } from "./operand-table.ts";
 import { ceilOver, plus, times } from "./packed-size.ts";
 import type { BackwardPlan, GradientStep, Layout, Plan } from "./plan.ts";
@@ -21,8 +36,6 @@ const usual = { size: 1024, batch: 128 } as const;
 
 /** Ways of dx, or of one side, which share what they compute step by step: nothing is stacked. */
 const budget: Budget = { most: 16, allows: () => true, stacks: false };
-/** Choices of ways for dx and for the sides that are drafted and priced; `search` of the plan says how many there are. */
-const mostTried = 48;
 
 /** Operands that a backward pass reads, each once. */
 export function backwardOperands({ steps }: Pick<BackwardPlan, "steps">): readonly string[] {
@@ -93,54 +106,6 @@ export function backwardCost(
   return plus(callCost(asVariant(backward), operands, machine), ...own);
 }
 
-/** Every choice: one way for dx, one for each side that is more than x or dy. */
-interface WaySpace {
-  readonly dx: readonly AppliedSum[];
-  readonly sides: readonly { readonly term: Term; readonly ways: readonly AppliedTerm[] }[];
-}
-
-function waySpace({ transposed, leaves }: Gradients): WaySpace {
-  const terms = new Set(leaves.flatMap(({ left, right }) => [left.term, right.term]));
-  return {
-    dx: enumerateSum(transposed, budget).sums,
-    sides: [...terms].flatMap((term) => (term === null ? [] : [{ term, ways: enumerateTerm(term, budget) }])),
-  };
-}
-
-/** Positions in the lists of a space: that of dx, then those of the sides. */
-type Choice = readonly number[];
-
-const waysOf = ({ dx, sides }: WaySpace, [first = 0, ...rest]: Choice): BackwardWays => {
-  const sum = dx[first];
-  if (sum === undefined) throw new RangeError("a way that does not exist");
-  const chosen = sides.flatMap(({ term, ways }, index) => {
-    const way = ways[rest[index] ?? 0];
-    return way === undefined ? [] : [[term, way] as const];
-  });
-  return { dx: sum, sides: new Map(chosen) };
-};
-
-/** All choices when they are few; else, from the plainest on, the best way of one list after the other, up to a limit. */
-function cheapestChoice(sizes: readonly number[], priceOf: (choice: Choice) => number): Choice {
-  const plainest: Choice = sizes.map(() => 0);
-  const total = sizes.reduce((product, size) => product * size, 1);
-  const positions = (size: number): number[] => Array.from({ length: size }, (_, at) => at);
-  let best = { choice: plainest, price: priceOf(plainest) };
-  let tried = 1;
-  const offer = (choice: Choice): void => {
-    if (tried >= mostTried) return;
-    tried += 1;
-    const price = priceOf(choice);
-    if (price < best.price) best = { choice, price };
-  };
-  if (total <= mostTried) combinations(sizes.map(positions)).slice(1).forEach(offer);
-  else
-    sizes.forEach((size, list) => {
-      for (const at of positions(size).slice(1)) offer(best.choice.with(list, at));
-    });
-  return best.choice;
-}
-
 /** The cheapest of the drafts that are tried, by its price at a usual size; `cost` reads `batch`. */
 export function cheapestDraft(
   gradients: Gradients,
@@ -149,27 +114,37 @@ export function cheapestDraft(
   layout: Layout,
   cost: (draft: BackwardDraft) => NumberExpression,
 ): { readonly draft: BackwardDraft; readonly search: BackwardPlan["search"] } {
-  const space = waySpace(gradients);
+  const space = waySpace(gradients, budget);
   const prepared = prepareGradients(gradients, operands);
-  const sizes = [space.dx.length, ...space.sides.map(({ ways }) => ways.length)];
   const prices = createGridEvaluator([
     new Map(valuesAt(transform, usual.size, null)).set("batch", usual.batch),
   ]);
+  const priced = (draft: BackwardDraft): number => prices.valuesOf(cost(draft))[0] ?? Number.NaN;
+  const draftOf = (some: readonly PreparedGradient[], ways: BackwardWays): BackwardDraft =>
+    draftBackward(gradients, some, transform.tensors, ways, operands, layout);
   const drafts = new Map<string, { readonly draft: BackwardDraft; readonly price: number }>();
   const drafted = (choice: Choice) => {
     const key = choice.join(",");
     const known = drafts.get(key);
     if (known !== undefined) return known;
-    const ways = waysOf(space, choice);
-    const draft = draftBackward(gradients, prepared, transform.tensors, ways, operands, layout);
-    const [price = Number.NaN] = prices.valuesOf(cost(draft));
-    const fresh = { draft, price };
+    const draft = draftOf(prepared, waysOf(space, choice));
+    const fresh = { draft, price: priced(draft) };
     drafts.set(key, fresh);
     return fresh;
   };
-  const best = cheapestChoice(sizes, (choice) => drafted(choice).price);
-  const search = { priced: drafts.size, total: sizes.reduce((product, size) => product * size, 1) };
-  return { draft: drafted(best).draft, search };
+  const needs = createNeeds(space, prepared, draftOf, priced);
+  const priceOf = (choice: Choice): number => drafted(choice).price;
+  const all = everyChoice(space);
+  let best: Choice;
+  if (all !== null)
+    best = all.reduce((cheapest, choice) => (priceOf(choice) < priceOf(cheapest) ? choice : cheapest));
+  else {
+    const singles = singleWays(space);
+    const chosen = cheapestUnion(singles.map((group) => group.map(needs)));
+    const decides = singles.flatMap((group, index) => group[chosen[index] ?? 0] ?? []);
+    best = improveChoice(space, deciding(space, decides), priceOf);
+  }
+  return { draft: drafted(best).draft, search: { priced: drafts.size, total: countChoices(space) } };
 }
 
 export function chooseBackward(

@@ -147,8 +147,8 @@ function planOf(
 /** Transposed and beside other factors, terms may be rewritten to tensors that the weight itself does not have. */
 const termsOfGradients = ({ transposed, leaves }: Gradients): readonly Term[] => [
   transposed,
-  ...leaves.flatMap(({ left, right, weight }) =>
-    [left.term, right.term, weight].filter((term) => term !== null),
+  ...leaves.flatMap(({ pairs, weight }) =>
+    [weight, ...pairs.flatMap(({ left, right }) => [left.term, right.term])].filter((term) => term !== null),
   ),
 ];
 

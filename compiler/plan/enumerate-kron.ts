@@ -3,8 +3,9 @@
  * formed as one matrix.
  */
 import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
-import { multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
+import { divideNumbers, multiplyNumbers, nonEmpty } from "../algebra/algebra-graph.ts";
 import type { Term } from "../algebra/algebra-node.ts";
+import { sameDimension, toPolynomial } from "../types/dimension.ts";
 import {
   blocksFactor,
   combinations,
@@ -81,12 +82,15 @@ function ordersOf(counts: readonly number[], most: number): readonly (readonly n
  * brings to the end: a stride permutation, whatever axis was there before. For two factors (A: p x q, B: s x t):
  * A ⊗ B = (I_p ⊗ B) P(t) (I_t ⊗ A) P(q), the first one first, or P(s) (I_s ⊗ A) P(q) (I_q ⊗ B), the last one first.
  */
-function kronSequence(factors: readonly AxisFactor[], order: readonly number[]): readonly LinearFactor[] {
+function kronSequence(
+  factors: readonly AxisFactor[],
+  order: readonly number[],
+  wanted: number,
+): readonly LinearFactor[] {
   const acting: LinearFactor[] = [];
   const sizes = factors.map(({ columns }) => columns);
   const waiting = factors.map((factor) => [...factor.acting]);
-  const last = factors.length - 1;
-  let end = last;
+  let end = factors.length - 1;
   const bringToEnd = (axis: number): void => {
     if (axis === end) return;
     const before =
@@ -101,7 +105,7 @@ function kronSequence(factors: readonly AxisFactor[], order: readonly number[]):
     acting.push(blocksFactor(piece, multiplyNumbers(...sizes.toSpliced(axis, 1)), true));
     sizes[axis] = piece.rows;
   }
-  bringToEnd(last);
+  bringToEnd(wanted);
   return acting.toReversed();
 }
 
@@ -121,20 +125,69 @@ function orderTraits(order: readonly number[]): {
 /** The ways of a Kronecker product: as moves and small factors, in every order, partly formed, or formed. */
 export function waysOfKron(term: Kron): readonly Way[] {
   const piece = pieceOf(term);
-  const parts = [part(piece)];
-  const ways: Way[] = [];
-  const cuts = runsOf(term.factors).filter((runs) => runs.length > 1);
-  for (const factors of cuts.flatMap((runs) => combinations(runs.map(axisFactors)))) {
-    const counts = factors.map(({ acting }) => acting.length);
-    for (const order of ordersOf(counts, mostWaysOfKron - ways.length)) {
-      const { rule, traits } = orderTraits(order);
-      ways.push({
-        factors: kronSequence(factors, order),
-        parts,
-        rules: [rule, ...factors.flatMap(({ rules }) => rules)],
-        traits: [...factors.flatMap((factor) => factor.traits), ...traits],
-      });
+  const formed = formedWays(piece, { rules: [`kron-at-${stageOf(piece)}`], traits: ["materialised"] });
+  return [...inTurn(term, term.factors.length - 1), ...formed];
+}
+
+const isWhole = (dimension: NumberExpression): boolean =>
+  [...toPolynomial(dimension).values()].every(
+    ({ coefficient, powers }) =>
+      coefficient.denominator === 1n && powers.every(({ exponent }) => exponent > 0),
+  );
+
+/** The factors up to an axis that a rotation brings to the end, and those behind it; an identity may lie on both sides. */
+function partedAt(factors: readonly Term[], stride: NumberExpression) {
+  for (const [axis, factor] of factors.entries()) {
+    const [before, behind] = [factors.slice(0, axis), factors.slice(axis + 1)];
+    const lines = divideNumbers(stride, multiplyNumbers(...before.map(({ rows }) => rows)));
+    if (sameDimension(lines, factor.rows)) return { moved: [...before, factor], kept: behind };
+    const others = divideNumbers(factor.rows, lines);
+    if (factor.kind === "identity" && isWhole(lines) && isWhole(others)) {
+      const part = (rows: NumberExpression): Term => ({ ...factor, rows, columns: rows });
+      return { moved: [...before, part(lines)], kept: [part(others), ...behind] };
     }
   }
-  return [...ways, ...formedWays(piece, { rules: [`kron-at-${stageOf(piece)}`], traits: ["materialised"] })];
+  return null;
+}
+
+/** P (A ⊗ B ⊗ …) for the P that brings another axis to the end: the factors in turn and one rotation after them. */
+export function waysOfRotatedKron(moved: Term | undefined, term: Term | undefined): readonly Way[] {
+  if (moved?.kind !== "permutation" || term?.kind !== "kron") return [];
+  const parted = partedAt(term.factors, moved.stride);
+  if (parted === null) return [];
+  return inTurn({ ...term, factors: [...parted.moved, ...parted.kept] }, parted.moved.length - 1);
+}
+
+/** The factors in every order, single or some neighbours formed as one; then the axis of the factor `end` is last. */
+function inTurn(term: Kron, end: number): readonly Way[] {
+  const parts = [part(pieceOf(term))];
+  const ways: Way[] = [];
+  const cuts = runsOf(term.factors).filter((runs) => runs.length > 1);
+  for (const runs of cuts) {
+    const wanted = axisOf(runs, end);
+    if (wanted === null) continue;
+    for (const factors of combinations(runs.map(axisFactors))) {
+      const counts = factors.map(({ acting }) => acting.length);
+      for (const order of ordersOf(counts, mostWaysOfKron - ways.length)) {
+        const { rule, traits } = orderTraits(order);
+        ways.push({
+          factors: kronSequence(factors, order, wanted),
+          parts,
+          rules: [rule, ...factors.flatMap(({ rules }) => rules)],
+          traits: [...factors.flatMap((factor) => factor.traits), ...traits],
+        });
+      }
+    }
+  }
+  return ways;
+}
+
+/** The run that ends with a factor; null when one goes on beyond it. */
+function axisOf(runs: readonly (readonly Term[])[], end: number): number | null {
+  let last = -1;
+  const found = runs.findIndex((run) => {
+    last += run.length;
+    return last >= end;
+  });
+  return last === end ? found : null;
 }

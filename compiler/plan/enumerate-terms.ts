@@ -4,7 +4,7 @@ import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { sharesStep, writesRanges } from "./arrange-stages.ts";
-import { waysOfKron } from "./enumerate-kron.ts";
+import { waysOfKron, waysOfRotatedKron } from "./enumerate-kron.ts";
 import {
   blocksFactor,
   firstCombinations,
@@ -56,18 +56,28 @@ const isWorthForming = (run: readonly Term[]): boolean =>
  */
 const mostWaysOfChain = 2048;
 
+/** Whether a rotation stands apart from the Kronecker product that would end with it. */
+const partsRotation = (runs: readonly (readonly Term[])[]): boolean =>
+  runs.some((run, index) => {
+    const [moved, next] = [run, runs[index + 1] ?? []];
+    return moved.length === 1 && next.length === 1 && waysOfRotatedKron(moved[0], next[0]).length > 0;
+  });
+
 /** The plainest cut first. */
 function waysOfChain(factors: readonly Term[], sums: SumWays): readonly Way[] {
   const single = new Map(factors.map((factor) => [factor, waysOfFactor(factor, sums)]));
   const ways: Way[] = [];
   for (const runs of runsOf(factors)) {
     if (ways.length >= mostWaysOfChain) break;
-    if (!runs.every((run) => run.length === 1 || isWorthForming(run))) continue;
+    if (!runs.every((run) => run.length === 1 || isWorthForming(run)) || partsRotation(runs)) continue;
     const lists = runs.map((run) => {
       const [only] = run;
       if (run.length === 1 && only !== undefined) return single.get(only) ?? [];
       const piece = multiplyPieces(nonEmpty(run.map(pieceOf)));
-      return formedWays(piece, { rules: [`product-at-${stageOf(piece)}`], traits: ["multiplied"] });
+      return [
+        ...(run.length === 2 ? waysOfRotatedKron(only, run[1]) : []),
+        ...formedWays(piece, { rules: [`product-at-${stageOf(piece)}`], traits: ["multiplied"] }),
+      ];
     });
     ways.push(...firstCombinations(lists, mostWaysOfChain - ways.length).map(inSequence));
   }

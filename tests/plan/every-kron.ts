@@ -63,7 +63,7 @@ function orders(lengths: readonly number[]): readonly (readonly number[])[] {
 const product = (numbers: readonly number[]): number => numbers.reduce((all, one) => all * one, 1);
 
 /** The axes lie in memory as they are numbered, but for a rotation after which `end` is last. */
-function rotation(sizes: readonly number[], end: number, wanted: number): Rotation | null {
+export function rotation(sizes: readonly number[], end: number, wanted: number): Rotation | null {
   const lying = sizes.map((_, index) => (end + 1 + index) % sizes.length);
   const moved = lying.slice(0, lying.indexOf(wanted) + 1);
   const [size, stride] = [product(sizes), product(moved.map((axis) => sizes[axis] ?? 1))];

@@ -1,4 +1,5 @@
 /** Ways to break what a pass gives, for faults that the sweep has to find: nothing else changes. */
+import { nonEmpty } from "../../compiler/algebra/algebra-graph.ts";
 import type { Term } from "../../compiler/algebra/algebra-node.ts";
 import type { Gradients } from "../../compiler/algebra/derive-gradient.ts";
 import type { WeightExpression } from "../../compiler/check/checked-module.ts";
@@ -94,7 +95,10 @@ export const dropMinus = (weight: WeightExpression): WeightExpression => {
 
 export const twice = ({ leaves, ...gradients }: Gradients): Gradients => ({
   ...gradients,
-  leaves: leaves.map((leaf) => ({ ...leaf, scale: apply("*", leaf.scale, number(2)) })),
+  leaves: leaves.map((leaf) => ({
+    ...leaf,
+    pairs: nonEmpty(leaf.pairs.map((pair) => ({ ...pair, scale: apply("*", pair.scale, number(2)) }))),
+  })),
 });
 
 export const withoutScale = (term: Term): Term => (term.kind === "scale" ? term.operand : term);

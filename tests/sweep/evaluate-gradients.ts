@@ -4,7 +4,7 @@
  */
 
 import { type DenseMatrix, denseMatrix, entryOf } from "../../compiler/algebra/dense-matrix.ts";
-import type { Gradients, LeafGradient, Side } from "../../compiler/algebra/derive-gradient.ts";
+import type { GradientPair, Gradients, LeafGradient, Side } from "../../compiler/algebra/derive-gradient.ts";
 import { applyDense, densify } from "../../compiler/algebra/evaluate-algebra.ts";
 import { patternOf, type WeightValues } from "../../compiler/algebra/evaluate-source.ts";
 import type { CheckedTensor } from "../../compiler/check/checked-module.ts";
@@ -26,12 +26,25 @@ export function evaluateGradients(
   given: BackwardBatch,
 ): ReadonlyMap<string, Float64Array> {
   const found: LeafGradients = new Map();
-  for (const one of leaves) addLeafGradient(one.leaf, multiplyOut(one, values, given), values, found);
+  for (const one of leaves) {
+    const [first, ...others] = one.pairs.map((pair) => multiplyOut(one, pair, values, given));
+    if (first === undefined) throw new TypeError("a gradient without pairs");
+    for (const other of others)
+      if (!isNear(other.values, first.values))
+        throw new RangeError(`the pairs of ${one.leaf.tensor.name} differ`);
+    addLeafGradient(one.leaf, first, values, found);
+  }
   return storedGradients(tensors, values, found);
 }
 
+function isNear(some: Float64Array, others: Float64Array): boolean {
+  const size = others.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  return some.every((value, at) => Math.abs(value - (others[at] ?? Number.NaN)) <= 1e-9 * size);
+}
+
 function multiplyOut(
-  { leaf, left, right, scale, pattern, weight, copies }: LeafGradient,
+  { leaf, pattern, weight }: LeafGradient,
+  { left, right, scale, copies }: GradientPair,
   values: WeightValues,
   given: BackwardBatch,
 ): DenseMatrix {
