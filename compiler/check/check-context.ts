@@ -86,6 +86,19 @@ export function addCountProblem(
   addProblem(context, diagnostic);
 }
 
+/** Notes that a condition refuses the values of constants: what cannot be so many for that reason is not told again. */
+export const refuseConstants = (context: CheckContext, names: readonly string[]): void => {
+  for (const name of names) context.reportedNames.add(`count ${name}`);
+};
+
+/** Whether a condition before this one refused the value of one of these constants. */
+export function isRefusedAgain(context: CheckContext, names: readonly string[]): boolean {
+  const keys = names.map((name) => `refused ${name}`);
+  const isAgain = keys.some((key) => context.reportedNames.has(key));
+  for (const key of keys) context.reportedNames.add(key);
+  return isAgain;
+}
+
 /** Adds a condition that has to hold, once for each place. */
 export const oblige = (
   context: CheckContext,

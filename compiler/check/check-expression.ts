@@ -255,11 +255,7 @@ function joinNumbers(
 ): Value {
   if (left.kind === "poison" || right.kind === "poison") return poison;
   if (left.kind === "number" && right.kind === "number") {
-    return combineNumbers(context, operator, left, right, {
-      left: syntax.term.span,
-      right: syntax.term.span,
-      whole: syntax.span,
-    });
+    return combineNumbers(context, operator, left, right, { left: syntax.term, right: syntax.term });
   }
   return refuse(context, "a matrix or a number", isTensor(left) ? right : left, syntax.term);
 }
@@ -286,9 +282,7 @@ function checkBinary(context: CheckContext, environment: Environment, syntax: Sy
   const left = context.check(environment, syntax.left);
   const right = context.check(environment, syntax.right);
   if (left.kind === "poison" || right.kind === "poison") return poison;
-  if (left.kind === "number" && right.kind === "number") {
-    const spans = { left: syntax.left.span, right: syntax.right.span, whole: syntax.span };
-    return combineNumbers(context, syntax.operator, left, right, spans);
-  }
+  if (left.kind === "number" && right.kind === "number")
+    return combineNumbers(context, syntax.operator, left, right, syntax);
   return tensorOperators[syntax.operator](context, left, right, syntax);
 }

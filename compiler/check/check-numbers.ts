@@ -1,6 +1,6 @@
 /** Numbers: arithmetic on them, and the places that ask for a dimension, a constant or a number of some type. */
 
-import type { BinarySyntaxOperator } from "../../grammar/syntax/syntax-tree.ts";
+import type { BinarySyntaxOperator, ExpressionSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Span } from "../../grammar/text/source-text.ts";
 import {
   apply,
@@ -16,7 +16,8 @@ import { scheduleMisplaced } from "../diagnostics/time-diagnostics.ts";
 import { constNeeded, notWhole, outOfRange, wrongKind } from "../diagnostics/type-diagnostics.ts";
 import { canonicalDimension } from "../types/dimension.ts";
 import { foldNumber } from "../types/fold-number.ts";
-import { addProblem, addProblemOnce, type CheckContext, oblige } from "./check-context.ts";
+import { addCountProblem, addProblem, addProblemOnce, type CheckContext, oblige } from "./check-context.ts";
+import { namesInExpression } from "./names-in-expression.ts";
 import { divides } from "./obligations.ts";
 import {
   describeValue,
@@ -57,14 +58,14 @@ export function combineNumbers(
   operator: BinarySyntaxOperator,
   left: NumberValue,
   right: NumberValue,
-  spans: { readonly left: Span; readonly right: Span; readonly whole: Span },
+  places: { readonly left: ExpressionSyntax; readonly right: ExpressionSyntax },
 ): NumberValue | PoisonValue {
   if (operator === "@" || operator === ".*" || operator === "./") {
     addProblem(
       context,
       report(
         wrongKind,
-        spans.left,
+        places.left.span,
         { expected: "a matrix", found: describeValue(left) },
         { help: [`write \`${operator === "./" ? "/" : "*"}\` between numbers`] },
       ),
@@ -73,8 +74,8 @@ export function combineNumbers(
   }
   const expectsConditions = connectives.has(operator);
   for (const [side, span] of [
-    [left, spans.left],
-    [right, spans.right],
+    [left, places.left.span],
+    [right, places.right.span],
   ] as const) {
     if (
       (side.type === "bool") === expectsConditions ||
@@ -89,21 +90,24 @@ export function combineNumbers(
   }
   const expression = apply(operator satisfies NumberOperator, left.expression, right.expression);
   if (comparisons.has(operator) || expectsConditions) return numberValue(expression, "bool");
-  if ((operator === "/" || operator === "%") && !divisorMayStand(context, right, spans.right)) return poison;
+  if ((operator === "/" || operator === "%") && !divisorMayStand(context, right, places.right)) return poison;
   if (left.isReal === true || right.isReal === true) return realValue(expression, "real");
   const whole = operator !== "/" && left.type === "int" && right.type === "int";
   return numberValue(expression, whole ? "int" : "real");
 }
 
 /** Refuses a divisor that is the number 0, and obliges every other one to be something else. */
-export function divisorMayStand(context: CheckContext, divisor: NumberValue, span: Span): boolean {
+export function divisorMayStand(
+  context: CheckContext,
+  divisor: NumberValue,
+  syntax: ExpressionSyntax,
+): boolean {
   const { expression } = divisor;
+  const { span } = syntax;
   if (expression.kind === "number") {
     if (expression.value !== 0) return true;
-    addProblem(
-      context,
-      report(outOfRange, span, { name: "the divisor", expected: "away from 0", found: "0" }),
-    );
+    const facts = { name: "the divisor", expected: "away from 0", found: "0" };
+    addCountProblem(context, namesInExpression(syntax), report(outOfRange, span, facts));
     return false;
   }
   const condition = apply("!=", expression, number(0));

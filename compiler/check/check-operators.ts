@@ -112,7 +112,7 @@ const quotientOperator: TensorOperator = (context, left, right, syntax) => {
   }
   if (!isTensor(left) || right.kind !== "number")
     return numbersOnly(context, left.kind === "number" ? left : right, right, syntax);
-  if (!divisorMayStand(context, right, syntax.right.span)) return poison;
+  if (!divisorMayStand(context, right, syntax.right)) return poison;
   return scaleTensor(context, foldNumber(apply("/", number(1), right.expression)), left, syntax.span);
 };
 

@@ -6,11 +6,12 @@
 
 import type { ExpressionSyntax, StatementSyntax } from "../../grammar/syntax/syntax-tree.ts";
 import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import type { NumberExpression } from "../../runtime/contract/number-expression.ts";
 import { report } from "../diagnostics/define-diagnostic.ts";
 import { wrongKind } from "../diagnostics/type-diagnostics.ts";
 import type { Declaration, ModuleScope } from "../modules/module-scope.ts";
 import { checkArguments, constantsOf } from "./check-arguments.ts";
-import { addProblem, type CheckContext } from "./check-context.ts";
+import { addProblem, type CheckContext, isRefusedAgain, refuseConstants } from "./check-context.ts";
 import { constantsIn } from "./check-dimensions.ts";
 import { checkExpression } from "./check-expression.ts";
 import { giveValue, initialise } from "./check-initial-values.ts";
@@ -23,6 +24,7 @@ import { checkWeight, namesInWeight, warnOfUnused } from "./check-weight.ts";
 import type { CheckedPattern, CheckedTensor, CheckedTransform, WeightExpression } from "./checked-module.ts";
 import { finishDerived, nameDerived } from "./derived-tensors.ts";
 import { timeOf, warnOfReadOnce } from "./finish-time.ts";
+import { namesInExpression } from "./names-in-expression.ts";
 import { kindOfCondition, settleObligations } from "./obligations.ts";
 import { orderInitialValues } from "./order-initial-values.ts";
 import { storeStructurally } from "./structural-storage.ts";
@@ -77,6 +79,7 @@ export function checkTransform(
 function elaborate(draft: TransformDraft, module: ModuleScope, name: string): CheckedTransform | null {
   const { syntax, context } = draft;
   checkArguments(draft);
+  for (const { condition } of statementsOf(draft, "require")) noteRefused(draft, condition);
   declareStatements(draft);
   introduceClocks(draft);
   // Also those that nothing reads: a mistake in them is a mistake.
@@ -194,6 +197,23 @@ function declareStatements(draft: TransformDraft): void {
   for (const statement of tensorStatements(draft)) declareTensor(draft, statement);
 }
 
+/** Looks ahead for conditions that constants break: they are told instead of what the same constants break later. */
+function noteRefused(draft: TransformDraft, condition: ExpressionSyntax): void {
+  if (condition.kind === "binary" && condition.operator === "and") {
+    noteRefused(draft, condition.left);
+    noteRefused(draft, condition.right);
+    return;
+  }
+  const names = namesInExpression(condition);
+  if (names.length === 0 || !names.every((name) => draft.constants.has(name))) return;
+  const silent = { ...draft.context, diagnostics: [], obligations: [], reportedNames: new Set<string>() };
+  const value = silent.check(draft.environment, condition);
+  if (isCondition(value) && isFalse(value.expression)) refuseConstants(draft.context, names);
+}
+
+const isFalse = (expression: NumberExpression): boolean =>
+  expression.kind === "number" && expression.value === 0;
+
 function checkRequire(draft: TransformDraft, module: ModuleScope, condition: ExpressionSyntax): void {
   if (condition.kind === "binary" && condition.operator === "and") {
     checkRequire(draft, module, condition.left);
@@ -208,6 +228,7 @@ function checkRequire(draft: TransformDraft, module: ModuleScope, condition: Exp
       addProblem(context, report(wrongKind, span, { expected: "a condition", found: describeValue(value) }));
     return;
   }
+  if (isFalse(value.expression) && isRefusedAgain(context, namesInExpression(condition))) return;
   context.obligations.push({
     kind: kindOfCondition(condition),
     condition: value.expression,

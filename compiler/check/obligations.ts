@@ -112,6 +112,7 @@ export function settleObligations(obligations: readonly Obligation[], surroundin
   const proven: Requirement[] = [];
   const diagnostics: Diagnostic[] = [];
   const settled: Obligation[] = [];
+  const refuted: NumberExpression[] = [];
   const seen = new Set<string>();
   const ordered = [
     ...obligations.filter(({ isStated }) => isStated),
@@ -124,7 +125,11 @@ export function settleObligations(obligations: readonly Obligation[], surroundin
     const facts = settled.map((earlier) => earlier.condition);
     const refutation = refute(obligation, surroundings, settled);
     if (refutation !== null) {
-      diagnostics.push(refutation);
+      // What follows from a condition that is told to be broken is broken by the same mistake.
+      if (!refuted.some((told) => followsFrom(obligation.condition, told, surroundings))) {
+        diagnostics.push(refutation);
+        refuted.push(obligation.condition);
+      }
       continue;
     }
     const { condition, text, kind, span, reason } = obligation;
@@ -134,6 +139,16 @@ export function settleObligations(obligations: readonly Obligation[], surroundin
     settled.push(obligation);
   }
   return { requirements, proven, diagnostics };
+}
+
+/** True when one condition says of its symbols at least what the other says of the same. */
+function followsFrom(condition: NumberExpression, told: NumberExpression, { ranges }: Surroundings): boolean {
+  const names = symbolsOf(told);
+  return (
+    symbolsOf(condition).every((name) => names.includes(name)) &&
+    prove(told, { ranges, facts: [] }) !== "refuted" &&
+    prove(condition, { ranges, facts: [told] }) === "proven"
+  );
 }
 
 /** Earlier conditions without which this one might hold: none of them can be left out. */

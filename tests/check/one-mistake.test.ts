@@ -88,6 +88,37 @@ describe("a constant that counts nothing", () => {
   });
 });
 
+describe("a condition that a value breaks", () => {
+  const transform = (type: string, body: string): string =>
+    `transform T(W: frozen [out, in], n: ${type}) {\n${body}\n}\n`;
+  const body = (condition: string): string =>
+    `  require ${condition}\n  param A: [out, 2 * n] = 0\n  param B: [n + n, in] = 0\n  weight = W + (1 / n) * (A @ B)`;
+
+  test("is told instead of what the same constant breaks besides", () => {
+    for (const condition of ["n > 0", "n >= 1", "n > 0 and n < 9", "n > 0\n  require n >= 2 * n + 1"])
+      expect(told(transform("const int = 0", body(condition)))).toEqual([
+        `SPX4501 main.spx ${condition.split(/ and |\n/)[0]}`,
+      ]);
+    expect(told(transform("const int = 0", body("in > 9")))).toEqual(["SPX4008 main.spx 2 * n"]);
+  });
+
+  test("is told instead of what follows from it, for the value of a default", () => {
+    expect(told(transform("int = 0", body("n >= 1")))).toEqual(["SPX4501 main.spx n >= 1"]);
+    const sides = "  param A: [out, n] = 0\n  param B: [n, in] = 0\n  weight = W + (1 / n) * (A @ B)";
+    expect(told(transform("int = 0", sides))).toEqual(["SPX4008 main.spx n"]);
+  });
+
+  test("hides no other mistake", () => {
+    const more = `${body("n > 0")}\n  param C: [out, m] = 0`;
+    expect(told(transform("const int = 0", more))).toContain("SPX4301 main.spx m");
+    const other = "  require n > 0\n  require k > 0\n  param A: [out, n] = 0\n  weight = W + A @ A.T @ W";
+    expect(told(transform("int = 0, k: int = 0", other))).toEqual([
+      "SPX4501 main.spx n > 0",
+      "SPX4501 main.spx k > 0",
+    ]);
+  });
+});
+
 test("a mistake that shows inside the library is told at its use", () => {
   const imports = 'import { over } from "std/schedule"\n\n';
   const direct = `${imports}transform T(W: frozen [out, in]) {
