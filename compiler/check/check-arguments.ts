@@ -8,7 +8,7 @@ import { substitute } from "../types/fold-number.ts";
 import { type SymbolRange, sizeRange } from "../types/knowledge.ts";
 import { addProblem, type CheckContext, type Environment } from "./check-context.ts";
 import { checkDimensions } from "./check-dimensions.ts";
-import { asTyped, numberValue } from "./check-numbers.ts";
+import { asTyped, knownNumber, numberValue } from "./check-numbers.ts";
 import {
   declareName,
   type TensorDraft,
@@ -70,14 +70,15 @@ export function constantsOf(
       name.name,
     );
     if (value === null) return null;
-    if (value.kind !== "number") {
+    const known = knownNumber(value);
+    if (known === null) {
       addProblem(
         context,
         report(constNeeded, defaultValue.span, { expected: `\`${name.name}\``, found: printNumber(value) }),
       );
       return null;
     }
-    constants.set(name.name, value.value);
+    constants.set(name.name, known);
   }
   return constants;
 }

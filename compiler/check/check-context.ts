@@ -80,11 +80,14 @@ export function addCountProblem(
   names: readonly string[],
   diagnostic: Diagnostic,
 ): void {
-  const keys = names.map((name) => `count ${name}`);
-  if (keys.some((key) => context.reportedNames.has(key))) return;
-  for (const key of keys) context.reportedNames.add(key);
+  if (isCountTold(context, names)) return;
+  refuseConstants(context, names);
   addProblem(context, diagnostic);
 }
+
+/** Whether it was told of one of these names that there cannot be so many. */
+export const isCountTold = (context: CheckContext, names: readonly string[]): boolean =>
+  names.some((name) => context.reportedNames.has(`count ${name}`));
 
 /** Notes that a condition refuses the values of constants: what cannot be so many for that reason is not told again. */
 export const refuseConstants = (context: CheckContext, names: readonly string[]): void => {

@@ -15,8 +15,8 @@ import { dimensionCount, dimensionNotPositive, unknownDimension } from "../diagn
 import { suggestion, suggestNames } from "../diagnostics/suggest-name.ts";
 import { printShape } from "../types/dimension.ts";
 import { sizeRange } from "../types/knowledge.ts";
-import { addCountProblem, addProblem, addProblemOnce, oblige } from "./check-context.ts";
-import { asWhole } from "./check-numbers.ts";
+import { addCountProblem, addProblem, addProblemOnce, isCountTold, oblige } from "./check-context.ts";
+import { asWhole, knownNumber } from "./check-numbers.ts";
 import { namesInExpression } from "./names-in-expression.ts";
 import type { TensorType, TransformDraft } from "./transform-draft.ts";
 
@@ -44,12 +44,14 @@ export function checkDimensions(
     if (size === null) return null;
     dimensions.push(size);
     const isBound = size.kind === "symbol" && draft.ranges.get(size.name) === sizeRange;
-    if (isBound || (size.kind === "number" && size.value > 0)) continue;
+    const known = knownNumber(size);
+    if (isBound || (known !== null && known > 0)) continue;
     const condition = apply(">", size, number(0));
-    if (size.kind === "number") {
+    if (known !== null) {
       refuseSide(draft, name, side, printNumber(condition));
       return null;
     }
+    if (isCountTold(context, namesInExpression(side))) return null;
     oblige(context, {
       kind: dimensionNotPositive,
       condition,

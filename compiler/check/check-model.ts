@@ -121,7 +121,8 @@ function checkUse(
   const values = checkRuleArguments(context, rule, declaration, given, module);
   diagnostics.push(...context.diagnostics);
   if (values === null) return null;
-  const transform = instances.instance(declaration, values.constants);
+  const use = { span: rule.transform.span, text: `in this use of \`${name}\`` };
+  const transform = instances.instance(declaration, values.constants, use);
   if (transform === null || !fitsTensor(rule, transform, diagnostics)) return null;
   const missing = transform.arguments.find(
     (argument) =>

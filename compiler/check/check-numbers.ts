@@ -4,6 +4,7 @@ import type { BinarySyntaxOperator, ExpressionSyntax } from "../../grammar/synta
 import type { Span } from "../../grammar/text/source-text.ts";
 import {
   apply,
+  evaluateNumber,
   type NumberExpression,
   type NumberOperator,
   number,
@@ -42,6 +43,10 @@ export const realValue = (expression: NumberExpression, type: NumberType): Numbe
 
 export const literalValue = (value: number): NumberValue =>
   numberValue(number(value), Number.isInteger(value) ? "int" : "real");
+
+/** The value of an expression without symbols, such as -2; null for any other. */
+export const knownNumber = (expression: NumberExpression): number | null =>
+  symbolsOf(expression).length === 0 ? evaluateNumber(expression, new Map()) : null;
 
 const comparisons: ReadonlySet<string> = new Set(["==", "!=", "<", "<=", ">", ">="]);
 const connectives: ReadonlySet<string> = new Set(["and", "or"]);

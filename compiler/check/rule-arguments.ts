@@ -14,7 +14,7 @@ import {
 import type { ModuleScope } from "../modules/module-scope.ts";
 import { unknownArgumentProblem } from "./check-call.ts";
 import type { CheckContext, Environment } from "./check-context.ts";
-import { asTyped, numberValue } from "./check-numbers.ts";
+import { asTyped, knownNumber, numberValue } from "./check-numbers.ts";
 import type { TransformDeclaration } from "./check-transform.ts";
 
 export type UseRule = RuleSyntax & { readonly kind: "use" };
@@ -98,8 +98,9 @@ export function checkRuleArguments(
       name.name,
     );
     if (value === null) return null;
+    const known = knownNumber(value);
     if (!type.isConst) numbers.set(name.name, value);
-    else if (value.kind === "number") constants.set(name.name, value.value);
+    else if (known !== null) constants.set(name.name, known);
     else {
       context.diagnostics.push(
         report(

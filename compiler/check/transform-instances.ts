@@ -1,15 +1,19 @@
 /** The transforms of a module, each built once for every set of values of its const arguments. */
-import type { Diagnostic } from "../../grammar/text/diagnostic.ts";
+import type { Diagnostic, Label } from "../../grammar/text/diagnostic.ts";
 import { constantsOf } from "./check-arguments.ts";
 import type { CheckContext } from "./check-context.ts";
 import { checkTransform, newContext, type TransformDeclaration } from "./check-transform.ts";
 import type { CheckedTransform } from "./checked-module.ts";
 
 export interface TransformInstances {
-  /** The instance with the given const values, others by default; null when it has errors. */
+  /**
+   * The instance with the given const values, others by default; null when it has errors. Those of values that someone
+   * gave are shown with `use`, the place where.
+   */
   readonly instance: (
     declaration: TransformDeclaration,
     given: ReadonlyMap<string, number>,
+    use?: Label,
   ) => CheckedTransform | null;
   /** The functions whose uses are silent. */
   readonly isFaulty: CheckContext["isFaulty"];
@@ -32,14 +36,19 @@ export function makeInstances(
     return name;
   };
 
-  const instance: TransformInstances["instance"] = (declaration, given) => {
+  const instance: TransformInstances["instance"] = (declaration, given, use) => {
     const { syntax, module } = declaration;
+    const tell = (found: readonly Diagnostic[]): void => {
+      const places = use === undefined || given.size === 0 ? [] : [use];
+      for (const diagnostic of found)
+        diagnostics.push({ ...diagnostic, secondary: [...diagnostic.secondary, ...places] });
+    };
     const context = newContext(isFaulty);
     const nowhere = { module, lookup: () => null, names: () => [] };
     const constants = constantsOf(context, nowhere, syntax.parameters, given);
     const defaults = constantsOf(newContext(isFaulty), nowhere, syntax.parameters, new Map());
     if (constants === null) {
-      diagnostics.push(...context.diagnostics);
+      tell(context.diagnostics);
       return null;
     }
     const instances = built.get(syntax) ?? new Map<string, CheckedTransform | null>();
@@ -55,7 +64,7 @@ export function makeInstances(
       constants,
       isFaulty,
     );
-    diagnostics.push(...result.diagnostics);
+    tell(result.diagnostics);
     instances.set(key, result.transform);
     if (result.transform !== null) transforms.push(result.transform);
     return result.transform;

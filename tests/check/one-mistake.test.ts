@@ -146,6 +146,27 @@ transform T(W: frozen [out, in], k: int = 0) {
   expect(problems(default0).map(({ primary }) => primary?.span.file)).toEqual(["main.spx"]);
 });
 
+describe("a transform of the library with a constant that it cannot have", () => {
+  const model = (uses: string): string =>
+    `import { PHM } from "phm"\n\nmodel M {\n  for "a" use ${uses}\n  freeze "**"\n}\n`;
+
+  test("is told at its use, with the line of the library beside it", () => {
+    for (const value of ["0", "-2"]) {
+      const [problem] = problems(model(`PHM(n: ${value})`));
+      expect(told(model(`PHM(n: ${value})`))).toEqual(["SPX4008 main.spx PHM"]);
+      expect(problem?.primary?.text).toBe("in this use of `PHM`");
+      expect(problem?.secondary).toMatchObject([
+        { span: { file: "stdlib/phm.spx" }, text: "this line of the library" },
+        { span: { file: "stdlib/phm.spx" }, text: `\`n\` is ${value}` },
+      ]);
+    }
+  });
+
+  test("is told once for all rules that give the same", () => {
+    expect(told(model('PHM(n: 0)\n  for "b" use PHM(n: 0)'))).toEqual(["SPX4008 main.spx PHM"]);
+  });
+});
+
 describe("a range of numbers in a pattern of names", () => {
   const help = (glob: string) => problems(`model M {\n  freeze "${glob}"\n}\n`)[0]?.help;
 
