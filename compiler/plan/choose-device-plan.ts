@@ -19,6 +19,7 @@ import { fewestNear } from "./keep-variants.ts";
 import { movingNames } from "./moving-sources.ts";
 import { createOperandTable, type OperandTable } from "./operand-table.ts";
 import { createGridEvaluator, gridOf } from "./price-grid.ts";
+import { widenedNotes } from "./quantization-notes.ts";
 import {
   createDeviceOperands,
   type DeviceOperands,
@@ -89,6 +90,7 @@ export function chooseDevicePlan(
       ...new Set([
         ...notes,
         ...drafts.filter((draft) => kept.some((one) => one.draft === draft)).flatMap((draft) => draft.notes),
+        ...widenedNotes(graph.tensors, read),
         ...(allowed.length === 0 && possible.length > 0
           ? ["no way to apply the weight on a device meets the pins; they hold for the CPU alone"]
           : []),

@@ -25,6 +25,24 @@ export const quantizationNotes = (tensors: AlgebraGraph["tensors"], operands: re
     return [`${name} is held as ${quantization.grid} in ${bytes} bytes, ${kernels}`];
   });
 
+/**
+ * What a device reads of such tensors in another form than their own: matrix units multiply a tensor from its codes, but
+ * gradients by x want it transposed, and a scale of a run of inputs belongs to no output of the transpose.
+ */
+export const widenedNotes = (tensors: AlgebraGraph["tensors"], operands: readonly Operand[]): string[] =>
+  tensors.flatMap(({ name, quantization }) => {
+    if (quantization === null) return [];
+    const keepsBits = ({ format }: Operand): boolean =>
+      isCoded(format) ||
+      format.name === "code-tiles" ||
+      (quantization.grid === "bf16" && format.name === "half-tiles");
+    const widened = operands.filter((operand) => readsTensor(operand.source, name) && !keepsBits(operand));
+    return widened.map(
+      ({ description, format, bytes }) =>
+        `${description} is read as ${format.name} in ${printNumber(foldNumber(bytes))} bytes, beside ${name} as ${quantization.grid}`,
+    );
+  });
+
 const readsTensor = (source: OperandSource, name: string): boolean =>
   stackedParts(source).some((part) => readsPart(part, name));
 

@@ -141,3 +141,32 @@ describe("a weight that is held as bfloat16", () => {
         );
   });
 });
+
+describe("what a device holds of a tensor in fewer bits", () => {
+  const notesOf = (text: string, elements: readonly CudaElements[]): readonly string[] => {
+    const folder = mkdtempSync(join(tmpdir(), "spx-device-notes-"));
+    try {
+      const file = join(folder, "held.spx");
+      writeFileSync(file, text);
+      const [program] = planForDevice(file, elements).values();
+      return program?.cuda.notes.filter((note) => note.includes("is read as")) ?? [];
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  };
+  const held = (type: string): string =>
+    `transform Held(W: [64, 96]) {\n  frozen Q: ${type} [64, 96]${type === "bf16" ? "" : " block 32"} = W\n  weight = Q\n}\n`;
+
+  it("beside codes, the transpose that gradients by x read", () => {
+    // 6 tiles of 16 inputs by 2 of 32 outputs, each of 1024 bytes.
+    expect(notesOf(held("int4"), ["bf16"])).toEqual([
+      "Q.T is read as half-tiles in 12288 bytes, beside Q as int4",
+    ]);
+    expect(notesOf(held("nf4"), ["f32"])).toEqual(["Q.T is read as panel16 in 24576 bytes, beside Q as nf4"]);
+  });
+
+  it("nothing where 16 bits stay what they are", () => {
+    expect(notesOf(held("bf16"), ["bf16"])).toEqual([]);
+    expect(notesOf("transform Held(W: frozen [64, 96]) {\n  weight = W\n}\n", ["bf16"])).toEqual([]);
+  });
+});
