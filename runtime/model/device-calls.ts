@@ -151,7 +151,7 @@ export function createDeviceCalls(parts: DeviceCallParts): DeviceCalls {
           : [],
       );
     },
-    prepare: (batch) => void callOf(intervalAt(batch).sequence),
+    prepare: (batch) => callOf(intervalAt(batch).sequence).prepare(batch),
     forward: (memory, batch, stream) => put(intervalAt(batch).sequence, memory, batch, stream),
     get hasBackward() {
       return backwardSequence() !== null;

@@ -46,6 +46,8 @@ export interface CallMemory {
 export interface SequenceCall {
   /** Bytes of workspace that a call needs. */
   workspace(batch: number): number;
+  /** Brings to the device what a call with that batch reads, ahead of the first. */
+  prepare(batch: number): void;
   /** Puts the call on the stream; the order to other uses of its memory is made here. */
   run(memory: CallMemory, batch: number, stream: CudaStream): void;
 }
@@ -61,24 +63,31 @@ export function prepareSequence(
   operand: (name: string, buffer: string) => DeviceBuffer,
   symbols: SymbolValues,
 ): SequenceCall {
-  const bound = new Map<string, readonly BoundStep[]>();
-  const operands = operandMemory(sequence, operand);
+  const bound = new Map<string, BoundCall>();
   const numbersAt = (batch: number, wanted: boolean): SymbolValues =>
     new Map(symbols).set("batch", batch).set(wantsDx, Number(wanted));
-  const stepsFor = (batch: number, wanted: boolean): readonly BoundStep[] => {
+  const boundFor = (batch: number, wanted: boolean): BoundCall => {
     const key = `${batch} ${wanted}`;
     const known = bound.get(key);
     if (known !== undefined) return known;
     const numbers = numbersAt(batch, wanted);
-    const steps = sequence.steps.flatMap((step) => bindStep(driver, kernels, step, operand, numbers) ?? []);
+    // What is left out brings no operand to the device: the transposes that only dx reads are large.
+    const made = sequence.steps.filter(
+      ({ condition }) => condition === null || evaluateNumber(condition, numbers) !== 0,
+    );
+    const call = {
+      steps: made.flatMap((step) => bindStep(driver, kernels, step, operand, numbers) ?? []),
+      operands: operandMemory(made, operand),
+    };
     if (bound.size >= keptBatches) bound.delete(bound.keys().next().value ?? "");
-    bound.set(key, steps);
-    return steps;
+    bound.set(key, call);
+    return call;
   };
   return {
     workspace: (batch) => wholeNumber(sequence.workspace, numbersAt(batch, true), "its workspace"),
+    prepare: (batch) => void boundFor(batch, true),
     run(memory, batch, stream) {
-      const steps = stepsFor(batch, memory.result !== null);
+      const { steps, operands } = boundFor(batch, memory.result !== null);
       for (const [used, access] of usesOf(memory, operands)) used.use(stream, access);
       for (const step of steps) step(memory, stream.handle);
     },
@@ -87,6 +96,12 @@ export function prepareSequence(
 
 /** Puts one step on a stream. */
 type BoundStep = (memory: CallMemory, stream: bigint) => void;
+
+/** The steps of a batch, and the memories of the operands that they read. */
+interface BoundCall {
+  readonly steps: readonly BoundStep[];
+  readonly operands: readonly DeviceMemory[];
+}
 
 function* usesOf(
   { input, output, cotangent, result, gradients, adapters, workspace }: CallMemory,
@@ -101,7 +116,7 @@ function* usesOf(
 }
 
 function operandMemory(
-  { steps }: CudaSequence,
+  steps: readonly CudaStep[],
   operand: (name: string, buffer: string) => DeviceBuffer,
 ): readonly DeviceMemory[] {
   const pointers = steps.flatMap((step): readonly CudaArgument[] =>
@@ -120,7 +135,6 @@ function bindStep(
   operand: (name: string, buffer: string) => DeviceBuffer,
   numbers: SymbolValues,
 ): BoundStep | null {
-  if (step.condition !== null && evaluateNumber(step.condition, numbers) === 0) return null;
   return step.kind === "clear"
     ? bindClear(driver, step, operand, numbers)
     : bindLaunch(driver, kernels, step, operand, numbers);

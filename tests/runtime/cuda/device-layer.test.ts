@@ -211,6 +211,23 @@ test("gradients: zeros first, added up into earlier ones, dx only when asked for
   for (const each of [given, cotangent, tensors.dx, there]) each.dispose();
 });
 
+test("what dx alone reads comes to the device when dx is asked for", async () => {
+  const layer = await load();
+  const there = await layer.to("cuda");
+  const [x, dy] = [noise("x", 2 * inputs), noise("dy", 2 * out)];
+  const uploads = (call: () => void): number => {
+    fake.clearLog();
+    call();
+    return fake.log().filter((line) => line.startsWith("cuMemcpyHtoDAsync")).length;
+  };
+  const without = (): number => uploads(() => void there.backward(x, dy, { dx: false }));
+  const whole = (): number => uploads(() => void there.backward(x, dy));
+  without();
+  // x and dy alone, and once the operand of the step that only dx has.
+  expect([without(), whole(), whole(), without()]).toEqual([2, 3, 2, 2]);
+  there.dispose();
+});
+
 test("two layers in a chain on one graph, which follows updates by new addresses", async () => {
   const layer = await load();
   give(layer);
