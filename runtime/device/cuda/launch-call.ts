@@ -17,11 +17,11 @@ import {
 } from "../../contract/number-expression.ts";
 import { SpxError } from "../../errors.ts";
 import { addressOf } from "../../native/foreign-library.ts";
+import { clusterConfiguration } from "./cluster-configuration.ts";
 import type { CudaDriver } from "./cuda-driver.ts";
 import type { CudaKernels } from "./cuda-kernels.ts";
 import type { Access, CudaStream } from "./cuda-stream.ts";
 import type { DeviceMemory } from "./device-memory.ts";
-import { driverConstants } from "./driver-functions.ts";
 
 /** A buffer of an operand that lies on the device. */
 export interface DeviceBuffer {
@@ -272,28 +272,6 @@ function addressIn(
       return ({ workspace }) => there(workspace, "workspace") + offset;
     }
   }
-}
-
-/** CUlaunchConfig with one CUlaunchAttribute, the size of the clusters. */
-function clusterConfiguration(
-  sizes: readonly number[],
-  cluster: number,
-): { readonly configuration: Uint8Array; readonly setStream: (stream: bigint) => void } {
-  const attribute = new Uint8Array(72);
-  const attributeView = new DataView(attribute.buffer);
-  attributeView.setUint32(0, driverConstants.CU_LAUNCH_ATTRIBUTE_CLUSTER_DIMENSION, true);
-  [cluster, 1, 1].forEach((size, axis) => void attributeView.setUint32(8 + 4 * axis, size, true));
-  const configuration = new Uint8Array(56);
-  const view = new DataView(configuration.buffer);
-  sizes.forEach((size, index) => void view.setUint32(4 * index, size, true));
-  view.setBigUint64(40, addressOf(attribute), true);
-  view.setUint32(48, 1, true);
-  const setStream = (stream: bigint): void => {
-    // The configuration holds the bare address of the attribute, which this function keeps reachable.
-    view.setBigUint64(40, addressOf(attribute), true);
-    view.setBigUint64(32, stream, true);
-  };
-  return { configuration, setStream };
 }
 
 function wholeNumber(value: NumberExpression, numbers: SymbolValues, what: string): number {
