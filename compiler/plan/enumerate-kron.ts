@@ -45,8 +45,7 @@ function axisFactors(run: readonly Term[]): readonly AxisFactor[] {
   }
   const { columns } = only;
   if (only.kind === "identity") return [{ columns, acting: [], rules: [], traits: [] }];
-  const factors = only.kind === "chain" ? only.factors : [only];
-  return runsOf(factors).map((runs) => {
+  return runsOf(actingParts(only)).map((runs) => {
     const acting = runs.map(pieceOfRun).toReversed();
     const formed = acting.filter((_, index) => (runs.at(-1 - index)?.length ?? 1) > 1);
     return {
@@ -128,6 +127,48 @@ export function waysOfKron(term: Kron): readonly Way[] {
   const formed = formedWays(piece, { rules: [`kron-at-${stageOf(piece)}`], traits: ["materialised"] });
   return [...inTurn(term, term.factors.length - 1), ...formed];
 }
+
+/**
+ * (A ⊗ B) (C ⊗ D) = (A C) ⊗ (B D) for products whose factors conform one by one: with the two parts of each axis behind
+ * one another, in every order, formed or apart. An identity is no part: (I ⊗ B) (A ⊗ I) = A ⊗ B.
+ */
+export function waysOfKronChain(run: readonly Term[]): readonly Way[] {
+  const krons = run.flatMap((term) => (term.kind === "kron" ? [term] : []));
+  const [first, ...rest] = krons;
+  const last = krons.at(-1);
+  if (first === undefined || last === undefined || rest.length === 0 || krons.length < run.length) return [];
+  const axes = first.factors.map((_, axis) => krons.flatMap(({ factors }) => factors[axis] ?? []));
+  const conform =
+    krons.every(({ factors }) => factors.length === axes.length) &&
+    axes.every((parts) =>
+      parts.every((part, at) => {
+        const next = parts[at + 1];
+        return next === undefined || sameDimension(part.columns, next.rows);
+      }),
+    );
+  if (!conform) return [];
+  const factors = axes.map((parts, axis): Term => {
+    const acting = parts.flatMap(actingParts);
+    const [only] = acting;
+    if (only === undefined) return parts[0] as Term;
+    if (acting.length === 1) return only;
+    const [rows, columns] = [
+      first.factors[axis]?.rows ?? only.rows,
+      last.factors[axis]?.columns ?? only.columns,
+    ];
+    return { id: first.id, kind: "chain", factors: acting, rows, columns };
+  });
+  const product: Kron = { ...first, factors, columns: last.columns };
+  return inTurn(product, factors.length - 1).map((way) => ({
+    ...way,
+    rules: ["kron-mixed-product", ...way.rules],
+  }));
+}
+
+const actingParts = (factor: Term): readonly Term[] => {
+  if (factor.kind === "identity") return [];
+  return factor.kind === "chain" ? factor.factors : [factor];
+};
 
 const isWhole = (dimension: NumberExpression): boolean =>
   [...toPolynomial(dimension).values()].every(

@@ -4,7 +4,7 @@ import type { Term } from "../algebra/algebra-node.ts";
 import { printTerm } from "../algebra/print-algebra.ts";
 import { isTrainable } from "../algebra/structure.ts";
 import { sharesStep, writesRanges } from "./arrange-stages.ts";
-import { waysOfKron, waysOfRotatedKron } from "./enumerate-kron.ts";
+import { waysOfKron, waysOfKronChain, waysOfRotatedKron } from "./enumerate-kron.ts";
 import {
   blocksFactor,
   firstCombinations,
@@ -76,6 +76,7 @@ function waysOfChain(factors: readonly Term[], sums: SumWays): readonly Way[] {
       const piece = multiplyPieces(nonEmpty(run.map(pieceOf)));
       return [
         ...(run.length === 2 ? waysOfRotatedKron(only, run[1]) : []),
+        ...waysOfKronChain(run),
         ...formedWays(piece, { rules: [`product-at-${stageOf(piece)}`], traits: ["multiplied"] }),
       ];
     });

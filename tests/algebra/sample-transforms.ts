@@ -344,6 +344,22 @@ export const samples: readonly Sample[] = [
     ]),
     sizes: uneven,
   },
+  {
+    transform: transformOf(
+      "KroneckerChain",
+      product(kron(leaf(F), leaf(G)), kron(transpose(leaf(F)), transpose(leaf(J)))),
+      [F, G, J],
+    ),
+    sizes: uneven,
+  },
+  {
+    transform: transformOf(
+      "KroneckerInTurn",
+      product(kron(leaf(F), identity("s")), kron(identity("q"), leaf(G))),
+      [F, G],
+    ),
+    sizes: uneven,
+  },
   { transform: transformOf("DiagonalScale", product(diagonal(d), leaf(W)), [W, d]), sizes: shapes },
   {
     transform: transformOf(

@@ -86,6 +86,19 @@ const innerKinds = {
   kron: ["product"],
 } as const;
 
+/** (A x B) (C x D) whose factors fit one by one. */
+function drawKronChain(draw: Draw, rows: number, columns: number): Formula {
+  const sizes = [rows, draw.random.pick(sides), columns].map((size) => split(draw, size, 2));
+  const parts = [0, 1].map((at): Formula => {
+    const [above = [], below = []] = [sizes[at], sizes[at + 1]];
+    return {
+      kind: "kron",
+      parts: [0, 1].map((axis) => drawLeaf(draw, above[axis] ?? 1, below[axis] ?? 1, true)),
+    };
+  });
+  return { kind: "product", parts };
+}
+
 /** A formula of `parts` leaves; sums hold no sums and products no products, as in normal form. */
 function drawFormula(
   draw: Draw,
@@ -98,6 +111,8 @@ function drawFormula(
   if (parts === 1) return drawLeaf(draw, rows, columns, inKron);
   const { random } = draw;
   const kind = random.pick(innerKinds[outer]);
+  if (kind === "product" && parts === 4 && !inKron && random.below(2) === 0)
+    return drawKronChain(draw, rows, columns);
   const first = 1 + random.below(parts - 1);
   const cuts =
     kind === "sum" || random.below(2) === 0
@@ -204,7 +219,7 @@ it("finds what brute force finds for weights of up to five parts", {
   timeout: 600_000 + 100 * wanted,
 }, () => {
   const random = createRandom(5);
-  const counts = { formulas: 0, ways: 0, several: 0, cut: 0, krons: 0 };
+  const counts = { formulas: 0, ways: 0, several: 0, cut: 0, krons: 0, mixed: 0 };
   while (counts.formulas < wanted) {
     const draw: Draw = { random, count: 0 };
     const formula = drawFormula(draw, random.pick(sides), random.pick(sides), 1 + random.below(5), "leaf");
@@ -227,10 +242,12 @@ it("finds what brute force finds for weights of up to five parts", {
     counts.formulas += 1;
     counts.ways += ways;
     counts.krons += hasKron(formula) ? 1 : 0;
+    counts.mixed += plan.variants.some(({ rules }) => rules.includes("kron-mixed-product")) ? 1 : 0;
     if (plan.search.priced > 4) counts.several += 1;
   }
   expect(counts.cut).toBeLessThan(wanted / 25);
   expect(counts.krons).toBeGreaterThan(wanted / 5);
+  expect(counts.mixed).toBeGreaterThan(wanted / 100);
   expect(counts.several).toBeGreaterThan(wanted / 4);
   expect(counts.ways).toBeGreaterThan(10 * wanted);
 });

@@ -8,7 +8,16 @@ import { isAligned, packedBytes, storedValues } from "../../compiler/plan/packed
 import type { Activation, Layout, Operand, Step, StepTerm } from "../../compiler/plan/plan.ts";
 import { evaluateNumber, number } from "../../runtime/contract/number-expression.ts";
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
-import { type Formula, formings, isTrained, kept, rowsOf, type Stored, storedWays } from "./every-forming.ts";
+import {
+  columnsOf,
+  type Formula,
+  formings,
+  isTrained,
+  kept,
+  rowsOf,
+  type Stored,
+  storedWays,
+} from "./every-forming.ts";
 import { kronWays, type OnAxis, type Rotation } from "./every-kron.ts";
 
 /** Factors of a term, the last acting first; a sum inside a chain is a list of terms. */
@@ -34,6 +43,29 @@ function alone(formula: Formula): readonly Way[] {
   return [...formed, ...applied];
 }
 
+/** (A x B) (C x D) = (A C) x (B D), where the parts of each axis fit. */
+function mixedWays(run: readonly Formula[]): readonly Way[] {
+  const axesOf = (formula: Formula): readonly Formula[] => (formula.kind === "kron" ? formula.parts : []);
+  const count = run[0] === undefined ? 0 : axesOf(run[0]).length;
+  if (count === 0 || run.some((formula) => axesOf(formula).length !== count)) return [];
+  const axes = Array.from({ length: count }, (_, axis) =>
+    run.map((formula) => axesOf(formula)[axis] as Formula),
+  );
+  const fit = axes.every((parts) =>
+    parts.every((part, at) => {
+      const next = parts[at + 1];
+      return next === undefined || columnsOf(part) === rowsOf(next);
+    }),
+  );
+  if (!fit) return [];
+  return kronWays(
+    axes.map((parts) => ({
+      kind: "product",
+      parts: parts.flatMap((part) => (part.kind === "product" ? part.parts : [part])),
+    })),
+  );
+}
+
 /** Every cut of a chain into runs that are formed, or applied by themselves. */
 function chainWays(factors: readonly Formula[]): readonly Way[] {
   if (factors.length === 0) return [[]];
@@ -43,9 +75,12 @@ function chainWays(factors: readonly Formula[]): readonly Way[] {
     const ways =
       run.length === 1 && only !== undefined
         ? alone(only)
-        : formings({ kind: "product", parts: run })
-            .flatMap(storedWays)
-            .map((stored): Way => [stored]);
+        : [
+            ...mixedWays(run),
+            ...formings({ kind: "product", parts: run })
+              .flatMap(storedWays)
+              .map((stored): Way => [stored]),
+          ];
     return ways.flatMap((way) => chainWays(factors.slice(index + 1)).map((rest) => [...way, ...rest]));
   });
 }
