@@ -91,6 +91,7 @@ function summary(rows: readonly CrossoverRow[]): string {
     `${having("within 25 %").length} of ${rows.length} crossovers are within 25 %`,
     `${having("same panels").length} lie between the same two compared batches`,
     `${flat.length} are flat, with a regret of ${(100 * (worst - 1)).toFixed(0)} % at most`,
+    `${having("none").length} are predicted and measured not to cross`,
     `${having("differs").length} differ`,
   ].join("; ");
 }

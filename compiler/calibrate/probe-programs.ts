@@ -68,6 +68,18 @@ transform Monarch(W: [n, n], b: int = isqrt(n)) {
   weight = P(b) @ L @ P(b).T @ R
 }
 
+transform Strided(W: [n, n], b: int = isqrt(n)) {
+  require n % b == 0
+  param L: blockdiag [n, n] blocks b = 1
+  weight = L @ P(b).T
+}
+
+transform Scattered(W: [n, n]) {
+  require n % 32 == 0
+  param L: blockdiag [n, n] blocks 32 = 1
+  weight = P(16) @ L
+}
+
 transform Table(W: [out, in]) {
   frozen Q: nf4 [out, in] block 64 = W
   weight = Q
@@ -120,6 +132,8 @@ export const probeCases: readonly ProbeCase[] = [
   calls("SparseLowRank", 512, few, { r: 32, density: 0.05 }),
   calls("Monarch", 576, some),
   calls("Monarch", 1024, some),
+  ...[576, 1024, 4096].map((size) => calls("Strided", size, few)),
+  ...[576, 1024].map((size) => calls("Scattered", size, few)),
   calls("Scaled", 1024, few),
   { transform: "LoRA", size: square(768), batches: [1], numbers: { r: 64 }, kind: "merge" },
   {
@@ -158,7 +172,7 @@ export const threadedCases: readonly ProbeCase[] = [
   ...[512, 1024, 2048].map((size) => calls("Blocks", size, few)),
   calls("LowRank", 1024, [4, 16, 64], { r: 64 }),
   calls("SparseLowRank", 1024, few, { r: 64, density: 0.05 }),
-  ...[576, 1024, 2304].map((size) => calls("Monarch", size, [1, 4, 8, 16, 64])),
+  ...[576, 1024, 2304, 4096].map((size) => calls("Monarch", size, [1, 4, 8, 16, 64])),
   ...[512, 2048].map(
     (size): ProbeCase => ({
       transform: "LoRA",

@@ -12,7 +12,7 @@ import type { LevelName, RateTable } from "../targets/rate-table.ts";
 import { ratesOf } from "./rate-vector.ts";
 
 /** Raised when the rates change their meaning: files of other versions are as if they were not there. */
-export const ratesVersion = 4;
+export const ratesVersion = 5;
 
 export interface Calibration {
   readonly kind: "spx-rates";

@@ -10,20 +10,10 @@ import { accumulateDiagLanes } from "./atoms/diag.ts";
 import { accumulateNmLanes } from "./atoms/nm.ts";
 import { accumulatePairedLanes } from "./atoms/paired.ts";
 import { accumulateSparseLanes } from "./atoms/sparse.ts";
-import { blockdiagTerm, dealTiles, panelCount, placeOfTile } from "./deal-output-tiles.ts";
-import {
-  type Block,
-  createBlock,
-  define,
-  forExactCount,
-  loop,
-  store,
-  tileRange,
-  when,
-} from "./loop-builder.ts";
+import { blockdiagTerm, panelParts, workOfTile } from "./deal-output-tiles.ts";
+import { type Block, createBlock, define, forExactCount, loop, store, when } from "./loop-builder.ts";
 import {
   add,
-  batch,
   binary,
   ceilDiv,
   compare,
@@ -33,7 +23,6 @@ import {
   f32x16,
   int,
   load,
-  min,
   mul,
   rem,
   select,
@@ -42,7 +31,8 @@ import {
 import type { LoopExpression, LoopPhase } from "./loop-node.ts";
 import { featureAt, featureStride, type ResolvedStep } from "./step-node.ts";
 import { stridedIndices } from "./stride-walk.ts";
-import { declareSums, type OutputTile, sumOfChains } from "./tile-node.ts";
+import { lowerStripStep } from "./strip-step.ts";
+import { chainsFor, declareSums, type OutputTile, sumOfChains } from "./tile-node.ts";
 
 /** Which outputs a panel holds, and which numbers of its operand. */
 interface PanelPosition {
@@ -207,12 +197,9 @@ function tokensAtOnce({ terms, target }: ResolvedStep): number {
   return terms.some((term) => isCoded(term.format)) ? target.codedOutputTokens : target.outputTokens;
 }
 
-/** Accumulators that fit the registers beside the window of each token; products of pairs take longer than multiply-adds. */
-const chainsFor = (step: ResolvedStep, tokens: number): number =>
-  Math.min(
-    step.terms.some(({ pairs }) => pairs !== undefined) ? 8 : 4,
-    Math.max(1, Math.floor((step.target.vectorBits === 512 ? 8 : 4) / tokens)),
-  );
+/** Products of pairs take longer than multiply-adds, so that more of them have to be under way. */
+const mostChains = ({ terms }: ResolvedStep): number =>
+  terms.some(({ pairs }) => pairs !== undefined) ? 8 : 4;
 
 /**
  * Tokens of the larger tile of a step that multiplies pairs, in which nothing but sums and a line stays in registers; else
@@ -227,28 +214,14 @@ function pairedTokens({ terms, target }: ResolvedStep): number | null {
 
 /** Lowers a step whose operands are panels, nm-lanes, mixed-ell or one blockdiag16. */
 export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
-  const tile = step.names.fresh("tile");
-  const number: LoopExpression = { kind: "symbol", name: tile };
+  if (step.order === "strips") return lowerStripStep(step);
   const block = createBlock(step.names);
   const most = tokensAtOnce(step);
-  const panels = define(block, "panels", panelCount(step));
-  const inside = dealTiles(step, panels, most);
-  const each = define(block, "each", inside.each);
-  const groups = define(block, "token_groups", inside.groups);
-  const across = define(block, "tiles_across", inside.across);
-  const place = placeOfTile(step, number, { groups, across });
-  const group = define(block, "token_group", place.group);
-  // A group is a multiple of the tokens of a piece, except for the last one.
-  const piece = define(block, "token_piece", inside.piece);
-  const pieces = define(block, "token_pieces", ceilDiv(batch, piece));
-  const firstToken = define(block, "first_token", mul(div(mul(group, pieces), groups), piece));
-  const nextToken = mul(div(mul(add(group, int(1)), pieces), groups), piece);
-  const endToken = define(block, "end_token", min(batch, nextToken));
-  const range = tileRange(define(block, "panel_tile", place.across), each, panels);
-  loop(block, "panel", range, (inner, panel) => {
+  const { tile, tiles, parts, firstToken, endToken } = workOfTile(block, step, panelParts(step), most);
+  loop(block, "panel", parts, (inner, panel) => {
     const position = panelPosition(inner, step, panel);
     const tokens = (at: Block, token: LoopExpression, count: number): void => {
-      const chains = chainsFor(step, count);
+      const chains = chainsFor(step.target, count, mostChains(step));
       const sums: OutputTile = { token, chains, sums: declareSums(at, count, chains) };
       accumulate(at, step, position, sums);
       storePanel(at, step, position, sums);
@@ -270,6 +243,5 @@ export function lowerLaneOutputStep(step: ResolvedStep): LoopPhase {
       tokens(last, whole, exact),
     );
   });
-  const outside = dealTiles(step, panelCount(step), most);
-  return { name: step.name, tile, tiles: mul(outside.across, outside.groups), body: block.statements };
+  return { name: step.name, tile, tiles, body: block.statements };
 }

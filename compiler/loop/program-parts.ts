@@ -4,6 +4,7 @@ import { apply } from "../../runtime/contract/number-expression.ts";
 import { formatBuffers, isScaled, type OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { Activation, Operand, Plan, Step, StepTerm, Variant } from "../plan/plan.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
+import { outputOrder } from "../types/output-order.ts";
 import { windowShape } from "./atoms/nm.ts";
 import { createFrameSymbols, type FrameSymbols, symbolNames } from "./from-number-expression.ts";
 import { createNames, type Names } from "./loop-builder.ts";
@@ -204,6 +205,10 @@ export function resolveStep(
     target,
     output: places.output,
     outputMap: strideMap(parts.symbols.dimension, step.outputPermutation, "output"),
+    order: outputOrder(
+      step.outputPermutation,
+      plan.operands.find(({ name }) => name === step.terms[0]?.operand),
+    ),
     accumulate: step.accumulate,
     start: null,
     terms,

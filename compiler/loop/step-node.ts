@@ -1,6 +1,7 @@
 /** A plan step with its operands and activations resolved to buffers: what the step lowerings work on. */
 import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
+import type { OutputOrder } from "../types/output-order.ts";
 import type { Names } from "./loop-builder.ts";
 import { add, div } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
@@ -57,6 +58,8 @@ export interface ResolvedStep {
   readonly target: X86Target;
   readonly output: Place;
   readonly outputMap: StrideMap<LoopExpression> | null;
+  /** Where a lane is an output. */
+  readonly order: OutputOrder;
   readonly accumulate: boolean;
   /** Panels with what the sums begin with, in the order of the rows; null for zeros. Only where a lane is a token. */
   readonly start: Place | null;

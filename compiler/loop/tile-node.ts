@@ -1,4 +1,5 @@
 /** The register tiles of the two layouts, and where their activations start. */
+import type { X86Target } from "../targets/x86-targets.ts";
 import { type Block, declareRegister, define, type Register } from "./loop-builder.ts";
 import { add, binary, int, min, mul, sub, zeros } from "./loop-expression.ts";
 import type { LoopExpression } from "./loop-node.ts";
@@ -31,6 +32,10 @@ export const declareSums = (
   Array.from({ length: outer }, (_, first) =>
     Array.from({ length: inner }, (_, second) => declareRegister(block, "sum", start(first, second))),
   );
+
+/** Lane = output: chains of sums that fit the registers beside a window of each token. */
+export const chainsFor = ({ vectorBits }: X86Target, tokens: number, most = 4): number =>
+  Math.min(most, Math.max(1, Math.floor((vectorBits === 512 ? 8 : 4) / tokens)));
 
 /** Adds up the chains pairwise, so that the result does not depend on more than the number of chains. */
 export function sumOfChains(chains: readonly LoopExpression[]): LoopExpression {

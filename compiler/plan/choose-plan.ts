@@ -33,6 +33,7 @@ import { pinsImpossible, weightIsZero } from "./plan-problems.ts";
 import { createGridEvaluator, gridOf, valuesAt } from "./price-grid.ts";
 import { quantizationNotes } from "./quantization-notes.ts";
 import { multipliesPairs, roundingMachines } from "./rounding-levels.ts";
+import { storeInStrips } from "./store-in-strips.ts";
 import { timeNotes } from "./time-notes.ts";
 import type { VariantDraft } from "./variant-draft.ts";
 
@@ -76,7 +77,9 @@ function planOf(
   const widest = widestMachine(rates);
   const moving = movingNames(transform);
   const operands = createOperandTable(moving);
-  const { drafts, admitted, total, notes } = candidatePlans(graph.root, operands, graph.rules ?? [], claims);
+  const enumerated = candidatePlans(graph.root, operands, graph.rules ?? [], claims);
+  const { admitted, total, notes } = enumerated;
+  const drafts = enumerated.drafts.map((draft) => storeInStrips(draft, operands));
   if (admitted.size === 0) return null;
   const rounds = factors === "bf16" && drafts.some((draft) => multipliesPairs(draft, operands));
   const machines = [...machinesOf(rates), ...(rounds ? roundingMachines(rates) : [])];

@@ -11,7 +11,6 @@ import {
   printNumber,
   symbol,
 } from "../../runtime/contract/number-expression.ts";
-import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { callsPerStep } from "../targets/cpu-rates.ts";
 import type { ByThreads, LevelRates, RatedAtom, RateTable } from "../targets/rate-table.ts";
 import { withTile, type X86Target, x86Targets } from "../targets/x86-targets.ts";
@@ -22,10 +21,10 @@ import { csrParts, over, plus, times } from "./packed-size.ts";
 import type { Operand, Step, StepTerm, Variant } from "./plan.ts";
 import { ratedAtom } from "./rated-atom.ts";
 import { roundingCost } from "./rounding-levels.ts";
-import { type StepPhase, stepPhases } from "./step-phases.ts";
+import { orderOf, type StepPhase, stepPhases } from "./step-phases.ts";
 import { passedShare, passingCost, sharing, sweepCost, transposingCost } from "./thread-cost.ts";
 import { phaseGeometry, type StepGeometry } from "./tile-geometry.ts";
-import { entrySlots, walkedValues } from "./walked-values.ts";
+import { entrySlots, inputsOfEntry, walkedValues } from "./walked-values.ts";
 
 /** What a price depends on. */
 export type PricedVariant = Pick<Variant, "layout" | "activations" | "steps" | "merged">;
@@ -82,22 +81,13 @@ function termCost(
   const parts = format.name === "csr" ? csrParts(rows, columns, multiplies) : number(0);
   const between = times(parts, geometry.walks, number(machine.rates.calls.partNanoseconds));
   const values = walkedValues(operand, geometry.rowTile);
-  const inputs = times(
-    values,
-    geometry.tokens,
-    number((inputsOfEntry(format) * machine.rates.memory.groupInputNanoseconds) / vector),
-  );
+  const strided = variant.layout === "lane-output" && term.inputPermutation !== null;
+  const inputNanoseconds = strided
+    ? machine.rates.calls.stridedNanoseconds
+    : (inputsOfEntry(format) * machine.rates.memory.groupInputNanoseconds) / vector;
+  const inputs = times(values, geometry.tokens, number(inputNanoseconds));
   return plus(walked(values, ratedAtom(term.atom, format)), between, inputs);
 }
-
-/** Rows of groups that share the inputs of their group while those are near, with a lane a token. */
-const rowsOfGroups = 4;
-/** Inputs that come from the second level beneath each multiply-add. */
-const hiddenInputs = 0.5;
-
-/** Inputs of a group that each of its entries brings from the second level beyond those that multiply-adds hide. */
-const inputsOfEntry = (format: OperandFormat): number =>
-  format.name === "nm-rows" ? Math.max(0, format.m / (format.n * rowsOfGroups) - hiddenInputs) : 0;
 
 const widthOf = (variant: PricedVariant, activation: string): NumberExpression =>
   variant.activations.find(({ name }) => name === activation)?.width ?? number(0);
@@ -105,10 +95,13 @@ const widthOf = (variant: PricedVariant, activation: string): NumberExpression =
 /** What the price of a step depends on but for the machine. */
 function keyOf(step: Step, variant: PricedVariant, operands: OperandLookup): string {
   const what = step.terms
-    .map(({ atom, operand, transposed }) => `${atom} ${operand} ${transposed === true}`)
+    .map(
+      ({ atom, operand, transposed, inputPermutation }) =>
+        `${atom} ${operand} ${transposed === true} ${inputPermutation !== null}`,
+    )
     .join(" + ");
   const width = printNumber(widthOf(variant, step.output));
-  const stores = `${step.outputPermutation !== null} ${step.accumulate} ${passedShare(step.output, variant, operands)}`;
+  const stores = `${orderOf(step, operands)} ${step.accumulate} ${passedShare(step.output, variant, operands)}`;
   return `${what} ${variant.layout} ${width} ${stores}`;
 }
 
@@ -154,11 +147,16 @@ function phaseCost(
   const { calls } = machine.rates;
   const width = widthOf(variant, step.output);
   const geometry = phaseGeometry(phase, width, variant.layout, operands, machine.target);
-  const { scattered } = phase;
+  const scattered = phase.order === "singles";
+  const storing = {
+    lines: calls.storeNanoseconds[variant.layout],
+    strips: calls.stripNanoseconds,
+    singles: calls.scatterNanoseconds,
+  };
   const stores = times(
     geometry.tokens,
     width,
-    number(scattered ? calls.scatterNanoseconds : calls.storeNanoseconds[variant.layout]),
+    number(storing[phase.order]),
     number(step.accumulate || phase.sparse ? 2 : 1),
   );
   const work = plus(

@@ -15,24 +15,26 @@ export function sharing(tiles: NumberExpression, threads: number): NumberExpress
   return over(ceilOver(tiles, threads), applyFolded("max", tiles, number(1)));
 }
 
-/** Whether rows read a part of the input alone, which has mostly been written by the thread that reads it. */
-const isLocal = ({ operand, inputPermutation }: StepTerm, operands: OperandLookup): boolean => {
-  const { name } = operands.find(operand).format;
-  return inputPermutation === null && (name === "blockdiag16" || name === "vector");
-};
+/** Whether each input is read by the rows of one block or one row alone. */
+const readsOnce = ({ operand }: StepTerm, operands: OperandLookup): boolean =>
+  ["blockdiag16", "vector"].includes(operands.find(operand).format.name);
 
 /**
  * Share of an activation that a thread takes over from others, where a thread that reads all of it takes 1: half where
- * each value is read by one thread; 0 for y with a lane an output, which nobody reads.
+ * each value is read by one thread, nothing where that is the one that wrote it; nobody reads y with a lane an output.
  */
 export function passedShare(
   activation: string,
   { layout, activations, steps }: PricedVariant,
   operands: OperandLookup,
 ): number {
-  if (activation === activations[1]?.name) return layout === "lane-token" ? 0.5 : 0;
+  const moved = steps.some(
+    ({ output, outputPermutation }) => output === activation && outputPermutation !== null,
+  );
+  if (activation === activations[1]?.name) return layout === "lane-token" && moved ? 0.5 : 0;
   const readers = steps.flatMap(({ terms }) => terms.filter(({ input }) => input === activation));
-  return readers.every((term) => isLocal(term, operands)) ? 0.5 : 1;
+  if (!readers.every((term) => readsOnce(term, operands))) return 1;
+  return moved || readers.some(({ inputPermutation }) => inputPermutation !== null) ? 0.5 : 0;
 }
 
 /** Handing out tiles, if there are several and somebody to take them. */

@@ -7,6 +7,7 @@ import { type NumberExpression, number, symbol } from "../../runtime/contract/nu
 import { csrTileRows, isCoded } from "../../runtime/contract/operand-format.ts";
 import type { X86Target } from "../targets/x86-targets.ts";
 import { applyFolded } from "../types/fold-number.ts";
+import type { OutputOrder } from "../types/output-order.ts";
 import type { OperandLookup } from "./operand-table.ts";
 import { ceilOver, over, plus, times } from "./packed-size.ts";
 import type { Layout, Operand } from "./plan.ts";
@@ -66,14 +67,25 @@ export function tokensAtOnce(used: readonly Operand[], target: X86Target): numbe
   return used.some(({ format }) => isCoded(format)) ? target.codedOutputTokens : target.outputTokens;
 }
 
+/** Panels that strips of 16 blocks are made of: one for each 16 rows of a block. */
+function stripsOf(used: readonly Operand[]): NumberExpression {
+  const [operand] = used;
+  if (operand?.format.name !== "blockdiag16") return one;
+  const { blocks } = operand.format;
+  return times(ceilOver(over(operand.rows, blocks), 16), ceilOver(blocks, 16));
+}
+
 function outputGeometry(
   width: NumberExpression,
   terms: readonly UsedOperand[],
-  scattered: boolean,
+  order: OutputOrder,
   target: X86Target,
 ): StepGeometry {
   const used = terms.map(({ operand }) => operand);
-  const [panels, lines, together] = [panelsOf(width, used), linesOf(terms), tokensAtOnce(used, target)];
+  const scattered = order === "singles";
+  const panels = order === "strips" ? stripsOf(used) : panelsOf(width, used);
+  const lines = times(linesOf(terms), number(order === "strips" ? 16 : 1));
+  const together = tokensAtOnce(used, target);
   const visits = times(panels, lines, batch);
   // Who scatters shares no tokens: there are pieces for two threads from two tokens on, and few cuts across the panels.
   const piece = scattered ? least(number(together), most(one, ceilOver(batch, 2))) : number(together);
@@ -178,6 +190,6 @@ export function phaseGeometry(
     transposed,
   }));
   return layout === "lane-output"
-    ? outputGeometry(width, used, step.scattered, target)
+    ? outputGeometry(width, used, step.order, target)
     : tokenGeometry(width, used, target);
 }

@@ -2,7 +2,9 @@
  * Stored values of an operand with the padding that kernels compute on, as expressions: what a price multiplies by its
  * rates.
  */
+
 import { type NumberExpression, number } from "../../runtime/contract/number-expression.ts";
+import type { OperandFormat } from "../../runtime/contract/operand-format.ts";
 import { applyFolded } from "../types/fold-number.ts";
 import { isQuads, over, plus, quadSlots, times, unless, windowSlots } from "./packed-size.ts";
 import type { Operand } from "./plan.ts";
@@ -43,3 +45,12 @@ export function walkedValues(operand: Operand, rowTile: NumberExpression): Numbe
       return multiplies;
   }
 }
+
+/** Rows of groups that share the inputs of their group while those are near, with a lane a token. */
+const rowsOfGroups = 4;
+/** Inputs that come from the second level beneath each multiply-add. */
+const hiddenInputs = 0.5;
+
+/** Inputs of a group that each of its entries brings from the second level beyond those that multiply-adds hide. */
+export const inputsOfEntry = (format: OperandFormat): number =>
+  format.name === "nm-rows" ? Math.max(0, format.m / (format.n * rowsOfGroups) - hiddenInputs) : 0;

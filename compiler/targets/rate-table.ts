@@ -78,6 +78,10 @@ export interface CallRates {
   readonly transposeNanoseconds: number;
   /** Storing a value through a permutation when a lane is an output: 16 scattered stores instead of one. */
   readonly scatterNanoseconds: number;
+  /** The same where 16 neighbouring blocks are transposed for it, so that lines are stored. */
+  readonly stripNanoseconds: number;
+  /** A multiply whose input is read through a permutation when a lane is an output, beside what it costs otherwise. */
+  readonly stridedNanoseconds: number;
   /** One multiply of a merge, written as panels of 16 outputs, one thread. */
   readonly mergeMultiplyNanoseconds: number;
   /** Adding one stored value of a sparse operand to the merged panels, one thread. */

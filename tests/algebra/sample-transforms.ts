@@ -307,6 +307,10 @@ export const samples: readonly Sample[] = [
     sizes: grouped,
   },
   { transform: transformOf("Monarch", monarch, [left, right]), sizes: squares },
+  {
+    transform: transformOf("PermutedBlocks", product(permutation("n", "b"), leaf(right)), [right]),
+    sizes: squares,
+  },
   { transform: transformOf("MonarchTransposed", transpose(monarch), [left, right]), sizes: squares },
   {
     transform: transformOf("MonarchDelta", sum(leaf(base), scale(3, monarch)), [base, left, right]),

@@ -192,14 +192,25 @@ const permutationOf = (moved: Rotation | null): Step["outputPermutation"] =>
 const readsInAnyOrder = (factor: Factor | undefined): boolean =>
   factor !== undefined && ("block" in factor || ("storage" in factor && factor.storage === "vector"));
 
-/** What lies between two factors of a term goes into the reading of the later one, or into the writing of the other. */
-function movesBetween(earlier: Factor | undefined, later: Factor | undefined) {
+/**
+ * What lies between two factors of a term goes into the reading of the later one, or into the writing of the other: of
+ * blocks with a lane an output, if it brings the same rows of neighbouring blocks beside each other.
+ */
+function movesBetween(layout: Layout, earlier: Factor | undefined, later: Factor | undefined) {
   const after = earlier !== undefined && "block" in earlier ? earlier.after : null;
   const before = later !== undefined && "block" in later ? later.before : null;
   const undone = after !== null && before !== null && after.stride * before.stride === after.size;
   const moves = undone ? [] : [after, before].filter((move) => move !== null);
   const read = readsInAnyOrder(later) ? (moves.pop() ?? null) : null;
-  return { read, written: moves[0] ?? null };
+  const [written = null] = moves;
+  const joins =
+    layout === "lane-output" &&
+    read !== null &&
+    written === null &&
+    earlier !== undefined &&
+    "block" in earlier &&
+    read.size / read.stride === earlier.block.rows;
+  return joins ? { read: null, written: read } : { read, written };
 }
 
 /** Steps for all factors of a term but the last to act; gives the terms of that one. */
@@ -207,20 +218,20 @@ function lastTerms(assembly: Assembly, way: Way, input: string): readonly StepTe
   const [last, ...before] = way;
   if (last === undefined) throw new Error("a term without factors");
   const read = before.reduceRight((current, factor, index) => {
-    const moved = movesBetween(before[index + 1], factor).read;
+    const moved = movesBetween(assembly.layout, before[index + 1], factor).read;
     const terms = factorTerms(assembly, factor, current, moved);
     const name = `t${assembly.steps.length}`;
-    const outputPermutation = permutationOf(movesBetween(factor, way[index]).written);
+    const outputPermutation = permutationOf(movesBetween(assembly.layout, factor, way[index]).written);
     assembly.activations.push({ name, width: number(factor.rows) });
     assembly.steps.push({ name, output: name, outputPermutation, accumulate: false, terms });
     return name;
   }, input);
-  return factorTerms(assembly, last, read, movesBetween(before[0], last).read);
+  return factorTerms(assembly, last, read, movesBetween(assembly.layout, before[0], last).read);
 }
 
 /** Where the last factor of a term to act writes its output. */
-const lastMove = ([last]: Way): Step["outputPermutation"] =>
-  permutationOf(movesBetween(last, undefined).written);
+const lastMove = (layout: Layout, [last]: Way): Step["outputPermutation"] =>
+  permutationOf(movesBetween(layout, last, undefined).written);
 
 /** Ways whose dense matrices next to x are one operand, by their indices. */
 type Stacks = readonly (readonly number[])[];
@@ -322,7 +333,7 @@ function priceOf(
   const written = ways.map((whole, index) => {
     const { way, input } = begun.get(index) ?? { way: whole, input: "x" };
     const terms = lastTerms(assembly, way, input);
-    return { terms, shares: sharesStep(way), outputPermutation: lastMove(way) };
+    return { terms, shares: sharesStep(way), outputPermutation: lastMove(layout, way) };
   });
   const fused = written.flatMap(({ terms, shares }) => (shares ? terms : []));
   const writers = [...written.filter(({ shares }) => !shares), { terms: fused, outputPermutation: null }];

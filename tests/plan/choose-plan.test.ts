@@ -113,7 +113,7 @@ describe("choices", () => {
   });
 
   it("compute a factor that several terms share once", () => {
-    const { variants } = planOf(sampleNamed("SharedFactor"));
+    const { variants } = planOf(sampleNamed("SharedFactor"), "all");
     const separate = variants.find(({ name }) => name === "separate/lane-token");
     expect(separate?.steps.filter(({ output }) => output !== "y")).toHaveLength(2);
     expect(separate?.rules).toContain("common-factor");

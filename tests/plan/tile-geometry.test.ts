@@ -91,19 +91,19 @@ describe.each(x86Targets)("tiles of $name", (target) => {
 });
 
 it("deals out whole tokens where outputs are scattered, from two tokens on", () => {
-  const plan = planOf(sampleNamed("Monarch"), "all");
+  const plan = planOf(sampleNamed("PermutedBlocks"), "all");
   const [target] = x86Targets;
   const variant = plan.variants.find(({ name }) => name === "separate/lane-output");
   const step = variant?.steps.find(({ outputPermutation }) => outputPermutation !== null);
   if (target === undefined || variant === undefined || step === undefined)
-    throw new ReferenceError("Monarch");
+    throw new ReferenceError("PermutedBlocks");
   const operands = lookupIn(plan.operands);
   const [phase] = stepPhases(step, "lane-output", operands);
   if (phase === undefined) throw new ReferenceError(step.name);
   const width = variant.activations.find(({ name }) => name === step.output)?.width ?? number(0);
   const { groups } = phaseGeometry(phase, width, "lane-output", operands, target);
   const at = (batch: number): number =>
-    evaluateNumber(groups, new Map([...squareValues(1024), ["batch", batch]]));
+    evaluateNumber(groups, new Map([...squareValues(4096), ["batch", batch]]));
   expect([1, 2, 3, 8, 16, 64].map(at)).toEqual([1, 2, 2, 2, 4, 8]);
 });
 
